@@ -1,0 +1,138 @@
+# The words of this project, the same for a person and for CI. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= $(CURDIR)/.edgeinfer
+ARGS ?=
+# Modules stay whole, because their tests share a browser or a server. Whole stacks are tested one at a time:
+# they watch the clock, and would take each other's processor.
+TWO_AT_ONCE := $(BIN)/pytest -q --numprocesses=2 --dist=loadfile
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | sort | awk -F'\t' '{printf "  %-26s %s\n", $$1, $$2}'
+
+# What runs; `make run` needs no more.
+$(VENV)/running: requirements-runtime.lock requirements-build.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON): not found. Install python3 (3.11 or newer) and python3-venv."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11. Set PYTHON=/path/to/python3.11."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: python3-venv is missing. Install it: apt-get install python3-venv"; exit 1; }
+	@echo "Setting up $(VENV) (once, about half a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python tools/install_packages.py requirements-build.lock requirements-runtime.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What tests and checks need as well.
+$(VENV)/ready: $(VENV)/running requirements.lock
+	@echo "Setting up the tools for tests and checks (once, about half a minute)"
+	@$(BIN)/python tools/install_packages.py requirements.lock
+	@touch $@
+
+setup: $(VENV)/ready ## Set up the environment in .venv
+
+run: $(VENV)/running ## Run the whole stack on this machine and replay a recorded session
+	@$(BIN)/edgeinfer up --data-folder $(DATA) $(ARGS)
+
+test: setup setup-engines setup-browser setup-fleet check ## Check everything, then the whole suite
+	@trap 'exit 130' INT; failed=0; $(TWO_AT_ONCE) -m "not end_to_end" --durations=10 || failed=$$?; \
+	  $(BIN)/pytest -q -m end_to_end --durations=10 || failed=$$?; exit $$failed
+
+test-quick: setup ## The suite without real processes and browser
+	@$(TWO_AT_ONCE) -m "not end_to_end and not browser"
+
+test-e2e: setup setup-engines ## Whole sessions across real processes, Prometheus and Alertmanager
+	@$(BIN)/pytest -q -m end_to_end
+
+test-performance-quick: setup setup-engines ## Load a stack of its own: 5 users, 15 s
+	@$(BIN)/edgeinfer load --own-stack --profile quick
+
+test-performance: setup setup-engines ## Load a stack of its own: 10 users, 60 s
+	@$(BIN)/edgeinfer load --own-stack
+
+test-performance-stress: setup setup-engines ## Load a stack of its own with more and more users, to the knee
+	@$(BIN)/edgeinfer load --own-stack --profile stress
+
+chaos: setup setup-engines ## Break everything on purpose and see each alert arrive
+	@library=$$(tools/setup_clock.sh); $(BIN)/edgeinfer chaos --parallel 2 \
+	  --chip "$(BIN)/python -m tests.fakes.chip_service" $${library:+--clock "$$library"} $(ARGS)
+
+fuzz: setup ## Throw spoilt input at gateway and sidecar for five minutes
+	@$(BIN)/python -m tools.fuzz --minutes 5 $(ARGS)
+
+bench: setup ## Compare the sidecar with other model servers (wrk from Debian; half an hour)
+	@benchmarks/peers/setup.sh
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+setup-engines: setup ## Find or fetch Prometheus and Alertmanager
+	@$(BIN)/edgeinfer doctor --fetch --only engines
+
+audit: setup ## Ask the package index for known vulnerabilities of what ships
+	@tools/audit.sh
+
+setup-fleet: ## Find or fetch VictoriaMetrics for the fleet's test
+	@tools/setup_fleet.sh
+
+setup-browser: setup ## Find or install Chromium and the page checkers of the tests
+	@tools/setup_browser.sh
+
+check: setup ## Lint, types, import layers, generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.generate --check
+
+fix: setup ## Format and mend what the linter can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+generate: setup ## Write every generated file
+	@$(BIN)/python -m tools.generate
+
+lock: setup ## Compile requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraints requirements.lock \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements-runtime.lock
+	@printf '%s\n' hatchling editables | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --constraints requirements.lock --custom-compile-command "make lock" - -o requirements-build.lock
+	@echo 'pip-audit>=2.9' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command "make lock" - -o requirements-audit.lock
+	@echo 'numpy>=1.26,<2' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command "make lock" - -o requirements-hailo4.lock
+
+# --- Production: the compose stack. Without a docker engine the same words run the native stack, and say so.
+# deploy/stack.sh tells what is missing; settings lie in deploy/.env (see deploy/env.example).
+image: ## Build the image of all services
+image-digests: ## Print the digests of the pulled images, for deploy/.env
+hailo-stub: ## Gateway and a sidecar with synthetic answers, in compose
+hailo-cpu: ## Gateway and a sidecar with the model on the CPU, in compose
+hailo-device: ## Gateway, sidecar and exporter on the Hailo chip, in compose
+monitoring-up: ## Prometheus, Alertmanager, Grafana and console, in compose
+monitoring-down: ## Stop these again; measurements stay
+stack-down: ## Stop the whole compose stack; measurements stay
+
+image image-digests monitoring-down stack-down:
+	@DATA=$(abspath $(DATA)) deploy/stack.sh $@
+
+hailo-stub hailo-cpu hailo-device monitoring-up:
+	@docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory --silent $(VENV)/running
+	@DATA=$(abspath $(DATA)) deploy/stack.sh $@
+
+wheel: setup ## Build the wheel into dist
+	@$(BIN)/python -m hatchling build -t wheel -d dist
+
+docker-proof: setup ## Build and try the whole compose stack on a private docker engine (root, Debian; minutes)
+	@tools/docker_proof.sh
+
+.PHONY: audit fuzz setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
+.PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-engines setup-browser check fix generate lock
+
+verify-units: setup ## Check the systemd units with systemd's own checker, and tell how exposed each is
+	@command -v systemd-analyze >/dev/null || { echo "Installing systemd for systemd-analyze"; apt-get install --yes --quiet systemd; }
+	@$(BIN)/pytest -q tests/deploy/test_systemd.py
+	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
+
+.PHONY: bench verify-units

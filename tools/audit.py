@@ -1,0 +1,40 @@
+"""What the package index's advisories say of the packages that ship: read from pip-audit's JSON on standard input."""
+
+import json
+import sys
+from typing import Any
+
+Document = dict[str, Any]
+
+
+def verdict(document: Document) -> tuple[int, str]:
+    """Exit code and what to tell; an index that knows no package at all has told nothing, which is no good news."""
+    packages = document["dependencies"]
+    unknown = [package["name"] for package in packages if "skip_reason" in package]
+    known = [package for package in packages if "skip_reason" not in package]
+    holes = [
+        f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none'}"
+        for package in known
+        for hole in package["vulns"]
+    ]
+    if holes:
+        return 1, "\n".join([f"{len(holes)} known vulnerabilities:", *holes])
+    if not known:
+        return 0, f"NOT AUDITED: the index here tells no advisories of any of the {len(packages)} packages"
+    left = f"; no advisories are told of {', '.join(unknown)}" if unknown else ""
+    return 0, f"{len(known)} packages audited, no known vulnerabilities{left}"
+
+
+def main() -> None:
+    """Tell, and end with 1 where there is a hole."""
+    text = sys.stdin.read()
+    if not text.strip():
+        sys.stdout.write("NOT AUDITED: pip-audit could not ask the index\n")
+        return
+    code, told = verdict(json.loads(text))
+    sys.stdout.write(told + "\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Finds or fetches what the fleet's tests run, without root: VictoriaMetrics and vmalert, nginx and openssl, as Debian's
+# packages, unpacked into the cache.
+set -euo pipefail
+readonly FOLDER=${XDG_CACHE_HOME:-$HOME/.cache}/edgeinfer/fleet
+export PATH=$PATH:/usr/sbin:$FOLDER/usr/bin:$FOLDER/usr/sbin
+
+missing() { # the packages of what is not there
+  { command -v victoria-metrics && command -v vmalert; } >/dev/null || echo victoria-metrics
+  command -v nginx >/dev/null || echo nginx
+  command -v openssl >/dev/null || echo openssl
+}
+
+fetch() {
+  apt-get download -qq "$@" 2>/dev/null && return
+  mkdir -p "$FOLDER/lists/partial" "$FOLDER/archives/partial"
+  local options=(-o "Dir::State::lists=$FOLDER/lists" -o "Dir::Cache=$FOLDER" -o Debug::NoLocking=1)
+  apt-get "${options[@]}" update -qq && apt-get "${options[@]}" download -qq "$@"
+}
+
+mapfile -t packages < <(missing)
+[ ${#packages[@]} -gt 0 ] || exit 0
+{ command -v apt-get && command -v dpkg; } >/dev/null || { echo "${packages[*]}: not on PATH, and no apt-get to fetch them; tests of the fleet are skipped."; exit 0; }
+echo "Fetching ${packages[*]} into $FOLDER (once, 20 MB)"
+mkdir -p "$FOLDER/debs"
+cd "$FOLDER/debs"
+fetch "${packages[@]}" || { echo "${packages[*]}: cannot be fetched here; tests of the fleet are skipped."; exit 0; }
+for deb in ./*.deb; do dpkg -x "$deb" ..; done
