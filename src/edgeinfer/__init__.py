@@ -1,0 +1,1 @@
+"""EdgeInfer: serve and observe inference on edge NPUs."""

@@ -1,0 +1,5 @@
+"""`python -m edgeinfer` is the command `edgeinfer`."""
+
+from edgeinfer.cli.main import main
+
+main()

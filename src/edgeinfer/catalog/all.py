@@ -1,0 +1,16 @@
+"""The whole catalog, gathered from its subject modules."""
+
+from edgeinfer.catalog import device, gateway, sidecar, system
+from edgeinfer.catalog.metric import Metric, Owner
+
+
+def all_metrics() -> tuple[Metric, ...]:
+    """Every entry, by name."""
+    modules = (gateway, sidecar, system, device)
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Metric)]
+    return tuple(sorted(found, key=lambda metric: metric.name))
+
+
+def metrics_of(owner: Owner) -> tuple[Metric, ...]:
+    """Every entry that one process exports, by name."""
+    return tuple(metric for metric in all_metrics() if owner in metric.owners)

@@ -1,0 +1,321 @@
+"""Metrics of Hailo chips, read by the exporter; absent while they cannot be read."""
+
+from edgeinfer.catalog.labels import CHIP, DEVICE
+from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+
+EXPORTER = (Owner.EXPORTER,)
+
+NOTIFICATIONS = (
+    "temperature_alarm",
+    "dataflow_shutdown",
+    "overcurrent_alarm",
+    "ecc_correctable",
+    "ecc_uncorrectable",
+    "cpu_ecc_error",
+    "cpu_ecc_fatal",
+    "clock_changed",
+    "throttling_state_change",
+    "nn_core_crc_error",
+)
+SENSORS = (
+    "identity",
+    "temperature",
+    "extended_information",
+    "health_information",
+    "throttling_state",
+    "power",
+    "monitor",
+    "driver",
+)
+SENSOR = Label("sensor", SENSORS)
+BOARD_COMPLAINTS = ("undervoltage", "frequency_capped", "throttled", "soft_temperature_limit")
+LEVEL = Label("level", bounded_by="the device's throttling levels, four at most")
+
+HAILORT_STATUS = Metric(
+    name="hailo_hailort_status",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="1 while HailoRT answers for this device, 0 while it refuses or the device is gone; absent where HailoRT "
+    "cannot be asked at all.",
+    owners=EXPORTER,
+    labels=(DEVICE,),
+    sensor=True,
+)
+DEVICES_FOUND = Metric(
+    name="hailo_devices_found",
+    kind=Kind.GAUGE,
+    unit="count",
+    help="Devices that HailoRT's scan finds; absent where HailoRT is not installed.",
+    owners=EXPORTER,
+    sensor=True,
+)
+DEVICE_INFO = Metric(
+    name="hailo_device_info",
+    kind=Kind.INFO,
+    unit="info",
+    help="Identity of a device.",
+    owners=EXPORTER,
+    labels=tuple(
+        [CHIP]
+        + [
+            Label(name, bounded_by="one per chip")
+            for name in (
+                "architecture",
+                "board_name",
+                "firmware_version",
+                "serial_number",
+                "part_number",
+                "product_name",
+            )
+        ]
+    ),
+)
+DRIVER_INFO = Metric(
+    name="hailo_driver_info",
+    kind=Kind.INFO,
+    unit="info",
+    help="Kernel module of the device and the HailoRT library beside it; both must have the same version.",
+    owners=EXPORTER,
+    labels=tuple(Label(name, bounded_by="one per machine") for name in ("module", "driver_version", "library_version")),
+)
+PCI_DEVICES = Metric(
+    name="hailo_pci_devices",
+    kind=Kind.GAUGE,
+    unit="count",
+    help="Hailo chips on the PCI bus, read without HailoRT; more than hailo_devices_found means trouble above the bus.",
+    owners=EXPORTER,
+    sensor=True,
+)
+DEVICE_NODES = Metric(
+    name="hailo_device_nodes",
+    kind=Kind.GAUGE,
+    unit="count",
+    help="Device nodes that the kernel driver made, by whether this process may open them.",
+    owners=EXPORTER,
+    labels=(Label("access", ("allowed", "denied")),),
+    sensor=True,
+)
+TEMPERATURE = Metric(
+    name="hailo_hardware_temperature_celsius",
+    kind=Kind.GAUGE,
+    unit="celsius",
+    help="The hotter of the chip's two temperature sensors.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+SENSOR_TEMPERATURE = Metric(
+    name="hailo_hardware_sensor_temperature_celsius",
+    kind=Kind.GAUGE,
+    unit="celsius",
+    help="Temperature of each sensor of the chip.",
+    owners=EXPORTER,
+    labels=(CHIP, Label("sensor", ("ts0", "ts1"))),
+    sensor=True,
+)
+TEMPERATURE_LIMIT = Metric(
+    name="hailo_hardware_temperature_limit_celsius",
+    kind=Kind.GAUGE,
+    unit="celsius",
+    help="The device's own limits: orange steps the clock down, red closes the streams, each cleared below its "
+    "hysteresis.",
+    owners=EXPORTER,
+    labels=(CHIP, Label("limit", ("orange", "orange_hysteresis", "red", "red_hysteresis"))),
+    sensor=True,
+)
+TEMPERATURE_ZONE = Metric(
+    name="hailo_hardware_temperature_zone",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="Zone that the device says it is in: 0 green, 1 orange, 2 red.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+THROTTLING_LEVEL = Metric(
+    name="hailo_hardware_throttling_level",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="Throttling level that the device reports; its meaning when idle is the device's.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+LEVEL_TEMPERATURE = Metric(
+    name="hailo_hardware_throttling_level_temperature_celsius",
+    kind=Kind.GAUGE,
+    unit="celsius",
+    help="Temperature at which the device enters each of its throttling levels.",
+    owners=EXPORTER,
+    labels=(CHIP, LEVEL),
+    sensor=True,
+)
+LEVEL_CLOCK = Metric(
+    name="hailo_hardware_throttling_level_clock_hertz",
+    kind=Kind.GAUGE,
+    unit="hertz",
+    help="Clock that the device runs at in each of its throttling levels.",
+    owners=EXPORTER,
+    labels=(CHIP, LEVEL),
+    sensor=True,
+)
+ANNOUNCED_THROTTLING = Metric(
+    name="hailo_hardware_announced_throttling_state",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="Throttling state that a Hailo-10H announced last: 0 none, 1 light, 2 medium, 3 heavy, 4 severe, "
+    "5 streams off, 6 overheated; absent until it announces one.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+THROTTLING_PROTECTION = Metric(
+    name="hailo_hardware_throttling_protection_enabled",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="1 while the device's thermal protection is switched on; it does not say that it throttles now.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+CLOCK = Metric(
+    name="hailo_hardware_clock_hertz",
+    kind=Kind.GAUGE,
+    unit="hertz",
+    help="Clock of the neural network core that the device reports; whether it follows throttling is not documented.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+ANNOUNCED_CLOCK = Metric(
+    name="hailo_hardware_announced_clock_hertz",
+    kind=Kind.GAUGE,
+    unit="hertz",
+    help="Clock that the device announced when it last changed it; absent until it does.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+REQUESTED_CLOCK = Metric(
+    name="hailo_hardware_requested_clock_hertz",
+    kind=Kind.GAUGE,
+    unit="hertz",
+    help="Clock that each protection of the device asks for.",
+    owners=EXPORTER,
+    labels=(CHIP, Label("protection", ("temperature", "overcurrent"))),
+    sensor=True,
+)
+OVERCURRENT_ZONE = Metric(
+    name="hailo_hardware_overcurrent_zone",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="Overcurrent zone that the device says it is in: 0 green, 1 red.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+POWER = Metric(
+    name="hailo_hardware_power_watts",
+    kind=Kind.GAUGE,
+    unit="watts",
+    help="Power of the chip, where the board has a sensor and the setting asks for it; measuring pauses overcurrent "
+    "protection for a sample.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+UTILIZATION_RATIO = Metric(
+    name="hailo_hardware_utilization_ratio",
+    kind=Kind.GAUGE,
+    unit="ratio",
+    help="Share of time in which the chip had at least one frame in flight, from HailoRT's monitor files.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+UTILIZATION_PERCENT = Metric(
+    name="hailo_hardware_utilization_percent",
+    kind=Kind.GAUGE,
+    unit="percent",
+    help="Share of time in which the chip had at least one frame in flight, in percent.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+    deprecated_by="hailo_hardware_utilization_ratio",
+)
+NETWORK_UTILIZATION = Metric(
+    name="hailo_network_utilization_ratio",
+    kind=Kind.GAUGE,
+    unit="ratio",
+    help="Share of time in which each network had a frame in flight.",
+    owners=EXPORTER,
+    labels=(Label("network", bounded_by="the networks loaded on the chips"),),
+    sensor=True,
+)
+NETWORK_RATE = Metric(
+    name="hailo_network_frames_per_second",
+    kind=Kind.GAUGE,
+    unit="frames_per_second",
+    help="Frames that each network finished per second.",
+    owners=EXPORTER,
+    labels=(Label("network", bounded_by="the networks loaded on the chips"),),
+    sensor=True,
+)
+NOTIFICATIONS_RECEIVED = Metric(
+    name="hailo_notifications_total",
+    kind=Kind.COUNTER,
+    unit="events",
+    help="Notifications that the device sent.",
+    owners=EXPORTER,
+    labels=(Label("notification", NOTIFICATIONS),),
+)
+SENSOR_LAST_SUCCESS = Metric(
+    name="hailo_sensor_last_success_timestamp_seconds",
+    kind=Kind.GAUGE,
+    unit="timestamp",
+    help="When each reading was last had; it stands still while the reading fails.",
+    owners=EXPORTER,
+    labels=(CHIP, SENSOR),
+    sensor=True,
+)
+SENSOR_ERRORS = Metric(
+    name="hailo_sensor_read_errors_total",
+    kind=Kind.COUNTER,
+    unit="errors",
+    help="Readings that failed, by why.",
+    owners=EXPORTER,
+    labels=(
+        SENSOR,
+        Label(
+            "reason",
+            (
+                "device_not_found",
+                "unsupported",
+                "version_mismatch",
+                "timeout",
+                "permission",
+                "malformed",
+                "stale",
+                "implausible",
+                "failed",
+            ),
+        ),
+    ),
+)
+EXPORTER_BUILD_INFO = Metric(
+    name="hailo_exporter_build_info",
+    kind=Kind.INFO,
+    unit="info",
+    help="Version of the exporter.",
+    owners=EXPORTER,
+    labels=(Label("version", bounded_by="one per process"), Label("python", bounded_by="one per process")),
+)
+BOARD_COMPLAINT = Metric(
+    name="hailo_board_complaint",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="1 while the firmware of the Raspberry Pi complains of this, else 0; absent on other machines.",
+    owners=EXPORTER,
+    labels=(Label("complaint", BOARD_COMPLAINTS),),
+    sensor=True,
+)

@@ -1,0 +1,284 @@
+"""Metrics that the gateway exports: its own, and the client's view of inference."""
+
+from edgeinfer.catalog import buckets, labels
+from edgeinfer.catalog.labels import BACKEND, ENDPOINT, METHOD, OPERATION, PROBLEM, STATUS, STATUS_CODE
+from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+
+GATEWAY = (Owner.GATEWAY,)
+
+INFERENCE_REQUESTS = Metric(
+    name="hailo_inference_requests_total",
+    kind=Kind.COUNTER,
+    unit="requests",
+    help="Inference requests to a sidecar by outcome; one that the open circuit refused is a failure.",
+    owners=GATEWAY,
+    labels=(OPERATION, STATUS),
+)
+INFERENCE_DURATION = Metric(
+    name="hailo_inference_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    unit="seconds",
+    help="Time from sending a window to a sidecar until its answer was read and validated, or failed.",
+    owners=GATEWAY,
+    labels=(OPERATION,),
+    buckets=buckets.LATENCY_SECONDS,
+)
+INFERENCE_ERRORS = Metric(
+    name="hailo_inference_errors_total",
+    kind=Kind.COUNTER,
+    unit="errors",
+    help="Failed inference requests by class of error.",
+    owners=GATEWAY,
+    labels=(Label("error_type", labels.UPSTREAM_ERROR_TYPES),),
+)
+SAMPLES_PROCESSED = Metric(
+    name="hailo_samples_processed_total",
+    kind=Kind.COUNTER,
+    unit="samples",
+    help="IMU samples in windows that a sidecar answered, and the latent vectors and motif predictions it gave.",
+    owners=GATEWAY,
+    labels=(Label("metric", labels.THROUGHPUT_KINDS),),
+)
+CONTRACT_VIOLATIONS = Metric(
+    name="hailo_output_contract_violations_total",
+    kind=Kind.COUNTER,
+    unit="errors",
+    help="Answers of a sidecar that break the model's contract, by the check that found it.",
+    owners=GATEWAY,
+    labels=(Label("check", labels.CONTRACT_CHECKS),),
+)
+OUTPUT_DIMENSIONS = Metric(
+    name="hailo_model_output_dimensions",
+    kind=Kind.GAUGE,
+    unit="dimensions",
+    help="Length of each output in the newest answer of a sidecar; absent before the first.",
+    owners=GATEWAY,
+    labels=(Label("output", labels.OUTPUTS),),
+    sensor=True,
+)
+MOTIF_CONFIDENCE = Metric(
+    name="hailo_motif_confidence_ratio",
+    kind=Kind.HISTOGRAM,
+    unit="ratio",
+    help="Score of the most likely motif of each answer.",
+    owners=GATEWAY,
+    buckets=buckets.RATIO,
+)
+MOTIF_TOP = Metric(
+    name="hailo_motif_top_total",
+    kind=Kind.COUNTER,
+    unit="windows",
+    help="Answers in which this motif was the most likely one; names stand in hailo_motif_info.",
+    owners=GATEWAY,
+    labels=(Label("motif", bounded_by="the motifs of the model card"),),
+)
+LATENT_NORM = Metric(
+    name="hailo_latent_l2_norm",
+    kind=Kind.HISTOGRAM,
+    unit="norm",
+    help="Euclidean length of the latent vector of each answer.",
+    owners=GATEWAY,
+    buckets=buckets.LATENT_NORM,
+)
+LATENT_DRIFT = Metric(
+    name="hailo_latent_drift_score",
+    kind=Kind.GAUGE,
+    unit="score",
+    help="Mean population stability index of the latent dimensions against the model's baseline; absent before "
+    "the window holds enough answers.",
+    owners=GATEWAY,
+    sensor=True,
+)
+MOTIF_DRIFT = Metric(
+    name="hailo_motif_drift_score",
+    kind=Kind.GAUGE,
+    unit="score",
+    help="Population stability index of the motif shares against the model's baseline; absent before the window "
+    "holds enough answers.",
+    owners=GATEWAY,
+    sensor=True,
+)
+DRIFT_WINDOW = Metric(
+    name="hailo_drift_window_samples",
+    kind=Kind.GAUGE,
+    unit="windows",
+    help="Answers in the window that drift is computed over.",
+    owners=GATEWAY,
+)
+HTTP_REQUESTS = Metric(
+    name="edgeinfer_http_requests_total",
+    kind=Kind.COUNTER,
+    unit="requests",
+    help="HTTP requests that the gateway answered.",
+    owners=GATEWAY,
+    labels=(METHOD, ENDPOINT, STATUS_CODE),
+)
+HTTP_DURATION = Metric(
+    name="edgeinfer_http_request_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    unit="seconds",
+    help="Time from the request's first byte at the gateway to the last byte of its answer.",
+    owners=GATEWAY,
+    labels=(METHOD, ENDPOINT),
+    buckets=buckets.LATENCY_SECONDS,
+)
+PROBLEMS = Metric(
+    name="edgeinfer_problems_total",
+    kind=Kind.COUNTER,
+    unit="errors",
+    help="Requests that the gateway answered with an error, by kind of problem.",
+    owners=GATEWAY,
+    labels=(PROBLEM,),
+)
+ANALYSES = Metric(
+    name="edgeinfer_analyses_total",
+    kind=Kind.COUNTER,
+    unit="requests",
+    help="Analyses asked of the gateway by where the answer came from; none means that nobody could answer.",
+    owners=GATEWAY,
+    labels=(OPERATION, Label("source", labels.SOURCES)),
+)
+FALLBACKS = Metric(
+    name="edgeinfer_fallbacks_total",
+    kind=Kind.COUNTER,
+    unit="requests",
+    help="Analyses answered by the model on the gateway's CPU, by the reason why no sidecar answered.",
+    owners=GATEWAY,
+    labels=(Label("reason", labels.FALLBACK_REASONS),),
+)
+FALLBACK_DURATION = Metric(
+    name="edgeinfer_fallback_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    unit="seconds",
+    help="Time that the model on the gateway's CPU took for an answer.",
+    owners=GATEWAY,
+    buckets=buckets.LATENCY_SECONDS,
+)
+NETWORK_DURATION = Metric(
+    name="edgeinfer_network_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    unit="seconds",
+    help="Part of a successful call that the sidecar did not account for: network, connection, both HTTP stacks.",
+    owners=GATEWAY,
+    buckets=buckets.STAGE_SECONDS,
+)
+BACKEND_REQUESTS = Metric(
+    name="edgeinfer_backend_requests_total",
+    kind=Kind.COUNTER,
+    unit="requests",
+    help="Calls to each sidecar by outcome.",
+    owners=GATEWAY,
+    labels=(BACKEND, STATUS),
+)
+BACKEND_IN_FLIGHT = Metric(
+    name="edgeinfer_backend_in_flight",
+    kind=Kind.GAUGE,
+    unit="requests",
+    help="Calls under way to each sidecar.",
+    owners=GATEWAY,
+    labels=(BACKEND,),
+)
+CIRCUIT_STATE = Metric(
+    name="edgeinfer_circuit_state",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="1 for the state that the circuit breaker of a sidecar is in, 0 for the others.",
+    owners=GATEWAY,
+    labels=(BACKEND, Label("state", labels.CIRCUIT_STATES)),
+)
+CIRCUIT_TRANSITIONS = Metric(
+    name="edgeinfer_circuit_transitions_total",
+    kind=Kind.COUNTER,
+    unit="events",
+    help="Times that the circuit breaker of a sidecar entered a state.",
+    owners=GATEWAY,
+    labels=(BACKEND, Label("state", labels.CIRCUIT_STATES)),
+)
+RETRIES = Metric(
+    name="edgeinfer_upstream_retries_total",
+    kind=Kind.COUNTER,
+    unit="requests",
+    help="Calls to a sidecar that were made again after a failure.",
+    owners=GATEWAY,
+)
+SESSIONS_ACTIVE = Metric(
+    name="edgeinfer_sessions_active",
+    kind=Kind.GAUGE,
+    unit="sessions",
+    help="Sessions that were started and have not ended.",
+    owners=GATEWAY,
+)
+SESSIONS_STARTED = Metric(
+    name="edgeinfer_sessions_started_total",
+    kind=Kind.COUNTER,
+    unit="sessions",
+    help="Sessions started.",
+    owners=GATEWAY,
+)
+SESSIONS_ENDED = Metric(
+    name="edgeinfer_sessions_ended_total",
+    kind=Kind.COUNTER,
+    unit="sessions",
+    help="Sessions ended, by how.",
+    owners=GATEWAY,
+    labels=(Label("reason", labels.SESSION_ENDS),),
+)
+SAMPLES_RECEIVED = Metric(
+    name="edgeinfer_samples_received_total",
+    kind=Kind.COUNTER,
+    unit="samples",
+    help="IMU samples of streams that were accepted with 202.",
+    owners=GATEWAY,
+)
+SAMPLES_STORED = Metric(
+    name="edgeinfer_session_samples",
+    kind=Kind.GAUGE,
+    unit="samples",
+    help="IMU samples that sessions hold at this moment.",
+    owners=GATEWAY,
+)
+HEALTH_STATUS = Metric(
+    name="edgeinfer_health_status",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="1 for the status that a health check found last, 0 for the others; all 0 before its first run.",
+    owners=GATEWAY,
+    labels=(Label("check", labels.HEALTH_CHECKS), Label("status", labels.HEALTH_STATUSES)),
+)
+HEALTH_DURATION = Metric(
+    name="edgeinfer_health_check_duration_seconds",
+    kind=Kind.GAUGE,
+    unit="seconds",
+    help="Time that a health check took when it last ran; absent before its first run.",
+    owners=GATEWAY,
+    labels=(Label("check", labels.HEALTH_CHECKS),),
+    sensor=True,
+)
+HEALTH_LAST_RUN = Metric(
+    name="edgeinfer_health_check_last_run_timestamp_seconds",
+    kind=Kind.GAUGE,
+    unit="timestamp",
+    help="When a health check last ran; absent before its first run.",
+    owners=GATEWAY,
+    labels=(Label("check", labels.HEALTH_CHECKS),),
+    sensor=True,
+)
+BUILD_INFO = Metric(
+    name="edgeinfer_build_info",
+    kind=Kind.INFO,
+    unit="info",
+    help="Version of the gateway; a change of it marks a deploy.",
+    owners=GATEWAY,
+    labels=(Label("version", bounded_by="one per process"), Label("python", bounded_by="one per process")),
+)
+MOTIF_INFO = Metric(
+    name="hailo_motif_info",
+    kind=Kind.INFO,
+    unit="info",
+    help="Name of each motif of the model card, for reading hailo_motif_top_total.",
+    owners=GATEWAY,
+    labels=(
+        Label("motif", bounded_by="the motifs of the model card"),
+        Label("name", bounded_by="the motifs of the model card"),
+    ),
+)

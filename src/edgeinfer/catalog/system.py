@@ -1,0 +1,83 @@
+"""Metrics of the machine and of the collectors themselves."""
+
+from edgeinfer.catalog import labels
+from edgeinfer.catalog.labels import COLLECTOR
+from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+
+SIDECAR = (Owner.SIDECAR,)
+COLLECTING = (Owner.SIDECAR, Owner.EXPORTER)
+
+MEMORY_USAGE = Metric(
+    name="hailo_memory_usage_bytes",
+    kind=Kind.GAUGE,
+    unit="bytes",
+    help="Memory of the sidecar's process and of its machine.",
+    owners=SIDECAR,
+    labels=(Label("memory_type", labels.MEMORY_TYPES),),
+    sensor=True,
+)
+DISK_SPACE = Metric(
+    name="hailo_disk_space_bytes",
+    kind=Kind.GAUGE,
+    unit="bytes",
+    help="Space of the disk that holds the machine's root folder: what is available to ordinary users, and all of it.",
+    owners=SIDECAR,
+    labels=(Label("space", labels.DISK_SPACES),),
+    sensor=True,
+)
+CPU_USAGE_RATIO = Metric(
+    name="hailo_cpu_usage_ratio",
+    kind=Kind.GAUGE,
+    unit="ratio",
+    help="Share of the machine's CPU time that was used since the reading before.",
+    owners=SIDECAR,
+    sensor=True,
+)
+CPU_USAGE_PERCENT = Metric(
+    name="hailo_cpu_usage_percent",
+    kind=Kind.GAUGE,
+    unit="percent",
+    help="Share of the machine's CPU time that was used since the reading before, in percent.",
+    owners=SIDECAR,
+    sensor=True,
+    deprecated_by="hailo_cpu_usage_ratio",
+)
+COLLECTOR_SUCCESS = Metric(
+    name="hailo_collector_success",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="1 if the collector's last run read what it is for, else 0; absent before its first run and where its source "
+    "does not exist on this machine.",
+    owners=COLLECTING,
+    labels=(COLLECTOR,),
+    sensor=True,
+)
+COLLECTOR_DURATION = Metric(
+    name="hailo_collector_duration_seconds",
+    kind=Kind.GAUGE,
+    unit="seconds",
+    help="Time of the collector's last run; absent before its first run.",
+    owners=COLLECTING,
+    labels=(COLLECTOR,),
+    sensor=True,
+)
+COLLECTOR_LAST_SUCCESS = Metric(
+    name="hailo_collector_last_success_timestamp_seconds",
+    kind=Kind.GAUGE,
+    unit="timestamp",
+    help="When the collector last read what it is for; absent before its first success.",
+    owners=COLLECTING,
+    labels=(COLLECTOR,),
+    sensor=True,
+)
+COLLECTOR_ERRORS = Metric(
+    name="hailo_collector_errors_total",
+    kind=Kind.COUNTER,
+    unit="errors",
+    help="Runs of a collector that failed, by why.",
+    owners=COLLECTING,
+    labels=(
+        COLLECTOR,
+        Label("reason", ("nothing_to_read", "permission", "malformed", "stale", "timeout", "failed")),
+    ),
+)

@@ -1,0 +1,26 @@
+"""Units of metrics: what they are called in docs and which Grafana unit shows them."""
+
+UNITS: dict[str, str] = {
+    "seconds": "s",
+    "timestamp": "dateTimeFromNow",
+    "bytes": "bytes",
+    "celsius": "celsius",
+    "watts": "watt",
+    "hertz": "hertz",
+    "percent": "percent",
+    "ratio": "percentunit",
+    "requests": "short",
+    "errors": "short",
+    "samples": "short",
+    "sessions": "short",
+    "windows": "short",
+    "events": "short",
+    "frames_per_second": "cps",
+    "dimensions": "short",
+    "score": "short",
+    "state": "short",
+    "milliamperes": "mamp",
+    "count": "short",
+    "norm": "short",
+    "info": "short",
+}

@@ -1,0 +1,212 @@
+"""What can go wrong, by who can mend it; knows nothing of HTTP.
+
+EdgeInferError
+├── InputError                  the caller can mend it
+│   ├── InvalidBody             not JSON, truncated, or not the documented object
+│   ├── InvalidWindow           not 100 rows of 9 finite numbers
+│   ├── InvalidSamples          a sample out of time order, not finite, or incomplete
+│   ├── DuplicateSamples        samples that the session has already
+│   ├── BodyTooLarge
+│   ├── UnsupportedContentType
+│   ├── UnknownSession
+│   ├── StoppedSession
+│   ├── NotEnoughSamples        a session without a whole window yet
+│   ├── UnknownRecording
+│   ├── UnknownDashboard
+│   └── Unauthorized
+├── Overloaded                  come back after `retry_after_seconds`
+├── RateLimited                 this caller asks too often; come back after `retry_after_seconds`
+├── NotReady                    the model is not loaded, or the service is draining
+├── BackendError                the model or the device failed; carries an `error_class`
+│   └── InvalidOutput           the backend answered outside the model's contract
+├── UpstreamError               a call to the sidecar failed; carries an `error_type`
+│   └── ContractViolation       its answer breaks the model's contract; carries the `check`
+├── EngineError                 Prometheus or Alertmanager did not answer; carries a `kind`
+├── StorageError                samples could not be stored
+├── StackError                  a process of the native stack did not start, or gave up
+└── ConfigurationError          the operator can mend it, before the service starts
+    ├── SettingsError
+    ├── ModelFileError
+    ├── PortInUse
+    ├── DataFolderError
+    └── EngineNotFound          no Prometheus or Alertmanager to run
+"""
+
+
+class EdgeInferError(Exception):
+    """A failure that names the thing, the fault and the remedy.
+
+    Args:
+        thing: what is affected, such as "sample 12" or "port 9000".
+        fault: what is wrong with it.
+        remedy: what the reader can do about it.
+    """
+
+    def __init__(self, thing: str, fault: str, remedy: str) -> None:
+        super().__init__(f"{thing}: {fault}. {remedy}")
+        self.thing = thing
+        self.fault = fault
+        self.remedy = remedy
+
+
+class InputError(EdgeInferError):
+    """The caller sent something that cannot be used."""
+
+
+class InvalidBody(InputError):
+    """The body is not the documented JSON object."""
+
+
+class InvalidWindow(InputError):
+    """The window is not 100 rows of 9 finite numbers."""
+
+
+class InvalidSamples(InputError):
+    """A sample is out of time order, not finite, or incomplete."""
+
+
+class DuplicateSamples(InputError):
+    """The session holds these samples already."""
+
+
+class BodyTooLarge(InputError):
+    """The body is larger than the service reads."""
+
+
+class UnsupportedContentType(InputError):
+    """The body is of a type that the route does not read."""
+
+
+class UnknownSession(InputError):
+    """No session has this id."""
+
+
+class StoppedSession(InputError):
+    """The session was stopped, expired or evicted."""
+
+
+class NotEnoughSamples(InputError):
+    """The session does not hold a whole window yet."""
+
+
+class UnknownRecording(InputError):
+    """No shipped recording has this name."""
+
+
+class UnknownDashboard(InputError):
+    """No dashboard file has this uid."""
+
+
+class Unauthorized(InputError):
+    """The API key is missing or not valid."""
+
+
+class Overloaded(EdgeInferError):
+    """The service sheds this request to keep its promises to others."""
+
+    def __init__(self, thing: str, fault: str, remedy: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(thing, fault, remedy)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimited(EdgeInferError):
+    """This caller asks too often."""
+
+    def __init__(self, thing: str, fault: str, remedy: str, *, retry_after_seconds: int) -> None:
+        super().__init__(thing, fault, remedy)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotReady(EdgeInferError):
+    """The service is up and cannot answer yet, or no longer."""
+
+
+class BackendError(EdgeInferError):
+    """The model or the device failed.
+
+    Args:
+        error_class: one of `edgeinfer.catalog.labels.HARDWARE_ERROR_CLASSES`.
+        is_repeated: an earlier failure told again, without the device being tried: not to be counted twice.
+    """
+
+    def __init__(self, thing: str, fault: str, remedy: str, *, error_class: str, is_repeated: bool = False) -> None:
+        super().__init__(thing, fault, remedy)
+        self.error_class = error_class
+        self.is_repeated = is_repeated
+
+
+class InvalidOutput(BackendError):
+    """The backend answered outside the model's contract."""
+
+    def __init__(self, thing: str, fault: str, remedy: str) -> None:
+        super().__init__(thing, fault, remedy, error_class="invalid_output")
+
+
+class UpstreamError(EdgeInferError):
+    """A call to the sidecar failed.
+
+    Args:
+        error_type: one of `edgeinfer.catalog.labels.UPSTREAM_ERROR_TYPES`.
+        retryable: whether the same call may succeed on another try.
+    """
+
+    def __init__(self, thing: str, fault: str, remedy: str, *, error_type: str, retryable: bool) -> None:
+        super().__init__(thing, fault, remedy)
+        self.error_type = error_type
+        self.retryable = retryable
+
+
+class EngineError(EdgeInferError):
+    """Prometheus or Alertmanager did not answer, or refused.
+
+    Args:
+        kind: "unreachable", "timeout", "starting", "refused" or "too_large".
+    """
+
+    def __init__(self, thing: str, fault: str, remedy: str, *, kind: str) -> None:
+        super().__init__(thing, fault, remedy)
+        self.kind = kind
+
+
+class ContractViolation(UpstreamError):
+    """The sidecar's answer breaks the model's contract.
+
+    Args:
+        check: one of `edgeinfer.catalog.labels.CONTRACT_CHECKS`.
+    """
+
+    def __init__(self, thing: str, fault: str, remedy: str, *, check: str, error_type: str) -> None:
+        super().__init__(thing, fault, remedy, error_type=error_type, retryable=False)
+        self.check = check
+
+
+class StorageError(EdgeInferError):
+    """Samples could not be stored; none of the request was accepted."""
+
+
+class StackError(EdgeInferError):
+    """A process of the native stack did not start, or kept crashing."""
+
+
+class ConfigurationError(EdgeInferError):
+    """The operator can mend it, before the service starts."""
+
+
+class SettingsError(ConfigurationError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class ModelFileError(ConfigurationError):
+    """A model file or card is missing, damaged, or does not fit."""
+
+
+class PortInUse(ConfigurationError):
+    """Another process listens on a port that a service needs."""
+
+
+class DataFolderError(ConfigurationError):
+    """The data folder is locked by another run, not writable, or full."""
+
+
+class EngineNotFound(ConfigurationError):
+    """Prometheus or Alertmanager cannot be found or fetched."""

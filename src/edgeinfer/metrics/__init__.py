@@ -1,0 +1,1 @@
+"""Live instruments made from the catalog, readings that may be absent, and their exposition."""

@@ -1,0 +1,531 @@
+"""Every setting, one frozen class per process; the only reader of the environment."""
+
+import difflib
+import os
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edgeinfer.errors import SettingsError
+
+_PREFIX = "EDGEINFER_"
+_URL_OR_NOTHING = r"^(https?://[^\s]+)?$"
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _env(name: str) -> AliasChoices:
+    return AliasChoices(name)
+
+
+class ProcessSettings(BaseModel):
+    """Base of all: read once with `from_environment`, then passed down."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", validation_alias=_env("LOG_LEVEL"), description="Least severe log line that is written."
+    )
+    notify_socket: str = Field(
+        "",
+        validation_alias=_env("NOTIFY_SOCKET"),
+        description="Where systemd wants to be told that the service is ready; set by systemd.",
+    )
+    watchdog_usec: Annotated[int, Field(ge=0)] = Field(
+        0,
+        validation_alias=_env("WATCHDOG_USEC"),
+        description="Microseconds within which systemd wants a sign of life; set by systemd.",
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **given: object) -> Self:
+        """Read the environment once; what is given by name (from the command line) wins.
+
+        Raises:
+            SettingsError: a value cannot be used, or a name with our prefix is unknown.
+        """
+        environment = os.environ if environment is None else environment
+        _refuse_unknown(environment)
+        values: dict[str, object] = {
+            name: environment[variable]
+            for name, variable in cls.variables().items()
+            if environment.get(variable, "") != ""
+        }
+        values.update({name: value for name, value in given.items() if value is not None})
+        try:
+            return cls(**values)  # type: ignore[arg-type]  # pydantic checks and converts each value
+        except ValidationError as failure:
+            first = failure.errors()[0]
+            field = str(first["loc"][0])
+            variable = cls.variables().get(field, field)
+            raise SettingsError(
+                f"setting {variable}",
+                f"{first['msg']} (got {first['input']!r})",
+                "See docs/reference/settings.md.",
+            ) from failure
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """Field name to environment variable."""
+        return {
+            name: str(field.validation_alias.choices[0])
+            for name, field in cls.model_fields.items()
+            if isinstance(field.validation_alias, AliasChoices)
+        }
+
+
+class SidecarSettings(ProcessSettings):
+    """The Hailo sidecar."""
+
+    host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_SIDECAR_HOST"), description="Address to listen on.")
+    port: Port = Field(9000, validation_alias=_env("EDGEINFER_SIDECAR_PORT"), description="Port to listen on.")
+    use_real_model: bool = Field(
+        True,
+        validation_alias=_env("USE_REAL_MODEL"),
+        description="Whether a model answers; false means the stub.",
+    )
+    backend: Literal["onnx", "hailort", "stub"] = Field(
+        "onnx", validation_alias=_env("EDGEINFER_SIDECAR_BACKEND"), description="What computes the answers."
+    )
+    model_folder: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_MODEL_FOLDER"),
+        description="Folder with a card.json and its files; the shipped model if not given.",
+    )
+    model_variant: Literal["cpu", "cpu_int8"] = Field(
+        "cpu",
+        validation_alias=_env("EDGEINFER_MODEL_VARIANT"),
+        description="File of the card that the CPU runs.",
+    )
+    hef_path: Path | None = Field(
+        None, validation_alias=_env("HEF_PATH"), description="Compiled network for the Hailo chip."
+    )
+    hef_layout: Literal["auto", "time_major", "channel_major"] = Field(
+        "auto",
+        validation_alias=_env("EDGEINFER_HEF_LAYOUT"),
+        description="Order of the window in the HEF's input; auto finds it from the input's shape.",
+    )
+    hailo_devices: str = Field(
+        "",
+        validation_alias=_env("EDGEINFER_HAILO_DEVICES"),
+        description="Addresses of the chips to use, separated by commas; every chip that is found if empty.",
+    )
+    hailo_timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
+        700,
+        validation_alias=_env("EDGEINFER_HAILO_TIMEOUT_MS"),
+        description="Longest time for the chip to take a window, and again to answer it.",
+    )
+    shadow_backend: Literal["none", "onnx", "hailort", "stub"] = Field(
+        "none",
+        validation_alias=_env("EDGEINFER_SHADOW_BACKEND"),
+        description="Backend that computes a share of the windows once more, for comparison.",
+    )
+    shadow_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.01,
+        validation_alias=_env("EDGEINFER_SHADOW_SHARE"),
+        description="Share of the windows that the shadow backend computes too.",
+    )
+    shadow_cpu_budget: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.05,
+        validation_alias=_env("EDGEINFER_SHADOW_CPU_BUDGET"),
+        description="Share of one core's time that the shadow may use; windows beyond it are skipped.",
+    )
+    model_change_least_agreement: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.9,
+        validation_alias=_env("EDGEINFER_MODEL_CHANGE_LEAST_AGREEMENT"),
+        description="Share of recorded windows in which a new model must name the same top motif as the serving one "
+        "to take its place; 0 takes any.",
+    )
+    num_motifs: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None,
+        validation_alias=_env("NUM_MOTIFS"),
+        description="Number of motif scores that is expected; start-up fails when the model has another.",
+    )
+    queue_capacity: Annotated[int, Field(ge=1, le=4096)] = Field(
+        64,
+        validation_alias=_env("EDGEINFER_SIDECAR_QUEUE_CAPACITY"),
+        description="Windows that may wait before the sidecar sheds with 503.",
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_SIDECAR_WORKERS"),
+        description="Threads that call the backend; as many as the backend can use if not given.",
+    )
+    drain_notice_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        0.0,
+        validation_alias=_env("EDGEINFER_SIDECAR_DRAIN_NOTICE_SECONDS"),
+        description="Time between SIGTERM, when the sidecar says that it is not ready, and its last accepted request.",
+    )
+    stub_latency_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
+        1.5,
+        validation_alias=_env("EDGEINFER_STUB_LATENCY_MS"),
+        description="Median time that the stub takes for a window.",
+    )
+    stub_failure_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        validation_alias=_env("EDGEINFER_STUB_FAILURE_SHARE"),
+        description="Share of the windows that the stub fails.",
+    )
+    socket_path: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_SIDECAR_SOCKET"),
+        description="Unix socket to listen on beside the port, for a gateway on the same machine.",
+    )
+    prometheus_multiproc_dir: str = Field(
+        "",
+        validation_alias=_env("PROMETHEUS_MULTIPROC_DIR"),
+        description="Must not be set: one process owns the chip and its metrics.",
+    )
+    web_concurrency: int = Field(
+        1,
+        validation_alias=_env("WEB_CONCURRENCY"),
+        description="Must not be above 1: one process owns the chip and its metrics.",
+    )
+
+    @model_validator(mode="after")
+    def _is_one_process(self) -> Self:
+        if self.prometheus_multiproc_dir or self.web_concurrency > 1:
+            raise SettingsError(
+                "settings PROMETHEUS_MULTIPROC_DIR and WEB_CONCURRENCY",
+                "they ask for several processes, and a chip has one owner",
+                "Unset them; run one sidecar for each chip and name them all in MODEL_BACKEND_URL.",
+            )
+        return self
+
+
+class GatewaySettings(ProcessSettings):
+    """The gateway."""
+
+    host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_GATEWAY_HOST"), description="Address to listen on.")
+    port: Port = Field(8080, validation_alias=_env("EDGEINFER_GATEWAY_PORT"), description="Port to listen on.")
+    use_real_model: bool = Field(
+        True,
+        validation_alias=_env("USE_REAL_MODEL"),
+        description="Whether sidecars are asked; false answers everything with the model on the gateway's CPU.",
+    )
+    backend_urls: str = Field(
+        "http://127.0.0.1:9000/infer",
+        validation_alias=_env("MODEL_BACKEND_URL"),
+        description="Where the sidecars answer; several are separated by commas, unix:/path is a Unix socket.",
+    )
+    backend_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = Field(
+        1500,
+        validation_alias=_env("BACKEND_TIMEOUT_MS"),
+        description="Longest time for one call to a sidecar.",
+    )
+    backend_retries: Annotated[int, Field(ge=0, le=5)] = Field(
+        0,
+        validation_alias=_env("BACKEND_RETRIES"),
+        description="Calls made again after a failure that may pass.",
+    )
+    model_folder: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_MODEL_FOLDER"),
+        description="Folder with a card.json and its files; the shipped model if not given.",
+    )
+    encoding: Literal["binary", "json"] = Field(
+        "binary",
+        validation_alias=_env("EDGEINFER_GATEWAY_ENCODING"),
+        description="Form in which windows travel to the sidecars; json is for sidecars that do not read binary.",
+    )
+    data_folder: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_GATEWAY_DATA_FOLDER"),
+        description="Folder that keeps sessions through a crash; without it they live in memory only.",
+    )
+    synchronous: Literal["normal", "full"] = Field(
+        "normal",
+        validation_alias=_env("EDGEINFER_GATEWAY_SYNCHRONOUS"),
+        description="When samples reach the disk: full before the 202, normal now and then. A killed process loses "
+        "nothing either way; a power cut can lose the newest seconds with normal, nothing with full.",
+    )
+    store_megabytes: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        512,
+        validation_alias=_env("EDGEINFER_GATEWAY_STORE_MEGABYTES"),
+        description="Largest size of the sessions on disk; samples are refused with 507 when it is full.",
+    )
+    retention_hours: Annotated[float, Field(ge=0, le=8760)] = Field(
+        24.0,
+        validation_alias=_env("EDGEINFER_GATEWAY_RETENTION_HOURS"),
+        description="How long an ended session stays on disk.",
+    )
+    max_sessions: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1000,
+        validation_alias=_env("EDGEINFER_GATEWAY_MAX_SESSIONS"),
+        description="Sessions at a time; one more ends the session that was silent longest.",
+    )
+    session_idle_seconds: Annotated[float, Field(gt=0, le=604_800)] = Field(
+        3600.0,
+        validation_alias=_env("EDGEINFER_GATEWAY_SESSION_IDLE_SECONDS"),
+        description="Silence after which a session expires.",
+    )
+    max_body_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = Field(
+        4_194_304,
+        validation_alias=_env("EDGEINFER_GATEWAY_MAX_BODY_BYTES"),
+        description="Largest request body that is read.",
+    )
+    max_in_flight: Annotated[int, Field(ge=1, le=4096)] = Field(
+        256,
+        validation_alias=_env("EDGEINFER_GATEWAY_MAX_IN_FLIGHT"),
+        description="Analyses under way before the gateway sheds with 503.",
+    )
+    api_keys_file: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_GATEWAY_API_KEYS_FILE"),
+        description="File of hashed API keys, made by 'edgeinfer key'; without it nobody needs a key.",
+    )
+    key_requests_per_second: Annotated[float, Field(gt=0, le=100_000)] = Field(
+        100.0,
+        validation_alias=_env("EDGEINFER_GATEWAY_KEY_REQUESTS_PER_SECOND"),
+        description="How often one API key may ask, unless its line says otherwise; twice as much at once.",
+    )
+    fallback: bool = Field(
+        True,
+        validation_alias=_env("EDGEINFER_GATEWAY_FALLBACK"),
+        description="Whether the same model on the gateway's CPU answers when no sidecar does.",
+    )
+    fallback_threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        validation_alias=_env("EDGEINFER_GATEWAY_FALLBACK_THREADS"),
+        description="Threads for the model on the gateway's CPU.",
+    )
+    circuit_failures: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5,
+        validation_alias=_env("EDGEINFER_GATEWAY_CIRCUIT_FAILURES"),
+        description="Failures of a sidecar in a row that open its circuit.",
+    )
+    circuit_open_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        1.0,
+        validation_alias=_env("EDGEINFER_GATEWAY_CIRCUIT_OPEN_SECONDS"),
+        description="Pause before an open circuit lets one call probe the sidecar; doubles up to 30 s.",
+    )
+    health_interval_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        30.0,
+        validation_alias=_env("EDGEINFER_GATEWAY_HEALTH_INTERVAL_SECONDS"),
+        description="Time between two runs of the health checks; a failing one is repeated sooner.",
+    )
+    drift_window: Annotated[int, Field(ge=10, le=100_000)] = Field(
+        1000,
+        validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_WINDOW"),
+        description="Newest answers that drift is computed over.",
+    )
+    drift_minimum: Annotated[int, Field(ge=10, le=100_000)] = Field(
+        200,
+        validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_MINIMUM"),
+        description="Answers below which no drift is told.",
+    )
+    drain_notice_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        0.5,
+        validation_alias=_env("EDGEINFER_GATEWAY_DRAIN_NOTICE_SECONDS"),
+        description="How long /healthz answers 503 after SIGTERM while requests are still accepted.",
+    )
+
+
+class ConsoleSettings(ProcessSettings):
+    """The console."""
+
+    host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_CONSOLE_HOST"), description="Address to listen on.")
+    port: Port = Field(8088, validation_alias=_env("EDGEINFER_CONSOLE_PORT"), description="Port to listen on.")
+    prometheus_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = Field(
+        "http://127.0.0.1:9090",
+        validation_alias=_env("EDGEINFER_PROMETHEUS_URL"),
+        description="Address of the Prometheus that the console asks.",
+    )
+    alertmanager_url: Annotated[str, Field(pattern=_URL_OR_NOTHING)] = Field(
+        "http://127.0.0.1:9093",
+        validation_alias=_env("EDGEINFER_ALERTMANAGER_URL"),
+        description="Address of the Alertmanager that keeps the silences.",
+    )
+    dashboards_folder: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_DASHBOARDS_FOLDER"),
+        description="Folder with dashboard JSON files; the shipped ones if not given.",
+    )
+    allowed_hosts: str = Field(
+        "",
+        validation_alias=_env("EDGEINFER_CONSOLE_ALLOWED_HOSTS"),
+        description="Names under which browsers may reach the console beside its address and this machine's loopback, "
+        "separated by commas; behind a proxy, the proxy's name.",
+    )
+
+
+class StackSettings(ProcessSettings):
+    """The native stack of `edgeinfer up`."""
+
+    data_folder: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_DATA_FOLDER"),
+        description="Folder of measurements, logs and lock; edgeinfer in the data home if not given.",
+    )
+    data_home: Path = Field(
+        Path("~/.local/share"),
+        validation_alias=_env("XDG_DATA_HOME"),
+        description="Where a user's programs keep data.",
+    )
+    cache_home: Path = Field(
+        Path("~/.cache"),
+        validation_alias=_env("XDG_CACHE_HOME"),
+        description="Where a user's programs keep what they can fetch again: here, Prometheus and Alertmanager.",
+    )
+    gateway_host: str = Field(
+        "127.0.0.1", validation_alias=_env("EDGEINFER_GATEWAY_HOST"), description="Address of the gateway."
+    )
+    gateway_port: Port = Field(
+        8080, validation_alias=_env("EDGEINFER_GATEWAY_PORT"), description="Port of the gateway."
+    )
+    sidecar_port: Port = Field(
+        9000,
+        validation_alias=_env("EDGEINFER_SIDECAR_PORT"),
+        description="Port of the first sidecar; further ones take the ports after it.",
+    )
+    sidecars: Annotated[int, Field(ge=0, le=16)] = Field(
+        1,
+        validation_alias=_env("EDGEINFER_SIDECARS"),
+        description="Sidecars to start; with 0 the gateway asks those of MODEL_BACKEND_URL.",
+    )
+    backend: Literal["onnx", "hailort", "stub"] | None = Field(
+        None, validation_alias=_env("EDGEINFER_SIDECAR_BACKEND"), description="What computes the sidecars' answers."
+    )
+    backend_urls: str = Field(
+        "http://127.0.0.1:9000/infer",
+        validation_alias=_env("MODEL_BACKEND_URL"),
+        description="Sidecars of others, asked only when no own one is started.",
+    )
+    exporter_port: Port = Field(
+        9100, validation_alias=_env("EDGEINFER_EXPORTER_PORT"), description="Port of the chip exporter."
+    )
+    console_host: str = Field(
+        "127.0.0.1", validation_alias=_env("EDGEINFER_CONSOLE_HOST"), description="Address of the console."
+    )
+    console_port: Port = Field(
+        8088, validation_alias=_env("EDGEINFER_CONSOLE_PORT"), description="Port of the console."
+    )
+    prometheus_port: Port = Field(
+        9090, validation_alias=_env("EDGEINFER_PROMETHEUS_PORT"), description="Port of Prometheus, on loopback."
+    )
+    alertmanager_port: Port = Field(
+        9093, validation_alias=_env("EDGEINFER_ALERTMANAGER_PORT"), description="Port of Alertmanager, on loopback."
+    )
+    api_key_file: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_API_KEY_FILE"),
+        description="File with the API key that the replay sends, where the gateway asks for one.",
+    )
+    retention_time: Annotated[str, Field(pattern=r"^[1-9]\d*[hdwy]$")] = Field(
+        "30d", validation_alias=_env("EDGEINFER_RETENTION_TIME"), description="Age at which measurements are dropped."
+    )
+    retention_size: Annotated[str, Field(pattern=r"^[1-9]\d*(MB|GB|TB)$")] = Field(
+        "2GB",
+        validation_alias=_env("EDGEINFER_RETENTION_SIZE"),
+        description="Size on disk at which the oldest measurements are dropped.",
+    )
+
+
+class AlertingSettings(ProcessSettings):
+    """Whom Alertmanager tells, beside the console's log.
+
+    All empty: nothing leaves the machine. Only warnings and critical alerts are ever sent.
+    """
+
+    webhook_url: Annotated[str, Field(pattern=_URL_OR_NOTHING)] = Field(
+        "",
+        validation_alias=_env("EDGEINFER_ALERT_WEBHOOK_URL"),
+        description="Receives Alertmanager's JSON of each notification.",
+    )
+    ntfy_url: Annotated[str, Field(pattern=_URL_OR_NOTHING)] = Field(
+        "",
+        validation_alias=_env("EDGEINFER_ALERT_NTFY_URL"),
+        description="Topic of an ntfy server (2.14 or later), such as https://ntfy.example.org/edge.",
+    )
+    ntfy_token_file: str = Field(
+        "",
+        validation_alias=_env("EDGEINFER_ALERT_NTFY_TOKEN_FILE"),
+        description="File with the access token of that topic, as Alertmanager sees it.",
+    )
+    email_to: str = Field(
+        "", validation_alias=_env("EDGEINFER_ALERT_EMAIL_TO"), description="Addresses for mails, separated by commas."
+    )
+    email_from: str = Field("", validation_alias=_env("EDGEINFER_ALERT_EMAIL_FROM"), description="Sender of the mails.")
+    smtp_smarthost: Annotated[str, Field(pattern=r"^([^\s:]+:\d+)?$")] = Field(
+        "", validation_alias=_env("EDGEINFER_ALERT_SMTP_SMARTHOST"), description="Mail server, as host:port."
+    )
+    smtp_username: str = Field(
+        "",
+        validation_alias=_env("EDGEINFER_ALERT_SMTP_USERNAME"),
+        description="User of the mail server, if it asks for one.",
+    )
+    smtp_password_file: str = Field(
+        "",
+        validation_alias=_env("EDGEINFER_ALERT_SMTP_PASSWORD_FILE"),
+        description="File with that user's password, as Alertmanager sees it.",
+    )
+    smtp_tls: bool = Field(
+        True,
+        validation_alias=_env("EDGEINFER_ALERT_SMTP_TLS"),
+        description="Whether a mail server without TLS is refused; false for a relay on this machine.",
+    )
+
+
+class ExporterSettings(ProcessSettings):
+    """The exporter of Hailo chips."""
+
+    host: str = Field(
+        "127.0.0.1", validation_alias=_env("EDGEINFER_EXPORTER_HOST"), description="Address to listen on."
+    )
+    port: Port = Field(9100, validation_alias=_env("EDGEINFER_EXPORTER_PORT"), description="Port to listen on.")
+    interval_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
+        5.0,
+        validation_alias=_env("EDGEINFER_EXPORTER_INTERVAL_SECONDS"),
+        description="Time between two readings of temperature and health; slower facts are read less often.",
+    )
+    measure_power: bool = Field(
+        False,
+        validation_alias=_env("EDGEINFER_EXPORTER_MEASURE_POWER"),
+        description="Whether power is measured twice a minute; each measurement pauses the board's overcurrent "
+        "protection for a sample.",
+    )
+    monitor_folder: Path = Field(
+        Path("/tmp/hmon_files"),  # noqa: S108  # where HailoRT writes them
+        validation_alias=_env("EDGEINFER_EXPORTER_MONITOR_FOLDER"),
+        description="Folder of HailoRT's monitor files.",
+    )
+    monitor_interval_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
+        1000,
+        validation_alias=_env("EDGEINFER_EXPORTER_MONITOR_INTERVAL_MS"),
+        description="HAILO_MONITOR_TIME_INTERVAL of the process that owns the chip; older files are stale.",
+    )
+    kernel_root: Path = Field(
+        Path("/"),
+        validation_alias=_env("EDGEINFER_EXPORTER_KERNEL_ROOT"),
+        description="Where /sys, /proc and /dev of the machine are found; in a container, where they are mounted.",
+    )
+
+
+def prepare_hailort(environment: MutableMapping[str, str] | None = None) -> None:
+    """Say what HailoRT reads from the environment when it is imported, unless the operator has said otherwise.
+
+    The owner of a chip writes monitor files only if told so, and the library's log lands in the working folder.
+    """
+    environment = os.environ if environment is None else environment
+    environment.setdefault("HAILO_MONITOR", "1")
+    environment.setdefault("HAILORT_LOGGER_PATH", "NONE")
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = known_variables()
+    for name in sorted(environment):
+        if name.startswith(_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            remedy = f"Did you mean {near[0]}?" if near else "See docs/reference/settings.md for the known ones."
+            raise SettingsError(f"setting {name}", "there is no setting of this name", remedy)
+
+
+def known_variables() -> set[str]:
+    """Every environment variable that some process reads."""
+    return {variable for process in all_settings() for variable in process.variables().values()}
+
+
+def all_settings() -> list[type[ProcessSettings]]:
+    """The settings class of every process, in reading order."""
+    return ProcessSettings.__subclasses__()
