@@ -1,0 +1,1 @@
+"""Recorded sessions of inertial sensors, shipped for replay."""

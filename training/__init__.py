@@ -1,0 +1,1 @@
+"""Rebuilds the shipped model from public recordings; needs torch, and is not part of the wheel."""
