@@ -1,0 +1,1 @@
+"""What can answer a window: one file per kind of backend."""

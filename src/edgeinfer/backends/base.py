@@ -1,0 +1,91 @@
+"""What a backend is: it opens a model, answers windows, and closes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Window = NDArray[np.float32]
+"""One IMU window in contract units: (100, 9), C-contiguous, ax ay az gx gy gz mx my mz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What computes the answers.
+
+    Args:
+        kind: "hailo", "cpu" or "stub".
+        device: what it runs on, such as "cpu x2" or "0001:01:00.0 HAILO8".
+        runtime: library and version, such as "onnxruntime 1.32.0".
+        model_name: from the card.
+        model_version: from the card.
+        model_sha256: of the file that is loaded.
+        latent_dimensions: length of the latent vector.
+        motif_count: number of motif scores.
+    """
+
+    kind: str
+    device: str
+    runtime: str
+    model_name: str
+    model_version: str
+    model_sha256: str
+    latent_dimensions: int
+    motif_count: int
+
+
+@dataclass(slots=True)
+class Inference:
+    """The answer to one window and the time of its stages.
+
+    Args:
+        latent: (latent_dimensions,) float32.
+        motif_scores: (motif_count,) float32, each in [0, 1], summing to 1.
+        preprocess_seconds: mount rotation, normalization, layout.
+        execute_seconds: the network itself.
+        postprocess_seconds: scores from logits and the like.
+        batch_size: windows computed together with this one.
+    """
+
+    latent: NDArray[np.float32]
+    motif_scores: NDArray[np.float32]
+    preprocess_seconds: float
+    execute_seconds: float
+    postprocess_seconds: float
+    batch_size: int = 1
+
+
+class Backend(Protocol):
+    """Answers windows; the constructor does no I/O.
+
+    `open`, `infer` and `close` block and are called from worker threads, `infer` from up to
+    `parallelism` of them at once.
+    """
+
+    @property
+    def parallelism(self) -> int:
+        """How many threads may call `infer` at once."""
+
+    @property
+    def is_cpu_bound(self) -> bool:
+        """Whether `infer` computes on the thread that calls it all the time, and never waits for a device."""
+
+    def open(self) -> Description:
+        """Load the model and make it ready.
+
+        Raises:
+            ModelFileError: the file or its card cannot be used.
+            BackendError: the runtime or the device failed.
+        """
+
+    def infer(self, window: Window) -> Inference:
+        """Answer one window.
+
+        Raises:
+            BackendError: with the class of the failure. A backend mends itself where it can; the caller asks
+                again, with growing waits after a failure that lost the device.
+        """
+
+    def close(self) -> None:
+        """Let go of the device and memory; safe to call twice and after a failure."""

@@ -1,0 +1,390 @@
+"""The backend on Hailo chips: one network per chip, the rest of the model on the host."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeinfer.backends.base import Description, Inference, Window
+from edgeinfer.errors import BackendError, ModelFileError
+from edgeinfer.hailort.driver import read_driver_facts
+from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef
+from edgeinfer.hailort.identity import Identity, read_identity
+from edgeinfer.hailort.layout import Layout, LayoutChoice, choose_layout
+from edgeinfer.hailort.library import Library, load_library
+from edgeinfer.hailort.network import ChipNetwork, Edge
+from edgeinfer.model.card import ModelCard
+from edgeinfer.model.processing import make_mount, make_scale, softmax, turn
+from edgeinfer.settings import SidecarSettings
+
+Array = NDArray[np.float32]
+_log = logging.getLogger(__name__)
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 30.0
+# HailoRT's own timeouts end far below this; waiting longer for a busy chip helps nobody.
+_LONGEST_TURN_SECONDS = 5.0
+
+
+def create(card: ModelCard, settings: SidecarSettings) -> "HailortBackend":
+    """The backend that the settings describe.
+
+    Raises:
+        ModelFileError: the HEF is missing, damaged or not the card's: told before anything is served.
+    """
+    backend = HailortBackend(
+        card,
+        settings.hef_path,
+        device_ids=tuple(part.strip() for part in settings.hailo_devices.split(",") if part.strip()),
+        layout=settings.hef_layout,
+        timeout_ms=settings.hailo_timeout_ms,
+        expected_chips=len(read_driver_facts().nodes),
+    )
+    backend.checked_hef()
+    return backend
+
+
+def start_thread(action: Callable[[], None]) -> None:
+    """Run an action beside the caller."""
+    threading.Thread(target=action, name="hailo-reopen", daemon=True).start()
+
+
+@dataclass(slots=True, eq=False)
+class _Chip:
+    """A chip and what is being done about it."""
+
+    network: ChipNetwork
+    busy: bool = False
+    failures: int = 0
+    due_at: float = 0.0
+    last_failure: BackendError | None = None
+    was_told: bool = False
+    buffer: Array = field(default_factory=lambda: np.empty(0, np.float32))
+
+
+class HailortBackend:
+    """Answers windows on Hailo chips through HailoRT's InferModel.
+
+    A chip that fails is mended behind the caller's back: its network is configured again at once, and a chip
+    that is lost is opened again with growing waits while the others go on serving.
+
+    Args:
+        card: of the model; its `device` variant says what the host has to do around the network.
+        hef_path: the compiled network; the card's variant `hef` if not given.
+        device_ids: the chips to use; every chip that a scan finds if empty.
+        layout: of the window in the network's input; found from its shape by "auto".
+        timeout_ms: for a frame to be taken, and again for it to come back.
+        expected_chips: how many threads to be ready for, before `open` counts the chips.
+        load: how the library is had.
+        clock: monotonic seconds.
+        start: how a chip is opened again beside the callers.
+    """
+
+    def __init__(  # noqa: PLR0913  # three settings and three seams, by name
+        self,
+        card: ModelCard,
+        hef_path: Path | None,
+        *,
+        device_ids: tuple[str, ...] = (),
+        layout: LayoutChoice = "auto",
+        timeout_ms: int = 700,
+        expected_chips: int = 1,
+        load: Callable[[], Library] = load_library,
+        clock: Callable[[], float] = monotonic,
+        start: Callable[[Callable[[], None]], None] = start_thread,
+    ) -> None:
+        self._card = card
+        self._hef_path = hef_path
+        self._device_ids = device_ids
+        self._layout_choice = layout
+        self._timeout_ms = timeout_ms
+        self._expected_chips = expected_chips
+        self._load = load
+        self._clock = clock
+        self._start = start
+        self._file = card.files["hef"] if "hef" in card.files else card.file("device")
+        self._scale = make_scale(card.normalization) if self._file.input == "normalized" else None
+        self._mount = make_mount(card.mount_rotation)
+        self._hef: HefFile | None = None
+        self._chips: list[_Chip] = []
+        self._turn = threading.Condition()
+        self._layout = Layout((), is_channel_major=False, was_chosen=False)
+        self._latent_at = self._scores_at = 0
+
+    @property
+    def parallelism(self) -> int:
+        """One thread per chip; before `open`, as many as the settings name or are expected."""
+        return len(self._chips) or len(self._device_ids) or max(1, self._expected_chips)
+
+    @property
+    def is_cpu_bound(self) -> bool:
+        """It waits for the chip."""
+        return False
+
+    def open(self) -> Description:
+        """Check the HEF, take the chips and run one window on each.
+
+        Raises:
+            ModelFileError: the HEF or the card cannot be used with this chip.
+            BackendError: no chip can be opened; with the class of the first chip's failure.
+        """
+        self.close()
+        hef = self.checked_hef()
+        library = self._load()
+        ids = self._device_ids or self._scanned(library)
+        identities = [_identity(library, device_id) for device_id in ids]
+        for identity in identities:
+            if identity is not None:
+                check_architecture(hef, identity.architecture)
+        self._open_chips(library, hef, ids)
+        return self._description(library, hef, ids, identities)
+
+    def infer(self, window: Window) -> Inference:
+        """Answer one window on a chip that is free.
+
+        Raises:
+            BackendError: with the class of the failure.
+        """
+        chip = self._take()
+        try:
+            return self._infer_on(chip, window)
+        except BackendError as failure:
+            self._note(chip, failure)
+            chip.was_told = True
+            raise
+        finally:
+            self._give_back(chip)
+
+    def close(self) -> None:
+        """Let go of every chip."""
+        with self._turn:
+            chips, self._chips = self._chips, []
+            self._turn.notify_all()
+        for chip in chips:
+            self._wait_until_free(chip)
+            chip.network.close()
+
+    def checked_hef(self) -> HefFile:
+        """Read the HEF and check what needs no chip.
+
+        Raises:
+            ModelFileError: it cannot be used.
+        """
+        path = self._hef_path or (self._file.path if "hef" in self._card.files else None)
+        if path is None:
+            raise ModelFileError("HEF_PATH", "is not set", "Give the compiled network for the Hailo chip.")
+        hef = check_hef(path)
+        if "hef" in self._card.files and hef.sha256 != self._file.sha256:
+            fault = f"has SHA-256 {hef.sha256} where the card says {self._file.sha256}"
+            raise ModelFileError(str(path), fault, "Give the HEF that belongs to this card.")
+        return hef
+
+    def _scanned(self, library: Library) -> tuple[str, ...]:
+        ids = tuple(library.scan()) if library.scan_count() else ()
+        if not ids:
+            remedy = "Run 'edgeinfer doctor': it tells chip, driver and library apart."
+            raise BackendError("HailoRT", "its scan finds no device", remedy, error_class="device_not_found")
+        return ids
+
+    def _open_chips(self, library: Library, hef: HefFile, ids: tuple[str, ...]) -> None:
+        self._hef = hef
+        chips = [_Chip(self._network(library, device_id, hef.content, alone=len(ids) == 1)) for device_id in ids]
+        for chip in chips:
+            self._open_chip(chip)
+        failures = [chip.last_failure for chip in chips if chip.last_failure is not None]
+        if len(failures) == len(chips):
+            raise failures[0]
+        with self._turn:
+            self._chips = chips
+
+    def _network(self, library: Library, device_id: str, content: bytes, *, alone: bool) -> ChipNetwork:
+        # VDevices of one group in a process share a device, so each chip of several has a group of its own.
+        group_id = "SHARED" if alone else f"SHARED-{device_id}"
+        return ChipNetwork(library, device_id, content, group_id=group_id, timeout_ms=self._timeout_ms)
+
+    def _open_chip(self, chip: _Chip) -> bool:
+        """Open one chip and run a window; what fails is noted on it, unless no chip could ever do it."""
+        try:
+            chip.network.open()
+            self._settle(chip)
+            chip.network.run(chip.buffer)
+        except BackendError as failure:
+            chip.network.close()
+            self._note(chip, failure)
+            return False
+        return True
+
+    def _settle(self, chip: _Chip) -> None:
+        """Find out how the network's edges and the model's meet."""
+        network = chip.network
+        choice = self._layout_choice
+        if choice == "auto" and self._hef is not None:
+            choice = self._hef.manifest.layout
+        try:
+            _check_inputs(network.inputs)
+            self._layout = choose_layout(network.input.shape, choice)
+            self._latent_at, self._scores_at = _roles(network.outputs, self._card)
+        except ModelFileError:
+            network.close()
+            raise
+        chip.buffer = np.zeros(network.input.shape, np.float32)
+        _log_layout(self._layout, network.device_id)
+
+    def _infer_on(self, chip: _Chip, window: Window) -> Inference:
+        started = perf_counter()
+        values = turn(window, self._mount)
+        self._layout.fill(values if self._scale is None else self._scale.apply(values), chip.buffer)
+        preprocessed = perf_counter()
+        outputs, execute_seconds = chip.network.run(chip.buffer)
+        executed = perf_counter()
+        latent = outputs[self._latent_at].reshape(-1)
+        scores = self._scores(outputs[self._scores_at].reshape(-1))
+        chip.failures, chip.last_failure = 0, None
+        return Inference(
+            latent=latent,
+            motif_scores=scores,
+            preprocess_seconds=preprocessed - started,
+            execute_seconds=execute_seconds,
+            postprocess_seconds=perf_counter() - executed,
+        )
+
+    def _scores(self, values: Array) -> Array:
+        if self._file.scores == "logits":
+            return softmax(values, self._card.temperature)
+        # Eight bits seldom sum to one exactly.
+        positive: Array = np.maximum(values, np.float32(0.0))
+        positive /= positive.sum()
+        return positive
+
+    def _take(self) -> _Chip:
+        """A chip for this thread alone."""
+        deadline = self._clock() + _LONGEST_TURN_SECONDS
+        with self._turn:
+            while True:
+                self._reopen_what_is_due()
+                for chip in self._chips:
+                    if chip.network.is_open and not chip.busy:
+                        chip.busy = True
+                        return chip
+                is_late = self._clock() >= deadline
+                # A chip that is being opened again at this moment is worth waiting for.
+                hopeful = [chip for chip in self._chips if chip.network.is_open or (chip.busy and not is_late)]
+                if not hopeful:
+                    raise self._why_none()
+                if is_late:
+                    remedy = "Send fewer windows at once."
+                    raise BackendError("the chips", "are all busy", remedy, error_class="backpressure")
+                self._turn.wait(0.1)
+
+    def _why_none(self) -> BackendError:
+        """The failure of a chip, one that nobody was told yet if there is one."""
+        for chip in sorted(self._chips, key=lambda chip: chip.was_told):
+            last = chip.last_failure
+            if last is not None:
+                repeated, chip.was_told = chip.was_told, True
+                return BackendError(
+                    last.thing, last.fault, last.remedy, error_class=last.error_class, is_repeated=repeated
+                )
+        return BackendError("the backend", "is not open", "Open it first.", error_class="misuse")
+
+    def _reopen_what_is_due(self) -> None:
+        for chip in self._chips:
+            if not chip.network.is_open and not chip.busy and self._clock() >= chip.due_at:
+                chip.busy = True
+                self._start(lambda chip=chip: self._reopen(chip))  # type: ignore[misc]  # binds the loop's chip
+
+    def _reopen(self, chip: _Chip) -> None:
+        try:
+            if self._open_chip(chip):
+                _log.info("a chip is back", extra={"device_id": chip.network.device_id})
+        finally:
+            self._give_back(chip)
+
+    def _note(self, chip: _Chip, failure: BackendError) -> None:
+        chip.last_failure, chip.was_told = failure, False
+        if chip.network.is_open:
+            return
+        wait = min(_FIRST_WAIT_SECONDS * 2**chip.failures, _LONGEST_WAIT_SECONDS)
+        chip.failures += 1
+        chip.due_at = self._clock() + wait
+        _log.warning(
+            "a chip is lost and will be opened again",
+            extra={"device_id": chip.network.device_id, "error_class": failure.error_class, "wait_seconds": wait},
+        )
+
+    def _give_back(self, chip: _Chip) -> None:
+        with self._turn:
+            chip.busy = False
+            self._turn.notify_all()
+
+    def _wait_until_free(self, chip: _Chip) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: not chip.busy, timeout=_LONGEST_TURN_SECONDS)
+
+    def _description(
+        self, library: Library, hef: HefFile, ids: tuple[str, ...], identities: list[Identity | None]
+    ) -> Description:
+        names = [
+            f"{device_id} {identity.architecture}" if identity else device_id
+            for device_id, identity in zip(ids, identities, strict=True)
+        ]
+        return Description(
+            kind="hailo",
+            device=", ".join(names),
+            runtime=f"hailort {library.version}",
+            model_name=self._card.name,
+            model_version=self._card.version,
+            model_sha256=hef.sha256,
+            latent_dimensions=self._card.latent_size,
+            motif_count=len(self._card.motifs),
+        )
+
+
+def _identity(library: Library, device_id: str) -> Identity | None:
+    """Who the chip is, or None: opening it as a device may fail where inference works."""
+    try:
+        with library.platform.Device(device_id) as device:
+            return read_identity(device.control)
+    except Exception as failure:  # noqa: BLE001  # Device() leaks an exception that derives from nothing narrower
+        _log.info("the chip's identity cannot be read", extra={"device_id": device_id, "failure": repr(failure)})
+        return None
+
+
+def _check_inputs(inputs: tuple[Edge, ...]) -> None:
+    if len(inputs) != 1:
+        names = [edge.name for edge in inputs]
+        fault = f"are {names}, where one window is due"
+        raise ModelFileError("the HEF's inputs", fault, "Compile the network of this model card, with its one input.")
+
+
+def _roles(outputs: tuple[Edge, ...], card: ModelCard) -> tuple[int, int]:
+    """Which output is the latent and which the scores: by size, and where that says nothing by name."""
+    wanted = {"latent": card.latent_size, "motif_scores": len(card.motifs)}
+    found = {role: [at for at, edge in enumerate(outputs) if edge.size == size] for role, size in wanted.items()}
+    if wanted["latent"] == wanted["motif_scores"]:
+        found = {
+            role: [at for at in places if role.split("_", 1)[0] in outputs[at].name] for role, places in found.items()
+        }
+    if any(len(places) != 1 for places in found.values()):
+        sizes = {edge.name: edge.size for edge in outputs}
+        raise ModelFileError(
+            "the HEF's outputs",
+            f"are {sizes}, where a latent of {wanted['latent']} and {wanted['motif_scores']} scores are due",
+            "Compile the network of this model card, with its two outputs.",
+        )
+    return found["latent"][0], found["motif_scores"][0]
+
+
+def _log_layout(layout: Layout, device_id: str) -> None:
+    extra = {
+        "device_id": device_id,
+        "input_shape": layout.shape,
+        "layout": "channel_major" if layout.is_channel_major else "time_major",
+    }
+    if layout.was_chosen:
+        _log.warning("the input's shape does not tell its layout; set EDGEINFER_HEF_LAYOUT to be sure", extra=extra)
+    else:
+        _log.info("the window's layout in the network's input", extra=extra)

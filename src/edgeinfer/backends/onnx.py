@@ -1,0 +1,170 @@
+"""The backend on the CPU: ONNX Runtime, with real results on any machine."""
+
+import os
+import re
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+import onnxruntime
+
+from edgeinfer.backends.base import Description, Inference, Window
+from edgeinfer.errors import BackendError, ModelFileError
+from edgeinfer.model.card import ModelCard
+from edgeinfer.model.processing import make_mount, make_scale, softmax, turn
+from edgeinfer.settings import SidecarSettings
+
+_NO_MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory", re.IGNORECASE)
+
+
+def create(card: ModelCard, settings: SidecarSettings) -> "OnnxBackend":
+    """The backend that the settings describe."""
+    return OnnxBackend(card, settings.model_variant)
+
+
+class OnnxBackend:
+    """Answers windows with one ONNX Runtime session that all threads share.
+
+    Each call computes on the thread that makes it: ONNX Runtime's own threads would spin between calls and
+    take twice the CPU time for the same rate (docs/concepts/performance.md).
+
+    Args:
+        card: of the model.
+        variant: the card's file to run, "cpu" or "cpu_int8".
+        threads: how many threads may call at once; one per core if not given.
+        load: makes a session from the file's content.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        variant: str = "cpu",
+        *,
+        threads: int | None = None,
+        load: Callable[[bytes], onnxruntime.InferenceSession] | None = None,
+    ) -> None:
+        self._load = load or _load
+        self._card = card
+        self._file = card.file(variant)
+        self._scale = make_scale(card.normalization) if self._file.input == "normalized" else None
+        self._mount = make_mount(card.mount_rotation)
+        self._temperature = card.temperature if self._file.scores == "logits" else None
+        self._outputs = [self._file.latent_tensor.name, self._file.scores_tensor.name]
+        self._threads = threads
+        self._session: onnxruntime.InferenceSession | None = None
+
+    @property
+    def parallelism(self) -> int:
+        """One thread per core that this process may use, unless told otherwise."""
+        return self._threads or len(os.sched_getaffinity(0))
+
+    @property
+    def is_cpu_bound(self) -> bool:
+        """ONNX Runtime computes on the calling thread."""
+        return True
+
+    def open(self) -> Description:
+        """Read the file, prove that it is the card's, and run one window.
+
+        Raises:
+            ModelFileError: the file is missing, damaged, or not the graph that the card describes.
+            BackendError: there was no memory for it; it may be there later.
+        """
+        content = self._file.read()
+        try:
+            self._session = self._load(content)
+        except Exception as failure:
+            # ONNX Runtime's exceptions share no base class but this one, and lack of memory has no class at all.
+            if isinstance(failure, MemoryError) or _NO_MEMORY.search(str(failure)):
+                remedy = "Free memory, or raise the limit; it is tried again."
+                fault = f"there is no memory to load it ({_first_line(failure)})"
+                raise BackendError("the model", fault, remedy, error_class="memory_allocation_error") from failure
+            raise self._unfit(f"cannot be loaded by ONNX Runtime ({_first_line(failure)})") from failure
+        self._prove()
+        return Description(
+            kind="cpu",
+            device=f"cpu x{self.parallelism}",
+            runtime=f"onnxruntime {onnxruntime.__version__}",
+            model_name=self._card.name,
+            model_version=self._card.version,
+            model_sha256=self._file.sha256,
+            latent_dimensions=self._card.latent_size,
+            motif_count=len(self._card.motifs),
+        )
+
+    def infer(self, window: Window) -> Inference:
+        """Answer one window.
+
+        Raises:
+            BackendError: the backend is not open, or ONNX Runtime failed.
+        """
+        session = self._session
+        if session is None:
+            raise BackendError("the CPU backend", "is not open", "Wait until it is ready.", error_class="misuse")
+        started = perf_counter()
+        prepared = turn(window, self._mount)[np.newaxis]
+        if self._scale is not None:
+            prepared = self._scale.apply(prepared)
+        executing = perf_counter()
+        latent, scores = self._execute(session, prepared)
+        executed = perf_counter()
+        if self._temperature is not None:
+            scores = softmax(scores, self._temperature)
+        return Inference(
+            latent=latent.reshape(-1),
+            motif_scores=scores.reshape(-1),
+            preprocess_seconds=executing - started,
+            execute_seconds=executed - executing,
+            postprocess_seconds=perf_counter() - executed,
+        )
+
+    def close(self) -> None:
+        """Let go of the session."""
+        self._session = None
+
+    def _execute(self, session: onnxruntime.InferenceSession, prepared: Window) -> tuple[Window, Window]:
+        try:
+            latent, scores = session.run(self._outputs, {self._file.input_tensor.name: prepared})
+        except MemoryError as failure:
+            fault, remedy = "there is no memory left for it", "Free memory or run fewer workers."
+            raise BackendError("the model", fault, remedy, error_class="memory_allocation_error") from failure
+        except Exception as failure:
+            # As above: no narrower base class.
+            fault, remedy = f"ONNX Runtime failed ({_first_line(failure)})", "See the log for the window that did it."
+            raise BackendError("the model", fault, remedy, error_class="execution_failed") from failure
+        return latent, scores
+
+    def _prove(self) -> None:
+        """Run one window, so that a graph of the wrong shape is told now and not to a caller."""
+        length, channels = self._card.window.length, len(self._card.window.channels)
+        try:
+            inference = self.infer(np.zeros((length, channels), np.float32))
+        except BackendError as failure:
+            self.close()
+            raise self._unfit(f"does not take a window of {length} x {channels} ({failure.fault})") from failure
+        found = (inference.latent.size, inference.motif_scores.size)
+        wanted = (self._card.latent_size, len(self._card.motifs))
+        if found != wanted:
+            self.close()
+            raise self._unfit(f"answers {found[0]} latents and {found[1]} scores where the card says {wanted}")
+
+    def _unfit(self, fault: str) -> ModelFileError:
+        return ModelFileError(str(self._file.path), fault, "Give the file that belongs to the card.")
+
+
+def _load(content: bytes) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(content, _options(), providers=["CPUExecutionProvider"])
+
+
+def _options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
+def _first_line(failure: Exception) -> str:
+    return (str(failure).splitlines() or [type(failure).__name__])[0]

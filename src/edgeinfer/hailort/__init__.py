@@ -1,0 +1,1 @@
+"""Everything that knows HailoRT; only `library` imports hailo_platform, inside a function."""

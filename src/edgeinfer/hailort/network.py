@@ -1,0 +1,224 @@
+"""One compiled network on one chip: opened, run with timeouts, mended after a failure, closed in order."""
+
+import logging
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeinfer.errors import BackendError
+from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, code_of
+from edgeinfer.hailort.library import Library
+
+Array = NDArray[np.float32]
+_log = logging.getLogger(__name__)
+
+# After these the chip itself has to be opened again; configuring would only fail or hang.
+_CHIP_IS_LOST = ("communication_closed", "device_not_found", "hailort_init_failure", "version_mismatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One input or output of the network, as the host sees it: dense float32.
+
+    Args:
+        name: such as "model/input_layer1".
+        shape: per frame; there is no batch axis.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Numbers in one frame."""
+        return int(np.prod(self.shape))
+
+
+class ChipNetwork:
+    """A network on one chip; used by one thread at a time.
+
+    HailoRT shuts a configured network down at any failure inside `run_async`, and a frame that timed out
+    stays in flight, so after a failure the network is configured again before the next window.
+
+    Args:
+        library: the loaded HailoRT.
+        device_id: the chip's address.
+        hef: content of the compiled network; bytes, so that what runs is what was checked.
+        group_id: VDevices of one group in this process share a chip.
+        timeout_ms: for the queue to take a frame, and again for the frame to come back.
+    """
+
+    def __init__(self, library: Library, device_id: str, hef: bytes, *, group_id: str, timeout_ms: int) -> None:
+        self._library = library
+        self.device_id = device_id
+        self._hef = hef
+        self._group_id = group_id
+        self._timeout_ms = timeout_ms
+        self._vdevice: Any = None
+        self._model: Any = None
+        self._configured: Any = None
+        self._in_flight: list[Any] = []
+        self._failed_before = False
+        self.inputs: tuple[Edge, ...] = ()
+        self.outputs: tuple[Edge, ...] = ()
+
+    @property
+    def input(self) -> Edge:
+        """The one input; `inputs` has to be looked at first."""
+        return self.inputs[0]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a window can be run."""
+        return self._configured is not None
+
+    def open(self) -> None:
+        """Take the chip and load the network.
+
+        Raises:
+            BackendError: with the class of the failure; nothing is left open.
+        """
+        try:
+            self._take_chip()
+            self._load()
+        except BackendError:
+            self.close()
+            raise
+
+    def run(self, window: Array) -> tuple[list[Array], float]:
+        """Run one frame: an input of `input.shape` to the outputs in the order of `outputs`, and the seconds.
+
+        Raises:
+            BackendError: the network has been configured again where that was possible.
+        """
+        _check(window, self.input)
+        outputs = [np.empty(edge.shape, np.float32) for edge in self.outputs]
+        started = perf_counter()
+        try:
+            self._run(window, outputs)
+        except Exception as failure:  # 4.x leaks exceptions that derive from nothing narrower
+            told = self._told(failure, Doing.RUNNING)
+            self._mend(told)
+            raise told from failure
+        self._failed_before = False
+        return outputs, perf_counter() - started
+
+    def close(self) -> None:
+        """Let go in order: configured network, model, chip. Safe to call twice and after a failure."""
+        self._leave()
+        self._model = None
+        vdevice, self._vdevice = self._vdevice, None
+        if vdevice is not None:
+            _quietly(vdevice.release, "release the chip")
+
+    def _take_chip(self) -> None:
+        platform = self._library.platform
+        try:
+            params = platform.VDevice.create_params()
+            # 4.x defaults to no scheduler and 5.x to round robin, so it is always set. Ids go into the
+            # parameters: given beside them, both lines drop the parameters.
+            params.scheduling_algorithm = platform.HailoSchedulingAlgorithm.ROUND_ROBIN
+            params.group_id = self._group_id
+            params.device_ids = [self.device_id]
+            self._vdevice = platform.VDevice(params)
+        except Exception as failure:
+            raise self._told(failure, Doing.OPENING) from failure
+
+    def _load(self) -> None:
+        try:
+            self._model = self._vdevice.create_infer_model(self._hef)
+            self._model.set_batch_size(1)
+            for edge in (*self._model.inputs, *self._model.outputs):
+                # HailoRT quantizes and dequantizes then; it has to be said before configure.
+                edge.set_format_type(self._library.platform.FormatType.FLOAT32)
+            self.inputs = tuple(_edge(given) for given in self._model.inputs)
+            self.outputs = tuple(_edge(output) for output in self._model.outputs)
+            self._configured = self._model.configure()
+        except Exception as failure:
+            raise self._told(failure, Doing.CONFIGURING) from failure
+
+    def _run(self, window: Array, outputs: list[Array]) -> None:
+        named = {edge.name: array for edge, array in zip(self.outputs, outputs, strict=True)}
+        bindings = self._configured.create_bindings(input_buffers={self.input.name: window}, output_buffers=named)
+        # Kept until the frame is known to be back: HailoRT goes on writing after a timeout.
+        self._in_flight = [bindings, window, outputs]
+        self._configured.wait_for_async_ready(timeout_ms=self._timeout_ms)
+        self._configured.run_async([bindings]).wait(self._timeout_ms)
+        self._in_flight = []
+
+    def _mend(self, failure: BackendError) -> None:
+        """Configure again on the chip that is held; give the chip up where that cannot help.
+
+        A pipeline that fails twice in a row does not come back by configuring it again.
+        """
+        if failure.error_class in _CHIP_IS_LOST or self._failed_before:
+            self.close()
+            return
+        self._failed_before = True
+        self._reconfigure()
+
+    def _reconfigure(self) -> None:
+        self._leave()
+        try:
+            self._configured = self._model.configure()
+        except Exception as failure:  # noqa: BLE001  # whatever it is, the chip has to be opened again
+            _log.warning(
+                "the network cannot be configured again; the chip is given up until it is opened again",
+                extra={"device_id": self.device_id, "status": code_of(failure), "failure": str(failure)},
+            )
+            self.close()
+
+    def _leave(self) -> None:
+        configured, self._configured = self._configured, None
+        if configured is not None:
+            # Shuts the network down and joins its callback thread: nothing writes into our arrays afterwards.
+            _quietly(lambda: configured.__exit__(None, None, None), "leave the network")
+        self._in_flight = []
+
+    def _told(self, failure: Exception, doing: Doing) -> BackendError:
+        found = self._library.scan_count() if doing is Doing.OPENING else None
+        hot = code_of(failure) == 63 and is_hot(self._library, self.device_id)  # noqa: PLR2004  # STREAM_ABORT
+        now = Circumstances(doing, devices_found=found, by_id=True, is_hot=hot)
+        return as_backend_error(failure, now, f"device {self.device_id}")
+
+
+def is_hot(library: Library, device_id: str) -> bool:
+    """Whether the chip says that it is in its red zone or at its red limit; False where it does not answer.
+
+    A Hailo-10H offers neither zone nor limits, and asking one that hangs would hold the interpreter for 10 s.
+    """
+    if library.is_remote:
+        return False
+    try:
+        with library.platform.Device(device_id) as device:
+            health = device.control._get_health_information()  # noqa: SLF001  # private, and present in every tag
+            temperature = device.control.get_chip_temperature()
+            hottest = max(temperature.ts0_temperature, temperature.ts1_temperature)
+            return bool(health.current_temperature_zone >= 2 or hottest >= health.red_temperature_threshold)  # noqa: PLR2004  # red
+    except Exception:  # noqa: BLE001  # a chip that does not answer has not said that it is hot
+        return False
+
+
+def _check(window: Array, edge: Edge) -> None:
+    """HailoRT checks bytes only, and answers a wrong size by shutting the network down."""
+    if window.dtype != np.float32 or window.shape != edge.shape or not window.flags.c_contiguous:
+        raise BackendError(
+            f"input {edge.name}",
+            f"is {window.dtype} {window.shape} where float32 {edge.shape} in C order is due",
+            "This is a fault in EdgeInfer: please report it.",
+            error_class="misuse",
+        )
+
+
+def _edge(stream: Any) -> Edge:
+    return Edge(str(stream.name), tuple(int(size) for size in stream.shape))
+
+
+def _quietly(action: Any, what: str) -> None:
+    try:
+        action()
+    except Exception as failure:  # noqa: BLE001  # closing goes on, whatever one step says
+        _log.info("could not %s", what, extra={"failure": str(failure), "status": code_of(failure)})

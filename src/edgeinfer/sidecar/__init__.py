@@ -1,0 +1,1 @@
+"""The Hailo sidecar: one model on one device behind POST /infer."""

@@ -1,0 +1,172 @@
+"""The sidecar assembled from parts that come in as arguments."""
+
+import platform
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from edgeinfer.backends.base import Backend
+from edgeinfer.model.card import ModelCard
+from edgeinfer.sidecar.change import ChangePlan, ModelChange
+from edgeinfer.sidecar.decoding import WindowDecoder
+from edgeinfer.sidecar.endpoint import InferEndpoint
+from edgeinfer.sidecar.inference import InferencePool
+from edgeinfer.sidecar.instruments import SidecarInstruments
+from edgeinfer.sidecar.model import ServedModel
+from edgeinfer.sidecar.routes import SidecarStatus, status_router
+from edgeinfer.sidecar.schema import infer_operation
+from edgeinfer.sidecar.shadow import Shadow, ShadowPlan
+from edgeinfer.web.direct import DirectRoute
+from edgeinfer.web.metrics_endpoint import metrics_router
+from edgeinfer.web.problems import install_problems
+from edgeinfer.web.request_metrics import AnswerRecorder, RequestMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """The application and what its process steers.
+
+    Args:
+        app: to serve.
+        model: to drain when the process is told to end.
+        direct: routes that the server may answer past the application.
+        change: to begin when the process is told to change the model; None where it cannot be.
+    """
+
+    app: ASGIApp
+    model: ServedModel
+    direct: tuple[DirectRoute, ...]
+    change: ModelChange | None = None
+
+
+def build_sidecar(  # noqa: PLR0913 - the parts, by name
+    *,
+    backend: Backend,
+    card: ModelCard,
+    registry: CollectorRegistry,
+    version: str,
+    queue_capacity: int = 64,
+    workers: int | None = None,
+    shadow_plan: ShadowPlan | None = None,
+    change_plan: ChangePlan | None = None,
+    clock: Callable[[], float] = monotonic,
+) -> Sidecar:
+    """Assemble a sidecar; nothing is opened before its lifespan begins.
+
+    Args:
+        backend: answers the windows.
+        card: of its model.
+        registry: where its metrics live; collectors of the machine are the caller's to add.
+        version: of the package.
+        queue_capacity: windows that may wait before the sidecar sheds.
+        workers: threads that call the backend; as many as it can use if not given.
+        shadow_plan: a second backend to compare a share of the windows with.
+        change_plan: how another model takes this one's place while windows are answered.
+        clock: monotonic seconds.
+    """
+    instruments = SidecarInstruments(registry)
+    instruments.build_info.replace([(version, platform.python_version())])
+    model = ServedModel(backend, card, instruments)
+    workers = workers or backend.parallelism
+    shadow = Shadow(shadow_plan, instruments) if shadow_plan is not None else None
+    change = ModelChange(model, change_plan, instruments, shadow=shadow) if change_plan is not None else None
+    infer = model.infer if shadow is None else shadow.around(model.infer)
+    pool = InferencePool(
+        infer,
+        instruments,
+        workers=workers,
+        capacity=queue_capacity,
+        check_ready=model.check_ready,
+        is_brief=model.is_brief,
+    )
+    recorder = AnswerRecorder(instruments.http_requests, instruments.http_duration)
+    endpoint = InferEndpoint(WindowDecoder(card.window.length), pool, model, instruments, recorder)
+    status = SidecarStatus(
+        model,
+        change,
+        version=version,
+        workers=workers,
+        queue_capacity=queue_capacity,
+        last_seconds=lambda: endpoint.last_seconds,
+        clock=clock,
+    )
+    rest = _framework(_Parts(model, pool, shadow, change), card, version)
+    rest.include_router(status_router(status))
+    rest.include_router(metrics_router(registry))
+    install_problems(rest, instruments.problems)
+    app = RequestMetrics(_Fork(endpoint, rest), instruments.http_requests, instruments.http_duration)
+    return Sidecar(app, model, (endpoint.direct_route(),), change)
+
+
+class _Fork:
+    """Sends POST /infer past the framework, everything else through it."""
+
+    def __init__(self, infer: ASGIApp, rest: ASGIApp) -> None:
+        self._infer = infer
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_infer = scope["type"] == "http" and scope["path"] == "/infer" and scope["method"] == "POST"
+        await (self._infer if is_infer else self._rest)(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What runs while the application does."""
+
+    model: ServedModel
+    pool: InferencePool
+    shadow: Shadow | None
+    change: ModelChange | None
+
+    def start(self) -> None:
+        self.pool.start()
+        self.model.start()
+        if self.shadow is not None:
+            self.shadow.start()
+
+    async def close(self) -> None:
+        if self.change is not None:
+            self.change.close()
+        await self.pool.close()
+        if self.shadow is not None:
+            self.shadow.close()
+        self.model.close()
+
+
+def _framework(parts: _Parts, card: ModelCard, version: str) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        parts.start()
+        yield
+        await parts.close()
+
+    app = FastAPI(
+        title="Hailo sidecar",
+        version=version,
+        description="One model on one device.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+
+    @app.api_route("/infer", methods=["GET", "HEAD", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    async def not_infer() -> None:
+        raise HTTPException(405, headers={"Allow": "POST"})
+
+    described_by_framework = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = described_by_framework()
+        operation = infer_operation(card.window.length, card.latent_size, len(card.motifs))
+        document["paths"].setdefault("/infer", {})["post"] = operation
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    return app

@@ -1,0 +1,95 @@
+"""A request's body to a window: exactly 100 rows of 9 finite numbers, or a message that says where it is not."""
+
+import re
+from itertools import chain
+from math import isfinite
+
+import msgspec
+import numpy as np
+
+from edgeinfer.backends.base import Window
+from edgeinfer.errors import InvalidBody, InvalidWindow
+from edgeinfer.sidecar.quick_json import QuickJson
+from edgeinfer.web.json_faults import why_not_json
+
+CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
+_REMEDY = "Send rows of 9 finite numbers: ax ay az (m/s²), gx gy gz (rad/s), mx my mz (µT)."
+_ROW = tuple[float, float, float, float, float, float, float, float, float]
+_PLACE = re.compile(r"\$\.x\[(\d+)\](?:\[(\d+)\])?")
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    x: list[_ROW]
+
+
+class WindowDecoder:
+    """Decodes windows of one length.
+
+    Args:
+        length: rows of a window.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._quick = QuickJson(length, len(CHANNELS))
+        self._decode = msgspec.json.Decoder(_Body).decode
+        self._length = length
+        self._values = length * len(CHANNELS)
+        self._bytes = 4 * self._values
+
+    def from_json(self, body: bytes) -> Window:
+        """A window (length, 9) from `{"x": [[9 numbers] x length]}`.
+
+        Raises:
+            InvalidBody: not JSON, truncated, or not this object.
+            InvalidWindow: the rows are not the window's, or a value is not finite.
+        """
+        window = self._quick.window(body)
+        return self.from_json_carefully(body) if window is None else window
+
+    def from_json_carefully(self, body: bytes) -> Window:
+        """The same window, or a message that names the place of the fault."""
+        try:
+            rows = self._decode(body).x
+        except msgspec.ValidationError as failure:
+            raise _misfit(str(failure)) from failure
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as failure:
+            raise InvalidBody("body", why_not_json(body, failure), 'Send {"x": [[9 numbers] x 100]}.') from failure
+        if len(rows) != self._length:
+            raise InvalidWindow("x", f"it has {len(rows)} rows, not {self._length}", _REMEDY)
+        # A number beyond float32 becomes infinite here and is refused below.
+        with np.errstate(over="ignore"):
+            window = np.fromiter(chain.from_iterable(rows), np.float32, self._values)
+        return self._finite(window)
+
+    def from_binary(self, body: bytes) -> Window:
+        """A window (length, 9) from little-endian float32 in C order.
+
+        Raises:
+            InvalidWindow: another number of bytes, or a value that is not finite.
+        """
+        if len(body) != self._bytes:
+            fault = f"it has {len(body)} bytes, not {self._bytes}"
+            remedy = f"Send {self._length} x {len(CHANNELS)} little-endian float32 in row order."
+            raise InvalidWindow("body", fault, remedy)
+        return self._finite(np.frombuffer(body, "<f4"))
+
+    def _finite(self, values: Window) -> Window:
+        # One infinity or NaN anywhere shows in the sum of squares, at a fraction of looking at each value.
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = float(values.dot(values))
+        if not isfinite(square) and not np.isfinite(values).all():
+            at = int(np.argmin(np.isfinite(values)))
+            row, column = divmod(at, len(CHANNELS))
+            raise InvalidWindow(f"x[{row}][{column}] ({CHANNELS[column]})", "it is not a finite float32", _REMEDY)
+        return values.reshape(self._length, len(CHANNELS))
+
+
+def _misfit(message: str) -> InvalidBody | InvalidWindow:
+    """Say where a body that is JSON does not fit."""
+    fault = message.partition(" - at ")[0].replace("`", "'")
+    place = _PLACE.search(message)
+    if place is None:
+        return InvalidBody("body", f"it is not the documented object ({fault})", 'Send {"x": [[9 numbers] x 100]}.')
+    row, column = place.groups()
+    thing = f"x[{row}]" if column is None else f"x[{row}][{column}] ({CHANNELS[int(column)]})"
+    return InvalidWindow(thing, fault[0].lower() + fault[1:], _REMEDY)

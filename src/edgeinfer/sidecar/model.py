@@ -1,0 +1,249 @@
+"""The model that the sidecar serves: loading, ready, lost, unusable or draining."""
+
+import logging
+import threading
+import timeit
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from edgeinfer.backends.base import Backend, Description, Inference, Window
+from edgeinfer.errors import BackendError, InvalidOutput, InvalidWindow, ModelFileError, NotReady
+from edgeinfer.model.card import ModelCard
+from edgeinfer.sidecar.instruments import SidecarInstruments
+
+_log = logging.getLogger(__name__)
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
+_STOP_SECONDS = 5.0
+# While the loop computes a window it looks at no connection. This much is lost in what a busy core does to it anyway.
+LONGEST_BRIEF_SECONDS = 0.002
+_PROBES = 5
+# Below this no model of ours overflows; beyond it the caller is at fault, and not the device.
+_LARGEST_READING = 1e6
+# After these no window can be answered until the device is back; other classes cost one window only.
+_LOSES_THE_DEVICE = frozenset(
+    {"hailort_init_failure", "version_mismatch", "device_not_found", "device_in_use", "communication_closed"}
+)
+
+
+class State(StrEnum):
+    """Where the model stands."""
+
+    LOADING = "loading"
+    READY = "ready"
+    LOST = "lost"
+    UNUSABLE = "unusable"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A state and the failure that led to it, if one did."""
+
+    state: State
+    reason: str = ""
+    remedy: str = ""
+
+
+class ServedModel:
+    """Opens a backend in the background, runs windows on it, and notices when it is lost and when it is back.
+
+    Args:
+        backend: opened and probed on a thread of this object, called by the pool's workers.
+        card: of its model.
+        instruments: where states and failures are shown.
+        wait: waits that many seconds or until told to stop; true if told so.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        card: ModelCard,
+        instruments: SidecarInstruments,
+        *,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        self.backend = backend
+        self.card = card
+        self._instruments = instruments
+        self._probe = np.zeros((card.window.length, 9), np.float32)
+        self._wait = wait
+        self._stop = threading.Event()
+        self._mend = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._standing = Standing(State.LOADING)
+        self._has_failed = False
+        self._brief = False
+        self.description: Description | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """Where the model stands now."""
+        return self._standing
+
+    @property
+    def parallelism(self) -> int:
+        """How many windows the backend computes at once."""
+        return self.backend.parallelism
+
+    def is_brief(self) -> bool:
+        """Whether a window takes so little of this CPU that the event loop may compute it itself."""
+        return self._brief
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread = threading.Thread(target=self._keep, name="model", daemon=True)
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Say that no more windows should come; those that come are still answered."""
+        self._stand(Standing(State.DRAINING, "the sidecar is ending"))
+
+    def close(self) -> None:
+        """End the thread and let go of the device."""
+        self._stop.set()
+        self._mend.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_SECONDS)
+        self.backend.close()
+
+    def replace(self, card: ModelCard, backend: Backend, described: Description) -> None:
+        """Answer with another backend, open already, from the next window on, and close the one before.
+
+        Raises:
+            BackendError: the new one does not answer; the one before serves on.
+        """
+        is_brief = self._is_brief_with(backend)
+        before, self.backend = self.backend, backend
+        self.card, self._brief = card, is_brief
+        self._describe(described)
+        # Windows that are with it are finished or, where it refuses them now, answered by the new one.
+        before.close()
+
+    def check_ready(self) -> None:
+        """Raise NotReady unless windows can be answered."""
+        standing = self._standing
+        if standing.state is State.READY or (standing.state is State.DRAINING and self.description is not None):
+            return
+        fault = f"it is {standing.state.value}" + (f" ({standing.reason})" if standing.reason else "")
+        raise NotReady("the model", fault, standing.remedy or "Try again in a second.")
+
+    def infer(self, window: Window) -> Inference:
+        """Answer one window on the calling thread.
+
+        Raises:
+            BackendError: counted by its class here.
+            InvalidWindow: values so large that the output overflowed.
+        """
+        backend = self.backend
+        try:
+            inference = backend.infer(window)
+            self.check_output(inference)
+        except BackendError as failure:
+            if backend is not self.backend:
+                return self.infer(window)  # it was replaced, and closed, under this window
+            _check_bearable(window, failure)
+            self._note(failure)
+            raise
+        if self._has_failed:
+            self._has_failed = False
+            self._instruments.recoveries.inc()
+        return inference
+
+    def check_output(self, inference: Inference) -> None:
+        """Raise InvalidOutput unless the answer keeps the contract of the served model."""
+        latent, scores, described = inference.latent, inference.motif_scores, self.description
+        if described is not None and (latent.size, scores.size) != (described.latent_dimensions, described.motif_count):
+            fault = f"it has {latent.size} latents and {scores.size} scores"
+            raise InvalidOutput("the model's output", fault, "Compare the model file with its card.")
+        # One infinity or NaN anywhere shows in these sums, at a fraction of the cost of looking at each value.
+        if not np.isfinite(latent.dot(latent) + scores.dot(scores)):
+            raise InvalidOutput("the model's output", "it is not finite", "Check the model file and the device.")
+
+    def _note(self, failure: BackendError) -> None:
+        self._has_failed = True
+        if not failure.is_repeated:
+            self._instruments.count_hardware_error[failure.error_class]()
+        if failure.error_class in _LOSES_THE_DEVICE and self._standing.state is State.READY:
+            self._stand(Standing(State.LOST, failure.fault, failure.remedy))
+            self._mend.set()
+
+    def _keep(self) -> None:
+        """Open, then wait to be told that the device is lost, and probe until it is back."""
+        if not self._until_it_works(self._open):
+            return
+        while not self._stop.is_set():
+            self._mend.wait()
+            self._mend.clear()
+            if not self._stop.is_set() and self._until_it_works(self._try_again):
+                self._stand(Standing(State.READY))
+
+    def _until_it_works(self, attempt: Callable[[], None]) -> bool:
+        wait = _FIRST_WAIT_SECONDS
+        while not self._stop.is_set():
+            try:
+                attempt()
+            except ModelFileError as failure:
+                _log.error("the model cannot be used", extra={"fault": str(failure)})
+                self._stand(Standing(State.UNUSABLE, f"{failure.thing} {failure.fault}", failure.remedy))
+                return False
+            except BackendError as failure:
+                _log.warning("the device does not answer", extra={"fault": str(failure), "wait_seconds": wait})
+                self._stand(Standing(State.LOST, failure.fault, failure.remedy))
+                if self._wait(self._stop, wait):
+                    return False
+                wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+            else:
+                return True
+        return False
+
+    def _open(self) -> None:
+        try:
+            described = self.backend.open()
+        except BackendError as failure:
+            self._note(failure)
+            raise
+        self._brief = self._is_brief_with(self.backend)
+        self._describe(described)
+        _log.info("the model is ready", extra={"backend": described.kind, "device": described.device})
+        self._stand(Standing(State.READY))
+
+    def _describe(self, described: Description) -> None:
+        self.description = described
+        self._instruments.model_info.replace(
+            [
+                (
+                    described.model_name,
+                    described.model_version,
+                    described.model_sha256,
+                    str(described.latent_dimensions),
+                    str(described.motif_count),
+                )
+            ]
+        )
+        self._instruments.runtime_info.replace([(described.kind, described.device, described.runtime)])
+
+    def _is_brief_with(self, backend: Backend) -> bool:
+        if not backend.is_cpu_bound:
+            return False
+        # A busy machine stretches the shortest of a few windows least.
+        shortest = min(timeit.repeat(lambda: backend.infer(self._probe), number=1, repeat=_PROBES))
+        return shortest <= LONGEST_BRIEF_SECONDS
+
+    def _try_again(self) -> None:
+        self.infer(self._probe)
+
+    def _stand(self, standing: Standing) -> None:
+        if self._standing.state is State.DRAINING:
+            return
+        self._standing = standing
+        self._instruments.ready.set(standing.state is State.READY)
+
+
+def _check_bearable(window: Window, failure: BackendError) -> None:
+    """Raise InvalidWindow where an output is unusable because the window holds what no sensor measures."""
+    if isinstance(failure, InvalidOutput) and np.abs(window).max() > _LARGEST_READING:
+        fault = f"it holds values beyond {_LARGEST_READING:g}, which no sensor measures and no model bears"
+        raise InvalidWindow("x", fault, "Send m/s², rad/s and µT.") from failure

@@ -1,0 +1,99 @@
+"""The sidecar's routes beside POST /infer."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from edgeinfer.sidecar.change import ModelChange
+from edgeinfer.sidecar.decoding import CHANNELS
+from edgeinfer.sidecar.model import ServedModel, State
+from edgeinfer.sidecar.schema import Change, Health, Status
+
+
+class SidecarStatus:
+    """What the sidecar says about itself.
+
+    Args:
+        model: that is served.
+        change: of the model; None where it cannot be changed.
+        version: of the sidecar.
+        workers: threads that call the backend.
+        queue_capacity: windows that may wait.
+        last_seconds: time of the last answered window, None before the first.
+        clock: monotonic seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - facts by name
+        self,
+        model: ServedModel,
+        change: ModelChange | None,
+        *,
+        version: str,
+        workers: int,
+        queue_capacity: int,
+        last_seconds: Callable[[], float | None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._model = model
+        self._change = change
+        self._version = version
+        self._workers = workers
+        self._queue_capacity = queue_capacity
+        self._last_seconds = last_seconds
+        self._clock = clock
+        self._started = clock()
+
+    def health(self) -> Health:
+        """Whether the model answers, and which one it is."""
+        described, standing, last = self._model.description, self._model.standing, self._last_seconds()
+        return Health(
+            ok=standing.state is State.READY,
+            state=standing.state.value,
+            reason=standing.reason,
+            model=described.model_name if described else None,
+            uptime_s=round(self._clock() - self._started, 3),
+            config_version=self._model.card.version,
+            hef_sha256=(described.model_sha256 or None) if described else None,
+            version=self._version,
+            device=described.device if described else None,
+            backend=described.kind if described else None,
+            latency_ms=None if last is None else round(last * 1000, 3),
+        )
+
+    def status(self) -> Status:
+        """Health, and what the sidecar is made of."""
+        described, card = self._model.description, self._model.card
+        last = self._change.last if self._change is not None else None
+        return Status(
+            **self.health().model_dump(),
+            runtime=described.runtime if described else None,
+            latent_dimensions=card.latent_size,
+            num_motifs=len(card.motifs),
+            motifs=list(card.motif_names),
+            window_length=card.window.length,
+            channels=list(CHANNELS),
+            workers=self._workers,
+            queue_capacity=self._queue_capacity,
+            model_change=None if last is None else Change.model_validate(asdict(last)),
+        )
+
+
+def status_router(status: SidecarStatus) -> APIRouter:
+    """Health and status."""
+    router = APIRouter(tags=["operation"])
+    unready: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "The model does not answer."}}
+
+    @router.head("/healthz", include_in_schema=False)
+    @router.get("/healthz", summary="Whether the model answers", responses=unready)
+    async def healthz(response: Response) -> Health:
+        health = status.health()
+        response.status_code = 200 if health.ok else 503
+        return health
+
+    @router.get("/status", summary="Health, and what the sidecar is made of")
+    async def whole_status() -> Status:
+        return status.status()
+
+    return router

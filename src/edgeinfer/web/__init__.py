@@ -1,0 +1,1 @@
+"""ASGI parts that sidecar, gateway, exporter and console share."""

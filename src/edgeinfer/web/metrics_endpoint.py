@@ -1,0 +1,29 @@
+"""GET /metrics, rendered off the event loop so that a scrape moves no request's latency."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from prometheus_client import CollectorRegistry
+from starlette.responses import Response
+
+from edgeinfer.metrics.exposition import expose
+
+
+def metrics_router(registry: CollectorRegistry) -> APIRouter:
+    """The route that Prometheus scrapes."""
+    router = APIRouter()
+
+    @router.get("/metrics", response_class=Response, summary="Metrics for Prometheus", tags=["operation"])
+    async def metrics(request: Request) -> Response:
+        rendered = await asyncio.to_thread(
+            expose,
+            registry,
+            accept=request.headers.get("accept", ""),
+            accept_encoding=request.headers.get("accept-encoding", ""),
+        )
+        headers = {"Vary": "Accept, Accept-Encoding"}
+        if rendered.content_encoding:
+            headers["Content-Encoding"] = rendered.content_encoding
+        return Response(rendered.body, media_type=rendered.content_type, headers=headers)
+
+    return router

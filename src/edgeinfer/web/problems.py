@@ -1,0 +1,105 @@
+"""Error to status: the one JSON shape of every error, and the table that a new failure joins."""
+
+import logging
+from http import HTTPStatus
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from edgeinfer import errors
+
+_log = logging.getLogger(__name__)
+
+# The first class in a failure's ancestry that stands here decides.
+STATUS_AND_PROBLEM: dict[type[Exception], tuple[int, str]] = {
+    errors.InvalidBody: (400, "invalid_body"),
+    errors.InvalidWindow: (422, "invalid_window"),
+    errors.InvalidSamples: (422, "invalid_samples"),
+    errors.DuplicateSamples: (409, "duplicate_samples"),
+    errors.BodyTooLarge: (413, "body_too_large"),
+    errors.UnsupportedContentType: (415, "unsupported_content_type"),
+    errors.UnknownSession: (404, "unknown_session"),
+    errors.StoppedSession: (410, "stopped_session"),
+    errors.NotEnoughSamples: (409, "not_enough_samples"),
+    errors.UnknownDashboard: (404, "not_found"),
+    errors.Unauthorized: (401, "unauthorized"),
+    errors.Overloaded: (503, "overloaded"),
+    errors.RateLimited: (429, "rate_limited"),
+    errors.NotReady: (503, "not_ready"),
+    errors.BackendError: (500, "backend_error"),
+    errors.UpstreamError: (502, "backend_error"),
+    errors.EngineError: (502, "backend_error"),
+    errors.StorageError: (507, "storage_error"),
+}
+_REMEDY_BY_STATUS = {
+    404: ("not_found", "See GET {docs} for the routes of this service."),
+    405: ("method_not_allowed", "See GET {docs} for the methods of this route."),
+}
+
+
+class Problem(Response):
+    """An error as JSON: `{error, status, message, remedy}`."""
+
+    media_type = "application/json"
+
+    def __init__(self, status: int, problem: str, message: str, remedy: str, retry_after_seconds: int = 0) -> None:
+        body = {"error": problem, "status": status, "message": _utf8(message), "remedy": remedy}
+        headers = {"Retry-After": str(retry_after_seconds)} if retry_after_seconds else None
+        super().__init__(orjson.dumps(body), status, headers)
+        self.problem = problem
+
+
+def _utf8(text: str) -> str:
+    """Half a surrogate pair, from a caller's JSON, is no text that JSON may hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def problem_of(failure: Exception) -> Problem:
+    """The answer to a failure; one that the table does not know is logged and told without details."""
+    for ancestor in type(failure).__mro__:
+        if ancestor in STATUS_AND_PROBLEM and isinstance(failure, errors.EdgeInferError):
+            status, problem = STATUS_AND_PROBLEM[ancestor]
+            retry_after = getattr(failure, "retry_after_seconds", 1 if isinstance(failure, errors.NotReady) else 0)
+            return Problem(status, problem, f"{failure.thing}: {failure.fault}.", failure.remedy, retry_after)
+    _log.error("a request failed in a way that nobody foresaw", exc_info=failure)
+    return Problem(500, "internal_error", "The service failed to answer.", "Look for the traceback in its log.")
+
+
+def install_problems(app: FastAPI, counter: Counter | None = None, docs: str = "/docs") -> None:
+    """Answer every failure of an application in the one shape, and count it.
+
+    Args:
+        app: the application.
+        counter: a counter with the label `problem`; none where the process exports no metrics.
+        docs: the path that describes the routes.
+    """
+
+    def answer(problem: Problem) -> Response:
+        if counter is not None:
+            counter.labels(problem.problem).inc()
+        return problem
+
+    async def on_failure(_: Request, failure: Exception) -> Response:
+        return answer(problem_of(failure))
+
+    async def on_validation(_: Request, failure: Exception) -> Response:
+        first = failure.errors()[0] if isinstance(failure, RequestValidationError) else {"loc": (), "msg": ""}
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        remedy = f"Send what GET {docs} describes."
+        return answer(Problem(422, "invalid_body", f"{where}: {first['msg']}.", remedy))
+
+    async def on_http(_: Request, failure: Exception) -> Response:
+        status = failure.status_code if isinstance(failure, HTTPException) else 500
+        problem, remedy = _REMEDY_BY_STATUS.get(status, ("invalid_body", "See GET {docs}."))
+        told = answer(Problem(status, problem, f"{HTTPStatus(status).phrase}.", remedy.format(docs=docs)))
+        told.headers.update(getattr(failure, "headers", None) or {})  # such as Allow of a 405
+        return told
+
+    app.add_exception_handler(errors.EdgeInferError, on_failure)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_failure)

@@ -1,0 +1,164 @@
+"""Every status in every way it can hide, and the codes that mean different things at different times."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgeinfer.catalog.labels import HARDWARE_ERROR_CLASSES
+from edgeinfer.errors import BackendError
+from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, classify, code_of
+from edgeinfer.hailort.library import load_library
+from edgeinfer.hailort.status import CODE_BY_EXCEPTION_CLASS, REMEDIES, STATUSES
+from tests.fakes.hailo_platform.build import importer
+from tests.fakes.hailo_platform.machine import Machine
+from tests.fakes.hailo_platform.statuses import NAMES, statuses
+
+VERSIONS = ("4.20.0", "4.23.0", "5.2.0")
+OPENING, RUNNING = Circumstances(Doing.OPENING), Circumstances(Doing.RUNNING)
+
+# Section 5 of the reference, class by class.
+TABLE = {
+    "hailort_init_failure": (64, 36, 23, 75, 79, 1, 8),
+    "version_mismatch": (76, 85, 86, 16, 15, 78),
+    "device_not_found": (96,),
+    "device_in_use": (73, 74, 97),
+    "memory_allocation_error": (3, 71, 81, 47, 84),
+    "timeout": (4, 87),
+    "hef_invalid": (26, 91, 92, 93, 94),
+    "communication_closed": (62, 89, 77, 63, 88),
+    "backpressure": (82,),
+    "misuse": (6, 2, 5, 61, 72, 69),
+    "unsupported_feature": (7, 48),
+}
+
+
+def raised(version: str, code: int, *, raw: bool = False) -> Exception:
+    found = statuses(version)
+    try:
+        found.fail_raw(code) if raw else found.fail(code)
+    except (found.error, found.raw) as failure:
+        return failure
+    raise AssertionError(code)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("code", [status.code for status in STATUSES])
+def test_the_code_is_found_in_wrapped_and_raw_exceptions(version: str, code: int, *, raw: bool) -> None:
+    assert code_of(raised(version, code, raw=raw)) == code
+
+
+@pytest.mark.parametrize("code", sorted(set(CODE_BY_EXCEPTION_CLASS.values()) - {21}))
+def test_the_code_is_found_by_class_where_a_callback_gives_an_exception_without_cause(code: int) -> None:
+    assert code_of(statuses("4.23.0").make(code)) == code
+
+
+def test_the_code_is_found_in_the_text_where_there_is_nothing_else() -> None:
+    assert code_of(statuses("4.23.0").make(76)) == 76
+    assert code_of(Exception("something else")) is None
+
+
+def test_the_table_is_that_of_the_reference() -> None:
+    found = {status.code: status.error_class for status in STATUSES}
+    expected = {code: error_class for error_class, codes in TABLE.items() for code in codes}
+    assert {code: found[code] for code in expected} == expected
+    assert {code: found[code] for code in found if code not in expected} == {13: "unknown", 18: "execution_failed"}
+    assert all(NAMES[status.code] == status.name for status in STATUSES)
+
+
+def test_every_class_is_in_the_catalog_and_has_a_remedy() -> None:
+    assert {status.error_class for status in STATUSES} <= set(HARDWARE_ERROR_CLASSES)
+    assert set(REMEDIES) == set(HARDWARE_ERROR_CLASSES) - {"invalid_output"}
+
+
+@pytest.mark.parametrize(
+    ("code", "circumstances", "expected"),
+    [
+        (74, Circumstances(Doing.OPENING, devices_found=0), "device_not_found"),
+        (74, Circumstances(Doing.OPENING, devices_found=1), "device_in_use"),
+        (74, Circumstances(Doing.OPENING, devices_found=None), "device_in_use"),
+        (73, Circumstances(Doing.OPENING, devices_found=1, by_id=True), "device_in_use"),
+        (2, Circumstances(Doing.OPENING, by_id=True), "device_not_found"),
+        (2, OPENING, "misuse"),
+        (2, Circumstances(Doing.RUNNING, by_id=True), "misuse"),
+        (63, Circumstances(Doing.RUNNING, is_hot=True), "thermal_throttling"),
+        (63, RUNNING, "communication_closed"),
+        (13, Circumstances(Doing.READING_HEF), "hef_invalid"),
+        (13, Circumstances(Doing.CONFIGURING), "hef_invalid"),
+        (13, Circumstances(Doing.READING_SENSOR, may_lack=True), "unsupported_feature"),
+        (18, Circumstances(Doing.READING_SENSOR, may_lack=True), "unsupported_feature"),
+        (18, RUNNING, "execution_failed"),
+        (16, Circumstances(Doing.READING_SENSOR, may_lack=True), "unsupported_feature"),
+        (16, Circumstances(Doing.READING_SENSOR), "version_mismatch"),
+        (79, OPENING, "hailort_init_failure"),
+        (79, Circumstances(Doing.READING_SENSOR, may_lack=True), "unsupported_feature"),
+        (55, RUNNING, "unknown"),
+    ],
+)
+@pytest.mark.parametrize("version", ["4.23.0", "5.2.0"])
+def test_a_code_means_what_its_circumstances_say(
+    version: str, code: int, circumstances: Circumstances, expected: str
+) -> None:
+    assert classify(raised(version, code, raw=True), circumstances) == expected
+
+
+@pytest.mark.parametrize(
+    ("failure", "circumstances", "expected"),
+    [
+        (MemoryError(), RUNNING, "memory_allocation_error"),
+        (ImportError("libhailort.so.4.23.0"), Circumstances(Doing.IMPORTING), "hailort_init_failure"),
+        (Exception("HailoRT device not found in the system"), OPENING, "device_not_found"),
+        (ValueError("HEF can only be created from..."), Circumstances(Doing.READING_HEF), "hef_invalid"),
+        (ValueError("whatever"), RUNNING, "unknown"),
+        (ValueError("7 is not a valid DeviceArchitectureTypes"), OPENING, "hailort_init_failure"),
+        (RuntimeError("boom"), RUNNING, "unknown"),
+    ],
+)
+def test_failures_without_a_code_have_their_class_too(
+    failure: Exception, circumstances: Circumstances, expected: str
+) -> None:
+    assert classify(failure, circumstances) == expected
+
+
+def test_the_error_names_thing_status_and_remedy() -> None:
+    told = as_backend_error(raised("4.23.0", 76), OPENING, "device 0001:01:00.0")
+    assert told.error_class == "version_mismatch"
+    assert str(told) == (
+        "device 0001:01:00.0: opening the device failed with 76 HAILO_INVALID_DRIVER_VERSION. "
+        "Bring driver, library and firmware to one version (on a Pi: sudo apt full-upgrade, reboot)."
+    )
+
+
+def test_special_remedies_name_the_descriptor_page_and_the_right_line() -> None:
+    unknown_chip = as_backend_error(ValueError("7 is not a valid DeviceArchitectureTypes"), OPENING)
+    several = as_backend_error(raised("4.23.0", 2), Circumstances(Doing.CONFIGURING))
+    assert unknown_chip.remedy == "This HailoRT does not know the chip: update it."
+    assert "with one network" in several.remedy
+    page = as_backend_error(raised("4.23.0", 8), Circumstances(Doing.CONFIGURING))
+    line = as_backend_error(raised("4.23.0", 79), OPENING)
+    assert "force_desc_page_size=4096" in page.remedy
+    assert "5.x for Hailo-10H" in line.remedy
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (ModuleNotFoundError("No module named 'hailo_platform'"), "system-site-packages"),
+        (ImportError("libhailort.so.4.23.0: cannot open shared object file"), "same version"),
+        (RuntimeError("MissingPyHRTLib"), "same version"),
+    ],
+)
+def test_a_library_that_does_not_load_says_what_to_do(failure: Exception, words: str) -> None:
+    machine = Machine()
+    machine.inject("import", failure)
+    with pytest.raises(BackendError, match=words) as caught:
+        load_library(importer(machine))
+    assert caught.value.error_class == "hailort_init_failure"
+
+
+def test_only_one_room_imports_the_library() -> None:
+    source = Path(__file__).parents[2] / "src/edgeinfer"
+    importing = re.compile(r"^\s*(import hailo_platform|from hailo_platform)|import_module\(\"hailo", re.MULTILINE)
+    found = [path.relative_to(source) for path in source.rglob("*.py") if importing.search(path.read_text())]
+    assert found == [Path("hailort/library.py")]

@@ -1,0 +1,79 @@
+"""POST /infer on good input: the answer is the model's, and its time is accounted for."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from edgeinfer.backends.onnx import OnnxBackend
+from edgeinfer.model.card import default_folder
+from tests.sidecar.rig import Rig, ToyBackend, running, shipped_card, window
+
+BINARY = "application/octet-stream"
+
+
+@pytest.fixture(scope="module")
+def onnx() -> Iterator[Rig]:
+    with running(OnnxBackend(shipped_card())) as rig:
+        yield rig
+
+
+def of_the_session(rows: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    session = onnxruntime.InferenceSession(default_folder() / shipped_card().file("cpu").path.name)
+    latent, scores = session.run(["latent", "motif_scores"], {"window": np.array([rows], np.float32)})
+    return latent[0], scores[0]
+
+
+def test_a_json_answer_equals_onnx_runtime_exactly(onnx: Rig) -> None:
+    answer = onnx.client.post("/infer", json={"x": window()}).json()
+    latent, scores = of_the_session(window())
+    assert np.array_equal(np.array(answer["latent"], np.float32), latent)
+    assert np.array_equal(np.array(answer["motif_scores"], np.float32), scores)
+    assert answer["backend"] == "cpu"
+
+
+def test_a_binary_answer_equals_onnx_runtime_exactly(onnx: Rig) -> None:
+    body = np.array(window(), "<f4").tobytes()
+    answer = onnx.client.post("/infer", content=body, headers={"content-type": BINARY, "accept": BINARY})
+    latent, scores = of_the_session(window())
+    assert np.array_equal(np.frombuffer(answer.content, "<f4"), np.concatenate([latent, scores]))
+    assert answer.headers["x-latent-dimensions"] == "64"
+    assert answer.headers["x-backend"] == "cpu"
+
+
+def test_integers_are_numbers(onnx: Rig) -> None:
+    answer = onnx.client.post("/infer", json={"x": [[1] * 9] * 100})
+    assert answer.status_code == 200
+
+
+def test_the_stages_add_up_to_the_total(onnx: Rig) -> None:
+    timing = onnx.client.post("/infer", json={"x": window()}).headers["server-timing"]
+    stages = {name: float(ms) for name, ms in (part.split(";dur=") for part in timing.split(", "))}
+    total = stages.pop("total")
+    assert set(stages) == {"queue", "decode", "preprocess", "execute", "postprocess"}
+    assert sum(stages.values()) == pytest.approx(total, abs=0.001)
+
+
+def test_every_answered_window_stands_in_each_stage_once() -> None:
+    with running(ToyBackend()) as rig:
+        for _ in range(3):
+            rig.client.post("/infer", json={"x": window()})
+        for stage in ("queue", "decode", "preprocess", "execute", "postprocess"):
+            assert rig.value("hailo_sidecar_stage_duration_seconds_count", stage=stage) == 3
+        assert rig.value("hailo_sidecar_stage_duration_seconds_sum", stage="execute") == pytest.approx(0.006)
+        assert rig.value("hailo_sidecar_inferences_total", status="success") == 3
+        assert rig.value("hailo_sidecar_batch_size_count") == 3
+
+
+def test_a_request_id_is_echoed_and_a_strange_one_replaced(onnx: Rig) -> None:
+    given = onnx.client.post("/infer", json={"x": window()}, headers={"x-request-id": "phone-7.a_1"})
+    strange = onnx.client.post("/infer", json={"x": window()}, headers={"x-request-id": "a b;" * 40})
+    assert given.headers["x-request-id"] == "phone-7.a_1"
+    assert len(strange.headers["x-request-id"]) == 16
+
+
+def test_the_description_tells_both_encodings(onnx: Rig) -> None:
+    operation = onnx.client.get("/openapi.json").json()["paths"]["/infer"]["post"]
+    assert set(operation["requestBody"]["content"]) == {"application/json", BINARY}
+    assert set(operation["responses"]["200"]["content"]) == {"application/json", BINARY}

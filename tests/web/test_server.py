@@ -1,0 +1,73 @@
+"""The life of a server process: told to end, it finishes, and its callers clean up."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edgeinfer.errors import PortInUse
+from edgeinfer.web.server import bind, bind_unix
+
+PROGRAM = """
+import sys
+from edgeinfer.web.server import bind_unix, serve
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"here"})
+
+from pathlib import Path
+try:
+    serve(app, [bind_unix(Path(sys.argv[1]))])
+finally:
+    print("cleaned up", flush=True)
+"""
+
+
+def test_a_server_that_is_told_to_end_lets_its_callers_clean_up(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    server = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], stdout=subprocess.PIPE, text=True)
+    assert b"here" in asked(path)
+    server.send_signal(signal.SIGTERM)
+    said, _ = server.communicate(timeout=20)
+    assert (server.returncode, said) == (0, "cleaned up\n")
+
+
+def asked(path: Path) -> bytes:
+    for _ in range(1000):
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.connect(str(path))
+                connection.sendall(b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+                return b"".join(iter(lambda: connection.recv(65536), b""))
+        except OSError:
+            time.sleep(0.01)
+    raise AssertionError("the server does not answer")
+
+
+def test_a_busy_port_is_told_with_what_to_do() -> None:
+    with bind("127.0.0.1", 0) as taken, pytest.raises(PortInUse) as caught:
+        bind("127.0.0.1", taken.getsockname()[1])
+    assert "another process listens there" in caught.value.fault
+    assert "choose another port" in caught.value.remedy
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(PortInUse, match="address of this machine"):
+        bind("192.0.2.1", 0)
+
+
+def test_a_unix_socket_is_its_users_own_and_replaces_a_leftover(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    bind_unix(path).close()
+    with bind_unix(path):
+        assert path.stat().st_mode & 0o777 == 0o600
