@@ -1,0 +1,262 @@
+"""The core of the gateway: a window goes to a sidecar, else to the same model on this CPU, and is accounted for."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeinfer.catalog.gateway import INFERENCE_DURATION, OUTPUT_DIMENSIONS
+from edgeinfer.errors import BackendError, ContractViolation, NotReady, Overloaded, UpstreamError
+from edgeinfer.gateway.balance import Balancer, Member
+from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.exemplars import CallLog
+from edgeinfer.gateway.fallback import Fallback
+from edgeinfer.gateway.instruments import GatewayInstruments, OperationInstruments
+from edgeinfer.gateway.outputs import OutputReader, Outputs
+from edgeinfer.gateway.samples import WINDOW_SAMPLES
+from edgeinfer.gateway.transport import unknown
+from edgeinfer.gateway.upstream import Answer
+
+_log = logging.getLogger(__name__)
+_SHORTEST_TRY_SECONDS = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is known about one window.
+
+    Args:
+        outputs: of the model.
+        source: "sidecar" or "fallback".
+    """
+
+    outputs: Outputs
+    source: str
+
+    @property
+    def backend(self) -> str:
+        """What computed it: "hailo", "cpu" or "stub"."""
+        return self.outputs.backend
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A window on its way."""
+
+    window: NDArray[np.float32]
+    operation: str
+    request_id: str
+    counted: OperationInstruments
+
+
+class InferenceService:
+    """Analyses windows, and counts what became of each.
+
+    Args:
+        balancer: the sidecars; without any, the fallback answers everything.
+        fallback: the model on this CPU, or None where it is switched off.
+        reader: the reader of the sidecars' answers.
+        instruments: where it is counted.
+        drift: remembers answers of sidecars.
+        calls: picks calls for exemplars and log lines.
+        timeout_seconds: for one analysis by sidecars, retries included.
+        retries: calls made again after a failure that may pass.
+        max_in_flight: analyses under way before more are shed.
+        clock: monotonic seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - the seams of the core
+        self,
+        *,
+        balancer: Balancer,
+        fallback: Fallback | None,
+        reader: OutputReader,
+        instruments: GatewayInstruments,
+        drift: DriftWindow,
+        timeout_seconds: float = 1.5,
+        retries: int = 0,
+        max_in_flight: int = 256,
+        clock: Callable[[], float] = perf_counter,
+        calls: CallLog | None = None,
+    ) -> None:
+        self.balancer = balancer
+        self.fallback = fallback
+        self._reader = reader
+        self._instruments = instruments
+        self._drift = drift
+        self._timeout = timeout_seconds
+        self._retries = retries
+        self._max_in_flight = max_in_flight
+        self._clock = clock
+        self._calls = calls or CallLog(INFERENCE_DURATION.buckets, clock)
+        self._under_way = 0
+        self._dimensions: tuple[int, int] | None = None
+
+    async def analyze_imu_window(self, window: NDArray[np.float32], operation: str, request_id: str) -> Analysis:
+        """Analyse one window (100, 9) float32.
+
+        Args:
+            window: in contract units.
+            operation: "process" or "motifs".
+            request_id: goes to the sidecar, the log and the exemplar.
+
+        Raises:
+            Overloaded: too many analyses are under way.
+            NotReady: neither a sidecar nor the fallback could answer.
+        """
+        question = _Question(window, operation, request_id, self._instruments.operations[operation])
+        try:
+            analysis = await self._within_limit(question)
+        except (NotReady, Overloaded):
+            question.counted.analyses["none"].inc()
+            raise
+        question.counted.analyses[analysis.source].inc()
+        return analysis
+
+    async def _within_limit(self, question: _Question) -> Analysis:
+        if self._under_way >= self._max_in_flight:
+            fault = f"{self._under_way} analyses are under way"
+            raise Overloaded("gateway", fault, "Try again after the time in Retry-After.")
+        self._under_way += 1
+        try:
+            return await self._analyze(question)
+        finally:
+            self._under_way -= 1
+
+    async def _analyze(self, question: _Question) -> Analysis:
+        if not self.balancer.members:
+            return await self._fall_back(question.window, "no_sidecar_configured", "no sidecar is configured")
+        try:
+            return Analysis(await self._ask(question), "sidecar")
+        except UpstreamError as failure:
+            return await self._fall_back(question.window, failure.error_type, str(failure))
+
+    async def _ask(self, question: _Question) -> Outputs:
+        """The answer of a sidecar, with retries as far as the time allows; raises UpstreamError."""
+        ends = self._clock() + self._timeout
+        tried: list[Member] = []
+        while True:
+            member = self.balancer.choose(tried)
+            if member is None:
+                raise self._refuse(question)
+            tried.append(member)
+            try:
+                return await self._call(member, question, ends - self._clock())
+            except UpstreamError as failure:
+                is_last = len(tried) > self._retries or ends - self._clock() < _SHORTEST_TRY_SECONDS
+                if is_last or not failure.retryable or self.balancer.choose(tried) is None:
+                    raise
+                self._instruments.retries.inc()
+
+    def _refuse(self, question: _Question) -> UpstreamError:
+        question.counted.failure.inc()
+        self._instruments.errors["circuit_open"].inc()
+        fault, remedy = "every circuit is open after failures", "It is probed again within seconds."
+        self._calls.tell_failure(question.request_id, question.operation, "circuit_open", fault)
+        return UpstreamError("sidecars", fault, remedy, error_type="circuit_open", retryable=False)
+
+    async def _call(self, member: Member, question: _Question, timeout_seconds: float) -> Outputs:
+        started = self._clock()
+        try:
+            answer = await member.infer(question.window, question.request_id, timeout_seconds)
+        except UpstreamError as failure:
+            self._count_failure(member, question, failure, self._clock() - started)
+            raise
+        except Exception as surprise:
+            _log.exception("a call to a sidecar failed in a way that nobody foresaw")
+            unforeseen = unknown(member.name, surprise)
+            self._count_failure(member, question, unforeseen, self._clock() - started)
+            raise unforeseen from surprise
+        self._count_success(member, question, answer, self._clock() - started)
+        return answer.outputs
+
+    def _count_failure(self, member: Member, question: _Question, failure: UpstreamError, seconds: float) -> None:
+        question.counted.failure.inc()
+        member.instruments.failure.inc()
+        self._observe(question, seconds)
+        self._instruments.errors[failure.error_type].inc()
+        if isinstance(failure, ContractViolation):
+            self._instruments.outputs.violations[failure.check].inc()
+            self._show_dimensions()
+        self._calls.tell_failure(
+            question.request_id,
+            question.operation,
+            failure.error_type,
+            str(failure),
+            sidecar=member.name,
+            duration_ms=round(1000 * seconds, 3),
+        )
+
+    def _count_success(self, member: Member, question: _Question, answer: Answer, seconds: float) -> None:
+        question.counted.success.inc()
+        member.instruments.success.inc()
+        if self._observe(question, seconds):
+            self._calls.tell(
+                question.request_id, question.operation, member.name, seconds, backend=answer.outputs.backend
+            )
+        if answer.inside_seconds is not None:
+            self._instruments.outputs.network.observe(max(0.0, seconds - answer.inside_seconds))
+        self._count_outputs(answer.outputs)
+        self._show_dimensions()
+
+    def _count_outputs(self, outputs: Outputs) -> None:
+        counted, top = self._instruments.outputs, outputs.top
+        counted.samples.inc(WINDOW_SAMPLES)
+        counted.latents.inc()
+        counted.predictions.inc()
+        counted.confidence.observe(outputs.scores[top])
+        counted.top[top].inc()
+        counted.latent_norm.observe(outputs.latent_norm)
+        self._drift.add(outputs.latent, top)
+
+    def _observe(self, question: _Question, seconds: float) -> bool:
+        """Put a call into the histogram; tells whether it carries an exemplar, and so wants a log line."""
+        if self._calls.is_due(seconds):
+            question.counted.duration.observe(seconds, {"request_id": question.request_id})
+            return True
+        question.counted.duration.observe(seconds)
+        return False
+
+    def _show_dimensions(self) -> None:
+        dimensions = self._reader.dimensions
+        if dimensions is not None and dimensions != self._dimensions:
+            self._dimensions = dimensions
+            self._instruments.readings.publish(OUTPUT_DIMENSIONS, dimensions[0], "latent")
+            self._instruments.readings.publish(OUTPUT_DIMENSIONS, dimensions[1], "motif_scores")
+
+    async def _fall_back(self, window: NDArray[np.float32], reason: str, why: str) -> Analysis:
+        if self.fallback is None:
+            remedy = "Wait for a sidecar, or set EDGEINFER_GATEWAY_FALLBACK=true."
+            raise NotReady("analysis", f"no sidecar answered ({why}) and the fallback is switched off", remedy)
+        started = self._clock()
+        try:
+            outputs = await self.fallback.infer(window)
+        except (BackendError, UpstreamError) as failure:
+            _log.exception("the fallback failed")
+            fault = f"no sidecar answered ({why}) and the fallback failed ({failure.fault})"
+            raise NotReady("analysis", fault, "See the gateway's log.") from failure
+        self._instruments.fallback_duration.observe(self._clock() - started)
+        self._instruments.fallbacks[reason].inc()
+        return Analysis(outputs, "fallback")
+
+    async def probe(self, window: NDArray[np.float32]) -> Analysis:
+        """Analyse a known window for a health check: through circuit and fallback, counted nowhere.
+
+        Raises:
+            NotReady, Overloaded, BackendError, UpstreamError: nobody could answer.
+        """
+        member = self.balancer.choose()
+        if member is not None:
+            try:
+                answer = await member.infer(window, "health-check", self._timeout)
+            except UpstreamError:
+                if self.fallback is None:
+                    raise
+            else:
+                return Analysis(answer.outputs, "sidecar")
+        if self.fallback is None:
+            raise NotReady("analysis", "no sidecar can be asked and the fallback is switched off", "Start a sidecar.")
+        return Analysis(await self.fallback.infer(window), "fallback")

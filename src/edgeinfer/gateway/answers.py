@@ -1,0 +1,138 @@
+"""Answers of the API: what the core found, as the fields of the contract."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from edgeinfer.gateway.analysis import Analysis
+from edgeinfer.gateway.health import HealthMonitor
+from edgeinfer.gateway.motifs import MotifFinding, Motifs
+from edgeinfer.gateway.samples import WINDOW_SAMPLES
+from edgeinfer.gateway.sessions import Ended, Session
+from edgeinfer.gateway.stream import Stream
+from edgeinfer.gateway.synchrony import Synchrony
+
+_WINDOW_MS = WINDOW_SAMPLES * 10
+
+
+class JsonAnswer(Response):
+    """A document written by orjson, numpy arrays included."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes."""
+        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def now() -> str:
+    """The time as it stands in answers: ISO 8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def started(session: Session) -> JsonAnswer:
+    """Answer of POST /start."""
+    return JsonAnswer({"sessionId": session.id, "status": "started", "timestamp": now()})
+
+
+def accepted(session_id: str, count: int, stream: Stream) -> JsonAnswer:
+    """Answer of PUT /stream."""
+    document = {
+        "sessionId": session_id,
+        "status": "accepted",
+        "accepted": count,
+        "role": stream.role,
+        "heldSamples": len(stream),
+        "totalSamples": stream.total,
+        "timestamp": now(),
+    }
+    return JsonAnswer(document, 202)
+
+
+def stopped(ended: Ended) -> JsonAnswer:
+    """Answer of POST /stop."""
+    document = {
+        "sessionId": ended.id,
+        "status": "stopped",
+        "duration_s": round(ended.duration_seconds, 3),
+        "totalSamples": ended.total_samples,
+        "timestamp": now(),
+    }
+    return JsonAnswer(document)
+
+
+def processed(analysis: Analysis, request_id: str) -> JsonAnswer:
+    """Answer of POST /process."""
+    document = {
+        "latent": analysis.outputs.latent,
+        "motif_scores": analysis.outputs.scores,
+        "source": analysis.source,
+        "backend": analysis.backend,
+        "requestId": request_id,
+        "timestamp": now(),
+    }
+    return JsonAnswer(document)
+
+
+def motifs(session_id: str, stream: Stream, found: Motifs, request_id: str) -> JsonAnswer:
+    """Answer of GET /motifs."""
+    document = {
+        "sessionId": session_id,
+        "topK": len(found.findings),
+        "motifs": [_motif(finding) for finding in found.findings],
+        "timestamp": now(),
+        "analysisWindowMs": _WINDOW_MS,
+        "windowEnd": found.window_end,
+        "role": stream.role,
+        "source": found.analysis.source,
+        "backend": found.analysis.backend,
+        "requestId": request_id,
+    }
+    return JsonAnswer(document)
+
+
+def _motif(finding: MotifFinding) -> dict[str, Any]:
+    return {
+        "id": f"m{finding.index + 1}",
+        "score": finding.score,
+        "confidence": finding.confidence,
+        "duration_ms": round(1000 * finding.duration_seconds),
+        "description": finding.motif.description or finding.motif.name,
+        "name": finding.motif.name,
+    }
+
+
+def synchrony(session: Session, found: Synchrony) -> JsonAnswer:
+    """Answer of GET /synchrony."""
+    document = {
+        "sessionId": session.id,
+        "r": found.r,
+        "lag_ms": round(1000 * found.lag_seconds),
+        "window_ms": round(1000 * found.window_seconds),
+        "confidence": found.confidence,
+        "leader": found.leader,
+        "roles": list(session.streams),
+        "timestamp": now(),
+    }
+    return JsonAnswer(document)
+
+
+def health(monitor: HealthMonitor, version: str, uptime_seconds: float) -> dict[str, Any]:
+    """Document of GET /health/detailed."""
+    return {
+        "status": monitor.status,
+        "timestamp": now(),
+        "version": version,
+        "uptime": round(uptime_seconds, 3),
+        "checks": {
+            name: {
+                "status": result.status,
+                "message": result.message,
+                "latency_ms": round(1000 * result.latency_seconds, 3),
+                "last_checked": result.last_checked.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            }
+            for name, result in monitor.results.items()
+        },
+    }

@@ -1,0 +1,116 @@
+"""The gateway as an application: its parts behind routes, and what runs beside them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from edgeinfer.errors import Overloaded, StorageError
+from edgeinfer.gateway import description
+from edgeinfer.gateway.analysis import InferenceService
+from edgeinfer.gateway.door import Door, watch_keys
+from edgeinfer.gateway.drift import DriftMeter, DriftWindow, watch_drift
+from edgeinfer.gateway.health import HealthMonitor
+from edgeinfer.gateway.instruments import GatewayInstruments
+from edgeinfer.gateway.keys import KeyRing
+from edgeinfer.gateway.request_ids import RequestIds
+from edgeinfer.gateway.routes import analysis_router, health_router, hot_routes
+from edgeinfer.gateway.sessions import SessionStore
+from edgeinfer.gateway.shortcut import Shortcut
+from edgeinfer.model.card import ModelCard
+from edgeinfer.web.metrics_endpoint import metrics_router
+from edgeinfer.web.problems import install_problems
+from edgeinfer.web.request_metrics import RequestMetrics
+
+_log = logging.getLogger(__name__)
+_SWEEP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the gateway is made of; `edgeinfer.cli.gateway` makes them.
+
+    Args:
+        store: opened before the application starts, closed after it ended.
+        max_body_bytes: longest body that is read.
+        keys: who may ask, loaded before the application starts; None where anybody may.
+    """
+
+    registry: CollectorRegistry
+    instruments: GatewayInstruments
+    card: ModelCard
+    store: SessionStore
+    service: InferenceService
+    health: HealthMonitor
+    drift: DriftWindow
+    max_body_bytes: int = 4_194_304
+    drift_minimum: int = 200
+    keys: KeyRing | None = None
+
+
+def build_app(parts: Parts) -> FastAPI:
+    """The application; its background work begins with its lifespan."""
+    started = time.monotonic()
+    app = FastAPI(
+        title="EdgeInfer gateway",
+        version=version("edgeinfer"),
+        description=description.ABOUT,
+        lifespan=lambda _: _running(parts),
+    )
+    hot = hot_routes(parts.store, parts.service, parts.max_body_bytes)
+    app.include_router(analysis_router(parts.store, parts.service, parts.card.motifs, parts.max_body_bytes, hot))
+    app.include_router(health_router(parts.health, lambda: time.monotonic() - started))
+    app.include_router(metrics_router(parts.registry))
+    install_problems(app, parts.instruments.problems)
+    # The one added last is outermost.
+    app.add_middleware(Shortcut, routes=hot, problems=parts.instruments.problems)
+    if parts.keys is not None:
+        app.add_middleware(Door, keys=parts.keys, problems=parts.instruments.problems)
+    app.add_middleware(
+        RequestMetrics, requests=parts.instruments.http_requests, duration=parts.instruments.http_duration
+    )
+    app.add_middleware(RequestIds)
+    description.complete(app, asks_for_key=parts.keys is not None)
+    return app
+
+
+@asynccontextmanager
+async def _running(parts: Parts) -> AsyncIterator[None]:
+    if parts.service.fallback is not None:
+        parts.service.fallback.start()
+    tasks = [asyncio.create_task(work) for work in _background(parts)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(member.client.close() for member in parts.service.balancer.members))
+        if parts.service.fallback is not None:
+            await parts.service.fallback.close()
+
+
+def _background(parts: Parts) -> list[Coroutine[None, None, None]]:
+    baseline = parts.card.baseline
+    meter = DriftMeter(baseline, minimum=parts.drift_minimum) if baseline else None
+    return [
+        parts.health.watch(),
+        watch_drift(parts.drift, meter, parts.instruments),
+        _sweep(parts.store),
+        *([watch_keys(parts.keys)] if parts.keys is not None else ()),
+    ]
+
+
+async def _sweep(store: SessionStore) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        try:
+            await store.expire()
+        except (StorageError, Overloaded) as failure:
+            _log.warning("old sessions could not be let go; tried again soon", extra={"fault": str(failure)})

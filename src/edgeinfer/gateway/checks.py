@@ -1,0 +1,115 @@
+"""The four health checks: what each looks at, and what it calls healthy."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+import numpy as np
+import psutil
+
+from edgeinfer.errors import BackendError, NotReady, Overloaded, StorageError, UpstreamError
+from edgeinfer.gateway.analysis import InferenceService
+from edgeinfer.gateway.balance import Member
+from edgeinfer.gateway.health import DEGRADED, HEALTHY, UNHEALTHY, Check, Look
+from edgeinfer.gateway.samples import CHANNELS, WINDOW_SAMPLES
+from edgeinfer.gateway.sessions import SessionStore
+
+_SIDECAR_SECONDS = 2.0
+_SLOW_LOOP_SECONDS = 0.25
+_NAP_SECONDS = 0.05
+_LITTLE_MEMORY_SHARE = 0.05
+_LITTLE_DISK_BYTES = 100 * 1024 * 1024
+_MANY_DESCRIPTORS_SHARE = 0.9
+_OK = 200
+
+
+def make_checks(service: InferenceService, store: SessionStore, data_folder: Path | None) -> dict[str, Check]:
+    """The checks by name."""
+    return {
+        "service": lambda: check_service(store),
+        "hailo_backend": lambda: check_sidecars(service.balancer.members),
+        "inference_capability": lambda: check_inference(service),
+        "system_resources": lambda: asyncio.to_thread(check_resources, data_folder),
+    }
+
+
+async def check_service(store: SessionStore, clock: Callable[[], float] = perf_counter) -> Look:
+    """Whether samples can be kept, and whether the event loop is on time."""
+    started = clock()
+    await asyncio.sleep(_NAP_SECONDS)
+    late = clock() - started - _NAP_SECONDS
+    try:
+        await store.check()
+    except StorageError as failure:
+        return Look(UNHEALTHY, str(failure))
+    if late > _SLOW_LOOP_SECONDS:
+        return Look(DEGRADED, f"the event loop is {late:.2f} s late; sessions in {store.kind}")
+    return Look(HEALTHY, f"sessions in {store.kind}")
+
+
+async def check_sidecars(members: tuple[Member, ...]) -> Look:
+    """What each sidecar says of itself."""
+    if not members:
+        return Look(DEGRADED, "no sidecar is configured; the gateway's CPU answers")
+    looks = await asyncio.gather(*(_check_sidecar(member) for member in members))
+    message = "; ".join(look.message for look in looks)
+    working = sum(look.status == HEALTHY for look in looks)
+    if working == len(looks):
+        return Look(HEALTHY, message)
+    return Look(DEGRADED if working else UNHEALTHY, message)
+
+
+class _Health(msgspec.Struct):
+    ok: bool = False
+    model: str = ""
+    version: str = ""
+    device: str = ""
+
+
+async def _check_sidecar(member: Member) -> Look:
+    try:
+        answer = await member.client.health(_SIDECAR_SECONDS)
+    except UpstreamError as failure:
+        return Look(UNHEALTHY, f"{member.name}: {failure.fault} ({failure.error_type})")
+    try:
+        health = msgspec.json.decode(answer.body, type=_Health)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        health = _Health()
+    circuit = f", circuit {member.circuit.state}"
+    if answer.status != _OK or not health.ok:
+        return Look(UNHEALTHY, f"{member.name}: not ready (status {answer.status}){circuit}")
+    return Look(HEALTHY, f"{member.name}: {health.model or 'ready'} on {health.device or 'unknown device'}{circuit}")
+
+
+async def check_inference(service: InferenceService) -> Look:
+    """Whether a known window finds an answer, and from whom."""
+    # Lying still, +x up: a window that any IMU model can answer.
+    window = np.zeros((WINDOW_SAMPLES, len(CHANNELS)), np.float32)
+    window[:, 0] = 9.81
+    try:
+        analysis = await service.probe(window)
+    except (NotReady, Overloaded, BackendError, UpstreamError) as failure:
+        return Look(UNHEALTHY, str(failure))
+    said = f"a known window was answered by {analysis.source} ({analysis.backend})"
+    if analysis.source == "sidecar":
+        return Look(HEALTHY, said)
+    if service.fallback is not None:
+        service.fallback.start()
+    return Look(DEGRADED, said)
+
+
+def check_resources(data_folder: Path | None) -> Look:
+    """Whether memory, disk and file descriptors are left."""
+    memory = psutil.virtual_memory()
+    process = psutil.Process()
+    descriptors, limit = process.num_fds(), process.rlimit(psutil.RLIMIT_NOFILE)[0]
+    found = [f"{memory.available / memory.total:.0%} of memory available", f"{descriptors} of {limit} descriptors"]
+    is_short = memory.available < _LITTLE_MEMORY_SHARE * memory.total
+    is_short |= limit > 0 and descriptors > _MANY_DESCRIPTORS_SHARE * limit
+    if data_folder is not None:
+        free = psutil.disk_usage(str(data_folder)).free
+        found.append(f"{free / 2**20:.0f} MiB of disk free")
+        is_short |= free < _LITTLE_DISK_BYTES
+    return Look(DEGRADED if is_short else HEALTHY, ", ".join(found))

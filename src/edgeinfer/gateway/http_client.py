@@ -1,0 +1,267 @@
+"""A small HTTP/1.1 client for one peer: one write per request, kept connections, a parser in C.
+
+It exists because it takes a fraction of a general client's time (benchmarks/gateway_clients.py), and
+knows only what a sidecar needs: no redirects, cookies, compression, proxies or pipelining.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import httptools
+
+from edgeinfer.gateway.transport import (
+    LONGEST_ANSWER_BYTES,
+    RawAnswer,
+    Target,
+    broken_off,
+    not_http,
+    timed_out,
+)
+
+_FIRST_FINAL_STATUS = 200
+
+
+class HttpTransport:
+    """Carries calls over a pool of connections.
+
+    A kept connection that the peer closes before it answers is no failure: the call goes out once more
+    on a new one, which is safe because an inference changes nothing.
+
+    Args:
+        target: the sidecar.
+        connections: most connections at a time; further calls wait within their timeout.
+    """
+
+    def __init__(self, target: Target, *, connections: int = 256) -> None:
+        self._target = target
+        self._limit = connections
+        self._idle: list[_Connection] = []
+        self._open = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_closed = False
+        host = target.origin.partition("://")[2].rpartition("@")[2]
+        self._post = f"POST {target.path} HTTP/1.1\r\nHost: {host}\r\n".encode()
+        self._get_tail = f" HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+
+    async def post(self, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> RawAnswer:
+        """Send a window."""
+        fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        head = self._post + f"{fields}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
+        return await self._send(head + body, timeout_seconds)
+
+    async def get(self, path: str, timeout_seconds: float) -> RawAnswer:
+        """Ask another route."""
+        return await self._send(b"GET " + path.encode() + self._get_tail, timeout_seconds)
+
+    async def close(self) -> None:
+        """Close all connections that are not in use; those in use close after their answer."""
+        self._is_closed = True
+        while self._idle:
+            self._idle.pop().abort()
+        await asyncio.sleep(0)
+
+    async def _send(self, request: bytes, timeout_seconds: float) -> RawAnswer:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + timeout_seconds
+        connection = self._take_idle()
+        if connection is not None:
+            try:
+                return await self._exchange(connection, request, ends, timeout_seconds)
+            except _ClosedBeforeAnswer:
+                pass
+        connection = await self._connect(ends, timeout_seconds)
+        try:
+            return await self._exchange(connection, request, ends, timeout_seconds)
+        except _ClosedBeforeAnswer as failure:
+            raise broken_off(self._target.name, failure, answer_began=False) from failure
+
+    async def _exchange(
+        self, connection: "_Connection", request: bytes, ends: float, timeout_seconds: float
+    ) -> RawAnswer:
+        loop = asyncio.get_running_loop()
+        answer = connection.ask(request)
+        alarm = loop.call_at(ends, connection.give_up, timed_out(self._target.name, timeout_seconds))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        finally:
+            alarm.cancel()
+            self._give_back(connection)
+
+    def _take_idle(self) -> "_Connection | None":
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                return connection
+        return None
+
+    def _give_back(self, connection: "_Connection") -> None:
+        if connection.is_usable and not self._is_closed:
+            self._idle.append(connection)
+        else:
+            connection.abort()
+        self._wake_one()
+
+    def _wake_one(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def _connect(self, ends: float, timeout_seconds: float) -> "_Connection":
+        try:
+            async with asyncio.timeout_at(ends):
+                return await self._idle_or_new()
+        except TimeoutError as failure:
+            raise timed_out(self._target.name, timeout_seconds) from failure
+        except OSError as failure:
+            raise broken_off(self._target.name, failure, answer_began=False) from failure
+
+    async def _idle_or_new(self) -> "_Connection":
+        while self._open >= self._limit:
+            if (connection := self._take_idle()) is not None:
+                return connection
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        self._open += 1
+        try:
+            return await self._new()
+        except BaseException:
+            self._lost()
+            raise
+
+    async def _new(self) -> "_Connection":
+        loop = asyncio.get_running_loop()
+
+        def make() -> _Connection:
+            return _Connection(self._target.name, self._lost)
+
+        if self._target.socket:
+            _, connection = await loop.create_unix_connection(make, self._target.socket)
+        else:
+            host, port, is_tls = self._target.address
+            _, connection = await loop.create_connection(make, host, port, ssl=is_tls or None)
+        return connection
+
+    def _lost(self) -> None:
+        self._open -= 1
+        self._wake_one()
+
+
+class _ClosedBeforeAnswer(Exception):
+    """The peer closed the connection and had not begun to answer."""
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: a request at a time, its answer put together by httptools."""
+
+    def __init__(self, name: str, on_lost: Callable[[], None]) -> None:
+        self._name = name
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[RawAnswer] | None = None
+        self._is_kept = True
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._chunks: list[bytes] = []
+        self._received = 0
+        self._has_headers = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may go out."""
+        return self._is_kept and self._transport is not None and not self._transport.is_closing()
+
+    def ask(self, request: bytes) -> "asyncio.Future[RawAnswer]":
+        """Send a request; the answer comes, or an UpstreamError, or _ClosedBeforeAnswer."""
+        self._begin()
+        self._answer = asyncio.get_running_loop().create_future()
+        if self._transport is None or self._transport.is_closing():
+            self._answer.set_exception(_ClosedBeforeAnswer("it closed the connection"))
+        else:
+            self._transport.write(request)
+        return self._answer
+
+    def give_up(self, failure: Exception) -> None:
+        """End the exchange with a failure."""
+        self._fail(failure)
+        self.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._is_kept = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _fail(self, failure: Exception) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(failure)
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of an answer, or bytes that nobody asked for."""
+        if self._answer is None or self._answer.done():
+            self.abort()
+            return
+        self._received += len(data)
+        if self._received > LONGEST_ANSWER_BYTES:
+            self.give_up(not_http(self._name, f"the answer is longer than {LONGEST_ANSWER_BYTES} bytes"))
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as failure:
+            self.give_up(not_http(self._name, f"the answer is not HTTP ({failure})"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection ended."""
+        self._transport = None
+        self._on_lost()
+        if self._received == 0:
+            self._fail(_ClosedBeforeAnswer(str(exc or "it closed the connection")))
+        elif exc is None and self._has_headers and self._ends_with_the_connection():
+            self._finish()
+        else:
+            self._fail(broken_off(self._name, exc or ConnectionError(), answer_began=True))
+
+    def _ends_with_the_connection(self) -> bool:
+        return "content-length" not in self._headers and "transfer-encoding" not in self._headers
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """All headers."""
+        self._has_headers = True
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """The whole answer, or an announcement of it (1xx)."""
+        if self._parser.get_status_code() < _FIRST_FINAL_STATUS:
+            self._headers, self._chunks, self._has_headers = {}, [], False
+            return
+        self._is_kept = self._is_kept and self._parser.should_keep_alive()
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(RawAnswer(self._parser.get_status_code(), self._headers, b"".join(self._chunks)))

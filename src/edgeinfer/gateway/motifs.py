@@ -1,0 +1,67 @@
+"""What a session's newest window shows, motif by motif."""
+
+from dataclasses import dataclass
+
+from edgeinfer.gateway.analysis import Analysis, InferenceService
+from edgeinfer.gateway.stream import Stream
+from edgeinfer.model.card import Motif
+
+
+@dataclass(frozen=True, slots=True)
+class MotifFinding:
+    """One motif.
+
+    Args:
+        index: in the model card.
+        score: the model's calibrated probability; all of them sum to 1.
+        confidence: score / (score + strongest other score): 0.5 is a draw with its strongest rival.
+        duration_seconds: time in the session's recent analysed windows in which it scored highest.
+    """
+
+    index: int
+    motif: Motif
+    score: float
+    confidence: float
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Motifs:
+    """The motifs of a window, highest score first, and where they came from."""
+
+    findings: list[MotifFinding]
+    analysis: Analysis
+    window_end: float
+
+
+async def find_motifs(service: InferenceService, motifs: tuple[Motif, ...], stream: Stream, request_id: str) -> Motifs:
+    """Analyse the newest window of a stream.
+
+    Raises:
+        NotEnoughSamples: the stream has no whole window yet.
+        Overloaded, NotReady: as `InferenceService.analyze_imu_window`.
+    """
+    window, end = stream.window(), stream.newest_seconds
+    analysis = await service.analyze_imu_window(window, "motifs", request_id)
+    stream.note(end, analysis.outputs.top)
+    return Motifs(rank(analysis.outputs.scores, motifs, stream), analysis, end)
+
+
+def rank(scores: list[float], motifs: tuple[Motif, ...], stream: Stream) -> list[MotifFinding]:
+    """All motifs, highest score first."""
+    order = sorted(range(len(scores)), key=lambda index: -scores[index])
+    best, second = scores[order[0]], scores[order[1]] if len(order) > 1 else 0.0
+    return [
+        MotifFinding(
+            index,
+            motifs[index],
+            scores[index],
+            _against(scores[index], second if index == order[0] else best),
+            stream.seconds_of(index),
+        )
+        for index in order
+    ]
+
+
+def _against(score: float, rival: float) -> float:
+    return score / (score + rival) if score + rival > 0 else 0.0

@@ -1,0 +1,152 @@
+"""A sidecar's answer to arrays, held against the model's contract."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeinfer.catalog.labels import BACKEND_KINDS
+from edgeinfer.errors import ContractViolation, UpstreamError
+
+BINARY = "application/octet-stream"
+_FLOAT_BYTES = 4
+_SUM_TOLERANCE = 1e-3
+_RANGE_TOLERANCE = 1e-6
+_REMEDY = "Compare the sidecar's version and model with the gateway's; docs/concepts/gateway.md tells the contract."
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the model said about one window.
+
+    Args:
+        latent: (latent_size,) float32.
+        scores: one per motif, each in [0, 1], summing to 1.
+        latent_norm: Euclidean length of the latent vector.
+        backend: "hailo", "cpu", "stub", or "unknown" where the sidecar does not say.
+    """
+
+    latent: NDArray[np.float32]
+    scores: list[float]
+    latent_norm: float
+    backend: str
+
+    @property
+    def top(self) -> int:
+        """Index of the motif that scored highest."""
+        return self.scores.index(max(self.scores))
+
+
+class _Document(msgspec.Struct):
+    latent: list[float]
+    motif_scores: list[float]
+    backend: str = ""
+
+
+_decoder = msgspec.json.Decoder(_Document)
+
+
+def check_outputs(latent: NDArray[np.float32], scores: NDArray[np.float32], backend: str) -> Outputs:
+    """Outputs of the right shape, proven to hold what the contract says.
+
+    Raises:
+        ContractViolation: of class decode_error, for values that cannot be meant.
+    """
+    squared = float(np.dot(latent, latent))
+    values = scores.tolist()
+    total = sum(values)
+    if not (math.isfinite(squared) and math.isfinite(total)):
+        raise _decode_error("not_finite", "holds NaN or infinity")
+    if min(values) < -_RANGE_TOLERANCE or max(values) > 1 + _RANGE_TOLERANCE:
+        raise _decode_error("score_range", f"has scores from {min(values):.4g} to {max(values):.4g}, outside 0 to 1")
+    if abs(total - 1) > _SUM_TOLERANCE:
+        raise _decode_error("score_sum", f"has scores that sum to {total:.4g}, not 1")
+    return Outputs(latent, values, math.sqrt(squared), backend)
+
+
+class OutputReader:
+    """Reads the body of an answer with status 200.
+
+    Args:
+        latent_size: of the model card.
+        motifs: number of motifs of the model card.
+    """
+
+    def __init__(self, latent_size: int, motifs: int) -> None:
+        self._latent_size = latent_size
+        self._motifs = motifs
+        self.dimensions: tuple[int, int] | None = None
+        """Lengths of latent and scores in the newest answer, right or wrong."""
+
+    def read(self, body: bytes, headers: Mapping[str, str]) -> Outputs:
+        """The outputs of an answer.
+
+        Raises:
+            UpstreamError: malformed_response for a body of the wrong form, decode_error for the right
+                form with values that cannot be meant; a ContractViolation names the check.
+        """
+        if headers.get("content-type", "").startswith(BINARY):
+            latent, scores = self._from_binary(body, headers)
+            backend = headers.get("x-backend", "")
+        else:
+            latent, scores, backend = self._from_json(body)
+            backend = backend or headers.get("x-backend", "")
+        self._check_shapes(len(latent), len(scores))
+        return check_outputs(latent, scores, backend if backend in BACKEND_KINDS else "unknown")
+
+    def _from_binary(self, body: bytes, headers: Mapping[str, str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if len(body) % _FLOAT_BYTES:
+            raise _malformed(f"has {len(body)} bytes, which are not whole 32-bit numbers")
+        declared = headers.get("x-latent-dimensions", str(self._latent_size))
+        if not (declared.isascii() and declared.isdecimal()):
+            raise _malformed("has an X-Latent-Dimensions that is not a number")
+        values = np.frombuffer(body, "<f4").astype(np.float32, copy=False)
+        return values[: int(declared)], values[int(declared) :]
+
+    def _from_json(self, body: bytes) -> tuple[NDArray[np.float32], NDArray[np.float32], str]:
+        try:
+            document = _decoder.decode(body)
+        except msgspec.ValidationError as failure:
+            if "[" in str(failure).partition(" - at ")[2]:
+                raise _decode_error("not_finite", f"holds something other than numbers: {failure}") from failure
+            raise _malformed(f"is not the documented object: {failure}") from failure
+        except (msgspec.DecodeError, UnicodeDecodeError) as failure:
+            if _is_json_but_for_nan(body):
+                raise _decode_error("not_finite", "holds NaN or infinity") from failure
+            raise _malformed(f"is not JSON: {failure}") from failure
+        latent, scores = np.array(document.latent, np.float64), np.array(document.motif_scores, np.float64)
+        with np.errstate(over="ignore"):  # what does not fit becomes infinity, and is refused as such
+            return latent.astype(np.float32), scores.astype(np.float32), document.backend
+
+    def _check_shapes(self, latent: int, scores: int) -> None:
+        self.dimensions = (latent, scores)
+        if latent != self._latent_size:
+            fault = f"has a latent vector of {latent} numbers where the model has {self._latent_size}"
+            raise ContractViolation(_THING, fault, _REMEDY, check="latent_shape", error_type="malformed_response")
+        if scores != self._motifs:
+            fault = f"has {scores} motif scores where the model has {self._motifs}"
+            raise ContractViolation(_THING, fault, _REMEDY, check="motif_shape", error_type="malformed_response")
+
+
+_THING = "the sidecar's answer"
+
+
+def _is_json_but_for_nan(body: bytes) -> bool:
+    """Python's own writer puts NaN and Infinity, which JSON does not know."""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _malformed(fault: str) -> UpstreamError:
+    return UpstreamError(_THING, fault, _REMEDY, error_type="malformed_response", retryable=True)
+
+
+def _decode_error(check: str, fault: str) -> ContractViolation:
+    return ContractViolation(_THING, fault, _REMEDY, check=check, error_type="decode_error")

@@ -1,0 +1,117 @@
+"""The routes of the gateway; what they do is in the core, what they answer in `answers`."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import PlainTextResponse, Response
+
+from edgeinfer.gateway import answers, description
+from edgeinfer.gateway.analysis import InferenceService
+from edgeinfer.gateway.bodies import read_json_body
+from edgeinfer.gateway.health import DEGRADED, HEALTHY, HealthMonitor
+from edgeinfer.gateway.motifs import find_motifs
+from edgeinfer.gateway.request_ids import id_of
+from edgeinfer.gateway.samples import (
+    ROLE_PATTERN,
+    check_bounds,
+    decode_process,
+    decode_stop,
+    decode_stream,
+    make_batch,
+    make_window,
+)
+from edgeinfer.gateway.sessions import SessionStore
+from edgeinfer.gateway.shortcut import HotRoute
+from edgeinfer.gateway.synchrony import measure_session
+from edgeinfer.model.card import Motif
+
+_PREFIX = "/api/v1/analysis"
+STREAM_PATH, PROCESS_PATH = f"{_PREFIX}/stream", f"{_PREFIX}/process"
+_SessionId = Annotated[str, Query(alias="sessionId", description="From POST /start.", min_length=1, max_length=64)]
+_Role = Annotated[str | None, Query(pattern=ROLE_PATTERN, description="Which stream; the newest if not given.")]
+_WORDS = {HEALTHY: "OK", DEGRADED: "DEGRADED"}
+
+
+def hot_routes(store: SessionStore, service: InferenceService, max_body_bytes: int) -> dict[tuple[str, str], HotRoute]:
+    """The routes that phones call all the time, for `Shortcut` and for the router."""
+
+    async def stream(request: Request) -> Response:
+        body = decode_stream(await read_json_body(request, max_body_bytes))
+        batch = make_batch(body.samples)
+        check_bounds(body, batch)
+        kept = await store.append(body.session_id, body.role, batch)
+        return answers.accepted(body.session_id, len(batch), kept)
+
+    async def process(request: Request) -> Response:
+        window = make_window(decode_process(await read_json_body(request, max_body_bytes)).samples)
+        request_id = id_of(request.scope)
+        return answers.processed(await service.analyze_imu_window(window, "process", request_id), request_id)
+
+    return {
+        ("PUT", STREAM_PATH): HotRoute(STREAM_PATH, stream),
+        ("POST", PROCESS_PATH): HotRoute(PROCESS_PATH, process),
+    }
+
+
+def analysis_router(
+    store: SessionStore,
+    service: InferenceService,
+    motifs: tuple[Motif, ...],
+    max_body_bytes: int,
+    hot: Mapping[tuple[str, str], HotRoute],
+) -> APIRouter:
+    """The routes of sessions and analyses."""
+    router = APIRouter(prefix=_PREFIX, tags=["analysis"], default_response_class=Response)
+
+    @router.post("/start", summary="Begin a session", **description.START)
+    async def start() -> Response:
+        return answers.started(await store.start())
+
+    @router.put("/stream", status_code=202, summary="Hand over samples of a session", **description.STREAM)
+    async def stream(request: Request) -> Response:
+        return await hot["PUT", STREAM_PATH].handler(request)
+
+    @router.get("/motifs", summary="What the newest window of a session shows", **description.MOTIFS)
+    async def find(request: Request, session_id: _SessionId, role: _Role = None) -> Response:
+        kept = store.get(session_id).stream(role)
+        request_id = id_of(request.scope)
+        return answers.motifs(session_id, kept, await find_motifs(service, motifs, kept, request_id), request_id)
+
+    @router.get("/synchrony", summary="How well the two streams of a session move together", **description.SYNCHRONY)
+    async def synchrony(session_id: _SessionId) -> Response:
+        session = store.get(session_id)
+        return answers.synchrony(session, measure_session(session))
+
+    @router.post("/stop", summary="End a session", **description.STOP)
+    async def stop(request: Request) -> Response:
+        body = decode_stop(await read_json_body(request, max_body_bytes))
+        return answers.stopped(await store.stop(body.session_id))
+
+    @router.post("/process", summary="Analyse one window without a session", **description.PROCESS)
+    async def process(request: Request) -> Response:
+        return await hot["POST", PROCESS_PATH].handler(request)
+
+    return router
+
+
+def health_router(monitor: HealthMonitor, uptime: Callable[[], float]) -> APIRouter:
+    """The routes of health; they read what the background found and run nothing."""
+    router = APIRouter(tags=["operation"], default_response_class=Response)
+
+    @router.head("/healthz", summary="Whether the gateway can serve, without a body", **description.HEALTH)
+    @router.get("/healthz", summary="Whether the gateway can serve", **description.HEALTH)
+    async def healthz(request: Request) -> Response:
+        status = monitor.status
+        code = 200 if status in _WORDS else 503
+        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+        if "application/json" in request.headers.get("accept", ""):
+            document = {"status": status, "message": monitor.why, "timestamp": answers.now()}
+            return answers.JsonAnswer(document, code, headers)
+        return PlainTextResponse(_WORDS.get(status, "UNAVAILABLE"), code, headers)
+
+    @router.get("/health/detailed", summary="Every check with its newest result", **description.HEALTH_DETAILED)
+    async def detailed() -> Response:
+        return answers.JsonAnswer(answers.health(monitor, description.VERSION, uptime()))
+
+    return router

@@ -1,0 +1,181 @@
+"""IMU samples from a body to arrays: decoded by msgspec, checked exactly."""
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Annotated, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeinfer.errors import InvalidBody, InvalidSamples, InvalidWindow
+from edgeinfer.web.json_faults import why_not_json
+
+WINDOW_SAMPLES = 100
+CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
+COLUMNS = 1 + len(CHANNELS)
+SAMPLE_SECONDS = 0.01
+DEFAULT_ROLE = "default"
+ROLE_PATTERN = r"^[a-z0-9_-]{1,32}$"
+_SEE = "See GET /docs for the body of this route."
+_ALL_FIELDS = f"Send t (seconds) and {', '.join(CHANNELS)} as finite numbers in each sample."
+T = TypeVar("T")
+# Far beyond any sensor, and far below what makes a model's own numbers overflow: such a window would
+# look like a failure of the device, and a single caller could open the circuit for everybody.
+_LARGEST_READING = 1e6
+# A time is bounded by what 64 bits tell apart to the millisecond.
+_LARGEST = np.array([1e12, *[_LARGEST_READING] * len(CHANNELS)])
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """One reading: t in seconds, a in m/s², g in rad/s, m in µT."""
+
+    t: float
+    ax: float
+    ay: float
+    az: float
+    gx: float
+    gy: float
+    gz: float
+    mx: float
+    my: float
+    mz: float
+
+
+class StreamBody(msgspec.Struct, frozen=True, rename="camel"):
+    """Body of PUT /stream."""
+
+    session_id: str
+    samples: list[Sample]
+    window_start: float | None = None
+    window_end: float | None = None
+    role: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": ROLE_PATTERN})] = DEFAULT_ROLE
+
+
+class ProcessBody(msgspec.Struct, frozen=True):
+    """Body of POST /process."""
+
+    samples: list[Sample]
+
+
+class StopBody(msgspec.Struct, frozen=True, rename="camel"):
+    """Body of POST /stop."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples in rising time.
+
+    Args:
+        times: (n,) float64 seconds.
+        values: (n, 9) float32, channels in the order of `CHANNELS`.
+    """
+
+    times: NDArray[np.float64]
+    values: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def window(self) -> NDArray[np.float32]:
+        """The newest 100 samples, (100, 9) C-contiguous."""
+        return np.ascontiguousarray(self.values[-WINDOW_SAMPLES:])
+
+
+_stream = msgspec.json.Decoder(StreamBody)
+_process = msgspec.json.Decoder(ProcessBody)
+_stop = msgspec.json.Decoder(StopBody)
+
+
+def decode_stream(body: bytes) -> StreamBody:
+    """The body of PUT /stream.
+
+    Raises:
+        InvalidBody: not the documented JSON object.
+        InvalidSamples: a sample that is incomplete or not made of numbers.
+    """
+    return _decode(_stream, body)
+
+
+def decode_process(body: bytes) -> ProcessBody:
+    """The body of POST /process; raises as `decode_stream` does."""
+    return _decode(_process, body)
+
+
+def decode_stop(body: bytes) -> StopBody:
+    """The body of POST /stop; raises InvalidBody."""
+    return _decode(_stop, body)
+
+
+def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as failure:
+        message = str(failure)
+        if "$.samples[" in message:
+            raise InvalidSamples("samples", message, _ALL_FIELDS) from failure
+        raise InvalidBody("body", message, _SEE) from failure
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as failure:
+        raise InvalidBody("body", why_not_json(body, failure), _SEE) from failure
+
+
+def make_batch(samples: list[Sample]) -> Batch:
+    """Samples as arrays, proven to be finite and in rising time.
+
+    Raises:
+        InvalidSamples: naming the first sample that is not, by index and times.
+    """
+    rows = np.fromiter(
+        chain.from_iterable(map(msgspec.structs.astuple, samples)), np.float64, count=len(samples) * COLUMNS
+    ).reshape(-1, COLUMNS)
+    _check_finite(rows)
+    _check_order(rows[:, 0])
+    return Batch(rows[:, 0].copy(), rows[:, 1:].astype(np.float32))
+
+
+def make_window(samples: list[Sample]) -> NDArray[np.float32]:
+    """The newest 100 samples as one window, (100, 9) float32.
+
+    Raises:
+        InvalidWindow: fewer than 100 samples.
+        InvalidSamples: as `make_batch`.
+    """
+    if len(samples) < WINDOW_SAMPLES:
+        fault = f"a window is {WINDOW_SAMPLES} samples at 100 Hz, got {len(samples)}"
+        raise InvalidWindow("samples", fault, f"Send at least {WINDOW_SAMPLES} samples; the newest are used.")
+    return make_batch(samples).window()
+
+
+def _check_finite(rows: NDArray[np.float64]) -> None:
+    usable = np.abs(rows) <= _LARGEST  # false for NaN, too
+    if not usable.all():
+        index, column = (int(place) for place in np.argwhere(~usable)[0])
+        name = ("t", *CHANNELS)[column]
+        fault = f"{name} is {rows[index, column]!s}, not a number up to {_LARGEST[column]:g} either way"
+        raise InvalidSamples(f"sample {index}", fault, _ALL_FIELDS)
+
+
+def _check_order(times: NDArray[np.float64]) -> None:
+    steps = np.diff(times)
+    if len(steps) and steps.min() <= 0:
+        index = int(np.argmax(steps <= 0)) + 1
+        fault = f"its t={times[index]} is not after the t={times[index - 1]} of the sample before"
+        raise InvalidSamples(f"sample {index}", fault, "Send samples in rising time, each once.")
+
+
+def check_bounds(body: StreamBody, batch: Batch) -> None:
+    """Hold the optional windowStart and windowEnd against the samples, to one sample period.
+
+    Raises:
+        InvalidSamples: they are not finite, reversed, or samples lie outside.
+    """
+    start = -np.inf if body.window_start is None else body.window_start
+    end = np.inf if body.window_end is None else body.window_end
+    remedy = "Give windowStart and windowEnd in seconds around the samples' t, or leave them out."
+    if start > end:
+        raise InvalidSamples("windowStart", f"{start} is after windowEnd {end}", remedy)
+    if len(batch) and (batch.times[0] < start - SAMPLE_SECONDS or batch.times[-1] > end + SAMPLE_SECONDS):
+        fault = f"samples from t={batch.times[0]} to t={batch.times[-1]} lie outside {start} to {end}"
+        raise InvalidSamples("windowStart and windowEnd", fault, remedy)

@@ -1,0 +1,303 @@
+"""Sessions of phones: what they are, how many there may be, and the seam behind which they are kept."""
+
+import asyncio
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import uuid4
+
+from edgeinfer.errors import InvalidSamples, StoppedSession, UnknownSession
+from edgeinfer.gateway.instruments import SessionInstruments
+from edgeinfer.gateway.samples import ROLE_PATTERN, Batch
+from edgeinfer.gateway.stream import Stream
+
+MAX_ROLES = 2
+_REMEMBERED_ENDS = 10_000
+_role = re.compile(ROLE_PATTERN, re.ASCII)
+_START_ANEW = "Start one with POST /api/v1/analysis/start."
+
+
+@dataclass(slots=True)
+class Session:
+    """One session under way.
+
+    Args:
+        id: its name in the API.
+        started_at: wall clock, seconds since 1970.
+        started: monotonic seconds.
+        touched: monotonic seconds of its newest samples.
+    """
+
+    id: str
+    started_at: float
+    started: float
+    touched: float
+    streams: dict[str, Stream] = field(default_factory=dict)
+    newest_role: str = ""
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while samples are on their way to the disk, so that the next ones are checked against them."""
+
+    @property
+    def total_samples(self) -> int:
+        """Samples accepted since the start."""
+        return sum(stream.total for stream in self.streams.values())
+
+    @property
+    def held_samples(self) -> int:
+        """Samples held at this moment."""
+        return sum(len(stream) for stream in self.streams.values())
+
+    def stream(self, role: str | None = None) -> Stream:
+        """The stream of a role, or the one that got samples last.
+
+        Raises:
+            InvalidSamples: no stream has this role.
+        """
+        name = self.newest_role if role is None else role
+        if name in self.streams:
+            return self.streams[name]
+        if role is None:
+            return Stream("default")
+        known = ", ".join(self.streams) or "none yet"
+        raise InvalidSamples("role", "the session has no stream of this role", f"Its streams: {known}.")
+
+    def stream_for(self, role: str) -> Stream:
+        """The stream that samples of a role go to, new or not; it joins the session with its first samples.
+
+        Raises:
+            InvalidSamples: the role is not a short token, or one too many.
+        """
+        if role in self.streams:
+            return self.streams[role]
+        if not _role.match(role):
+            raise InvalidSamples("role", "it is not a short token", f"Use a role that matches {ROLE_PATTERN}.")
+        if len(self.streams) >= MAX_ROLES:
+            known = ", ".join(self.streams)
+            raise InvalidSamples("role", f"the session has {MAX_ROLES} streams already", f"Use one of: {known}.")
+        return Stream(role)
+
+    def apply(self, stream: Stream, batch: Batch, now: float) -> int:
+        """Append a checked batch; tells by how many samples the session grew."""
+        before = len(stream)
+        stream.append(batch)
+        self.streams[stream.role] = stream
+        self.newest_role = stream.role
+        self.touched = now
+        return len(stream) - before
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that came to its end."""
+
+    id: str
+    reason: str
+    duration_seconds: float
+    total_samples: int
+
+
+class SessionStore(Protocol):
+    """Keeps sessions. Whatever raises has changed nothing."""
+
+    @property
+    def kind(self) -> str:
+        """What keeps them, in words for a health page."""
+
+    def open(self) -> None:
+        """Make ready, with the sessions of the run before where they were kept; blocks, before serving begins.
+
+        Raises:
+            DataFolderError: the folder cannot be used.
+        """
+
+    def close(self) -> None:
+        """Let go of files; blocks, after serving has ended; safe to call twice."""
+
+    async def start(self) -> Session:
+        """A new session."""
+
+    def get(self, session_id: str) -> Session:
+        """A session under way.
+
+        Raises:
+            UnknownSession: there never was one, as far as is known.
+            StoppedSession: it has ended.
+        """
+
+    async def append(self, session_id: str, role: str, batch: Batch) -> Stream:
+        """Keep samples; on return they survive what the store promises.
+
+        Raises:
+            UnknownSession, StoppedSession: as `get`.
+            DuplicateSamples, InvalidSamples: the batch does not continue its stream.
+            StorageError: it could not be stored; none of it was accepted.
+        """
+
+    async def stop(self, session_id: str) -> Ended:
+        """End a session; raises as `get`, and StorageError."""
+
+    async def expire(self) -> None:
+        """End the sessions that have been silent for too long."""
+
+    async def check(self) -> None:
+        """Prove that samples could be kept now.
+
+        Raises:
+            StorageError: they could not.
+        """
+
+
+class SessionTable:
+    """The sessions in memory, within their bounds.
+
+    Args:
+        instruments: where starts, ends and samples are counted.
+        max_sessions: one more evicts the session that was silent longest.
+        idle_seconds: silence after which a session expires.
+        clock: monotonic seconds.
+        wall: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        instruments: SessionInstruments,
+        *,
+        max_sessions: int = 1000,
+        idle_seconds: float = 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._instruments = instruments
+        self._max_sessions = max_sessions
+        self._idle_seconds = idle_seconds
+        self._clock = clock
+        self._wall = wall
+        self._sessions: OrderedDict[str, Session] = OrderedDict()  # the one silent longest comes first
+        self._ended: OrderedDict[str, str] = OrderedDict()
+        instruments.active.set_function(self._sessions.__len__)
+        self._held = 0
+        instruments.held.set_function(lambda: self._held)
+
+    def new(self) -> Session:
+        """A session that is not in the table yet."""
+        now = self._clock()
+        return Session(str(uuid4()), self._wall(), now, now)
+
+    def add(self, session: Session) -> None:
+        """Take a session in."""
+        self._sessions[session.id] = session
+        self._instruments.started.inc()
+
+    def restore(self, session: Session) -> None:
+        """Take in a session of the run before; its silence counts from now."""
+        age = max(0.0, self._wall() - session.started_at)
+        session.touched = self._clock()
+        session.started = session.touched - age
+        self._sessions[session.id] = session
+        self._held += session.held_samples
+
+    def restore_end(self, session_id: str, reason: str) -> None:
+        """Remember a session that ended in the run before."""
+        self._remember(session_id, reason)
+
+    def get(self, session_id: str) -> Session:
+        """A session under way; raises UnknownSession or StoppedSession."""
+        session = self._sessions.get(session_id)
+        if session is not None:
+            return session
+        if session_id in self._ended:
+            raise StoppedSession("session", f"it was {self._ended[session_id]}", _START_ANEW)
+        raise UnknownSession("session", "no session has this id", _START_ANEW)
+
+    def has(self, session: Session) -> bool:
+        """Whether a session is still under way."""
+        return session.id in self._sessions
+
+    def apply(self, session: Session, stream: Stream, batch: Batch) -> None:
+        """Append a checked batch to a session of the table."""
+        self._held += session.apply(stream, batch, self._clock())
+        self._sessions.move_to_end(session.id)
+        self._instruments.received.inc(len(batch))
+
+    def end(self, session: Session, reason: str) -> Ended:
+        """Let a session go."""
+        del self._sessions[session.id]
+        self._held -= session.held_samples
+        self._remember(session.id, reason)
+        self._instruments.ended[reason].inc()
+        return Ended(session.id, reason, max(0.0, self._clock() - session.started), session.total_samples)
+
+    def _remember(self, session_id: str, reason: str) -> None:
+        self._ended[session_id] = reason
+        if len(self._ended) > _REMEMBERED_ENDS:
+            self._ended.popitem(last=False)
+
+    def surplus(self) -> list[Session]:
+        """The sessions that must go before another one may start, silent longest first."""
+        too_many = len(self._sessions) + 1 - self._max_sessions
+        return [session for session, _ in zip(self._sessions.values(), range(too_many), strict=False)]
+
+    def idle(self) -> list[Session]:
+        """The sessions that have been silent for too long."""
+        return list(self._idle())
+
+    def _idle(self) -> Iterator[Session]:
+        limit = self._clock() - self._idle_seconds
+        for session in self._sessions.values():
+            if session.touched >= limit:
+                return
+            yield session
+
+
+class MemorySessions:
+    """Keeps sessions in memory; they end with the process.
+
+    Args:
+        table: the sessions.
+    """
+
+    kind = "memory: sessions end with the process"
+
+    def __init__(self, table: SessionTable) -> None:
+        self._table = table
+
+    def open(self) -> None:
+        """Nothing to make ready."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def start(self) -> Session:
+        """A new session; evicts the one silent longest where there are too many."""
+        for session in self._table.surplus():
+            self._table.end(session, "evicted")
+        session = self._table.new()
+        self._table.add(session)
+        return session
+
+    def get(self, session_id: str) -> Session:
+        """A session under way."""
+        return self._table.get(session_id)
+
+    async def append(self, session_id: str, role: str, batch: Batch) -> Stream:
+        """Keep samples."""
+        session = self._table.get(session_id)
+        stream = session.stream_for(role)
+        stream.check(batch)
+        self._table.apply(session, stream, batch)
+        return stream
+
+    async def stop(self, session_id: str) -> Ended:
+        """End a session."""
+        return self._table.end(self._table.get(session_id), "stopped")
+
+    async def expire(self) -> None:
+        """End the sessions that have been silent for too long."""
+        for session in self._table.idle():
+            self._table.end(session, "expired")
+
+    async def check(self) -> None:
+        """Memory can always keep samples."""

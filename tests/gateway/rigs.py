@@ -1,0 +1,209 @@
+"""A gateway for tests: the real parts, a small model in place of the shipped one."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import httpx
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from edgeinfer.backends.base import Description, Inference, Window
+from edgeinfer.errors import BackendError, ModelFileError
+from edgeinfer.gateway.analysis import InferenceService
+from edgeinfer.gateway.app import Parts, build_app
+from edgeinfer.gateway.balance import Balancer, Member
+from edgeinfer.gateway.checks import make_checks
+from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.exemplars import CallLog
+from edgeinfer.gateway.fallback import Fallback
+from edgeinfer.gateway.health import HealthMonitor
+from edgeinfer.gateway.http_client import HttpTransport
+from edgeinfer.gateway.instruments import GatewayInstruments
+from edgeinfer.gateway.outputs import OutputReader
+from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
+from edgeinfer.gateway.transport import parse_target
+from edgeinfer.gateway.upstream import SidecarClient
+from edgeinfer.metrics.registry import new_registry
+from edgeinfer.model.card import ModelCard, default_folder, load_card
+
+API = "/api/v1/analysis"
+
+
+class Clock:
+    """Time that a test moves."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class SmallModel:
+    """A Backend whose answer is always the same; it can be told to fail."""
+
+    parallelism: int = 1
+    is_cpu_bound: bool = True
+    fails_to_open: bool = False
+    fails_to_infer: bool = False
+    is_open: bool = False
+    windows: list[Window] = field(default_factory=list)
+    wait: Callable[[], None] = lambda: None
+
+    def open(self) -> Description:
+        if self.fails_to_open:
+            raise ModelFileError("model", "it is missing", "Bring it.")
+        self.is_open = True
+        return Description("cpu", "cpu", "test", "small", "1", "", 64, 12)
+
+    def infer(self, window: Window) -> Inference:
+        if self.fails_to_infer:
+            raise BackendError("model", "it failed", "Look.", error_class="execution_failed")
+        self.wait()
+        self.windows.append(window)
+        scores = np.full(12, 0.02, np.float32)
+        scores[3] = 0.78
+        return Inference(np.full(64, 0.5, np.float32), scores, 0.0, 0.0, 0.0)
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+@dataclass
+class Rig:
+    """The parts of a gateway, and short ways to look at them."""
+
+    registry: CollectorRegistry
+    instruments: GatewayInstruments
+    card: ModelCard
+    table: SessionTable
+    store: SessionStore
+    service: InferenceService
+    health: HealthMonitor
+    drift: DriftWindow
+    model: SmallModel
+
+    def value(self, metric: str, /, **labels: str) -> float | None:
+        return self.registry.get_sample_value(metric, labels)
+
+    def counts(self, name: str, label: str) -> dict[str, float]:
+        """Values above 0 of a metric by one of its labels."""
+        found: dict[str, float] = {}
+        for family in self.registry.collect():
+            for sample in family.samples:
+                if sample.name == name and sample.value:
+                    key = sample.labels[label]
+                    found[key] = found.get(key, 0) + sample.value
+        return found
+
+    @property
+    def errors(self) -> dict[str, float]:
+        return self.counts("hailo_inference_errors_total", "error_type")
+
+    def parts(self, **changes: Any) -> Parts:
+        return Parts(
+            self.registry,
+            self.instruments,
+            self.card,
+            self.store,
+            self.service,
+            self.health,
+            self.drift,
+            **changes,
+        )
+
+
+def make_rig(
+    *urls: str,
+    timeout_seconds: float = 0.5,
+    retries: int = 0,
+    model: SmallModel | None = None,
+    has_fallback: bool = True,
+    encoding: str = "binary",
+    clock: Callable[[], float] = perf_counter,
+    circuit_failures: int = 1000,
+    max_in_flight: int = 256,
+    store: Callable[[SessionTable], SessionStore] = MemorySessions,
+    table: dict[str, Any] | None = None,
+    data_folder: Path | None = None,
+) -> Rig:
+    """Wire a gateway in front of some sidecars."""
+    card = load_card(default_folder())
+    registry = new_registry()
+    targets = [parse_target(url) for url in urls]
+    instruments = GatewayInstruments(registry, motifs=card.motif_names, sidecars=[target.name for target in targets])
+    reader = OutputReader(card.latent_size, len(card.motifs))
+    model = model or SmallModel()
+    members = [
+        Member(
+            SidecarClient(target.name, HttpTransport(target), reader, encoding=encoding),
+            instruments.sidecars[target.name],
+            failures=circuit_failures,
+            open_seconds=1.0,
+            clock=clock,
+        )
+        for target in targets
+    ]
+    drift = DriftWindow(card.latent_size, size=50, clock=clock, spacing_seconds=0.0)
+    service = InferenceService(
+        balancer=Balancer(members),
+        fallback=Fallback(model) if has_fallback else None,
+        reader=reader,
+        instruments=instruments,
+        drift=drift,
+        timeout_seconds=timeout_seconds,
+        retries=retries,
+        max_in_flight=max_in_flight,
+        calls=CallLog((0.1,), clock, interval_seconds=0.0),
+    )
+    sessions = SessionTable(instruments.sessions, **(table or {}))
+    kept = store(sessions)
+    health = HealthMonitor(make_checks(service, kept, data_folder), instruments, interval_seconds=30)
+    return Rig(registry, instruments, card, sessions, kept, service, health, drift, model)
+
+
+@asynccontextmanager
+async def running(rig: Rig) -> AsyncIterator[InferenceService]:
+    """The core alone: its fallback started, its connections closed in the end."""
+    if rig.service.fallback is not None:
+        rig.service.fallback.start()
+    try:
+        yield rig.service
+    finally:
+        for member in rig.service.balancer.members:
+            await member.client.close()
+        if rig.service.fallback is not None:
+            await rig.service.fallback.close()
+
+
+@asynccontextmanager
+async def api(rig: Rig, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """The whole application with its background work, asked without a socket."""
+    app = build_app(rig.parts(**changes))
+    rig.store.open()
+    try:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://gateway"
+            ) as client,
+        ):
+            await rig.health.run_once()
+            yield client
+    finally:
+        rig.store.close()
+
+
+def a_window(seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(seed).normal(size=(100, 9)).astype(np.float32)
+
+
+def samples(count: int, first: int = 0, **fixed: Any) -> list[dict[str, Any]]:
+    """Samples at 100 Hz."""
+    channels = {"ax": 9.81, "ay": 0.1, "az": 0.2, "gx": 0.0, "gy": 0.0, "gz": 0.0, "mx": 0.0, "my": 0.0, "mz": 0.0}
+    return [{"t": round(index / 100, 6), **channels, **fixed} for index in range(first, first + count)]

@@ -1,0 +1,76 @@
+"""What the gateway exposes is what the catalog says, both ways."""
+
+from edgeinfer.catalog.all import metrics_of
+from edgeinfer.catalog.metric import Kind, Metric, Owner
+from edgeinfer.gateway import drift as drifting
+from edgeinfer.gateway.drift import Drift
+from tests.gateway import faulty_peer as peers
+from tests.gateway.faulty_peer import peer
+from tests.gateway.rigs import API, Rig, api, make_rig, samples
+
+CATALOG = {metric.name: metric for metric in metrics_of(Owner.GATEWAY)}
+
+
+def families(rig: Rig) -> dict[str, list[dict[str, str]]]:
+    """Exposed families under their catalog names, with the labels of their series."""
+    found = {}
+    for family in rig.registry.collect():
+        name = family.name + "_total" if family.type == "counter" else family.name
+        found[name] = [sample.labels for sample in family.samples if not sample.name.endswith("_created")]
+    return found
+
+
+async def exercised(rig: Rig) -> None:
+    """Use every route once, so that every open label has a value."""
+    async with api(rig) as client:
+        session_id = (await client.post(f"{API}/start")).json()["sessionId"]
+        await client.put(f"{API}/stream", json={"sessionId": session_id, "samples": samples(100)})
+        await client.get(f"{API}/motifs", params={"sessionId": session_id})
+        await client.post(f"{API}/process", json={"samples": samples(100)})
+        await client.post(f"{API}/stop", json={"sessionId": session_id})
+        drifting.publish(Drift(0.1, 0.1, 500), rig.instruments)
+
+
+async def test_scrape_and_catalog_agree_both_ways() -> None:
+    async with peer(peers.good) as sidecar:
+        rig = make_rig(sidecar.url)
+        await exercised(rig)
+        found = families(rig)
+    exposed = {name for name, series in found.items() if series}
+    assert exposed == set(CATALOG)
+    for name, series in found.items():
+        for labels in series:
+            check_labels(CATALOG[name], labels)
+
+
+def check_labels(metric: Metric, labels: dict[str, str]) -> None:
+    given = {name: value for name, value in labels.items() if not (name == "le" and metric.kind is Kind.HISTOGRAM)}
+    assert set(given) == set(metric.label_names)
+    for label in metric.labels:
+        assert not label.is_closed or given[label.name] in label.values
+
+
+def test_every_closed_combination_stands_at_zero_from_the_start() -> None:
+    rig = make_rig("http://127.0.0.1:1/infer")
+    for metric in CATALOG.values():
+        if metric.sensor or metric.kind is Kind.INFO:
+            continue
+        for combination in metric.closed_combinations():
+            labels = dict(zip(metric.label_names, combination, strict=True))
+            suffix = "_count" if metric.kind is Kind.HISTOGRAM else ""
+            assert rig.registry.get_sample_value(metric.name + suffix, labels) == 0, metric.name
+
+
+def test_per_sidecar_and_per_motif_series_stand_from_the_start() -> None:
+    rig = make_rig("http://127.0.0.1:1/infer")
+    assert rig.value("edgeinfer_backend_requests_total", backend="127.0.0.1:1", status="failure") == 0
+    assert rig.value("edgeinfer_circuit_state", backend="127.0.0.1:1", state="closed") == 1
+    assert rig.value("edgeinfer_circuit_state", backend="127.0.0.1:1", state="open") == 0
+    assert rig.value("hailo_motif_top_total", motif="11") == 0
+    assert rig.value("hailo_motif_info", motif="0", name=rig.card.motif_names[0]) == 1
+
+
+def test_readings_are_absent_at_the_start() -> None:
+    rig = make_rig()
+    found = families(rig)
+    assert [name for name, metric in CATALOG.items() if metric.sensor and found.get(name)] == []

@@ -1,0 +1,186 @@
+"""Targets, the Unix socket, and limits of the client."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from edgeinfer.gateway.http_client import HttpTransport
+from edgeinfer.gateway.transport import RawAnswer, parse_target
+from edgeinfer.gateway.upstream import inside_seconds
+from tests.gateway import faulty_peer as peers
+from tests.gateway.faulty_peer import Exchange, FaultyPeer, peer
+from tests.gateway.rigs import a_window, make_rig, running
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "origin", "path", "socket"),
+    [
+        ("http://h:9000/infer", "h:9000", "http://h:9000", "/infer", ""),
+        ("http://h:9000", "h:9000", "http://h:9000", "/infer", ""),
+        ("https://user:secret@h/v2/infer", "h", "https://user:secret@h", "/v2/infer", ""),
+        ("unix:/run/edgeinfer.sock", "/run/edgeinfer.sock", "http://localhost", "/infer", "/run/edgeinfer.sock"),
+    ],
+)
+def test_a_sidecar_is_named_by_host_and_port_without_secrets(
+    url: str, name: str, origin: str, path: str, socket: str
+) -> None:
+    target = parse_target(url)
+    assert (target.name, target.origin, target.path, target.socket) == (name, origin, path, socket)
+
+
+@pytest.mark.parametrize("url", ["", "h:9000", "ftp://h/infer", "http://", "unix:relative"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"it is neither|a Unix socket"):
+        parse_target(url)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("total;dur=1.5000, queue;dur=0.1", 0.0015),
+        ("queue;dur=0.1, total;dur=2", 0.002),
+        ("", None),
+        ("total;dur=fast", None),
+        ("total", None),
+    ],
+)
+def test_time_inside_the_sidecar_is_read_where_it_is_told(header: str, seconds: float | None) -> None:
+    assert inside_seconds(header) == seconds
+
+
+async def test_a_sidecar_behind_a_unix_socket_answers(tmp_path: Path) -> None:
+    path = tmp_path / "sidecar.sock"
+    sidecar = FaultyPeer(peers.good)
+    server = await asyncio.start_unix_server(sidecar.serve, path)
+    rig = make_rig(f"unix:{path}")
+    async with running(rig) as service:
+        assert (await service.analyze_imu_window(a_window(), "process", "r")).source == "sidecar"
+    server.close()
+    sidecar.hang_up_all()
+    assert rig.value("edgeinfer_backend_requests_total", backend=str(path), status="success") == 1
+
+
+async def test_many_at_once_are_all_answered_and_counted() -> None:
+    async with peer(peers.good) as sidecar:
+        rig = make_rig(sidecar.url, timeout_seconds=10)
+        async with running(rig) as service:
+            answers = await asyncio.gather(
+                *(service.analyze_imu_window(a_window(n), "process", f"r{n}") for n in range(200))
+            )
+    assert {answer.source for answer in answers} == {"sidecar"}
+    assert rig.value("hailo_inference_requests_total", operation="process", status="success") == 200
+
+
+async def ask(sidecar: FaultyPeer, times: int = 1, connections: int = 256) -> list[RawAnswer]:
+    transport = HttpTransport(parse_target(sidecar.url), connections=connections)
+    try:
+        return [await transport.post(b"window", {}, 2.0) for _ in range(times)]
+    finally:
+        await transport.close()
+
+
+async def test_a_kept_connection_that_went_stale_is_no_failure() -> None:
+    async def once_then_hang_up(exchange: Exchange) -> None:
+        if hasattr(exchange.writer, "served"):
+            exchange.writer.transport.abort()
+            return
+        exchange.writer.served = True  # type: ignore[attr-defined]  # a mark on the connection
+        await exchange.answer(b"{}")
+
+    async with peer(once_then_hang_up) as sidecar:
+        assert [answer.status for answer in await ask(sidecar, times=4)] == [200] * 4
+
+
+async def test_a_sidecar_that_restarts_between_calls_is_asked_on_a_new_connection() -> None:
+    async with peer(peers.good) as sidecar:
+        transport = HttpTransport(parse_target(sidecar.url))
+        assert (await transport.post(b"", {}, 1.0)).status == 200
+        port = sidecar.port
+    async with peer(peers.good, port):
+        assert (await transport.post(b"", {}, 1.0)).status == 200
+    await transport.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", b"abcde"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nX-BACKEND: cpu\r\nContent-Length: 0\r\n\r\n", b""),
+    ],
+)
+async def test_every_way_to_frame_a_body_is_read(content: bytes, body: bytes) -> None:
+    async def raw(exchange: Exchange) -> None:
+        for index in range(len(content)):
+            await exchange.send(content[index : index + 1])
+
+    async with peer(raw) as sidecar:
+        for answer in await ask(sidecar, times=2):
+            assert (answer.status, answer.body) == (200, body)
+
+
+async def test_a_body_may_end_with_the_connection() -> None:
+    async def until_closed(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\nX-Backend: cpu\r\n\r\nabc")
+        exchange.writer.close()
+
+    async with peer(until_closed) as sidecar:
+        answers = await ask(sidecar, times=2)
+    assert [answer.body for answer in answers] == [b"abc"] * 2
+    assert answers[0].headers["x-backend"] == "cpu"
+
+
+async def test_bytes_that_nobody_asked_for_end_the_connection_and_confuse_no_answer() -> None:
+    async def talkative(exchange: Exchange) -> None:
+        await exchange.answer(exchange.body)
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nforge")
+
+    async with peer(talkative) as sidecar:
+        transport = HttpTransport(parse_target(sidecar.url))
+        for number in range(5):
+            body = f"window {number}".encode()
+            assert (await transport.post(body, {}, 1.0)).body == body
+            await asyncio.sleep(0.02)
+        await transport.close()
+
+
+async def test_calls_beyond_the_connections_wait_their_turn_and_their_time() -> None:
+    async def slow(exchange: Exchange) -> None:
+        await asyncio.sleep(0.05)
+        await exchange.answer(b"{}")
+
+    async with peer(slow) as sidecar:
+        transport = HttpTransport(parse_target(sidecar.url), connections=2)
+        answers = await asyncio.gather(*(transport.post(b"", {}, 2.0) for _ in range(8)))
+        assert [answer.status for answer in answers] == [200] * 8
+        sidecar.behaviour = peers.silent
+        outcomes = await asyncio.gather(*(transport.post(b"", {}, 0.1) for _ in range(8)), return_exceptions=True)
+        assert [getattr(outcome, "error_type", outcome) for outcome in outcomes] == ["timeout"] * 8
+        sidecar.behaviour = slow
+        assert (await transport.post(b"", {}, 1.0)).status == 200
+        await transport.close()
+
+
+async def test_a_call_that_is_cancelled_leaves_the_pool_whole() -> None:
+    async with peer(peers.silent) as sidecar:
+        transport = HttpTransport(parse_target(sidecar.url), connections=1)
+        call = asyncio.create_task(transport.post(b"", {}, 5.0))
+        await asyncio.sleep(0.05)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        sidecar.behaviour = peers.good
+        assert (await transport.post(b"", {}, 1.0)).status == 200
+        await transport.close()
+
+
+async def test_a_connection_that_the_sidecar_wants_closed_is_not_used_again() -> None:
+    async def last_word(exchange: Exchange) -> None:
+        if hasattr(exchange.writer, "served"):
+            await peers.silent(exchange)
+        exchange.writer.served = True  # type: ignore[attr-defined]  # a mark on the connection
+        await exchange.answer(b"{}", extra="Connection: close\r\n")
+
+    async with peer(last_word) as sidecar:
+        assert [answer.status for answer in await ask(sidecar, times=3)] == [200] * 3
