@@ -1,0 +1,1 @@
+"""What reads the machine and the chip in the background: one file per source."""

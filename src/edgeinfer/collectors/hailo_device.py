@@ -1,0 +1,138 @@
+"""Every chip that HailoRT finds: which there are, who they are, and what their sensors say."""
+
+from collections.abc import Callable
+
+from edgeinfer.catalog import device
+from edgeinfer.collectors.base import NothingToRead, SourceFault
+from edgeinfer.collectors.hailo_sensors import Sensor
+from edgeinfer.collectors.hailo_session import ChipSession, Outputs
+from edgeinfer.errors import BackendError
+from edgeinfer.hailort.failures import code_of
+from edgeinfer.hailort.library import Library
+from edgeinfer.metrics.instruments import Facts
+
+# Importing a library that is not there costs milliseconds each time, and it seldom appears.
+_LOAD_AGAIN_SECONDS = 60.0
+_FRESH_TURNS = 3
+
+
+class HailoDeviceCollector:
+    """Reads the chips; HailoRT's control calls hold the interpreter, so this belongs in a process of its own.
+
+    Args:
+        load: how the library is had.
+        sensors: what to read of each chip.
+        interval_seconds: time between two turns.
+        outputs: where to publish.
+        identities: the info metric of the chips.
+    """
+
+    name = "hailo_device"
+
+    def __init__(
+        self,
+        load: Callable[[], Library],
+        sensors: tuple[Sensor, ...],
+        interval_seconds: float,
+        outputs: Outputs,
+        identities: Facts,
+    ) -> None:
+        self.interval_seconds = interval_seconds
+        self._load = load
+        self._sensors = sensors
+        self._outputs = outputs
+        self._identities = identities
+        self._library: Library | None = None
+        self._load_at = 0.0
+        self._trouble = ""
+        self._sessions: dict[str, ChipSession] = {}
+        self._present: frozenset[str] = frozenset()
+
+    @property
+    def library_version(self) -> str:
+        """Version of the library; empty while it is not loaded."""
+        return self._library.version if self._library else ""
+
+    def collect(self) -> None:
+        """Scan, then give each chip its turn.
+
+        Raises:
+            NothingToRead: there is no library or no chip.
+            SourceFault: the scan failed, or a chip does not answer.
+        """
+        library = self._loaded()
+        present = self._scan(library)
+        self._end_what_is_gone(present)
+        silent = [chip_id for chip_id in present if not self._turn(library, chip_id)]
+        self._show_identities()
+        if not present:
+            raise NothingToRead("HailoRT's scan finds no device")
+        if silent:
+            raise SourceFault("failed", f"no answer from {', '.join(silent)}")
+
+    def close(self) -> None:
+        """Let go of every chip."""
+        for session in self._sessions.values():
+            session.end()
+        self._sessions.clear()
+
+    def _loaded(self) -> Library:
+        if self._library is None:
+            if self._outputs.clock() < self._load_at:
+                raise NothingToRead(self._trouble)
+            try:
+                self._library = self._load()
+            except BackendError as failure:
+                self._load_at = self._outputs.clock() + _LOAD_AGAIN_SECONDS
+                self._trouble = str(failure)
+                raise NothingToRead(self._trouble) from failure
+        return self._library
+
+    def _scan(self, library: Library) -> list[str]:
+        try:
+            present = library.scan()
+        except Exception as failure:  # the raw exception of 4.x derives from nothing narrower
+            self._outputs.readings.withdraw(device.DEVICES_FOUND)
+            for session in self._sessions.values():
+                session.end()
+                session.refuse()
+            raise SourceFault("failed", f"HailoRT's scan failed with status {code_of(failure)}: {failure}") from failure
+        self._outputs.readings.publish_for(
+            _FRESH_TURNS * self.interval_seconds, device.DEVICES_FOUND, float(len(present))
+        )
+        return present
+
+    def _end_what_is_gone(self, present: list[str]) -> None:
+        for chip_id, session in self._sessions.items():
+            if chip_id not in present:
+                session.end()
+                session.refuse()
+            elif chip_id not in self._present:
+                session.allow_reopening()
+        self._present = frozenset(present)
+
+    def _turn(self, library: Library, chip_id: str) -> bool:
+        if chip_id not in self._sessions:
+            self._sessions[chip_id] = ChipSession(chip_id, self._sensors, self.interval_seconds, self._outputs)
+        session = self._sessions[chip_id]
+        answers = session.turn(library)
+        if not answers:
+            session.refuse()
+        return answers
+
+    def _show_identities(self) -> None:
+        self._identities.replace(
+            [
+                (
+                    session.chip_id,
+                    session.identity.architecture,
+                    session.identity.board_name,
+                    session.identity.firmware_version,
+                    session.identity.serial_number,
+                    session.identity.part_number,
+                    session.identity.product_name,
+                )
+                for session in self._sessions.values()
+                if session.identity is not None
+            ]
+        )

@@ -1,0 +1,71 @@
+"""What the kernel says of the chips, which stays readable when HailoRT does not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import time
+
+from edgeinfer.catalog import device
+from edgeinfer.collectors.base import NothingToRead
+from edgeinfer.hailort.driver import DriverFacts, read_driver_facts
+from edgeinfer.metrics.fresh import FreshReadings
+from edgeinfer.metrics.instruments import Facts
+
+_FRESH_TURNS = 3
+
+
+class HailoDriverCollector:
+    """Reads modules, PCI devices and nodes.
+
+    Args:
+        root: below which /sys and /dev lie.
+        library_version: what version of HailoRT is loaded beside the driver; empty if none.
+        readings: where to publish.
+        driver: the info metric of the driver.
+        wall_clock: seconds since the epoch.
+    """
+
+    name = "hailo_driver"
+    interval_seconds = 30.0
+
+    def __init__(
+        self,
+        root: Path,
+        library_version: Callable[[], str],
+        readings: FreshReadings,
+        driver: Facts,
+        wall_clock: Callable[[], float] = time,
+    ) -> None:
+        self._root = root
+        self._library_version = library_version
+        self._readings = readings
+        self._driver = driver
+        self._wall_clock = wall_clock
+
+    def collect(self) -> None:
+        """Read and publish.
+
+        Raises:
+            NothingToRead: there is neither a chip on the bus nor a module.
+            OSError: the kernel's folders cannot be read.
+        """
+        facts = read_driver_facts(self._root)
+        self._driver.replace(
+            [(module, version, self._library_version()) for module, version in sorted(facts.modules.items())]
+        )
+        self._publish(facts)
+        if not facts.pci and not facts.modules:
+            raise NothingToRead("no Hailo chip on the bus and no driver")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _publish(self, facts: DriverFacts) -> None:
+        seconds = _FRESH_TURNS * self.interval_seconds
+        if facts.has_bus:
+            self._readings.publish_for(seconds, device.PCI_DEVICES, float(len(facts.pci)))
+        if facts.has_classes:
+            allowed = sum(node.may_open for node in facts.nodes)
+            self._readings.publish_for(seconds, device.DEVICE_NODES, float(allowed), "allowed")
+            self._readings.publish_for(seconds, device.DEVICE_NODES, float(len(facts.nodes) - allowed), "denied")
+        for chip in facts.pci:
+            self._readings.publish(device.SENSOR_LAST_SUCCESS, self._wall_clock(), chip.address, "driver")

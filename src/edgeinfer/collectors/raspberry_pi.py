@@ -1,0 +1,69 @@
+"""What a Raspberry Pi's firmware says of its power supply and heat: nothing on any other machine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgeinfer.catalog import device
+from edgeinfer.collectors.base import NothingToRead, SourceFault
+from edgeinfer.metrics.fresh import FreshReadings
+
+_FRESH_TURNS = 3
+# Where the firmware's driver shows its word; the folder before it is named after the board's bus.
+_FIRMWARE_WORD = "sys/devices/platform/soc*/soc*firmware/get_throttled"
+# Bits of what holds now; the same sixteen bits higher mean "since the machine was started".
+_BITS = {"undervoltage": 0, "frequency_capped": 1, "throttled": 2, "soft_temperature_limit": 3}
+# Kernels without that file still tell of undervoltage.
+_VOLTAGE_SENSORS = "sys/class/hwmon/hwmon*"
+_VOLTAGE_SENSOR_NAME = "rpi_volt"
+_VOLTAGE_ALARM = "in0_lcrit_alarm"
+
+
+class RaspberryPiCollector:
+    """Reads what the board's firmware complains about.
+
+    Args:
+        root: below which /sys lies.
+        readings: where to publish.
+    """
+
+    name = "raspberry_pi"
+    interval_seconds = 10.0
+
+    def __init__(self, root: Path, readings: FreshReadings) -> None:
+        self._root = root
+        self._readings = readings
+
+    def collect(self) -> None:
+        """Read and publish.
+
+        Raises:
+            NothingToRead: this is no Raspberry Pi.
+            SourceFault: the firmware's word is no number.
+            OSError: a file cannot be read.
+        """
+        complaints = self._complaints()
+        if not complaints:
+            raise NothingToRead("no Raspberry Pi firmware and no sensor of its supply")
+        seconds = _FRESH_TURNS * self.interval_seconds
+        for complaint, holds in complaints.items():
+            self._readings.publish_for(seconds, device.BOARD_COMPLAINT, float(holds), complaint)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _complaints(self) -> Mapping[str, bool]:
+        for path in sorted(self._root.glob(_FIRMWARE_WORD)):
+            word = _number(path, base=16)
+            return {complaint: bool(word >> bit & 1) for complaint, bit in _BITS.items()}
+        for folder in sorted(self._root.glob(_VOLTAGE_SENSORS)):
+            if (folder / "name").read_text(encoding="ascii").strip() == _VOLTAGE_SENSOR_NAME:
+                return {"undervoltage": bool(_number(folder / _VOLTAGE_ALARM))}
+        return {}
+
+
+def _number(path: Path, base: int = 10) -> int:
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    try:
+        return int(text, base)
+    except ValueError as failure:
+        raise SourceFault("malformed", f"{path} holds {text!r}, which is no number") from failure

@@ -1,0 +1,39 @@
+"""The exporter's application: /metrics and /healthz, with the collectors running behind."""
+
+import platform
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from edgeinfer.catalog import device
+from edgeinfer.collectors.base import Collector
+from edgeinfer.collectors.run import Collectors, run_metrics
+from edgeinfer.metrics.instruments import facts
+from edgeinfer.metrics.registry import register_process_collectors
+from edgeinfer.web.metrics_endpoint import metrics_router
+
+
+def build_app(collectors: Sequence[Collector], registry: CollectorRegistry) -> FastAPI:
+    """The application; its collectors run from its start to its end."""
+    running = Collectors(collectors, run_metrics(registry))
+    register_process_collectors(registry)
+    facts(device.EXPORTER_BUILD_INFO, [(version("edgeinfer"), platform.python_version())], registry)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        running.start()
+        yield
+        running.stop()
+
+    app = FastAPI(title="EdgeInfer exporter of Hailo chips", version=version("edgeinfer"), lifespan=lifespan)
+    app.include_router(metrics_router(registry))
+    app.get("/healthz", summary="Whether the exporter answers", tags=["operation"])(_health)
+    return app
+
+
+async def _health() -> dict[str, object]:
+    """A machine without a chip is no fault of the exporter: the metrics tell."""
+    return {"ok": True, "version": version("edgeinfer")}

@@ -1,0 +1,59 @@
+"""Driver and bus as the kernel tells them, with HailoRT or without."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeinfer.hailort.driver import read_driver_facts
+from tests.collectors.chips import station
+from tests.fakes.hailo_platform.machine import Machine
+from tests.fakes.kernel import BDF, write_kernel
+
+
+def test_driver_bus_and_nodes_are_told_without_the_library(tmp_path: Path) -> None:
+    here = station(Machine(), write_kernel(tmp_path))
+    assert here.run("hailo_driver")
+    labels = {"module": "hailo_pci", "driver_version": "4.23.0", "library_version": ""}
+    assert here.registry.get_sample_value("hailo_driver_info", labels) == 1.0
+    assert here.value("hailo_pci_devices") == 1.0
+    assert here.value("hailo_device_nodes", access="allowed") == 1.0
+    assert here.value("hailo_device_nodes", access="denied") == 0.0
+    assert here.last_success("driver", BDF) == 0.0
+
+
+def test_the_library_stands_beside_the_driver_once_it_is_loaded(tmp_path: Path) -> None:
+    here = station(Machine(), write_kernel(tmp_path, version="4.20.0"))
+    here.run("hailo_device")
+    here.run("hailo_driver")
+    labels = {"module": "hailo_pci", "driver_version": "4.20.0", "library_version": "4.23.0"}
+    assert here.registry.get_sample_value("hailo_driver_info", labels) == 1.0
+
+
+def test_a_machine_without_a_bus_to_look_at_claims_no_count(tmp_path: Path) -> None:
+    here = station(Machine(), tmp_path)
+    assert not here.run("hailo_driver")
+    assert here.value("hailo_pci_devices") is None
+    assert here.value("hailo_device_nodes", access="allowed") is None
+
+
+def test_a_machine_with_a_bus_and_no_chip_has_none(tmp_path: Path) -> None:
+    (tmp_path / "sys/bus/pci/devices").mkdir(parents=True)
+    here = station(Machine(), tmp_path)
+    assert not here.run("hailo_driver")
+    assert here.value("hailo_pci_devices") == 0.0
+
+
+@pytest.mark.parametrize(("moved", "name", "folder"), [(False, "hailo0", "hailo_chardev"), (True, "h1x-0", "hailo1x")])
+def test_the_address_is_found_in_the_folders_of_both_drivers(
+    tmp_path: Path, name: str, folder: str, *, moved: bool
+) -> None:
+    root = write_kernel(tmp_path, device="0x45c4", module="hailo1x_pci", driver_5_3=moved)
+    facts = read_driver_facts(root)
+    assert [(node.name, node.class_name, node.address) for node in facts.nodes] == [(name, folder, BDF)]
+    assert [(chip.chip, chip.driver) for chip in facts.pci] == [("Hailo-10H", "hailo1x_pci")]
+
+
+def test_an_unbound_chip_has_no_driver(tmp_path: Path) -> None:
+    facts = read_driver_facts(write_kernel(tmp_path, bound=False, node=False))
+    assert [chip.driver for chip in facts.pci] == [""]
+    assert facts.nodes == ()

@@ -1,0 +1,97 @@
+"""One version of the library as modules, ready to be imported by name."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from tests.fakes.hailo_platform import enums
+from tests.fakes.hailo_platform.device import Control, Device
+from tests.fakes.hailo_platform.hef import HEF
+from tests.fakes.hailo_platform.infer import AsyncInferJob, ConfiguredInferModel, InferModel
+from tests.fakes.hailo_platform.machine import Machine
+from tests.fakes.hailo_platform.statuses import statuses
+from tests.fakes.hailo_platform.vdevice import VDevice
+from tests.fakes.hailo_platform.world import World
+
+_LEGACY = ("ConfigureParams", "InputVStreamParams", "OutputVStreamParams", "InferVStreams")
+_TOP_ENUMS = (
+    enums.FormatType,
+    enums.FormatOrder,
+    enums.HailoPowerMode,
+    enums.HailoStreamInterface,
+    enums.HailoCpuId,
+    enums.DvmTypes,
+    enums.PowerMeasurementTypes,
+    enums.SamplingPeriod,
+    enums.AveragingFactor,
+    enums.MeasurementBufferIndex,
+    enums.HailoSchedulingAlgorithm,
+)
+
+
+def modules(machine: Machine) -> dict[str, ModuleType]:
+    """The four modules by name."""
+    found = statuses(machine.version)
+    hef = type("HEF", (HEF,), {})
+    ids = enums.notification_ids(machine.version)
+    device = type("Device", (Device,), {"_notification_ids": ids})
+    vdevice = type("VDevice", (VDevice,), {})
+    world = World(machine, found, hef, device)
+    for klass in (hef, device, vdevice):
+        klass._world = world  # type: ignore[attr-defined]  # set on the class of this build
+    binding = _module(
+        "hailo_platform.pyhailort._pyhailort",
+        {
+            "HailoRTStatusException": found.raw,
+            "get_status_message": found.status_name,
+            "__version__": machine.version,
+        },
+    )
+    inner = {
+        "HEF": hef,
+        "Device": device,
+        "VDevice": vdevice,
+        "AsyncInferJob": AsyncInferJob,
+        "HailoRTException": found.error,
+        "HailoRTStreamAbortedByUser": type("HailoRTStreamAbortedByUser", (found.error,), {}),
+        "HailoCommunicationClosedException": found.by_code[62],
+        **{klass.__name__: klass for klass in _TOP_ENUMS},
+        **{name: type(name, (), {}) for name in _LEGACY},
+    }
+    wrapper = _module(
+        "hailo_platform.pyhailort.pyhailort",
+        {
+            **inner,
+            **{klass.__name__: klass for klass in found.by_code.values()},
+            "HailoRTPCIeDriverException": found.by_code[36],
+            "InferModel": InferModel,
+            "ConfiguredInferModel": ConfiguredInferModel,
+            "Control": Control,
+            "NotificationId": ids,
+            "DeviceArchitectureTypes": enums.DeviceArchitectureTypes,
+            "_pyhailort": binding,
+        },
+    )
+    package = _module("hailo_platform.pyhailort", {"pyhailort": wrapper, "_pyhailort": binding})
+    top = _module("hailo_platform", {**inner, "__version__": machine.version, "pyhailort": package})
+    top.__all__ = sorted(inner)  # type: ignore[attr-defined]  # a module may have one
+    return {module.__name__: module for module in (top, package, wrapper, binding)}
+
+
+def importer(machine: Machine) -> Callable[[str], ModuleType]:
+    """What stands in for `importlib.import_module`."""
+    built = modules(machine)
+
+    def import_module(name: str) -> ModuleType:
+        outcome = machine.outcome_of("import")
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return built[name]
+
+    return import_module
+
+
+def _module(name: str, contents: dict[str, Any]) -> ModuleType:
+    module = ModuleType(name)
+    vars(module).update(contents)
+    return module

@@ -1,0 +1,101 @@
+"""HailoRT's status codes, the exceptions they become, and how they travel."""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+NAMES = {
+    0: "SUCCESS", 1: "UNINITIALIZED", 2: "INVALID_ARGUMENT", 3: "OUT_OF_HOST_MEMORY", 4: "TIMEOUT",
+    5: "INSUFFICIENT_BUFFER", 6: "INVALID_OPERATION", 7: "NOT_IMPLEMENTED", 8: "INTERNAL_FAILURE",
+    9: "DATA_ALIGNMENT_FAILURE", 10: "CHUNK_TOO_LARGE", 11: "INVALID_LOGGER_LEVEL", 12: "CLOSE_FAILURE",
+    13: "OPEN_FILE_FAILURE", 14: "FILE_OPERATION_FAILURE", 15: "UNSUPPORTED_CONTROL_PROTOCOL_VERSION",
+    16: "UNSUPPORTED_FW_VERSION", 17: "INVALID_CONTROL_RESPONSE", 18: "FW_CONTROL_FAILURE", 19: "ETH_FAILURE",
+    21: "ETH_RECV_FAILURE", 23: "INVALID_FIRMWARE", 25: "INVALID_FRAME", 26: "INVALID_HEF",
+    36: "DRIVER_OPERATION_FAILED", 47: "OUT_OF_DESCRIPTORS", 48: "UNSUPPORTED_OPCODE", 61: "NOT_FOUND",
+    62: "COMMUNICATION_CLOSED", 63: "STREAM_ABORT", 64: "DRIVER_NOT_INSTALLED", 69: "NETWORK_GROUP_NOT_ACTIVATED",
+    71: "OUT_OF_FW_MEMORY", 72: "STREAM_NOT_ACTIVATED", 73: "DEVICE_IN_USE", 74: "OUT_OF_PHYSICAL_DEVICES",
+    75: "INVALID_DEVICE_ARCHITECTURE", 76: "INVALID_DRIVER_VERSION", 77: "RPC_FAILED",
+    78: "INVALID_SERVICE_VERSION", 79: "NOT_SUPPORTED", 81: "OUT_OF_HOST_CMA_MEMORY", 82: "QUEUE_IS_FULL",
+    84: "CANT_MEET_BUFFER_REQUIREMENTS", 85: "DRIVER_INVALID_RESPONSE", 86: "DRIVER_INVALID_IOCTL",
+    87: "DRIVER_TIMEOUT", 88: "DRIVER_INTERRUPTED", 89: "CONNECTION_REFUSED", 90: "DRIVER_WAIT_CANCELED",
+    91: "HEF_FILE_CORRUPTED", 92: "HEF_NOT_SUPPORTED", 93: "HEF_NOT_COMPATIBLE_WITH_DEVICE",
+    94: "INVALID_HEF_USE", 95: "OPERATION_ABORTED", 96: "DEVICE_NOT_CONNECTED",
+    97: "DEVICE_TEMPORARILY_UNAVAILABLE",
+}  # fmt: skip
+
+_CLASSES = {
+    15: "InvalidProtocolVersionException",
+    18: "HailoRTFirmwareControlFailedException",
+    48: "HailoRTUnsupportedOpcodeException",
+    25: "HailoRTInvalidFrameException",
+    4: "HailoRTTimeout",
+    63: "HailoRTStreamAborted",
+    6: "HailoRTInvalidOperationException",
+    2: "HailoRTInvalidArgumentException",
+    61: "HailoRTNotFoundException",
+    26: "HailoRTInvalidHEFException",
+    93: "HailoRTHEFNotCompatibleWithDevice",
+    19: "HailoRTEthException",
+    36: "HailoRTDriverOperationFailedException",
+    62: "HailoCommunicationClosedException",
+    69: "HailoRTNetworkGroupNotActivatedException",
+}
+_TIMEOUT_TEXT = "Received a timeout - hailort has failed because a timeout had occurred"
+
+
+def as_numbers(version: str) -> tuple[int, ...]:
+    """`4.23.0` as numbers that compare."""
+    return tuple(int(part) for part in version.split("."))
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """The exceptions of one version of the library."""
+
+    version: str
+    error: type[Exception]
+    """`HailoRTException`."""
+    raw: type[Exception]
+    """`_pyhailort.HailoRTStatusException`."""
+    by_code: dict[int, type[Exception]]
+
+    def status_name(self, code: int) -> str:
+        """What `get_status_message` answers; empty for a code that this version does not know."""
+        return f"HAILO_{NAMES[code]}" if code in NAMES and code <= _newest(self.version) else ""
+
+    def make(self, code: int) -> Exception:
+        """The exception that the wrapper makes of a code."""
+        if code not in self.by_code:
+            return self.error(f"libhailort failed with error: {code} ({self.status_name(code)})")
+        return self.by_code[code](_TIMEOUT_TEXT if code == 4 else "See hailort.log for more information")
+
+    def fail(self, code: int) -> NoReturn:
+        """Raise as a wrapped call does, chained to the raw status."""
+        raise self.make(code) from self.raw(str(code))
+
+    def fail_raw(self, code: int) -> NoReturn:
+        """Raise as `Device.scan()`, `Device()` and the infos of a HEF do."""
+        raise self.raw(str(code))
+
+
+def _newest(version: str) -> int:
+    """The last code that a version knows."""
+    steps = {(5, 1, 1): 97, (5, 0): 94, (4, 21): 93, (0,): 90}
+    return next(newest for since, newest in steps.items() if as_numbers(version) >= since)
+
+
+def statuses(version: str) -> Statuses:
+    """The exception classes as this version relates them."""
+    error = _exception("HailoRTException", Exception)
+    # From 5.2.0 on, the raw one is a HailoRTException too.
+    raw = _exception("HailoRTStatusException", error if as_numbers(version) >= (5, 2) else Exception)
+    names = dict(_CLASSES)
+    if as_numbers(version) < (4, 21):
+        del names[93]
+    if as_numbers(version) < (5, 0):
+        names[21] = "UdpRecvError"
+    by_code = {code: _exception(name, error) for code, name in names.items()}
+    return Statuses(version, error, raw, by_code)
+
+
+def _exception(name: str, base: type[Exception]) -> type[Exception]:
+    return type(name, (base,), {"__module__": "hailo_platform.pyhailort.pyhailort"})

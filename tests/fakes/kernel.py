@@ -1,0 +1,55 @@
+"""The kernel's folders of a machine with a Hailo chip, written below a root."""
+
+from pathlib import Path
+
+BDF = "0001:01:00.0"
+
+
+def write_kernel(  # each is a fact of the machine
+    root: Path,
+    *,
+    device: str = "0x2864",
+    module: str | None = "hailo_pci",
+    version: str = "4.23.0",
+    bound: bool = True,
+    node: bool = True,
+    driver_5_3: bool = False,
+    firmware_word: str | None = None,
+) -> Path:
+    """Write what the driver shows; `driver_5_3` moves the class folder as that version did.
+
+    A `firmware_word` makes the machine a Raspberry Pi.
+    """
+    pci = root / "sys/bus/pci/devices" / BDF
+    pci.mkdir(parents=True)
+    (pci / "vendor").write_text("0x1e60\n")
+    (pci / "device").write_text(device + "\n")
+    nvme = root / "sys/bus/pci/devices/0000:01:00.0"
+    nvme.mkdir()
+    (nvme / "vendor").write_text("0x144d\n")
+    (root / "sys/class").mkdir(parents=True, exist_ok=True)
+    (root / "dev").mkdir()
+    if firmware_word is not None:
+        firmware = root / "sys/devices/platform/soc/soc:firmware"
+        firmware.mkdir(parents=True)
+        (firmware / "get_throttled").write_text(firmware_word + "\n")
+    if module is None:
+        return root
+    folder = root / "sys/module" / module
+    folder.mkdir(parents=True)
+    (folder / "version").write_text(version + "\n")
+    if bound:
+        driver = root / "sys/bus/pci/drivers" / module
+        driver.mkdir(parents=True)
+        (pci / "driver").symlink_to(driver)
+    if node:
+        name = "h1x-0" if driver_5_3 else "hailo0"
+        entry = root / "sys/class" / ("hailo1x" if driver_5_3 else "hailo_chardev") / name
+        entry.mkdir(parents=True)
+        if driver_5_3:
+            (entry / "device_id").write_text(BDF)
+        else:
+            (entry / "board_location").write_text(BDF)
+            (entry / "device_id").write_text("1e60:2864\n")
+        (root / "dev" / name).touch()
+    return root

@@ -1,0 +1,58 @@
+"""The fake as an importable package, for real processes: put its parent folder on PYTHONPATH.
+
+`FAKE_HAILO` names a JSON file that is read again whenever it changes:
+`{"version": "4.23.0", "chip": {"ts0": 61.5}, "inject": [["run_async", 82, 1]], "notify": [["DEBUG", {}]]}`.
+What was applied last is told by its key `change`, in a file beside it that ends in `.applied`.
+"""
+
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).resolve().parents[4]))
+build = importlib.import_module("tests.fakes.hailo_platform.build")
+world = importlib.import_module("tests.fakes.hailo_platform.machine")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):  # not there yet, or half written
+        return {}
+    return document
+
+
+def _apply(machine: Any, document: dict[str, Any]) -> None:
+    for name, value in document.get("chip", {}).items():
+        setattr(machine.chip, name, value)
+    if document.get("heal"):
+        machine.heal()
+    for call, code, times in document.get("inject", []):
+        machine.inject(call, code, times)
+    for name, body in document.get("notify", []):
+        bodies = {part: type("Body", (), fields) for part, fields in body.items()}
+        machine.notify(machine.chip, name, **bodies)
+
+
+def _follow(machine: Any, path: Path) -> None:
+    seen = _read(path)
+    while True:
+        time.sleep(0.05)
+        found = _read(path)
+        if found and found != seen:
+            seen = found
+            _apply(machine, found)
+            path.with_suffix(".applied").write_text(str(found.get("change", "")))
+
+
+_path = Path(os.environ.get("FAKE_HAILO", os.devnull))
+_document = _read(_path)
+_machine = world.Machine(_document.get("version", "4.23.0"))
+_apply(_machine, _document)
+sys.modules.update(build.modules(_machine))
+threading.Thread(target=_follow, args=(_machine, _path), daemon=True).start()
