@@ -1,0 +1,129 @@
+"""The shape of an alert: expression, labels, texts, runbook and proof in one place."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof
+
+_NAME = re.compile(r"[A-Z][A-Za-z0-9]+")
+
+
+class Severity(StrEnum):
+    """Who is told, and when."""
+
+    CRITICAL = "critical"  # somebody gets up now
+    WARNING = "warning"  # somebody looks today
+    TICKET = "ticket"  # somebody plans it; nothing is sent
+    INFO = "info"  # to be seen beside other alerts
+    NONE = "none"  # the heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One look, and what each outcome means.
+
+    Args:
+        look: a question, or the board and panel to open.
+        outcomes: what one may find, to what to do then.
+        command: what to type, as it stands on a machine with systemd; empty where there is only a look.
+    """
+
+    look: str
+    outcomes: Mapping[str, str]
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.outcomes or not all(self.outcomes) or not all(self.outcomes.values()):
+            raise ValueError(f"the runbook's step {self.look!r}: say what each outcome means and what to do then")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runbook:
+    """What a person needs at three in the morning.
+
+    Args:
+        means: what has happened.
+        costs: what it does to the users while nobody acts.
+        steps: what to look at and to do, in this order.
+    """
+
+    means: str
+    costs: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert; rules file, runbook page and promtool tests come from it.
+
+    Args:
+        name: in words without spaces.
+        expression: PromQL that has a series for each thing that is wrong.
+        hold: how long it must be wrong before the alert fires, such as "2m"; empty for at once.
+        keep: how long the alert stays after the expression has ended, against flapping.
+        service: the job it is about; when that is known to be down, the alert is held back.
+        signal: availability, latency, traffic, health, hardware, output or monitoring.
+        objective: for burn-rate alerts, the objective in percent.
+        summary: one line, may name labels.
+        description: a sentence with the value.
+        board: uid of the dashboard to open first.
+        also_fires: further situations in which it must fire, one for each `or` of the expression.
+        always: the heartbeat, which never is silent.
+    """
+
+    name: str
+    expression: str
+    severity: Severity
+    service: str
+    signal: str
+    summary: str
+    description: str
+    runbook: Runbook
+    proof: Proof
+    neighbours: tuple[Neighbour, ...]
+    hold: str = ""
+    keep: str = ""
+    objective: str = ""
+    board: str = "hailo-sidecar-monitoring"
+    also_fires: tuple[Neighbour, ...] = ()
+    always: bool = False
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is no alert name: words in capitals, without spaces")
+        if not self.neighbours and not self.always:
+            raise ValueError(
+                f"{self.name}: add a neighbour that must stay silent, or nobody knows when it is too eager"
+            )
+        book = self.runbook
+        if not (book.means and book.costs and book.steps):
+            raise ValueError(
+                f"{self.name}: fill means, costs and steps of its runbook; an alert without one wakes people in vain"
+            )
+        if not any(step.command for step in book.steps):
+            raise ValueError(f"{self.name}: give one step of its runbook a command to type")
+        if bool(self.hold) != (self.proof.waits_at is not None):
+            raise ValueError(f"{self.name}: prove that it waits (waits_at) exactly if it has a hold")
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels that the rule adds."""
+        fixed = {"severity": str(self.severity), "service": self.service, "signal": self.signal}
+        return fixed | ({"objective": self.objective} if self.objective else {})
+
+    @property
+    def runbook_path(self) -> str:
+        """Where its page lies, from the root of the repository."""
+        return f"docs/runbooks/{self.name}.md"
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Texts that go out with the alert."""
+        return {
+            "summary": self.summary,
+            "description": self.description,
+            "runbook": self.runbook_path,
+            "dashboard": self.board,
+        }

@@ -1,0 +1,562 @@
+"""Alerts on errors: what fails, and what people get instead."""
+
+from edgeinfer.catalog import gateway, sidecar
+from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, counter, gauge
+from edgeinfer.monitoring.promql import Queries, matching, one_of
+from edgeinfer.monitoring.recording import ERRORS
+from edgeinfer.monitoring.thresholds import (
+    ERROR_SPIKE_FACTOR,
+    ERROR_SPIKE_FLOOR_PER_SECOND,
+    FALLBACK_SHARE,
+    HARDWARE_ERRORS_PER_SECOND,
+    SERVER_ERROR_SHARE,
+    TRAFFIC_GUARD_PER_SECOND,
+    UNANSWERED_SHARE,
+)
+
+_GATEWAY = 'job="edge-infer", instance="gateway:8080"'
+_SIDECAR = 'job="hailo-inference", instance="sidecar:9000"'
+_TARGET = ("job", "instance")
+_Q = Queries("5m", {})
+_GONE = ("device_not_found", "communication_closed", "hailort_init_failure", "device_in_use")
+_BROKEN = ("memory_allocation_error", "execution_failed", "timeout", "thermal_throttling", "unknown")
+
+
+def create() -> list[Alert]:
+    """Every alert of this subject."""
+    return [
+        _class_spike(),
+        _device_unavailable(),
+        _hardware_errors(),
+        _contract_violation(),
+        _falling_back(),
+        _unanswered(),
+        _server_errors(),
+        _circuit_open(),
+    ]
+
+
+def _class_spike() -> Alert:
+    rate, usual = ERRORS.name, f"avg_over_time({ERRORS.name}[1d] offset 1h)"
+    timeouts = f'{rate}{{job="edge-infer", error_type="timeout"}}'
+    # The day before counts an hour late, so that a spike does not excuse itself.
+    before = (0.1, 7200)
+    return Alert(
+        name="HailoErrorClassSpike",
+        expression=f"{rate} > {ERROR_SPIKE_FACTOR} * {usual}\nand {rate} > {ERROR_SPIKE_FLOOR_PER_SECOND}",
+        hold="5m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="availability",
+        summary="Errors of class {{ $labels.error_type }} are several times what they usually are",
+        description="{{ $labels.error_type }} errors at {{ $value | humanize }} a second, more than "
+        f"{ERROR_SPIKE_FACTOR} times the day before.",
+        runbook=Runbook(
+            means="One class of error grew far beyond its own average of the last day.",
+            costs="Those requests were answered by the gateway's CPU or not at all.",
+            steps=(
+                Step(
+                    "Board 'Hailo Sidecar', panel 'Errors by class': which class, and since when?",
+                    {
+                        "timeout": (
+                            "panel 'Where the time goes' shows the stage; go on with HailoLatencyBudgetBurnFast."
+                        ),
+                        "connection_error or circuit_open": "the sidecar is gone; go on with HailoSidecarDown.",
+                        "http_5xx": "the sidecar fails inside; the next step tells why.",
+                        "http_4xx, malformed_response or decode_error": (
+                            "gateway and sidecar disagree; compare their versions below."
+                        ),
+                    },
+                ),
+                Step(
+                    "What does the gateway say of each failure?",
+                    {
+                        "the same `request_id` in both logs": "the sidecar's line names the cause.",
+                        "lines began with a deploy": "go back to the version before.",
+                    },
+                    command="journalctl -u edgeinfer-gateway --since -15min | grep 'inference failed'",
+                ),
+                Step(
+                    "Have both the same version?",
+                    {
+                        "versions differ": "bring both to the same one.",
+                        "they are the same": "keep the log lines and file a bug.",
+                    },
+                    command="curl -s localhost:9000/healthz; curl -s localhost:8080/health/detailed",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={timeouts: gauge(before, (0.35, 900), (0.1, 600))},
+            waits_at=7200 + 240,
+            fires_at=7200 + 420,
+            resolves_at=7200 + 1020,
+            labels={"job": "edge-infer", "error_type": "timeout"},
+            says="timeout errors at 350m a second, more than 3 times the day before.",
+            interval_seconds=300,
+        ),
+        neighbours=(
+            Neighbour(why="three times is not more", series={timeouts: gauge((0.125, 7200), (0.375, 900))}, at=7980),
+            Neighbour(
+                why="rare: from next to nothing to little", series={timeouts: gauge((0.01, 7200), (0.05, 900))}, at=7980
+            ),
+            Neighbour(why="no day before to compare with", series={timeouts: gauge((0.35, 1800))}, at=1500),
+        ),
+        also_fires=(
+            Neighbour(why="rare, and now often", series={timeouts: gauge((0.01, 7200), (0.06, 900))}, at=7980),
+            Neighbour(
+                why="what was more than a day ago does not count",
+                series={timeouts: gauge((10, 6 * 3600), (0.1, 25 * 3600), (0.35, 900))},
+                at=31 * 3600 + 780,
+            ),
+        ),
+    )
+
+
+def _device_unavailable() -> Alert:
+    gone = _Q.increase(sidecar.HARDWARE_ERRORS, by=_TARGET, where={"error_class": one_of(*_GONE)}, window="2m")
+    lost = f'hailo_hardware_errors_total{{{_SIDECAR}, error_class="device_not_found"}}'
+    other = f'hailo_hardware_errors_total{{{_SIDECAR}, error_class="execution_failed"}}'
+    return Alert(
+        name="HailoDeviceUnavailable",
+        expression=f"{gone} > 0",
+        hold="1m",
+        severity=Severity.CRITICAL,
+        service="hailo-inference",
+        signal="hardware",
+        summary="The Hailo device does not answer the sidecar on {{ $labels.instance }}",
+        description="{{ $value | humanize }} failures in 2 minutes because the device is missing, busy or closed.",
+        board="edgeinfer-hardware",
+        runbook=Runbook(
+            means="HailoRT says that the device is not found, in use by another process, or closed.",
+            costs="No inference on the chip; the gateway answers from its CPU, slower.",
+            steps=(
+                Step(
+                    "What is missing?",
+                    {
+                        "driver and library differ": "bring both to one version: `sudo apt full-upgrade`, then reboot.",
+                        "no chip on the bus": (
+                            "power-cycle the machine; still none: reseat the module and its flat cable."
+                        ),
+                        "everything is well": "the device came back; look whether the alert ends.",
+                    },
+                    command="edgeinfer doctor --only hailo",
+                ),
+                Step(
+                    "Who else holds the chip?",
+                    {
+                        "another process is listed": "stop it: one process owns the chip.",
+                        "only the sidecar and the exporter": "nobody else; go on.",
+                    },
+                    command="sudo fuser -v /dev/hailo*",
+                ),
+                Step(
+                    "What does the driver say?",
+                    {
+                        "`firmware` or `timeout` lines": "power-cycle: a reset does not clear a hanging firmware.",
+                        "`link down` or PCIe errors": "reseat the module, then exchange the flat cable.",
+                    },
+                    command="sudo dmesg | grep -i hailo | tail -20",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={lost: counter((0.1, 300), (0, 600))},
+            waits_at=60,
+            fires_at=120,
+            resolves_at=480,
+            labels={"job": "hailo-inference", "instance": "sidecar:9000"},
+            says="12 failures in 2 minutes because the device is missing, busy or closed.",
+        ),
+        neighbours=(
+            Neighbour(
+                why="another class of error", series={lost: counter((0, 600)), other: counter((0.1, 600))}, at=500
+            ),
+        ),
+        also_fires=(
+            Neighbour(why="a single failure", series={lost: counter((0, 60), (1 / 15, 15), (0, 300))}, at=150),
+        ),
+    )
+
+
+def _hardware_errors() -> Alert:
+    rate = _Q.rate(sidecar.HARDWARE_ERRORS, by=(*_TARGET, "error_class"), where={"error_class": one_of(*_BROKEN)})
+    failed = f'hailo_hardware_errors_total{{{_SIDECAR}, error_class="execution_failed"}}'
+    refused = f'hailo_hardware_errors_total{{{_SIDECAR}, error_class="misuse"}}'
+    return Alert(
+        name="HailoHardwareErrors",
+        expression=f"{rate} > {HARDWARE_ERRORS_PER_SECOND}",
+        hold="5m",
+        severity=Severity.WARNING,
+        service="hailo-inference",
+        signal="hardware",
+        summary="The backend on {{ $labels.instance }} keeps failing: {{ $labels.error_class }}",
+        description="{{ $value | humanize }} failures a second of class {{ $labels.error_class }}.",
+        board="edgeinfer-hardware",
+        runbook=Runbook(
+            means="The backend opened and runs, and some of its calls fail.",
+            costs="Each failure is one window that the gateway had to answer itself.",
+            steps=(
+                Step(
+                    "Which class does the alert name?",
+                    {
+                        "memory_allocation_error": "another program takes the memory: see HailoMemoryLow.",
+                        "thermal_throttling": "the chip is too hot: see HailoTemperatureCritical.",
+                        "timeout": "the chip is saturated or hangs: see HailoUtilizationSaturated.",
+                        "execution_failed or unknown": "go on with the log.",
+                    },
+                ),
+                Step(
+                    "Which status does HailoRT give?",
+                    {
+                        "one status again and again": (
+                            "find it in docs/reference/hailo-errors.md, which has the remedy."
+                        ),
+                        "it began with another network": "put the network of before back, and restart the sidecar.",
+                        "nothing helps": "restart the sidecar once; if it comes back, power-cycle the machine.",
+                    },
+                    command="journalctl -u edgeinfer-sidecar --since -15min | grep -i 'not answered'",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={failed: counter((0.022, 1200), (0, 600))},
+            waits_at=540,
+            fires_at=660,
+            resolves_at=1530,
+            labels={"job": "hailo-inference", "instance": "sidecar:9000", "error_class": "execution_failed"},
+            says="22m failures a second of class execution_failed.",
+        ),
+        neighbours=(
+            Neighbour(why="one a minute", series={failed: counter((0.018, 1200))}, at=1100),
+            Neighbour(why="a caller's mistake, not the chip's", series={refused: counter((0.1, 1200))}, at=1100),
+        ),
+    )
+
+
+def _contract_violation() -> Alert:
+    rise = _Q.increase(gateway.CONTRACT_VIOLATIONS, by=(*_TARGET, "check"))
+    scores = f'hailo_output_contract_violations_total{{{_GATEWAY}, check="score_range"}}'
+    return Alert(
+        name="HailoOutputContractViolation",
+        expression=f"{rise} > 0",
+        severity=Severity.CRITICAL,
+        service="edge-infer",
+        signal="output",
+        summary="The sidecar gives answers that break the model's contract: {{ $labels.check }}",
+        description="{{ $value | humanize }} answers in 5 minutes failed the check {{ $labels.check }}.",
+        runbook=Runbook(
+            means="An answer had the wrong length, a value that is not finite, or scores outside 0 to 1.",
+            costs="The gateway threw these answers away; if the model is wrong, the others are doubtful as well.",
+            steps=(
+                Step(
+                    "Which model answers, and did it change?",
+                    {
+                        "`hef_sha256` is not the one you deployed": "put the right model back and restart the sidecar.",
+                        "`config_version` changed today": "go back to the model before; then look at what changed.",
+                        "`backend` is stub": "see HailoStubAnswers.",
+                    },
+                    command="curl -s localhost:9000/status",
+                ),
+                Step(
+                    "Board 'Hailo Sidecar', panel 'Contract violations': which check fails?",
+                    {
+                        "latent_shape or motif_shape": (
+                            "the model has other outputs than its card says: the wrong model or card."
+                        ),
+                        "not_finite": "overflow in the model, or damaged memory: see HailoMemoryDamaged.",
+                        "score_range or score_sum": (
+                            "the output is not what the card describes: the wrong layer, or no softmax."
+                        ),
+                    },
+                ),
+                Step(
+                    "Without a model change: how far is the chip from the CPU?",
+                    {
+                        "it ends with 1": (
+                            "take this sidecar out of MODEL_BACKEND_URL, keep its log, and power-cycle the chip."
+                        ),
+                        "it ends with 0": "the fault comes and goes; keep watching, and file a bug with the log.",
+                    },
+                    command="edgeinfer parity --reference onnx --candidate hailort",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={scores: counter((0, 60), (0.1, 120), (0, 900))},
+            fires_at=150,
+            resolves_at=600,
+            labels={"job": "edge-infer", "instance": "gateway:8080", "check": "score_range"},
+            says="9 answers in 5 minutes failed the check score_range.",
+        ),
+        neighbours=(Neighbour(why="none, and some long ago", series={scores: counter((0.1, 120), (0, 900))}, at=900),),
+        also_fires=(Neighbour(why="a single one", series={scores: counter((0, 60), (1 / 15, 15), (0, 300))}, at=300),),
+    )
+
+
+def _falling_back() -> Alert:
+    fallbacks = _Q.rate(gateway.ANALYSES, by=("job",), where={"source": "fallback"})
+    everything = _Q.rate(gateway.ANALYSES, by=("job",))
+    sidecar_answers, own = (
+        f'edgeinfer_analyses_total{{{_GATEWAY}, operation="process", source="{source}"}}'
+        for source in ("sidecar", "fallback")
+    )
+    for_motifs = own.replace("process", "motifs")
+    return Alert(
+        name="EdgeInferFallingBack",
+        expression=f"{fallbacks} / {everything} > {FALLBACK_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
+        hold="5m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="availability",
+        summary="The gateway answers with its own CPU",
+        description="{{ $value | humanizePercentage }} of the analyses were computed on the gateway's CPU.",
+        runbook=Runbook(
+            means="No sidecar answered, so the gateway ran the same model itself; results are real and marked.",
+            costs="Slower answers, CPU time on the gateway, and no use of the chip.",
+            steps=(
+                Step(
+                    "Board 'Hailo Sidecar', panel 'Fallbacks by reason': which one?",
+                    {
+                        "no_sidecar_configured": "set MODEL_BACKEND_URL, and restart the gateway.",
+                        "connection_error or circuit_open": "the sidecar is gone; go on with the next step.",
+                        "timeout": "the sidecar is slow: see HailoLatencyBudgetBurnFast.",
+                        "http_5xx": "the sidecar fails inside: see HailoHardwareErrors.",
+                    },
+                ),
+                Step(
+                    "Does the sidecar answer?",
+                    {
+                        "connection refused": "see HailoSidecarDown.",
+                        "503 with a `reason`": "see HailoSidecarNotReady.",
+                        "200": "the circuit closes by itself within seconds; look whether the alert ends.",
+                    },
+                    command="curl -si localhost:9000/healthz",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={
+                sidecar_answers: counter((0.88, 1500)),
+                own: counter((0.06, 900), (0, 600)),
+                for_motifs: counter((0.06, 900), (0, 600)),
+            },
+            waits_at=285,
+            fires_at=420,
+            resolves_at=1230,
+            labels={"job": "edge-infer"},
+            says="12% of the analyses were computed on the gateway's CPU.",
+        ),
+        neighbours=(
+            Neighbour(
+                why="one in twelve",
+                series={sidecar_answers: counter((0.92, 1200)), own: counter((0.08, 1200))},
+                at=1100,
+            ),
+            Neighbour(
+                why="a handful of requests",
+                series={sidecar_answers: counter((0, 1200)), own: counter((0.09, 1200))},
+                at=1100,
+            ),
+        ),
+        also_fires=(
+            Neighbour(
+                why="hardly more requests",
+                series={sidecar_answers: counter((0.1, 1200)), own: counter((0.016, 1200))},
+                at=1100,
+            ),
+        ),
+    )
+
+
+def _unanswered() -> Alert:
+    nobody = _Q.rate(gateway.ANALYSES, by=("job",), where={"source": "none"})
+    everything = _Q.rate(gateway.ANALYSES, by=("job",))
+    answered, lost = (
+        f'edgeinfer_analyses_total{{{_GATEWAY}, operation="process", source="{source}"}}'
+        for source in ("sidecar", "none")
+    )
+    lost_too = lost.replace("process", "motifs")
+    return Alert(
+        name="EdgeInferAnswersMissing",
+        expression=f"{nobody} / {everything} > {UNANSWERED_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
+        hold="2m",
+        severity=Severity.CRITICAL,
+        service="edge-infer",
+        signal="availability",
+        summary="People get no result: neither sidecar nor fallback answers",
+        description="{{ $value | humanizePercentage }} of the analyses had no answer at all.",
+        board="edgeinfer-gateway",
+        runbook=Runbook(
+            means="Sidecars failed and the fallback on the gateway's CPU failed or is missing too.",
+            costs="Phones show errors.",
+            steps=(
+                Step(
+                    "What does the gateway say of itself?",
+                    {
+                        "`hailo_backend` is not healthy": (
+                            "mend the sidecar first: see HailoSidecarDown. That alone ends the alert."
+                        ),
+                        "`inference_capability` is unhealthy": "the fallback is broken too; go on with the next step.",
+                    },
+                    command="curl -s localhost:8080/health/detailed",
+                ),
+                Step(
+                    "Why does the fallback not answer?",
+                    {
+                        "`the fallback model cannot be loaded`": (
+                            "the line names the file: check EDGEINFER_MODEL_FOLDER, restart."
+                        ),
+                        "`the fallback failed`": "keep the traceback; restart the gateway; file a bug.",
+                        "neither": "EDGEINFER_GATEWAY_FALLBACK is off: set it, and restart the gateway.",
+                    },
+                    command="journalctl -u edgeinfer-gateway --since -30min | grep -i fallback",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={
+                answered: counter((0.94, 900)),
+                lost: counter((0.03, 400), (0, 500)),
+                lost_too: counter((0.03, 400), (0, 500)),
+            },
+            waits_at=105,
+            fires_at=210,
+            resolves_at=735,
+            labels={"job": "edge-infer"},
+            says="6% of the analyses had no answer at all.",
+        ),
+        neighbours=(
+            Neighbour(
+                why="one in twenty-five",
+                series={answered: counter((0.959, 900)), lost: counter((0.041, 900))},
+                at=800,
+            ),
+            Neighbour(
+                why="a handful of requests", series={answered: counter((0, 900)), lost: counter((0.09, 900))}, at=800
+            ),
+        ),
+        also_fires=(
+            Neighbour(
+                why="hardly more requests", series={answered: counter((0.1, 900)), lost: counter((0.016, 900))}, at=800
+            ),
+        ),
+    )
+
+
+def _server_errors() -> Alert:
+    failed = _Q.rate(gateway.HTTP_REQUESTS, by=("job",), where={"status_code": matching("5..")})
+    everything = _Q.rate(gateway.HTTP_REQUESTS, by=("job",))
+    route = f'{_GATEWAY}, method="PUT", endpoint="/api/v1/analysis/stream"'
+    good, bad, worse, wrong = (
+        f'edgeinfer_http_requests_total{{{route}, status_code="{code}"}}' for code in ("202", "500", "507", "404")
+    )
+    return Alert(
+        name="EdgeInferServerErrors",
+        expression=f"{failed} / {everything} > {SERVER_ERROR_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
+        hold="5m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="availability",
+        summary="The gateway answers with server errors",
+        description="{{ $value | humanizePercentage }} of the gateway's answers are 5xx.",
+        board="edgeinfer-gateway",
+        runbook=Runbook(
+            means="More than one in twenty requests to the gateway ended in a 5xx.",
+            costs="Phones retry or lose windows.",
+            steps=(
+                Step(
+                    "Board 'EdgeInfer', panel 'Problems': which kind?",
+                    {
+                        "overloaded": "more requests than it can take: take load off, or add a gateway.",
+                        "storage_error": "the disk is full or read-only: see HailoDiskFull.",
+                        "not_ready or backend_error": "no sidecar and no fallback: see EdgeInferAnswersMissing.",
+                        "internal_error": "a fault of ours; go on with the next step.",
+                    },
+                ),
+                Step(
+                    "What went wrong inside?",
+                    {
+                        "a traceback": "keep it with its request id and file a bug; restart the gateway.",
+                        "it began with a deploy": "go back to the version before.",
+                    },
+                    command='journalctl -u edgeinfer-gateway --since -15min | grep \'"level": "error"\'',
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={
+                good: counter((9.4, 1500)),
+                bad: counter((0.3, 900), (0, 600)),
+                worse: counter((0.3, 900), (0, 600)),
+            },
+            waits_at=285,
+            fires_at=420,
+            resolves_at=1230,
+            labels={"job": "edge-infer"},
+            says="6% of the gateway's answers are 5xx.",
+        ),
+        neighbours=(
+            Neighbour(why="few", series={good: counter((9.59, 1200)), bad: counter((0.41, 1200))}, at=1100),
+            Neighbour(
+                why="the caller's mistakes", series={good: counter((5, 1200)), wrong: counter((5, 1200))}, at=1100
+            ),
+            Neighbour(why="a handful of requests", series={bad: counter((0.09, 1200))}, at=1100),
+        ),
+        also_fires=(
+            Neighbour(
+                why="hardly more requests", series={good: counter((0.1, 1200)), bad: counter((0.016, 1200))}, at=1100
+            ),
+        ),
+    )
+
+
+def _circuit_open() -> Alert:
+    # Each trial call makes an open circuit half-open for a moment: only closed says that it is over.
+    is_closed = _Q.gauge(gateway.CIRCUIT_STATE, by=(*_TARGET, "backend"), where={"state": "closed"})
+    backend = 'backend="127.0.0.1:9000"'
+    opened, closed = (
+        f'edgeinfer_circuit_state{{{_GATEWAY}, {backend}, state="{state}"}}' for state in ("open", "closed")
+    )
+    return Alert(
+        name="HailoCircuitOpen",
+        expression=f"{is_closed} == 0",
+        hold="1m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="availability",
+        summary="The gateway has stopped asking {{ $labels.backend }}",
+        description="The circuit breaker of {{ $labels.backend }} is open: its calls failed too often.",
+        runbook=Runbook(
+            means="So many calls to this sidecar failed that the gateway leaves it alone, trying one now and then.",
+            costs="Its share of the work goes to other sidecars or to the gateway's CPU.",
+            steps=(
+                Step(
+                    "Does that sidecar answer? The alert names its address.",
+                    {
+                        "connection refused": "see HailoSidecarDown.",
+                        "503 with a `reason`": "see HailoSidecarNotReady.",
+                        "200": "the next trial call closes the circuit; look whether the alert ends.",
+                    },
+                    command="curl -si localhost:9000/healthz",
+                ),
+                Step(
+                    "Board 'Hailo Sidecar', panel 'Errors by class': what failed before it opened?",
+                    {
+                        "timeout": "it is slow, not gone: see HailoLatencyBudgetBurnFast.",
+                        "http_5xx": "it fails inside: see HailoHardwareErrors.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={opened: gauge((1, 50), (0, 10), (1, 240), (0, 300)), closed: gauge((0, 300), (1, 300))},
+            waits_at=45,
+            fires_at=90,
+            resolves_at=330,
+            labels={"job": "edge-infer", "instance": "gateway:8080", "backend": "127.0.0.1:9000"},
+            says="The circuit breaker of 127.0.0.1:9000 is open: its calls failed too often.",
+        ),
+        neighbours=(Neighbour(why="closed", series={opened: gauge((0, 300)), closed: gauge((1, 300))}, at=200),),
+    )

@@ -1,0 +1,785 @@
+"""Alerts on the chips: heat against the device's own limits, throttling, saturation, and readings that stopped."""
+
+from edgeinfer.catalog import device, sidecar, system
+from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, counter, gauge
+from edgeinfer.monitoring.promql import Queries, one_of
+from edgeinfer.monitoring.thresholds import (
+    BELOW_ORANGE_CELSIUS,
+    FALLBACK_TEMPERATURE_CELSIUS,
+    SENSOR_STALE_SECONDS,
+    UTILIZATION_SATURATED_RATIO,
+)
+
+_EXPORTER = 'job="hailo-exporter", instance="exporter:9100"'
+_CHIP = f'{_EXPORTER}, chip_id="0000:01:00.0"'
+_LABELS = {"job": "hailo-exporter", "instance": "exporter:9100", "chip_id": "0000:01:00.0"}
+_BY_CHIP = ("job", "instance", "chip_id")
+_BOARD = "edgeinfer-hardware"
+_BOARD_BY = ("job", "instance", "complaint")
+_BOARD_LABELS = {"job": "hailo-exporter", "instance": "exporter:9100"}
+_Q = Queries("5m", {})
+
+_TEMPERATURE = _Q.gauge(device.TEMPERATURE, by=_BY_CHIP)
+_ORANGE = _Q.gauge(device.TEMPERATURE_LIMIT, by=_BY_CHIP, where={"limit": "orange"})
+_ZONE = _Q.gauge(device.TEMPERATURE_ZONE, by=_BY_CHIP)
+# A Hailo-10H has neither zone nor requested clocks: it announces 1 to 4 as it slows down, 5 with its streams off.
+_ANNOUNCED = _Q.gauge(device.ANNOUNCED_THROTTLING, by=_BY_CHIP)
+
+
+def create() -> list[Alert]:
+    """Every alert of this subject."""
+    return [
+        _temperature_high(),
+        _temperature_critical(),
+        _throttling(),
+        _stream_abort(),
+        _overcurrent(),
+        _memory_damaged(),
+        _saturated(),
+        _refused(),
+        _vanished(),
+        _sensor_stale(),
+        _collector_failing(),
+        _board_undervoltage(),
+        _board_throttled(),
+    ]
+
+
+def _heat(*segments: tuple[float | None, int], orange: float | None = 104) -> dict[str, Values]:
+    length = sum(seconds for _, seconds in segments)
+    limits = {f'hailo_hardware_temperature_limit_celsius{{{_CHIP}, limit="orange"}}': gauge((orange, length))}
+    return {f"hailo_hardware_temperature_celsius{{{_CHIP}}}": gauge(*segments)} | (limits if orange else {})
+
+
+def _temperature_high() -> Alert:
+    return Alert(
+        name="HailoTemperatureHigh",
+        expression=f"{_TEMPERATURE} > {_ORANGE} - {BELOW_ORANGE_CELSIUS}\n"
+        f"or ({_TEMPERATURE} unless {_ORANGE}) > {FALLBACK_TEMPERATURE_CELSIUS}",
+        hold="5m",
+        keep="5m",
+        severity=Severity.WARNING,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The chip {{ $labels.chip_id }} gets hot",
+        description="{{ $value | humanize }} °C, within "
+        f"{BELOW_ORANGE_CELSIUS} degrees of where the device steps its clock down.",
+        runbook=Runbook(
+            means="The hotter of the chip's two sensors comes close to the device's own orange limit.",
+            costs="Nothing yet. From the orange limit on the chip slows down; at the red one it closes its streams.",
+            steps=(
+                Step(
+                    "Board 'Hailo hardware', panel 'Temperature and limits': how did it rise?",
+                    {
+                        "slowly, with the room": "let air through; mount a heat sink or a fan.",
+                        "in one jump": "a fan stopped, or something covers it: look at the machine.",
+                        "with the load": "panel 'Use by network' tells who takes the chip; take load off.",
+                    },
+                ),
+                Step(
+                    "Is the whole machine hot?",
+                    {
+                        "80000 or more (thousandths of a degree)": "the case has no air: both need cooling.",
+                        "much less": "the chip's own cooling: its thermal pad or heat sink.",
+                    },
+                    command="cat /sys/class/thermal/thermal_zone0/temp",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series=_heat((95, 900), (80, 900)),
+            waits_at=285,
+            fires_at=330,
+            resolves_at=1260,
+            labels=_LABELS,
+            says="95 °C, within 10 degrees of where the device steps its clock down.",
+        ),
+        neighbours=(
+            Neighbour(why="exactly ten degrees below", series=_heat((94, 900)), at=800),
+            Neighbour(why="a device that takes more", series=_heat((95, 900), orange=110), at=800),
+            Neighbour(why="no limit known, 85 degrees", series=_heat((85, 900), orange=None), at=800),
+        ),
+        also_fires=(Neighbour(why="no limit known, 86 degrees", series=_heat((86, 900), orange=None), at=800),),
+    )
+
+
+def _temperature_critical() -> Alert:
+    zone = f"hailo_hardware_temperature_zone{{{_CHIP}}}"
+    return Alert(
+        name="HailoTemperatureCritical",
+        expression=f"{_TEMPERATURE} >= {_ORANGE}\nor {_ZONE} == 2\nor {_ANNOUNCED} >= 5",
+        hold="30s",
+        keep="5m",
+        severity=Severity.CRITICAL,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The chip {{ $labels.chip_id }} is over its limit",
+        description="Reading {{ $value | humanize }}: past the orange limit the device slows down, "
+        "in the red zone it closes its streams.",
+        runbook=Runbook(
+            means="The chip is past its orange limit, or says itself that it is in the red zone.",
+            costs="Its clock steps from 400 down to 200 MHz; in the red zone every inference is aborted.",
+            steps=(
+                Step(
+                    "Take load off at once: stop the sidecar; the gateway's CPU answers meanwhile.",
+                    {
+                        "the temperature falls": "cool it, then start the sidecar again.",
+                        "it does not fall": "switch the machine off before the chip does.",
+                    },
+                    command="sudo systemctl stop edgeinfer-sidecar",
+                ),
+                Step(
+                    "Board 'Hailo hardware', panels 'Temperature zone' and 'Each sensor': what does the chip say?",
+                    {
+                        "red": "it has closed its streams; below its hysteresis the sidecar opens it again by itself.",
+                        "orange": "it runs, at down to half its clock.",
+                        "one sensor hot, one cool": "the heat sink sits badly.",
+                    },
+                ),
+                Step(
+                    "Look at the machine: fan, dust, sun, a cover.",
+                    {
+                        "found": "mend it, and start the sidecar: `sudo systemctl start edgeinfer-sidecar`.",
+                        "nothing found": "run it with less load until it has better cooling.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series=_heat((104, 300), (90, 600)),
+            waits_at=15,
+            fires_at=45,
+            resolves_at=645,
+            labels=_LABELS,
+            says="Reading 104: past the orange limit the device slows down, in the red zone it closes its streams.",
+        ),
+        neighbours=(
+            Neighbour(why="just below", series=_heat((103.9, 300)) | {zone: gauge((0, 300))}, at=250),
+            Neighbour(why="orange by its own word is throttling", series={zone: gauge((1, 300))}, at=250),
+            Neighbour(why="so is what a Hailo-10H calls severe", series={_announced(): gauge((4, 300))}, at=250),
+        ),
+        also_fires=(
+            Neighbour(why="red by its own word", series={zone: gauge((2, 300))}, at=250),
+            Neighbour(why="a Hailo-10H with its streams off", series={_announced(): gauge((5, 300))}, at=250),
+        ),
+    )
+
+
+def _throttling() -> Alert:
+    requested = f"min by ({', '.join(_BY_CHIP)}) ({device.REQUESTED_CLOCK.name} != 0)"
+    asked = f'hailo_hardware_requested_clock_hertz{{{_CHIP}, protection="temperature"}}'
+    clock, zone = (f"{name}{{{_CHIP}}}" for name in (device.CLOCK.name, device.TEMPERATURE_ZONE.name))
+    return Alert(
+        name="HailoThrottling",
+        expression=f"{requested} < {_Q.gauge(device.CLOCK, by=_BY_CHIP)}\nor {_ZONE} > 0\nor {_ANNOUNCED} > 0",
+        hold="1m",
+        keep="5m",
+        severity=Severity.WARNING,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The chip {{ $labels.chip_id }} slows itself down",
+        description="A protection of the device asks for less than the full clock, or its zone is not green.",
+        runbook=Runbook(
+            means="The device protects itself against heat or current by lowering its clock.",
+            costs="'execute' takes up to twice as long; latency alerts are held back while this one fires.",
+            steps=(
+                Step(
+                    "Board 'Hailo hardware', panel 'Clock': which protection asks for less?",
+                    {
+                        "temperature": "see HailoTemperatureHigh.",
+                        "overcurrent": "see HailoOvercurrent.",
+                    },
+                ),
+                Step(
+                    "What do the readings say?",
+                    {
+                        "a zone above 0, or the state that a Hailo-10H announces": "heat: cool it.",
+                        "zone 0, and a requested clock below the clock": "current: the supply is weak.",
+                    },
+                    command="curl -s localhost:9100/metrics | grep -E '_(zone|clock_hertz|throttling_state)'",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={asked: gauge((350e6, 300), (400e6, 600)), clock: gauge((400e6, 900))},
+            waits_at=45,
+            fires_at=90,
+            resolves_at=690,
+            labels=_LABELS,
+            says="A protection of the device asks for less than the full clock, or its zone is not green.",
+        ),
+        neighbours=(
+            Neighbour(
+                why="full clock, green",
+                series={
+                    asked: gauge((400e6, 300)),
+                    clock: gauge((400e6, 300)),
+                    zone: gauge((0, 300)),
+                    _announced(): gauge((0, 300)),
+                },
+                at=250,
+            ),
+            Neighbour(why="no request at all", series={asked: gauge((0, 300)), clock: gauge((400e6, 300))}, at=250),
+        ),
+        also_fires=(
+            Neighbour(why="an orange zone", series={zone: gauge((1, 300))}, at=250),
+            Neighbour(why="a Hailo-10H that announces it", series={_announced(): gauge((1, 300))}, at=250),
+        ),
+    )
+
+
+def _announced() -> str:
+    return f"{device.ANNOUNCED_THROTTLING.name}{{{_CHIP}}}"
+
+
+def _note(notification: str) -> str:
+    return f'hailo_notifications_total{{{_EXPORTER}, notification="{notification}"}}'
+
+
+def _notification_proof(notification: str, says: str) -> Proof:
+    return Proof(
+        series={_note(notification): counter((0, 60), (1 / 15, 15), (0, 900))},
+        fires_at=90,
+        resolves_at=480,
+        labels={"job": "hailo-exporter", "instance": "exporter:9100", "notification": notification},
+        says=says,
+    )
+
+
+def _stream_abort() -> Alert:
+    where = {"notification": "dataflow_shutdown"}
+    rise = _Q.increase(device.NOTIFICATIONS_RECEIVED, by=("job", "instance", "notification"), where=where)
+    return Alert(
+        name="HailoThermalStreamAbort",
+        expression=f"{rise} > 0",
+        severity=Severity.CRITICAL,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The chip closed its streams because of heat",
+        description="The device sent dataflow_shutdown within the last 5 minutes.",
+        runbook=Runbook(
+            means="The chip went past its red limit and stopped all inference to save itself.",
+            costs="No inference on the chip until it has cooled and was opened again.",
+            steps=(
+                Step(
+                    "Is the chip still hot?",
+                    {
+                        "above its red limit": "switch the machine off, and cool it.",
+                        "below": "go on.",
+                    },
+                    command="curl -s localhost:9100/metrics | grep -E 'hailo_hardware_temperature(_limit)?_celsius'",
+                ),
+                Step(
+                    "Does the sidecar answer again?",
+                    {
+                        "200": "it has recovered; see HailoTemperatureCritical for the cause.",
+                        "503 for more than a minute": "`sudo systemctl restart edgeinfer-sidecar`.",
+                        "503 after the restart": "power-cycle the machine.",
+                    },
+                    command="curl -si localhost:9000/healthz",
+                ),
+            ),
+        ),
+        proof=_notification_proof("dataflow_shutdown", "The device sent dataflow_shutdown within the last 5 minutes."),
+        neighbours=(
+            Neighbour(
+                why="only an alarm",
+                series={
+                    _note("dataflow_shutdown"): counter((0, 600)),
+                    _note("temperature_alarm"): counter((0.1, 600)),
+                },
+                at=500,
+            ),
+        ),
+    )
+
+
+def _overcurrent() -> Alert:
+    zone = f"hailo_hardware_overcurrent_zone{{{_CHIP}}}"
+    return Alert(
+        name="HailoOvercurrent",
+        expression=f"{_Q.gauge(device.OVERCURRENT_ZONE, by=_BY_CHIP)} == 1",
+        hold="1m",
+        severity=Severity.WARNING,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The chip {{ $labels.chip_id }} draws too much current",
+        description="The device says that it is in its red overcurrent zone.",
+        runbook=Runbook(
+            means="The chip draws more current than its board allows.",
+            costs="It lowers its clock; a weak supply may switch the whole machine off.",
+            steps=(
+                Step(
+                    "Does the Pi complain of its supply as well?",
+                    {
+                        "`throttled=0x0`": "the supply is well: go on with the board.",
+                        "anything else": (
+                            "a weak supply: a Pi 5 with a HAT wants 5 V at 5 A. Use one, with a short cable."
+                        ),
+                    },
+                    command="vcgencmd get_throttled",
+                ),
+                Step(
+                    "Board 'Hailo hardware', panels 'Overcurrent zone' and 'Use by network': when does it happen?",
+                    {
+                        "at the peak of the load": "unplug what else draws from its USB ports; take load off.",
+                        "also when idle": "the module is damaged: replace it.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={zone: gauge((1, 300), (0, 300))},
+            waits_at=45,
+            fires_at=90,
+            resolves_at=330,
+            labels=_LABELS,
+            says="The device says that it is in its red overcurrent zone.",
+        ),
+        neighbours=(Neighbour(why="green", series={zone: gauge((0, 300))}, at=250),),
+    )
+
+
+def _memory_damaged() -> Alert:
+    where = {"notification": one_of("ecc_uncorrectable", "cpu_ecc_fatal")}
+    rise = _Q.increase(device.NOTIFICATIONS_RECEIVED, by=("job", "instance", "notification"), where=where)
+    return Alert(
+        name="HailoMemoryDamaged",
+        expression=f"{rise} > 0",
+        severity=Severity.CRITICAL,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The chip found an error in its memory that it cannot correct",
+        description="The device sent {{ $labels.notification }} within the last 5 minutes.",
+        runbook=Runbook(
+            means="Bits in the chip's memory flipped, more than its check bits can mend.",
+            costs="Results since then may be wrong without any other sign.",
+            steps=(
+                Step(
+                    "Load the network anew.",
+                    {
+                        "200": "results can be trusted again; go on.",
+                        "503": "see HailoSidecarNotReady.",
+                    },
+                    command="sudo systemctl restart edgeinfer-sidecar; sleep 15; curl -si localhost:9000/healthz",
+                ),
+                Step(
+                    "Does the chip compute as the CPU does?",
+                    {
+                        "it ends with 0": "it does.",
+                        "it ends with 1": "take the sidecar out of MODEL_BACKEND_URL; replace the module.",
+                    },
+                    command="edgeinfer parity --reference onnx --candidate hailort",
+                ),
+                Step(
+                    "Board 'Hailo hardware', panel 'Notifications', over 7 days: once, or again and again?",
+                    {
+                        "once": "a stray particle; nothing more to do.",
+                        "again and again": "replace the module.",
+                    },
+                ),
+            ),
+        ),
+        proof=_notification_proof("ecc_uncorrectable", "The device sent ecc_uncorrectable within the last 5 minutes."),
+        neighbours=(
+            Neighbour(
+                why="corrected by itself",
+                series={
+                    _note("ecc_uncorrectable"): counter((0, 600)),
+                    _note("ecc_correctable"): counter((0.1, 600)),
+                },
+                at=500,
+            ),
+        ),
+    )
+
+
+def _saturated() -> Alert:
+    busy = f"avg by ({', '.join(_BY_CHIP)}) (avg_over_time({device.UTILIZATION_RATIO.name}[10m]))"
+    waiting = f"max(avg_over_time({sidecar.QUEUE_DEPTH.name}[10m]))"
+    use = f"hailo_hardware_utilization_ratio{{{_CHIP}}}"
+    depth = 'hailo_sidecar_queue_depth{job="hailo-inference", instance="sidecar:9000"}'
+    return Alert(
+        name="HailoUtilizationSaturated",
+        expression=f"{busy} > {UTILIZATION_SATURATED_RATIO}\nand on () ({waiting} > 0)",
+        hold="10m",
+        severity=Severity.WARNING,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The chip {{ $labels.chip_id }} has no time left",
+        description="Busy {{ $value | humanizePercentage }} of the time, and windows wait for it.",
+        runbook=Runbook(
+            means="The chip nearly always has a frame in flight, and the sidecar's queue does not empty.",
+            costs="Latency grows with every further client.",
+            steps=(
+                Step(
+                    "Board 'Hailo hardware', panel 'Use by network': who takes the chip?",
+                    {
+                        "another network": "move it to another chip.",
+                        "ours alone": "go on.",
+                    },
+                ),
+                Step(
+                    "Did the traffic grow?",
+                    {
+                        "more requests than usual": "add a chip and a sidecar to MODEL_BACKEND_URL, or take load off.",
+                        "as many as usual": "the chip became slower: see HailoThrottling.",
+                    },
+                    command="edgeinfer top --once",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={use: gauge((0.95, 1800), (0.3, 900)), depth: gauge((1, 2700))},
+            waits_at=585,
+            fires_at=660,
+            resolves_at=2100,
+            labels=_LABELS,
+            says="Busy 95% of the time, and windows wait for it.",
+        ),
+        neighbours=(
+            Neighbour(
+                why="busy, and nobody waits", series={use: gauge((0.99, 1800)), depth: gauge((0, 1800))}, at=1500
+            ),
+            Neighbour(why="some air", series={use: gauge((0.88, 1800)), depth: gauge((1, 1800))}, at=1500),
+            Neighbour(
+                why="nobody waits any more",
+                series={use: gauge((0.95, 2400)), depth: gauge((1, 600), (0, 1800))},
+                at=2100,
+            ),
+        ),
+        also_fires=(
+            Neighbour(
+                why="idle half an hour ago",
+                series={use: gauge((0.5, 2400), (0.95, 1500)), depth: gauge((1, 3900))},
+                at=3850,
+            ),
+        ),
+    )
+
+
+def _refused() -> Alert:
+    status = f'hailo_hailort_status{{{_EXPORTER}, device_id="0000:01:00.0"}}'
+    return Alert(
+        name="HailoRtUnavailable",
+        expression=f"{_Q.gauge(device.HAILORT_STATUS, how='min', by=('job', 'instance', 'device_id'))} == 0",
+        hold="1m",
+        severity=Severity.CRITICAL,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="HailoRT refuses the device {{ $labels.device_id }}",
+        description="HailoRT has not answered for {{ $labels.device_id }} for a minute.",
+        runbook=Runbook(
+            means="The device is known and HailoRT returns errors for it.",
+            costs="Inference fails or is about to; telemetry stands still.",
+            steps=(
+                Step(
+                    "Have driver, library and firmware one version?",
+                    {
+                        "they differ": "`sudo apt full-upgrade`, then reboot.",
+                        "they agree": "go on.",
+                    },
+                    command="edgeinfer doctor --only hailo",
+                ),
+                Step(
+                    "What does the driver say?",
+                    {
+                        "errors at each call": "load it anew with the next step.",
+                        "nothing": "the device hangs: power-cycle the machine.",
+                    },
+                    command="sudo dmesg | grep -i hailo | tail -20",
+                ),
+                Step(
+                    "Load the driver anew; nobody may hold the chip meanwhile.",
+                    {
+                        "HailoRT answers": "done.",
+                        "it refuses still": "power-cycle the machine; a reboot keeps the module powered.",
+                    },
+                    command="sudo systemctl stop edgeinfer-sidecar edgeinfer-exporter; sudo modprobe -r hailo_pci; "
+                    "sudo modprobe hailo_pci; sudo systemctl start edgeinfer-sidecar edgeinfer-exporter",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={status: gauge((1, 60), (0, 180), (1, 120))},
+            waits_at=105,
+            fires_at=150,
+            resolves_at=255,
+            labels={"job": "hailo-exporter", "instance": "exporter:9100", "device_id": "0000:01:00.0"},
+            says="HailoRT has not answered for 0000:01:00.0 for a minute.",
+        ),
+        neighbours=(Neighbour(why="it answers", series={status: gauge((1, 300))}, at=250),),
+    )
+
+
+def _vanished() -> Alert:
+    now = _Q.gauge(device.DEVICES_FOUND, by=("job", "instance"))
+    before = f"max by (job, instance) (max_over_time({device.DEVICES_FOUND.name}[1d]))"
+    found = f"hailo_devices_found{{{_EXPORTER}}}"
+    return Alert(
+        name="HailoDeviceVanished",
+        expression=f"{now} < {before}",
+        hold="1m",
+        severity=Severity.CRITICAL,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="A chip of {{ $labels.instance }} is gone",
+        description="{{ $value }} devices are found, fewer than within the last day.",
+        runbook=Runbook(
+            means="A device that was on the bus within the last day is not found any more.",
+            costs="Its share of the inference falls on other chips or on the gateway's CPU.",
+            steps=(
+                Step(
+                    "Is it on the bus?",
+                    {
+                        "it is listed": "the driver lost it: see HailoRtUnavailable.",
+                        "it is not": "power-cycle the machine; still not: reseat the module and its flat cable.",
+                        "it was taken out on purpose": "silence the alert; it ends by itself after a day.",
+                    },
+                    command="lspci -d 1e60:",
+                ),
+                Step(
+                    "How did it go?",
+                    {
+                        "`link down`": "the cable or the connector.",
+                        "after heat": "see HailoTemperatureCritical.",
+                    },
+                    command="sudo dmesg | grep -iE 'hailo|pcie' | tail -20",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={found: gauge((1, 120), (0, 180), (1, 120))},
+            waits_at=150,
+            fires_at=210,
+            resolves_at=315,
+            labels={"job": "hailo-exporter", "instance": "exporter:9100"},
+            says="0 devices are found, fewer than within the last day.",
+            interval_seconds=60,
+        ),
+        neighbours=(
+            Neighbour(why="as many as ever", series={found: gauge((1, 300))}, at=250),
+            Neighbour(why="one more", series={found: gauge((1, 120), (2, 180))}, at=250),
+            Neighbour(
+                why="gone for more than a day", series={found: gauge((2, 3600), (1, 25 * 3600))}, at=26 * 3600 - 300
+            ),
+        ),
+    )
+
+
+def _sensor_stale() -> Alert:
+    last = _Q.gauge(device.SENSOR_LAST_SUCCESS, by=(*_BY_CHIP, "sensor"))
+    read = f'hailo_sensor_last_success_timestamp_seconds{{{_CHIP}, sensor="temperature"}}'
+    return Alert(
+        name="HailoSensorStale",
+        expression=f"time() - {last} > {SENSOR_STALE_SECONDS}",
+        hold="2m",
+        severity=Severity.WARNING,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The reading {{ $labels.sensor }} of {{ $labels.chip_id }} has stopped",
+        description="Last read {{ $value | humanizeDuration }} ago.",
+        runbook=Runbook(
+            means="The exporter runs and cannot read this sensor any more; its series has ended.",
+            costs="Blindness for this sensor: an alert on it cannot fire.",
+            steps=(
+                Step(
+                    "Board 'Hailo hardware', panel 'Readings that failed': for which reason?",
+                    {
+                        "permission": (
+                            "the exporter's user is not in the device's group: add it, and restart the exporter."
+                        ),
+                        "timeout": "HailoRT hangs: restart the exporter; if it stays so, power-cycle the machine.",
+                        "stale": "the owner of the chip does not run with HAILO_MONITOR=1: restart the sidecar.",
+                        "unsupported": "this chip has no such sensor; silence the alert, and file a bug.",
+                    },
+                ),
+                Step(
+                    "What does the exporter say?",
+                    {
+                        "the same fault at each turn": "do what it says.",
+                        "nothing for a minute": "it hangs: `sudo systemctl restart edgeinfer-exporter`.",
+                    },
+                    command="journalctl -u edgeinfer-exporter --since -10min",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={read: gauge((0, 300), (295, 400))},
+            waits_at=165,
+            fires_at=210,
+            resolves_at=330,
+            labels=_LABELS | {"sensor": "temperature"},
+            says="Last read 3m 30s ago.",
+        ),
+        neighbours=(
+            Neighbour(why="late, not stale", series={read: gauge((0, 50), (45, 60), (100, 60), (150, 65))}, at=200),
+            Neighbour(why="always exactly a minute old", series={read: _always_old(60)}, at=550),
+        ),
+        also_fires=(Neighbour(why="always seventy seconds old", series={read: _always_old(70)}, at=550),),
+    )
+
+
+def _always_old(seconds: int) -> Values:
+    """A time of last success that is always so long ago."""
+    return gauge(*((float(at - seconds), 15) for at in range(0, 600, 15)))
+
+
+def _collector_failing() -> Alert:
+    success = 'hailo_collector_success{job="hailo-inference", instance="sidecar:9000", collector="system"}'
+    return Alert(
+        name="HailoCollectorFailing",
+        expression=f"{_Q.gauge(system.COLLECTOR_SUCCESS, how='min', by=('job', 'instance', 'collector'))} == 0",
+        hold="15m",
+        severity=Severity.TICKET,
+        service="hailo-exporter",
+        signal="monitoring",
+        board=_BOARD,
+        summary="The collector {{ $labels.collector }} of {{ $labels.instance }} reads nothing",
+        description="Each run of {{ $labels.collector }} has failed for a quarter of an hour.",
+        runbook=Runbook(
+            means="What this collector is for cannot be read on this machine.",
+            costs="Its panels are empty.",
+            steps=(
+                Step(
+                    "Board 'Hailo hardware', panel 'Collectors that failed': for which reason?",
+                    {
+                        "permission": "give the process's user the right to read it.",
+                        "malformed or failed": "keep the log and file a bug.",
+                        "stale or timeout": "the source hangs: restart what writes it.",
+                    },
+                ),
+                Step(
+                    "What does the process say?",
+                    {
+                        "`a source may not be read`": "the line names the file.",
+                        "`a collector failed in a way that nobody foresaw`": "keep the traceback and file a bug.",
+                    },
+                    command="journalctl -u 'edgeinfer-*' --since -30min | grep -i -A5 'collector'",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={success: gauge((0, 1200), (1, 600))},
+            waits_at=885,
+            fires_at=930,
+            resolves_at=1230,
+            labels={"job": "hailo-inference", "instance": "sidecar:9000", "collector": "system"},
+            says="Each run of system has failed for a quarter of an hour.",
+        ),
+        neighbours=(Neighbour(why="it reads", series={success: gauge((1, 1200))}, at=1100),),
+    )
+
+
+def _complaint(name: str) -> str:
+    return f'hailo_board_complaint{{{_EXPORTER}, complaint="{name}"}}'
+
+
+def _board_undervoltage() -> Alert:
+    weak, hot = _complaint("undervoltage"), _complaint("throttled")
+    return Alert(
+        name="PiUndervoltage",
+        expression=f"{_Q.gauge(device.BOARD_COMPLAINT, by=_BOARD_BY, where={'complaint': 'undervoltage'})} == 1",
+        hold="30s",
+        keep="5m",
+        severity=Severity.WARNING,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The Raspberry Pi of {{ $labels.instance }} gets too little voltage",
+        description="The firmware says that the voltage of its supply is too low.",
+        runbook=Runbook(
+            means="The supply of the board gives less than its firmware asks for.",
+            costs="The processor slows down, and the machine may switch off or corrupt its card without warning.",
+            steps=(
+                Step(
+                    "Does it last?",
+                    {
+                        "the last digit is odd": "it holds now.",
+                        "`0x50000` and the like": "it is over, and happened since the machine was started.",
+                    },
+                    command="vcgencmd get_throttled",
+                ),
+                Step(
+                    "Look at supply and cable.",
+                    {
+                        "less than 5 V at 5 A (Pi 5), 3 A (Pi 4)": "use the supply that the board asks for.",
+                        "a long or thin cable": "use a short one.",
+                        "disks or phones on its USB ports": "give them a supply of their own.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={weak: gauge((1, 300), (0, 600))},
+            waits_at=15,
+            fires_at=45,
+            resolves_at=660,
+            labels=_BOARD_LABELS | {"complaint": "undervoltage"},
+            says="The firmware says that the voltage of its supply is too low.",
+        ),
+        neighbours=(
+            Neighbour(why="hot, and well supplied", series={weak: gauge((0, 300)), hot: gauge((1, 300))}, at=250),
+        ),
+    )
+
+
+def _board_throttled() -> Alert:
+    weak, hot = _complaint("undervoltage"), _complaint("throttled")
+    slowed = {"complaint": one_of("frequency_capped", "throttled", "soft_temperature_limit")}
+    return Alert(
+        name="PiThrottled",
+        expression=f"{_Q.gauge(device.BOARD_COMPLAINT, by=_BOARD_BY, where=slowed)} == 1",
+        hold="2m",
+        keep="5m",
+        severity=Severity.WARNING,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The Raspberry Pi of {{ $labels.instance }} slows its processor down",
+        description="The firmware says: {{ $labels.complaint }}.",
+        runbook=Runbook(
+            means="The firmware slows the processor down because of heat or a weak supply.",
+            costs="Decoding, queueing and the fallback get slower; the chip itself is not slowed.",
+            steps=(
+                Step(
+                    "How hot is the processor?",
+                    {
+                        "80000 or more (thousandths of a degree)": "cool it: a fan, or air for the case.",
+                        "less": "the supply is weak: see PiUndervoltage.",
+                    },
+                    command="cat /sys/class/thermal/thermal_zone0/temp; vcgencmd get_throttled",
+                ),
+                Step(
+                    "Board 'Hailo Sidecar', panel 'Where the time goes': does anybody notice?",
+                    {
+                        "queue, decode and postprocess grew": "yes: take load off until it is cool.",
+                        "nothing grew": "no: plan the cooling.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={hot: gauge((1, 300), (0, 900))},
+            waits_at=105,
+            fires_at=150,
+            resolves_at=660,
+            labels=_BOARD_LABELS | {"complaint": "throttled"},
+            says="The firmware says: throttled.",
+        ),
+        neighbours=(Neighbour(why="undervoltage alone", series={weak: gauge((1, 300)), hot: gauge((0, 300))}, at=250),),
+        also_fires=(
+            Neighbour(why="its frequency is capped", series={_complaint("frequency_capped"): gauge((1, 300))}, at=250),
+        ),
+    )

@@ -1,0 +1,275 @@
+"""Alerts on the service level objectives: how fast the error budget burns, and on what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, gauge
+from edgeinfer.monitoring.promql import Recorded
+from edgeinfer.monitoring.recording import REQUESTS, failure_ratio, slow_ratio
+from edgeinfer.monitoring.thresholds import (
+    BURN_EXHAUSTING,
+    BURN_FAST,
+    BURN_SLOW,
+    ERROR_BUDGET,
+    INTERNAL_FAST,
+    INTERNAL_SLOW,
+    TRAFFIC_GUARD_PER_SECOND,
+)
+
+_JOB = '{job="edge-infer"}'
+_BUSY = f"{REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}"
+_HARDLY_BUSY = TRAFFIC_GUARD_PER_SECOND * 1.2
+_BOARD = "edgeinfer-slo"
+
+
+@dataclass(frozen=True, slots=True)
+class _Burn:
+    """One pace of burning: two windows over one threshold."""
+
+    suffix: str
+    windows: tuple[str, str]
+    threshold: float
+    hold: str
+    hold_seconds: int
+    severity: Severity
+    pace: str
+
+
+_BURNS = (
+    _Burn("BurnFast", ("5m", "1h"), BURN_FAST, "2m", 120, Severity.CRITICAL, "gone in 5 days"),
+    _Burn("BurnSlow", ("30m", "6h"), BURN_SLOW, "15m", 900, Severity.WARNING, "gone in 10 days"),
+    _Burn("Exhausting", ("6h", "3d"), BURN_EXHAUSTING, "1h", 3600, Severity.TICKET, "wholly spent by its end"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Indicator:
+    """What an objective is about, in words and as recorded ratio."""
+
+    prefix: str
+    signal: str
+    verb: str
+    costs: str
+    steps: tuple[Step, ...]
+
+
+_ERRORS = _Indicator(
+    "HailoErrorBudget",
+    "availability",
+    "fail",
+    "Phones get results from the gateway's CPU, which are real but slower, or none at all.",
+    (
+        Step(
+            "Board 'SLO', panel 'Errors by class': which class spends it?",
+            {
+                "connection_error or circuit_open": "the sidecar is gone: see HailoSidecarDown.",
+                "timeout": "it is slow: see HailoLatencyBudgetBurnFast.",
+                "http_5xx": "it fails inside: see HailoHardwareErrors.",
+                "malformed_response or decode_error": "model and gateway disagree: go back to the model before.",
+            },
+        ),
+        Step(
+            "How is the sidecar?",
+            {
+                "connection refused": "see HailoSidecarDown.",
+                "503 with a `reason`": "see HailoSidecarNotReady.",
+                "200": "go on.",
+            },
+            command="curl -si localhost:9000/healthz",
+        ),
+        Step(
+            "Did it begin with a deploy? Each board has an annotation where a version appeared.",
+            {
+                "yes": "go back to the version before.",
+                "no": "board 'SLO', panel 'Failures by sidecar': take a bad one out of MODEL_BACKEND_URL.",
+            },
+        ),
+    ),
+)
+_LATENCY = _Indicator(
+    "HailoLatencyBudget",
+    "latency",
+    "take longer than 100 ms",
+    "Live analysis lags behind the movement; past the gateway's timeout these requests become errors.",
+    (
+        Step(
+            "Board 'Hailo Sidecar', panel 'Where the time goes': which stage grew?",
+            {
+                "queue": (
+                    "more requests than the device can answer: take load off, or add a sidecar to MODEL_BACKEND_URL."
+                ),
+                "execute": "the chip or processor is slower; go on.",
+                "network": "the link, or the gateway's machine: `top` there, then `ping` the sidecar's.",
+                "decode, preprocess or postprocess": "the sidecar's processor has no time; go on.",
+            },
+        ),
+        Step(
+            "Does another program take the machine?",
+            {
+                "a process that is none of ours": "stop it.",
+                "ours alone": "take load off.",
+            },
+            command="top -b -n 1 | head -15",
+        ),
+        Step(
+            "Board 'Hailo hardware', panels 'Clock' and 'Use by network': is the chip slowed down or full?",
+            {
+                "a protection asks for less": "see HailoThrottling.",
+                "another network takes it": "move it to another chip.",
+                "neither, and a deploy annotation": "go back to the model before.",
+            },
+        ),
+    ),
+)
+
+
+def create() -> list[Alert]:
+    """Every alert of this subject."""
+    errors = [_burn(_ERRORS, failure_ratio, burn) for burn in _BURNS]
+    latency = [_burn(_LATENCY, slow_ratio, burn) for burn in _BURNS]
+    return [*errors, *latency, _internal(), _missed(_ERRORS, failure_ratio("5m")), _missed(_LATENCY, slow_ratio("5m"))]
+
+
+def _burn(about: _Indicator, ratio_over: Callable[[str], Recorded], burn: _Burn) -> Alert:
+    short, long = (ratio_over(window) for window in burn.windows)
+    over, limit, seconds = burn.threshold * 1.05, burn.threshold, burn.hold_seconds
+    interval = 15 if burn.severity is Severity.CRITICAL else 60
+    length = seconds * 3
+
+    def lives(short_value: float, long_value: float, busy: float) -> dict[str, Values]:
+        values = ((short, short_value), (long, long_value), (REQUESTS, busy))
+        return {f"{series.name}{_JOB}": gauge((value, length)) for series, value in values}
+
+    # Hardly more traffic than the guard asks for.
+    firing = lives(over, over, _HARDLY_BUSY) | {f"{short.name}{_JOB}": gauge((over, seconds * 2), (0.01, seconds))}
+    guard = TRAFFIC_GUARD_PER_SECOND
+    return Alert(
+        name=f"{about.prefix}{burn.suffix}",
+        expression=f"{short.name} > {limit}\nand {long.name} > {limit}\nand {_BUSY}",
+        hold=burn.hold,
+        severity=burn.severity,
+        service="edge-infer",
+        signal=about.signal,
+        objective="95",
+        summary=f"The {about.signal} budget of 30 days is being spent: at this pace it is {burn.pace}",
+        description=f"{{{{ $value | humanizePercentage }}}} of inference requests {about.verb} "
+        f"(over {burn.windows[0]}; the alert's line is {limit:.0%}).",
+        board=_BOARD,
+        runbook=Runbook(
+            means=f"More than {limit:.0%} of the inference requests {about.verb}, over {burn.windows[0]} and over "
+            f"{burn.windows[1]} alike, while there is traffic. The objective leaves {ERROR_BUDGET:.0%} for 30 days.",
+            costs=about.costs,
+            steps=about.steps,
+        ),
+        proof=Proof(
+            series=firing,
+            waits_at=seconds - interval,
+            fires_at=seconds + 2 * interval,
+            resolves_at=seconds * 2 + 2 * interval,
+            labels={"job": "edge-infer"},
+            says=f"{over * 100:.4g}% of inference requests {about.verb} "
+            f"(over {burn.windows[0]}; the alert's line is {limit:.0%}).",
+            interval_seconds=interval,
+        ),
+        neighbours=(
+            Neighbour(why="it has just begun: the long window is calm", series=lives(over, limit, 5), at=length - 60),
+            Neighbour(why="it is over: the short window is calm", series=lives(limit, over, 5), at=length - 60),
+            Neighbour(why="a handful of requests at night", series=lives(over, over, guard), at=length - 60),
+        ),
+    )
+
+
+def _internal() -> Alert:
+    pairs = ((_BURNS[0].windows, INTERNAL_FAST), (_BURNS[1].windows, INTERNAL_SLOW))
+    halves = [
+        f"({failure_ratio(short).name} > {limit} and {failure_ratio(long).name} > {limit})"
+        for (short, long), limit in pairs
+    ]
+
+    def lives(five: float, hour: float, half: float, six: float, busy: float = 5) -> dict[str, Values]:
+        values = (("5m", five), ("1h", hour), ("30m", half), ("6h", six))
+        series = {f"{failure_ratio(window).name}{_JOB}": gauge((value, 600)) for window, value in values}
+        return series | {f"{REQUESTS.name}{_JOB}": gauge((busy, 600))}
+
+    calm, quick, steady = 0.01, INTERNAL_FAST * 1.05, INTERNAL_SLOW * 1.05
+    firing = lives(calm, calm, steady, steady, _HARDLY_BUSY) | {
+        f"{failure_ratio('30m').name}{_JOB}": gauge((steady, 300), (calm, 300)),
+    }
+    return Alert(
+        name="HailoInternalObjectiveBurn",
+        expression=f"({halves[0]}\nor {halves[1]})\nand {_BUSY}",
+        hold="2m",
+        severity=Severity.TICKET,
+        service="edge-infer",
+        signal="availability",
+        objective="99",
+        summary="More errors than we hold ourselves to",
+        description="{{ $value | humanizePercentage }} of inference requests fail; the internal objective is 1%.",
+        board=_BOARD,
+        runbook=Runbook(
+            means="The internal objective of 99 % burns at the textbook's pace, while the promised 95 % still holds.",
+            costs="Nothing that a user would call an outage; the slack of the promise is being eaten. "
+            "Plan the repair; there is no reason to get up.",
+            steps=_ERRORS.steps,
+        ),
+        proof=Proof(
+            series=firing,
+            waits_at=105,
+            fires_at=150,
+            resolves_at=330,
+            labels={"job": "edge-infer"},
+            says=f"{steady * 100:.4g}% of inference requests fail; the internal objective is 1%.",
+        ),
+        neighbours=(
+            Neighbour(why="fast: only the hour", series=lives(INTERNAL_FAST, quick, calm, calm), at=500),
+            Neighbour(why="fast: only five minutes", series=lives(quick, INTERNAL_FAST, calm, calm), at=500),
+            Neighbour(why="slow: only six hours", series=lives(calm, calm, INTERNAL_SLOW, steady), at=500),
+            Neighbour(why="slow: only half an hour", series=lives(calm, calm, steady, INTERNAL_SLOW), at=500),
+            Neighbour(
+                why="a handful of requests",
+                series=lives(quick, quick, steady, steady, TRAFFIC_GUARD_PER_SECOND),
+                at=500,
+            ),
+        ),
+        also_fires=(Neighbour(why="fast", series=lives(quick, quick, calm, calm), at=500),),
+    )
+
+
+def _missed(about: _Indicator, ratio: Recorded) -> Alert:
+    over = round(ERROR_BUDGET * 1.05, 4)
+
+    def lives(value: float, busy: float) -> dict[str, Values]:
+        return {f"{ratio.name}{_JOB}": gauge((value, 1800)), f"{REQUESTS.name}{_JOB}": gauge((busy, 1800))}
+
+    return Alert(
+        name=f"Hailo{about.signal.capitalize()}ObjectiveMissed",
+        expression=f"{ratio.name} > {ERROR_BUDGET}\nand {_BUSY}",
+        hold="10m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal=about.signal,
+        objective="95",
+        summary=f"The {about.signal} objective is missed right now",
+        description=f"{{{{ $value | humanizePercentage }}}} of inference requests {about.verb}; "
+        "the objective allows 5%.",
+        board=_BOARD,
+        runbook=Runbook(
+            means=f"For ten minutes more than {ERROR_BUDGET:.0%} of the requests {about.verb}: "
+            "the promise is broken while this lasts, whatever is left of the month's budget.",
+            costs=about.costs,
+            steps=about.steps,
+        ),
+        proof=Proof(
+            series=lives(over, _HARDLY_BUSY) | {f"{ratio.name}{_JOB}": gauge((over, 1200), (0.01, 600))},
+            waits_at=585,
+            fires_at=630,
+            resolves_at=1230,
+            labels={"job": "edge-infer"},
+            says=f"{over * 100:.4g}% of inference requests {about.verb}; the objective allows 5%.",
+        ),
+        neighbours=(
+            Neighbour(why="exactly at the objective", series=lives(ERROR_BUDGET, 5), at=1500),
+            Neighbour(why="a handful of requests", series=lives(over, TRAFFIC_GUARD_PER_SECOND), at=1500),
+        ),
+    )

@@ -1,0 +1,188 @@
+"""Alerts on what the model says: drift, falling confidence, one motif for everything."""
+
+from edgeinfer.catalog import gateway
+from edgeinfer.catalog.metric import Metric
+from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, gauge
+from edgeinfer.monitoring.promql import Queries
+from edgeinfer.monitoring.recording import CONFIDENCE, MOTIF_SHARE, REQUESTS
+from edgeinfer.monitoring.thresholds import (
+    CONFIDENCE_DROP_FACTOR,
+    CONFIDENCE_OF_A_DRAW,
+    DRIFT_LARGE,
+    DRIFT_WINDOW_WINDOWS,
+    MOTIF_COLLAPSE_SHARE,
+    TRAFFIC_GUARD_PER_SECOND,
+)
+
+_GATEWAY = 'job="edge-infer", instance="gateway:8080"'
+_LABELS = {"job": "edge-infer", "instance": "gateway:8080"}
+_JOB = '{job="edge-infer"}'
+_DAY = 86_400
+_Q = Queries("5m", {})
+
+_BOOK = Runbook(
+    means="What the model sees or says differs clearly from the data that it was made with.",
+    costs="Results may be plausible and wrong; no other alert notices.",
+    steps=(
+        Step(
+            "Board 'Hailo Sidecar', rows 'Model output' and 'Drift': did it come at once, or slowly?",
+            {
+                "at once, with a deploy annotation": "go back to the model or app before.",
+                "at once, without one": "the input changed: a new app, sensor or placement; go on.",
+                "slowly": "new people or movements: collect recordings, and plan a training.",
+            },
+        ),
+        Step(
+            "Is the input in the right units? One session's samples tell: lying still, |a| is 9.8 m/s².",
+            {
+                "about 1": "the phone sends g in place of m/s².",
+                "gyroscope in the hundreds": "it sends degrees in place of radians a second.",
+                "right": "it is the movements that are new.",
+            },
+        ),
+        Step(
+            "Which model answers?",
+            {
+                "`hef_sha256` or `config_version` is not the one you deployed": (
+                    "put the right one back, restart the sidecar."
+                ),
+                "it is": "no deploy fault.",
+            },
+            command="curl -s localhost:9000/status",
+        ),
+    ),
+)
+
+
+def create() -> list[Alert]:
+    """Every alert of this subject."""
+    return [
+        _drift("HailoLatentDrift", gateway.LATENT_DRIFT, "The latent vectors"),
+        _drift("HailoMotifDrift", gateway.MOTIF_DRIFT, "The motif shares"),
+        _confidence_low(),
+        _motif_collapse(),
+    ]
+
+
+def _drift(name: str, metric: Metric, what: str) -> Alert:
+    by = ("job", "instance")
+    score, window = (f"{entry.name}{{{_GATEWAY}}}" for entry in (metric, gateway.DRIFT_WINDOW))
+
+    def lives(value: float, windows: float) -> dict[str, Values]:
+        return {score: gauge((value, 3000)), window: gauge((windows, 3600))}
+
+    return Alert(
+        name=name,
+        expression=f"{_Q.gauge(metric, by=by)} > {DRIFT_LARGE}\n"
+        f"and {_Q.gauge(gateway.DRIFT_WINDOW, by=by)} > {DRIFT_WINDOW_WINDOWS}",
+        hold="30m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="output",
+        summary=f"{what} have moved away from the model's baseline",
+        description="Population stability index {{ $value | humanize }}; "
+        f"above {DRIFT_LARGE} counts as a large shift.",
+        runbook=_BOOK,
+        proof=Proof(
+            series={score: gauge((0.26, 3000), (0.1, 600)), window: gauge((600, 3600))},
+            waits_at=1740,
+            fires_at=1920,
+            resolves_at=3120,
+            labels=_LABELS,
+            says="Population stability index 0.26; above 0.25 counts as a large shift.".replace("0.26", "260m"),
+            interval_seconds=60,
+        ),
+        neighbours=(
+            Neighbour(why="exactly the line", series=lives(0.25, 600), at=2900),
+            Neighbour(why="too few answers to tell", series=lives(0.5, 500), at=2900),
+        ),
+    )
+
+
+def _confidence_low() -> Alert:
+    now = f"{CONFIDENCE.name}{_JOB}"
+    busy = f"{REQUESTS.name}{_JOB}"
+
+    def lives(before: float, after: float, requests: float) -> dict[str, Values]:
+        return {now: gauge((before, 36_000), (after, 3600)), busy: gauge((requests, 39_600))}
+
+    return Alert(
+        name="HailoMotifConfidenceLow",
+        # A draw is the least there can be, so what counts is how far above it the week was; the week ends an hour
+        # ago, so that a service without a past has nothing to be held against.
+        expression=f"{CONFIDENCE.name} < {CONFIDENCE_OF_A_DRAW} + {CONFIDENCE_DROP_FACTOR} * "
+        f"(avg_over_time({CONFIDENCE.name}[7d] offset 1h) - {CONFIDENCE_OF_A_DRAW})\n"
+        f"and {REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}",
+        hold="30m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="output",
+        summary="The model is far less sure of itself than it was this week",
+        description="Mean confidence of the top motif {{ $value | humanizePercentage }} over the last hour, "
+        "less than half as far above a draw as the week's.",
+        runbook=_BOOK,
+        proof=Proof(
+            series={now: gauge((0.8, 36_000), (0.64, 3600), (0.8, 3600)), busy: gauge((0.12, 43_200))},
+            waits_at=36_000 + 1500,
+            fires_at=36_000 + 2400,
+            resolves_at=36_000 + 4500,
+            labels={"job": "edge-infer"},
+            says="Mean confidence of the top motif 64% over the last hour, "
+            "less than half as far above a draw as the week's.",
+            interval_seconds=900,
+        ),
+        neighbours=(
+            Neighbour(why="lower, by less than half", series=lives(0.8, 0.66, 2), at=38_700),
+            Neighbour(
+                why="new: no week to compare with",
+                series={now: gauge((0.9, 900), (0.55, 2700)), busy: gauge((2, 3600))},
+                at=3500,
+            ),
+            Neighbour(why="a handful of requests", series=lives(0.8, 0.55, TRAFFIC_GUARD_PER_SECOND), at=38_700),
+        ),
+        also_fires=(
+            Neighbour(
+                why="what was more than a week ago does not count",
+                series={
+                    now: gauge((0.52, 3 * _DAY), (0.8, 7 * _DAY + 7200), (0.62, 3600)),
+                    busy: gauge((2, 10 * _DAY + 10_800)),
+                },
+                at=10 * _DAY + 9900,
+            ),
+        ),
+    )
+
+
+def _motif_collapse() -> Alert:
+    share, other = (f'{MOTIF_SHARE.name}{{job="edge-infer", motif="{motif}"}}' for motif in ("m3", "m5"))
+    busy = f"{REQUESTS.name}{_JOB}"
+
+    def lives(value: float, requests: float) -> dict[str, Values]:
+        return {share: gauge((value, 3600)), other: gauge((1 - value, 3600)), busy: gauge((requests, 3600))}
+
+    return Alert(
+        name="HailoMotifCollapse",
+        expression=f"{MOTIF_SHARE.name} > {MOTIF_COLLAPSE_SHARE}\n"
+        f"and on (job) {REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}",
+        hold="30m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="output",
+        summary="The model gives nearly every window the motif {{ $labels.motif }}",
+        description="{{ $value | humanizePercentage }} of the last hour's windows were {{ $labels.motif }}.",
+        runbook=_BOOK,
+        proof=Proof(
+            series={share: gauge((0.96, 3000), (0.4, 600)), busy: gauge((0.12, 3600))},
+            waits_at=1740,
+            fires_at=1920,
+            resolves_at=3120,
+            labels={"job": "edge-infer", "motif": "m3"},
+            says="96% of the last hour's windows were m3.",
+            interval_seconds=60,
+        ),
+        neighbours=(
+            Neighbour(why="exactly the line", series=lives(0.95, 2), at=2900),
+            Neighbour(why="a handful of requests", series=lives(0.99, TRAFFIC_GUARD_PER_SECOND), at=2900),
+        ),
+    )

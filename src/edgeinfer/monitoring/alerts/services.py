@@ -1,0 +1,894 @@
+"""Alerts on the processes: up, ready, healthy, keeping up with their work, and telling the truth."""
+
+from edgeinfer.catalog import gateway, labels, sidecar, system
+from edgeinfer.catalog.metric import Owner
+from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, counter, gauge
+from edgeinfer.monitoring.engine import UP
+from edgeinfer.monitoring.promql import Queries, other_than
+from edgeinfer.monitoring.recording import REQUESTS
+from edgeinfer.monitoring.thresholds import (
+    CPU_BUSY_SHARE,
+    DISK_FULL_IN_SECONDS,
+    DISK_FULL_SHARE,
+    DISK_LOW_SHARE,
+    HEALTH_CHECK_STALE_SECONDS,
+    MEMORY_AVAILABLE_SHARE,
+    QUEUE_BACKLOG_WINDOWS,
+    RECOVERIES_PER_QUARTER_HOUR,
+    TRAFFIC_GUARD_PER_SECOND,
+)
+
+_GATEWAY = 'job="edge-infer", instance="gateway:8080"'
+_SIDECAR = 'job="hailo-inference", instance="sidecar:9000"'
+_SIDECAR_LABELS = {"job": "hailo-inference", "instance": "sidecar:9000"}
+_GATEWAY_LABELS = {"job": "edge-infer", "instance": "gateway:8080"}
+_TARGET = ("job", "instance")
+_Q = Queries("5m", {})
+
+
+def create() -> list[Alert]:
+    """Every alert of this subject."""
+    return [
+        *_down(),
+        _target_missing(),
+        _not_ready(),
+        _health_degraded(),
+        _health_stale(),
+        _recovering(),
+        _backlog(),
+        _shedding(),
+        _no_traffic(),
+        _counter_silent(),
+        _stub(),
+        _memory_low(),
+        _cpu_busy(),
+        _disk_will_fill(),
+        _disk_full(),
+    ]
+
+
+def _down() -> list[Alert]:
+    return [
+        _down_alert(
+            "HailoSidecarDown",
+            Owner.SIDECAR,
+            Severity.CRITICAL,
+            "No inference on the chip. The gateway answers from its own CPU, slower, while it can.",
+            ("edgeinfer-sidecar", 9000),
+        ),
+        _down_alert(
+            "EdgeInferDown",
+            Owner.GATEWAY,
+            Severity.CRITICAL,
+            "Phones reach nothing: no streaming, no results.",
+            ("edgeinfer-gateway", 8080),
+        ),
+        _down_alert(
+            "HailoExporterDown",
+            Owner.EXPORTER,
+            Severity.WARNING,
+            "Inference goes on, but nobody sees temperature, throttling and utilization.",
+            ("edgeinfer-exporter", 9100),
+        ),
+    ]
+
+
+def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tuple[str, int]) -> Alert:
+    unit, port = where
+    instance = "host:1234"
+    target = f'job="{job}", instance="{instance}"'
+    return Alert(
+        name=name,
+        expression=f"{_Q.select(UP, {'job': str(job)})} == 0",
+        hold="1m",
+        severity=severity,
+        service=str(job),
+        signal="health",
+        summary=f"{job} on {{{{ $labels.instance }}}} does not answer",
+        description=f"Prometheus has not been able to scrape {{{{ $labels.instance }}}} of {job} for a minute.",
+        runbook=Runbook(
+            means=f"The process of job {job} is gone, hangs, or cannot be reached from Prometheus.",
+            costs=costs,
+            steps=(
+                Step(
+                    "Does it run?",
+                    {
+                        "failed with status 78": (
+                            "a setting is wrong; the last line of its log says which. Mend it, start it."
+                        ),
+                        "failed with another status": (
+                            "read the log; start it; if it fails again, go back to the version before."
+                        ),
+                        "inactive": "somebody stopped it: start it.",
+                        "active (running)": "it hangs or cannot be reached; go on.",
+                    },
+                    command=f"systemctl status {unit}",
+                ),
+                Step(
+                    "Does it answer on its own machine?",
+                    {
+                        "it answers": (
+                            "only the way from Prometheus is broken: the address in prometheus.yml, or the firewall."
+                        ),
+                        "connection refused": "it listens elsewhere: compare its port with prometheus.yml.",
+                        "nothing for five seconds": "it hangs: keep its log, then restart it.",
+                    },
+                    command=f"curl -si -m 5 localhost:{port}/healthz",
+                ),
+                Step(
+                    "Was it killed?",
+                    {
+                        "`Out of memory: Killed process`": "see HailoMemoryLow, then start it.",
+                        "nothing": "keep the log of its last minute and file a bug.",
+                    },
+                    command="sudo dmesg | grep -i 'out of memory' | tail -5",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={f"up{{{target}}}": gauge((1, 60), (0, 180), (1, 120))},
+            waits_at=105,
+            fires_at=150,
+            resolves_at=255,
+            labels={"job": str(job), "instance": instance},
+            says=f"Prometheus has not been able to scrape {instance} of {job} for a minute.",
+        ),
+        neighbours=(
+            Neighbour(why="up", series={f"up{{{target}}}": gauge((1, 300))}, at=200),
+            Neighbour(why="another job", series={'up{job="else", instance="x:1"}': gauge((0, 300))}, at=200),
+        ),
+    )
+
+
+def _target_missing() -> Alert:
+    missing = " or ".join(f'absent(up{{job="{job}"}})' for job in (Owner.GATEWAY, Owner.SIDECAR))
+    both = {f"up{{{_GATEWAY}}}": gauge((0, 900)), f"up{{{_SIDECAR}}}": gauge((1, 900))}
+    return Alert(
+        name="HailoTargetMissing",
+        expression=missing,
+        hold="5m",
+        severity=Severity.CRITICAL,
+        service="prometheus",
+        signal="monitoring",
+        summary="Prometheus does not know any target of {{ $labels.job }}",
+        description="No target of job {{ $labels.job }} is scraped, so none of its alerts can fire.",
+        board="edgeinfer-gateway",
+        runbook=Runbook(
+            means="The job vanished from Prometheus' configuration: not down, but unknown.",
+            costs="Blindness: every other alert about this job stays silent.",
+            steps=(
+                Step(
+                    "Is the configuration valid, and does it name the job?",
+                    {
+                        "an error with a line": "mend that line, then reload.",
+                        "valid, and the job is not in it": "put the job back: deploy/systemd/prometheus.yml has it.",
+                    },
+                    command="promtool check config /etc/edgeinfer/prometheus.yml",
+                ),
+                Step(
+                    "Reload, and look whether the target is there.",
+                    {
+                        "the job is listed": "done; the alert ends within a minute.",
+                        "it is not": "Prometheus runs with another file: `systemctl cat prometheus` names it.",
+                    },
+                    command="sudo systemctl reload prometheus; curl -s localhost:9090/api/v1/targets",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={
+                f"up{{{_GATEWAY}}}": gauge((1, 900)),
+                f"up{{{_SIDECAR}}}": gauge((None, 600), (1, 300)),
+            },
+            waits_at=285,
+            fires_at=330,
+            resolves_at=630,
+            labels={"job": "hailo-inference"},
+            says="No target of job hailo-inference is scraped, so none of its alerts can fire.",
+        ),
+        neighbours=(Neighbour(why="down is not missing", series=both, at=800),),
+    )
+
+
+def _not_ready() -> Alert:
+    ready = f"hailo_sidecar_ready{{{_SIDECAR}}}"
+    return Alert(
+        name="HailoSidecarNotReady",
+        expression=f"{_Q.gauge(sidecar.READY, how='min', by=_TARGET)} == 0",
+        hold="1m",
+        severity=Severity.CRITICAL,
+        service="hailo-inference",
+        signal="health",
+        summary="The sidecar {{ $labels.instance }} runs and has no model that answers",
+        description="{{ $labels.instance }} has answered 503 to every window for a minute.",
+        runbook=Runbook(
+            means="The process is up; its model could not be loaded, or the device failed and recovery goes on.",
+            costs="No inference on the chip; the gateway answers from its own CPU.",
+            steps=(
+                Step(
+                    "What is the `reason`?",
+                    {
+                        "a model file": (
+                            "check HEF_PATH or EDGEINFER_MODEL_FOLDER; a HEF must fit the chip's architecture. Restart."
+                        ),
+                        "a device": "see HailoDeviceUnavailable; the sidecar tries again by itself.",
+                        "`state` is loading": "a large network on a slow disk: wait a minute.",
+                    },
+                    command="curl -s localhost:9000/healthz",
+                ),
+                Step(
+                    "Which part does the machine lack?",
+                    {
+                        "a line that does not begin with `ok`": "do what it says, then restart the sidecar.",
+                        "everything is well": "restart the sidecar; if it stays so, put the model of before back.",
+                    },
+                    command="edgeinfer doctor",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={ready: gauge((1, 60), (0, 180), (1, 120))},
+            waits_at=105,
+            fires_at=150,
+            resolves_at=255,
+            labels=_SIDECAR_LABELS,
+            says="sidecar:9000 has answered 503 to every window for a minute.",
+        ),
+        neighbours=(Neighbour(why="ready", series={ready: gauge((1, 300))}, at=200),),
+    )
+
+
+def _health_degraded() -> Alert:
+    bad = _Q.gauge(gateway.HEALTH_STATUS, by=(*_TARGET, "check", "status"), where={"status": other_than("healthy")})
+    degraded, healthy = (
+        f'edgeinfer_health_status{{{_GATEWAY}, check="hailo_backend", status="{status}"}}'
+        for status in ("degraded", "healthy")
+    )
+    return Alert(
+        name="EdgeInferHealthDegraded",
+        expression=f"{bad} == 1",
+        hold="2m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="health",
+        summary="The gateway's check {{ $labels.check }} says {{ $labels.status }}",
+        description="{{ $labels.check }} has been {{ $labels.status }} for two minutes.",
+        board="edgeinfer-gateway",
+        runbook=Runbook(
+            means="One of the gateway's own checks, run every 30 seconds, is not content.",
+            costs="Service goes on with less: a fallback in place of the chip, or little room in memory.",
+            steps=(
+                Step(
+                    "What do the checks say?",
+                    {
+                        "`hailo_backend`": "mend the sidecar: see HailoSidecarDown and HailoSidecarNotReady.",
+                        "`inference_capability`": (
+                            "neither sidecar nor fallback answers a probe: see EdgeInferAnswersMissing."
+                        ),
+                        "`system_resources`": (
+                            "memory, CPU or disk are short: see HailoMemoryLow and HailoDiskWillFill."
+                        ),
+                        "`service`": "the gateway itself: read its log, then restart it.",
+                    },
+                    command="curl -s localhost:8080/health/detailed",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={degraded: gauge((1, 300), (0, 300)), healthy: gauge((0, 300), (1, 300))},
+            waits_at=105,
+            fires_at=150,
+            resolves_at=330,
+            labels=_GATEWAY_LABELS | {"check": "hailo_backend", "status": "degraded"},
+            says="hailo_backend has been degraded for two minutes.",
+        ),
+        neighbours=(Neighbour(why="healthy", series={degraded: gauge((0, 300)), healthy: gauge((1, 300))}, at=200),),
+    )
+
+
+def _health_stale() -> Alert:
+    last = _Q.gauge(gateway.HEALTH_LAST_RUN, by=(*_TARGET, "check"))
+    run = f'edgeinfer_health_check_last_run_timestamp_seconds{{{_GATEWAY}, check="service"}}'
+    return Alert(
+        name="EdgeInferHealthCheckStale",
+        expression=f"time() - {last} > {HEALTH_CHECK_STALE_SECONDS}",
+        hold="1m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="health",
+        summary="The gateway's check {{ $labels.check }} does not run any more",
+        description="{{ $labels.check }} last ran {{ $value | humanizeDuration }} ago; it should run every 30 seconds.",
+        board="edgeinfer-gateway",
+        runbook=Runbook(
+            means="The gateway shows an old verdict as if it were today's.",
+            costs="`/healthz` may say OK while something is broken.",
+            steps=(
+                Step(
+                    "Did the background task end?",
+                    {
+                        "`a health check failed in a way that nobody foresaw`": (
+                            "keep the traceback, restart the gateway, file a bug."
+                        ),
+                        "nothing": "the event loop hangs or the clock jumped; go on.",
+                    },
+                    command='journalctl -u edgeinfer-gateway --since -15min | grep -E \'"level": "(warning|error)"\'',
+                ),
+                Step(
+                    "Is the machine's clock right?",
+                    {
+                        "`System clock synchronized: no`": "mend the time service; the alert ends with the next check.",
+                        "yes": "restart the gateway.",
+                    },
+                    command="timedatectl",
+                ),
+            ),
+        ),
+        proof=Proof(
+            # The test's clock starts at 0, as does the timestamp.
+            series={run: gauge((0, 300), (290, 300))},
+            waits_at=165,
+            fires_at=210,
+            resolves_at=330,
+            labels=_GATEWAY_LABELS | {"check": "service"},
+            says="service last ran 3m 30s ago; it should run every 30 seconds.",
+        ),
+        neighbours=(
+            Neighbour(why="late, not stale", series={run: gauge((0, 100), (100, 100), (200, 205))}, at=300),
+            Neighbour(
+                why="always exactly two minutes old",
+                series={run: gauge(*((float(at - 120), 15) for at in range(0, 600, 15)))},
+                at=550,
+            ),
+        ),
+    )
+
+
+def _recovering() -> Alert:
+    recoveries = f"hailo_sidecar_backend_recoveries_total{{{_SIDECAR}}}"
+    times = _Q.increase(sidecar.BACKEND_RECOVERIES, by=_TARGET, window="15m")
+    return Alert(
+        name="HailoBackendRecovering",
+        expression=f"{times} > {RECOVERIES_PER_QUARTER_HOUR}",
+        hold="1m",
+        severity=Severity.WARNING,
+        service="hailo-inference",
+        signal="hardware",
+        summary="The sidecar {{ $labels.instance }} opens its device again and again",
+        description="{{ $value | humanize }} times in 15 minutes.",
+        board="edgeinfer-hardware",
+        runbook=Runbook(
+            means="The backend fails, is closed, opened, works for a while, and fails again.",
+            costs="Some seconds without inference each time.",
+            steps=(
+                Step(
+                    "Which error comes before each recovery?",
+                    {
+                        "thermal_throttling": "cool the chip: see HailoTemperatureCritical.",
+                        "communication_closed or device_not_found": "the link is unsteady: reseat module and cable.",
+                        "any other": "power-cycle the machine, since a reset did not clear it.",
+                    },
+                    command="journalctl -u edgeinfer-sidecar --since -30min | grep -i device",
+                ),
+                Step(
+                    "Board 'Hailo hardware', panel 'Notifications': what does the device say at these moments?",
+                    {
+                        "temperature_alarm or dataflow_shutdown": "heat.",
+                        "overcurrent_alarm": "a weak supply: see HailoOvercurrent.",
+                        "nothing": "the driver: `sudo dmesg | grep -i hailo`.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={recoveries: counter((0, 900), (4 / 15, 15), (0, 1800))},
+            waits_at=960,
+            fires_at=1000,
+            resolves_at=2100,
+            labels=_SIDECAR_LABELS,
+            says="4 times in 15 minutes.",
+        ),
+        neighbours=(Neighbour(why="three", series={recoveries: counter((0, 900), (3 / 15, 15), (0, 300))}, at=1200),),
+    )
+
+
+def _backlog() -> Alert:
+    depth = f"hailo_sidecar_queue_depth{{{_SIDECAR}}}"
+    least = f"min by (job, instance) (min_over_time({sidecar.QUEUE_DEPTH.name}[2m]))"
+    return Alert(
+        name="HailoQueueBacklog",
+        expression=f"{least} > {QUEUE_BACKLOG_WINDOWS}",
+        hold="2m",
+        severity=Severity.WARNING,
+        service="hailo-inference",
+        signal="latency",
+        summary="Windows queue up before {{ $labels.instance }}",
+        description="At least {{ $value | humanize }} windows have been waiting for two minutes without a pause.",
+        runbook=Runbook(
+            means="More windows arrive than the backend computes, and the queue does not empty any more.",
+            costs="Each request waits for all before it; past the capacity the sidecar sheds.",
+            steps=(
+                Step(
+                    "Board 'Hailo Sidecar', panels 'Request rate' and 'Where the time goes': what changed?",
+                    {
+                        "the traffic grew, 'execute' did not": "add a sidecar to MODEL_BACKEND_URL, or take load off.",
+                        "'execute' became slower": "heat or another process; go on.",
+                    },
+                ),
+                Step(
+                    "Who takes the processor?",
+                    {
+                        "a process that is none of ours": "stop it, or move it elsewhere.",
+                        "the sidecar alone": "the machine is at its end: add a sidecar on another one.",
+                    },
+                    command="top -b -n 1 | head -15",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={depth: gauge((18, 600), (0, 300))},
+            waits_at=105,
+            fires_at=150,
+            resolves_at=630,
+            labels=_SIDECAR_LABELS,
+            says="At least 18 windows have been waiting for two minutes without a pause.",
+        ),
+        neighbours=(
+            Neighbour(why="exactly the line", series={depth: gauge((16, 600))}, at=500),
+            Neighbour(
+                why="it empties now and then",
+                series={depth: gauge((40, 90), (0, 30), (40, 90), (0, 30), (40, 90), (0, 30), (40, 90), (0, 30))},
+                at=450,
+            ),
+        ),
+        also_fires=(Neighbour(why="empty five minutes ago", series={depth: gauge((0, 600), (18, 300))}, at=885),),
+    )
+
+
+def _shedding() -> Alert:
+    shed, done = (f'hailo_sidecar_inferences_total{{{_SIDECAR}, status="{status}"}}' for status in ("shed", "success"))
+    return Alert(
+        name="HailoSheddingLoad",
+        expression=f"{_Q.rate(sidecar.INFERENCES, by=_TARGET, where={'status': 'shed'}, window='2m')} > 0",
+        hold="2m",
+        severity=Severity.WARNING,
+        service="hailo-inference",
+        signal="availability",
+        summary="{{ $labels.instance }} refuses windows because its queue is full",
+        description="{{ $value | humanize }} windows a second are answered with 503 and Retry-After.",
+        runbook=Runbook(
+            means="The bounded queue is full: the sidecar keeps its promises to those inside and refuses the others.",
+            costs="Refused windows are computed by the gateway's CPU.",
+            steps=(
+                Step(
+                    "How full is it?",
+                    {
+                        "the request rate is higher than usual": (
+                            "add a sidecar to MODEL_BACKEND_URL, or take load off."
+                        ),
+                        "it is as usual": "the sidecar became slower: see HailoQueueBacklog.",
+                    },
+                    command="edgeinfer top --once",
+                ),
+                Step(
+                    "Board 'EdgeInfer', panel 'Request rate by route': does one client send far more than the others?",
+                    {
+                        "yes": "give it an API key with a rate, or stop it.",
+                        "no": "do not enlarge the queue: that only trades refusals for waiting.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={shed: counter((0.5, 400), (0, 400)), done: counter((5, 800))},
+            waits_at=105,
+            fires_at=180,
+            resolves_at=570,
+            labels=_SIDECAR_LABELS,
+            says="500m windows a second are answered with 503 and Retry-After.",
+        ),
+        neighbours=(Neighbour(why="nothing shed", series={shed: counter((0, 600)), done: counter((5, 600))}, at=500),),
+    )
+
+
+def _no_traffic() -> Alert:
+    requests = f'{REQUESTS.name}{{job="edge-infer"}}'
+    return Alert(
+        name="HailoNoTraffic",
+        expression=f"{REQUESTS.name} == 0\nand max_over_time({REQUESTS.name}[1d]) > 0",
+        hold="15m",
+        severity=Severity.INFO,
+        service="edge-infer",
+        signal="traffic",
+        summary="Nobody has asked for an inference for a quarter of an hour",
+        description="No inference requests, though there were some within the last day.",
+        board="edgeinfer-gateway",
+        runbook=Runbook(
+            means="The service is up and idle. Perhaps nobody trains; perhaps nobody gets through.",
+            costs="None, if nobody trains.",
+            steps=(
+                Step(
+                    "Is it an hour in which people train?",
+                    {
+                        "no": "nothing to do.",
+                        "yes": "go on.",
+                    },
+                ),
+                Step(
+                    "Does the gateway answer from the phones' network?",
+                    {
+                        "it answers": "the phones do not ask: look at the app, and at the address it uses.",
+                        "it does not": (
+                            "the network or the firewall; `EDGEINFER_GATEWAY_HOST` says where the gateway listens."
+                        ),
+                    },
+                    command="curl -si -m 5 http://GATEWAY:8080/healthz",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={requests: gauge((0.5, 600), (0, 1800), (0.5, 600))},
+            waits_at=600 + 840,
+            fires_at=600 + 1020,
+            resolves_at=600 + 1860,
+            labels={"job": "edge-infer"},
+            says="No inference requests, though there were some within the last day.",
+            interval_seconds=300,
+        ),
+        neighbours=(
+            Neighbour(why="new: nobody ever asked", series={requests: gauge((0, 2400))}, at=2000),
+            Neighbour(why="traffic", series={requests: gauge((2, 2400))}, at=2000),
+            Neighbour(
+                why="nobody for more than a day",
+                series={requests: gauge((0.5, 600), (0, 25 * 3600))},
+                at=25 * 3600,
+            ),
+        ),
+    )
+
+
+def _counter_silent() -> Alert:
+    asked = _Q.rate(gateway.INFERENCE_REQUESTS, where={"status": "success"})
+    done = _Q.rate(sidecar.INFERENCES)
+    success, failure = (
+        f'hailo_inference_requests_total{{{_GATEWAY}, operation="process", status="{status}"}}'
+        for status in ("success", "failure")
+    )
+    inside = f'hailo_sidecar_inferences_total{{{_SIDECAR}, status="success"}}'
+    return Alert(
+        name="HailoCounterSilent",
+        expression=f"{asked} > {TRAFFIC_GUARD_PER_SECOND}\nand {done} == 0",
+        hold="5m",
+        severity=Severity.WARNING,
+        service="hailo-inference",
+        signal="monitoring",
+        summary="The gateway gets answers from sidecars whose counters stand still",
+        description="{{ $value | humanize }} successful requests a second, none of them counted by a scraped sidecar.",
+        runbook=Runbook(
+            means="What Prometheus scrapes is not what the gateway asks.",
+            costs="The sidecar's panels and alerts are about the wrong process.",
+            steps=(
+                Step(
+                    "Which sidecars does the gateway ask, and which does Prometheus scrape?",
+                    {
+                        "they differ": "scrape those that are asked: mend the job hailo-inference, then reload.",
+                        "they are the same": "two sidecars share one address; `ss -ltnp` tells which process listens.",
+                    },
+                    command="systemctl show edgeinfer-gateway -p Environment; curl -s localhost:9090/api/v1/targets",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={success: counter((0.12, 1500)), inside: counter((0, 900), (0.12, 600))},
+            waits_at=480,
+            fires_at=630,
+            resolves_at=960,
+            says="120m successful requests a second, none of them counted by a scraped sidecar.",
+        ),
+        neighbours=(
+            Neighbour(why="counted", series={success: counter((2, 900)), inside: counter((2, 900))}, at=800),
+            Neighbour(why="little traffic", series={success: counter((0.085, 900)), inside: counter((0, 900))}, at=800),
+            Neighbour(why="none succeeded", series={failure: counter((2, 900)), inside: counter((0, 900))}, at=800),
+        ),
+        also_fires=(
+            Neighbour(
+                why="they counted a quarter of an hour ago",
+                series={success: counter((0.12, 2000)), inside: counter((0.12, 900), (0, 1100))},
+                at=1620,
+            ),
+        ),
+    )
+
+
+def _stub() -> Alert:
+    stub, chip = (
+        f'hailo_runtime_info{{{_SIDECAR}, backend="{backend}", device="d", runtime="r"}}'
+        for backend in ("stub", "hailo")
+    )
+    return Alert(
+        name="HailoStubAnswers",
+        expression=f"{_Q.info(sidecar.RUNTIME_INFO, by=(*_TARGET, 'backend'), where={'backend': 'stub'})} == 1",
+        hold="1m",
+        severity=Severity.WARNING,
+        service="hailo-inference",
+        signal="output",
+        summary="{{ $labels.instance }} answers with synthetic results",
+        description="The stub backend is meant for working on dashboards; its results mean nothing.",
+        runbook=Runbook(
+            means="USE_REAL_MODEL is false or EDGEINFER_SIDECAR_BACKEND is stub.",
+            costs="People are shown invented movement.",
+            steps=(
+                Step(
+                    "What computes the answers?",
+                    {
+                        "`backend` is stub": (
+                            "set USE_REAL_MODEL=true and EDGEINFER_SIDECAR_BACKEND to onnx or hailort; restart it."
+                        ),
+                        "it is hailo or cpu": "another sidecar is the one: the alert names its address.",
+                    },
+                    command="curl -s localhost:9000/healthz",
+                ),
+            ),
+        ),
+        proof=Proof(
+            # A series that just ends is seen for five more minutes; a scrape without it ends it at once.
+            series={stub: gauge((1, 300), (None, 600)), chip: gauge((None, 300), (1, 600))},
+            waits_at=45,
+            fires_at=90,
+            resolves_at=630,
+            labels=_SIDECAR_LABELS | {"backend": "stub"},
+            says="The stub backend is meant for working on dashboards; its results mean nothing.",
+        ),
+        neighbours=(Neighbour(why="a chip", series={chip: gauge((1, 300))}, at=200),),
+    )
+
+
+def _memory_low() -> Alert:
+    available, total = (
+        _Q.gauge(system.MEMORY_USAGE, by=_TARGET, where={"memory_type": kind})
+        for kind in ("system_available", "system_total")
+    )
+    free, whole = (
+        f'hailo_memory_usage_bytes{{{_SIDECAR}, memory_type="{kind}"}}' for kind in ("system_available", "system_total")
+    )
+    return Alert(
+        name="HailoMemoryLow",
+        expression=f"{available} / {total} < {MEMORY_AVAILABLE_SHARE}",
+        hold="10m",
+        severity=Severity.WARNING,
+        service="hailo-inference",
+        signal="health",
+        summary="The machine of {{ $labels.instance }} runs out of memory",
+        description="{{ $value | humanizePercentage }} of the memory is available.",
+        runbook=Runbook(
+            means="Little memory is left for new work; the kernel will end a process when none is left.",
+            costs="Swapping makes everything slow, then the largest process dies.",
+            steps=(
+                Step(
+                    "Who has the memory?",
+                    {
+                        "a process that is none of ours": "stop it.",
+                        "one of ours": "restart it, and look at the next step.",
+                    },
+                    command="ps aux --sort -rss | head",
+                ),
+                Step(
+                    "Board 'Hailo Sidecar', panel 'Memory': how does it grow?",
+                    {
+                        "steadily, without end": "a leak: file a bug with the graph; restarting helps until then.",
+                        "in one step": "a larger model, or more workers: take it back.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={free: gauge((0.9e9, 1200), (4e9, 600)), whole: gauge((10e9, 1800))},
+            waits_at=585,
+            fires_at=630,
+            resolves_at=1230,
+            labels=_SIDECAR_LABELS,
+            says="9% of the memory is available.",
+        ),
+        neighbours=(
+            Neighbour(why="exactly the line", series={free: gauge((1e9, 1200)), whole: gauge((10e9, 1200))}, at=1000),
+        ),
+    )
+
+
+def _cpu_busy() -> Alert:
+    busy = f"hailo_cpu_usage_ratio{{{_SIDECAR}}}"
+    return Alert(
+        name="HailoCpuBusy",
+        expression=f"avg by (job, instance) (avg_over_time({system.CPU_USAGE_RATIO.name}[10m])) > {CPU_BUSY_SHARE}",
+        hold="15m",
+        severity=Severity.TICKET,
+        service="hailo-inference",
+        signal="latency",
+        summary="The CPU of {{ $labels.instance }} has no time left",
+        description="{{ $value | humanizePercentage }} of the CPU time is used.",
+        runbook=Runbook(
+            means="For a quarter of an hour next to no CPU time was free.",
+            costs="Decoding and answering wait for the CPU even when the chip is idle.",
+            steps=(
+                Step(
+                    "Who has the processor?",
+                    {
+                        "a process that is none of ours": "move it to another machine.",
+                        "ours alone": "take load off, add a sidecar elsewhere, or let the chip compute.",
+                    },
+                    command="top -b -n 1 | head -15",
+                ),
+                Step(
+                    "Board 'Hailo Sidecar', panel 'Where the time goes': do all stages grow alike?",
+                    {
+                        "yes": "the processor is the bottleneck.",
+                        "only 'execute'": "the backend is: see HailoQueueBacklog.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={busy: gauge((0.98, 2400), (0.2, 1200))},
+            waits_at=885,
+            fires_at=960,
+            resolves_at=2700,
+            labels=_SIDECAR_LABELS,
+            says="98% of the CPU time is used.",
+        ),
+        neighbours=(Neighbour(why="busy, with some air", series={busy: gauge((0.93, 2400))}, at=2000),),
+        also_fires=(Neighbour(why="idle half an hour ago", series={busy: gauge((0.5, 2400), (0.99, 1800))}, at=4100),),
+    )
+
+
+def _disk(space: str) -> str:
+    return f'hailo_disk_space_bytes{{{_SIDECAR}, space="{space}"}}'
+
+
+def _disk_share() -> str:
+    available, total = (_Q.gauge(system.DISK_SPACE, by=_TARGET, where={"space": space}) for space in labels.DISK_SPACES)
+    return f"{available} / {total}"
+
+
+def _disk_will_fill() -> Alert:
+    available = _Q.gauge(system.DISK_SPACE, by=_TARGET, where={"space": "available"})
+    growth = f"max by (job, instance) (deriv({_Q.select(system.DISK_SPACE, {'space': 'available'})}[6h]))"
+    hours, card = 3600, 100e9
+
+    def lives(days_left: float, share_left: float = 0.2) -> dict[str, Values]:
+        """Ten hours in which the disk fills so that at their end this much is left, for so many days."""
+        left = share_left * card
+        per_step = left / (days_left * 288)
+        falling = tuple((left + per_step * (120 - step), 300) for step in range(120))
+        return {_disk("available"): gauge(*falling), _disk("total"): gauge((card, 10 * hours))}
+
+    firing = lives(3.8)
+    emptied = Values((*firing[_disk("available")].segments, (0.9 * card, 2 * hours)), counts=False)
+    return Alert(
+        name="HailoDiskWillFill",
+        expression=f"{available} < -{DISK_FULL_IN_SECONDS} * {growth}\nand {_disk_share()} < {DISK_LOW_SHARE}",
+        hold="1h",
+        severity=Severity.WARNING,
+        service="hailo-inference",
+        signal="health",
+        summary="The disk of {{ $labels.instance }} will be full within four days",
+        description="{{ $value | humanize1024 }}B are left, and at the pace of the last six hours they last less than "
+        "four days.",
+        runbook=Runbook(
+            means="The disk of the machine fills steadily, and less than a third of it is left.",
+            costs="Nothing yet. When it is full, sessions cannot be stored and Prometheus stops recording.",
+            steps=(
+                Step(
+                    "Which folder grows?",
+                    {
+                        "Prometheus' data": (
+                            "lower EDGEINFER_RETENTION_SIZE or EDGEINFER_RETENTION_TIME, and restart it."
+                        ),
+                        "the gateway's sessions": "lower EDGEINFER_GATEWAY_RETENTION_HOURS, and restart the gateway.",
+                        "/var/log": "`sudo journalctl --vacuum-size=200M`.",
+                        "something else": "remove it, or move it to another disk.",
+                    },
+                    command="sudo du -xh --max-depth=3 / 2>/dev/null | sort -h | tail -15",
+                ),
+                Step(
+                    "How much is left?",
+                    {
+                        "less than a tenth": "make room now; do not wait for the morning.",
+                        "more": "plan it for today.",
+                    },
+                    command="df -h /",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={_disk("available"): emptied, _disk("total"): gauge((card, 12 * hours))},
+            waits_at=340 * 60,
+            fires_at=400 * 60,
+            resolves_at=11 * hours,
+            labels=_SIDECAR_LABELS,
+            says="19.31GiB are left, and at the pace of the last six hours they last less than four days.",
+            interval_seconds=300,
+        ),
+        neighbours=(
+            Neighbour(why="it fills, and lasts more than four days", series=lives(4.4), at=10 * hours - 300),
+            Neighbour(why="it fills fast, and much is left", series=lives(3, share_left=0.32), at=10 * hours - 300),
+            Neighbour(
+                why="little is left, and it stays so",
+                series={_disk("available"): gauge((0.1 * card, 10 * hours)), _disk("total"): gauge((card, 10 * hours))},
+                at=10 * hours - 300,
+            ),
+        ),
+        also_fires=(
+            Neighbour(why="just under a third is left", series=lives(3, share_left=0.28), at=10 * hours - 300),
+            Neighbour(
+                why="it began to fill this morning",
+                series={
+                    _disk("available"): Values(
+                        ((firing[_disk("available")].segments[0][0], 20 * hours), *firing[_disk("available")].segments),
+                        counts=False,
+                    ),
+                    _disk("total"): gauge((card, 30 * hours)),
+                },
+                at=30 * hours - 300,
+            ),
+        ),
+    )
+
+
+def _disk_full() -> Alert:
+    def lives(share: float) -> dict[str, Values]:
+        return {_disk("available"): gauge((share * 1e10, 900)), _disk("total"): gauge((1e10, 1200))}
+
+    return Alert(
+        name="HailoDiskFull",
+        expression=f"{_disk_share()} < {DISK_FULL_SHARE}",
+        hold="5m",
+        severity=Severity.CRITICAL,
+        service="hailo-inference",
+        signal="health",
+        summary="The disk of {{ $labels.instance }} is full",
+        description="{{ $value | humanizePercentage }} of the disk are left.",
+        runbook=Runbook(
+            means="Less than a twentieth of the disk that holds the root folder is left.",
+            costs="The gateway cannot store samples and answers 507; Prometheus stops recording, so alerts end too.",
+            steps=(
+                Step(
+                    "Make room at once: old logs are the quickest.",
+                    {
+                        "room for some hundred megabytes": (
+                            "the gateway stores again by itself; go on and find what filled it."
+                        ),
+                        "hardly any": "go on.",
+                    },
+                    command="sudo journalctl --vacuum-size=100M; df -h /",
+                ),
+                Step(
+                    "Which folder filled it?",
+                    {
+                        "Prometheus' data": (
+                            "lower EDGEINFER_RETENTION_SIZE, and restart it: the oldest measurements go."
+                        ),
+                        "the gateway's sessions": "lower EDGEINFER_GATEWAY_RETENTION_HOURS, and restart the gateway.",
+                        "something else": "remove it, or move it to another disk.",
+                    },
+                    command="sudo du -xh --max-depth=3 / 2>/dev/null | sort -h | tail -15",
+                ),
+                Step(
+                    "Is it read-only rather than full?",
+                    {
+                        "`errors=remount-ro` came into force": "the card is dying: save what is on it, and replace it.",
+                        "nothing": "it was only full.",
+                    },
+                    command="sudo dmesg | grep -i 'remount' | tail -3",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series=lives(0.045) | {_disk("available"): gauge((0.045 * 1e10, 900), (5e9, 300))},
+            waits_at=285,
+            fires_at=330,
+            resolves_at=930,
+            labels=_SIDECAR_LABELS,
+            says="4.5% of the disk are left.",
+        ),
+        neighbours=(Neighbour(why="exactly the line", series=lives(0.05), at=800),),
+    )

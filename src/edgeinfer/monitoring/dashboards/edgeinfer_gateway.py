@@ -1,0 +1,332 @@
+"""The gateway's board: what phones ask, what they get, and how the gateway itself fares."""
+
+from edgeinfer.catalog import gateway
+from edgeinfer.monitoring import engine
+from edgeinfer.monitoring.dashboards import variables
+from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, graph, stat, table, timeline
+from edgeinfer.monitoring.dashboards.sources import FIRING, LIVE, finite, health_state, or_zero
+from edgeinfer.monitoring.dashboards.style import (
+    ALL_UP,
+    GREEN,
+    LATENCY_LINE,
+    NONE_IS_GOOD,
+    ORANGE,
+    PER_MINUTE,
+    PER_SECOND,
+    RED,
+    REQUESTS_PER_SECOND,
+    SOURCE_COLORS,
+    YELLOW,
+    Steps,
+)
+from edgeinfer.monitoring.promql import matching, other_than
+from edgeinfer.monitoring.thresholds import SERVER_ERROR_SHARE, UNANSWERED_SHARE
+
+_SIDECAR = Drill("Inference in detail", "hailo-sidecar-monitoring")
+_SLO = Drill("What the objectives say", "edgeinfer-slo")
+_HARDWARE = Drill("The chip in detail", "edgeinfer-hardware")
+_ANSWERED: Steps = ((None, RED), (1 - UNANSWERED_SHARE, YELLOW), (0.999, GREEN))
+_SERVER_ERRORS: Steps = ((None, GREEN), (SERVER_ERROR_SHARE / 5, YELLOW), (SERVER_ERROR_SHARE, RED))
+# Probes and scrapes come at their own pace and would drown what phones do.
+_PHONES = {"endpoint": matching("/api/.*")}
+
+
+def create() -> Board:
+    """The board."""
+    return Board(
+        uid="edgeinfer-gateway",
+        file="edgeinfer_gateway_dashboard.json",
+        title="EdgeInfer",
+        description="The gateway: what phones ask of it, what they get, and how it fares.",
+        variables=[variables.datasource(), variables.job(), variables.instance()],
+        rows=[
+            Row("Now", [_now()], _SIDECAR),
+            Row("Requests of phones", [_requests(), _answers()], _SIDECAR),
+            Row("Sessions and samples", [_sessions()], _SIDECAR),
+            Row("Analyses", [_analyses(), _upstream()], _SIDECAR),
+            Row("Health", [_health()], _SIDECAR),
+            Row("Processes and monitoring", [_processes(), _monitoring()], _HARDWARE),
+        ],
+    )
+
+
+def _now() -> list[Panel]:
+    unanswered = LIVE.rate(gateway.ANALYSES, where={"source": other_than("none")})
+    errors = LIVE.rate(gateway.HTTP_REQUESTS, where={"status_code": matching("5..")})
+    every = LIVE.rate(gateway.HTTP_REQUESTS)
+    return [
+        stat(
+            "P95 of phone requests",
+            "Nineteen of twenty API requests were answered faster than this.",
+            [Query(finite(LIVE.quantile(0.95, gateway.HTTP_DURATION, where=_PHONES)), "p95")],
+            Look(unit="s", decimals=1, steps=LATENCY_LINE, no_value="no requests"),
+            drill=_SIDECAR,
+        ),
+        stat(
+            "Analyses answered",
+            "Share of analyses that got a result, from a sidecar or from the gateway's CPU.",
+            [Query(finite(f"{unanswered} / {LIVE.rate(gateway.ANALYSES)}"), "answered")],
+            Look(unit="percentunit", decimals=2, steps=_ANSWERED, no_value="no analyses"),
+            drill=_SLO,
+        ),
+        stat(
+            "Server errors",
+            "Share of the gateway's answers that are 5xx.",
+            [Query(finite(f"({or_zero(errors)}) / {every}"), "5xx")],
+            Look(unit="percentunit", decimals=2, steps=_SERVER_ERRORS, no_value="no requests"),
+        ),
+        stat(
+            "Requests per minute",
+            "API requests of phones.",
+            [Query(f"60 * {LIVE.rate(gateway.HTTP_REQUESTS, where=_PHONES)}", "requests")],
+            Look(unit=PER_MINUTE, decimals=0),
+        ),
+        stat(
+            "Sessions",
+            "Sessions that are open now.",
+            [Query(LIVE.gauge(gateway.SESSIONS_ACTIVE, how="sum"), "sessions")],
+            Look(unit="short", decimals=0),
+        ),
+        stat(
+            "Gateway",
+            "Whether every gateway that is scraped is up.",
+            [Query(LIVE.gauge(engine.UP, how="min", where={"job": "edge-infer"}), "up")],
+            Look(unit="none", steps=ALL_UP, states=[(0, "down", RED), (1, "up", GREEN)], no_value="unknown"),
+            sparkline=False,
+        ),
+        stat(
+            "Version",
+            "Version of the gateway that runs.",
+            [Query(LIVE.info(gateway.BUILD_INFO, by=("version",)), "{{version}}", instant=True)],
+            Look(unit="none", no_value="no gateway"),
+            shows="name",
+            sparkline=False,
+        ),
+        stat(
+            "Alerts firing",
+            "Alerts of severity critical and warning that fire now.",
+            [Query(f"count({FIRING}) or vector(0)", "alerts", instant=True)],
+            Look(unit="none", decimals=0, steps=NONE_IS_GOOD),
+            sparkline=False,
+            drill=_SLO,
+        ),
+    ]
+
+
+def _requests() -> list[Panel]:
+    by = ("method", "endpoint")
+    return [
+        graph(
+            "Request rate by route",
+            "Requests per second that the gateway answered, by route.",
+            [Query(LIVE.rate(gateway.HTTP_REQUESTS, by=by), "{{method}} {{endpoint}}")],
+            Look(unit=REQUESTS_PER_SECOND),
+        ),
+        graph(
+            "P95 by route",
+            "From the request's first byte at the gateway to the last byte of its answer.",
+            [
+                Query(
+                    finite(LIVE.quantile(0.95, gateway.HTTP_DURATION, by=by)),
+                    "{{method}} {{endpoint}}",
+                    exemplars=True,
+                )
+            ],
+            Look(unit="s", steps=LATENCY_LINE),
+            line=True,
+            drill=_SIDECAR,
+        ),
+    ]
+
+
+def _answers() -> list[Panel]:
+    status_classes = {"2xx": ("2..", GREEN), "4xx": ("4..", YELLOW), "5xx": ("5..", RED)}
+    return [
+        graph(
+            "Answers by status",
+            "Answers per second by class of status: 4xx are the caller's, 5xx are ours.",
+            [
+                Query(or_zero(LIVE.rate(gateway.HTTP_REQUESTS, where={"status_code": matching(pattern)})), name)
+                for name, (pattern, _) in status_classes.items()
+            ],
+            Look(unit=REQUESTS_PER_SECOND, colors={name: color for name, (_, color) in status_classes.items()}),
+            stacked=True,
+        ),
+        graph(
+            "Problems",
+            "Requests answered with an error, by kind of problem, as the answer's `type` says.",
+            [Query(LIVE.rate(gateway.PROBLEMS, by=("problem",)), "{{problem}}")],
+            Look(unit=PER_SECOND),
+            bars=True,
+            stacked=True,
+        ),
+    ]
+
+
+def _sessions() -> list[Panel]:
+    ends = Query(LIVE.rate(gateway.SESSIONS_ENDED, by=("reason",)), "ended: {{reason}}")
+    return [
+        graph(
+            "Open sessions",
+            "Sessions that were started and have not ended.",
+            [Query(LIVE.gauge(gateway.SESSIONS_ACTIVE, by=("instance",)), "{{instance}}")],
+            Look(unit="short", decimals=0),
+            size=(8, 7),
+        ),
+        graph(
+            "Sessions started and ended",
+            "Per second; expired means that the phone went away without a word.",
+            [Query(LIVE.rate(gateway.SESSIONS_STARTED), "started"), ends],
+            Look(unit=PER_SECOND, colors={"started": GREEN, "ended: expired": YELLOW, "ended: evicted": RED}),
+            size=(8, 7),
+        ),
+        graph(
+            "Samples",
+            "IMU samples that were accepted, per second; a phone sends 100.",
+            [Query(LIVE.rate(gateway.SAMPLES_RECEIVED, by=("instance",)), "received {{instance}}")],
+            Look(unit=PER_SECOND),
+            size=(4, 7),
+        ),
+        graph(
+            "Samples held",
+            "IMU samples in memory; a session keeps its newest 2000.",
+            [Query(LIVE.gauge(gateway.SAMPLES_STORED, by=("instance",)), "{{instance}}")],
+            Look(unit="short"),
+            size=(4, 7),
+        ),
+    ]
+
+
+def _analyses() -> list[Panel]:
+    return [
+        graph(
+            "Analyses by source",
+            "Per second: computed by a sidecar, by the gateway's CPU, or by nobody.",
+            [Query(LIVE.rate(gateway.ANALYSES, by=("source",)), "{{source}}")],
+            Look(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            size=(8, 8),
+            stacked=True,
+            drill=_SIDECAR,
+        ),
+        graph(
+            "Analyses by operation",
+            "Per second: process is one window in one request, motifs reads a session.",
+            [Query(LIVE.rate(gateway.ANALYSES, by=("operation",)), "{{operation}}")],
+            Look(unit=REQUESTS_PER_SECOND),
+            size=(8, 8),
+        ),
+        graph(
+            "Time of the fallback",
+            "How long the model takes on the gateway's own CPU.",
+            [Query(finite(LIVE.quantile(0.95, gateway.FALLBACK_DURATION)), "p95")],
+            Look(unit="s"),
+            size=(8, 8),
+        ),
+    ]
+
+
+def _upstream() -> list[Panel]:
+    return [
+        graph(
+            "Network and HTTP",
+            "Part of each call that the sidecar did not account for: connection, network, both HTTP stacks.",
+            [
+                Query(finite(LIVE.quantile(0.5, gateway.NETWORK_DURATION)), "p50"),
+                Query(finite(LIVE.quantile(0.95, gateway.NETWORK_DURATION)), "p95"),
+            ],
+            Look(unit="s", colors={"p50": GREEN, "p95": ORANGE}),
+            size=(8, 7),
+        ),
+        graph(
+            "Retries",
+            "Calls that were made again after a failure.",
+            [Query(LIVE.rate(gateway.RETRIES, by=("instance",)), "{{instance}}")],
+            Look(unit=PER_SECOND),
+            size=(8, 7),
+            bars=True,
+        ),
+        graph(
+            "Circuit breaker movements",
+            "Times that a sidecar's circuit breaker entered a state.",
+            [Query(LIVE.increase(gateway.CIRCUIT_TRANSITIONS, by=("backend", "state")), "{{backend}} {{state}}")],
+            Look(unit="short", decimals=0),
+            size=(8, 7),
+            bars=True,
+        ),
+    ]
+
+
+def _health() -> list[Panel]:
+    states = [(0, "healthy", GREEN), (1, "degraded", YELLOW), (2, "unhealthy", RED)]
+    age = f"time() - {LIVE.gauge(gateway.HEALTH_LAST_RUN, by=('check', 'instance'))}"
+    return [
+        timeline(
+            "Health checks",
+            "The gateway's own checks, run every 30 seconds.",
+            [Query(health_state(), "{{check}} {{instance}}")],
+            Look(unit="none", states=states),
+            size=(16, 7),
+        ),
+        bars(
+            "Since the last check",
+            "A check runs every 30 seconds; one that is much older has stopped.",
+            [Query(age, "{{check}} {{instance}}", instant=True)],
+            Look(unit="s", decimals=0, minimum=0, maximum=120, steps=((None, GREEN), (60, YELLOW), (120, RED))),
+            size=(8, 7),
+        ),
+    ]
+
+
+def _processes() -> list[Panel]:
+    return [
+        graph(
+            "Memory of our processes",
+            "Resident memory; a line that only ever rises is a leak.",
+            [Query(LIVE.gauge(engine.PROCESS_MEMORY, by=("job", "instance")), "{{job}} {{instance}}")],
+            Look(unit="bytes"),
+            size=(8, 7),
+        ),
+        graph(
+            "CPU of our processes",
+            "Seconds of CPU time per second: 1 is one core.",
+            [Query(LIVE.rate(engine.PROCESS_CPU, by=("job", "instance")), "{{job}} {{instance}}")],
+            Look(unit="short", decimals=2),
+            size=(8, 7),
+        ),
+        graph(
+            "Open files",
+            "File descriptors, connections among them.",
+            [Query(LIVE.gauge(engine.OPEN_FILES, by=("job", "instance")), "{{job}} {{instance}}")],
+            Look(unit="short", decimals=0),
+            size=(8, 7),
+        ),
+    ]
+
+
+def _monitoring() -> list[Panel]:
+    return [
+        graph(
+            "Time of a scrape",
+            "How long Prometheus waits for /metrics of each process.",
+            [Query(LIVE.gauge(engine.SCRAPE_DURATION, by=("job", "instance")), "{{job}} {{instance}}")],
+            Look(unit="s"),
+            size=(8, 7),
+        ),
+        graph(
+            "Series exported",
+            "Samples in one scrape of each process; a line that keeps rising is a label gone wild.",
+            [Query(LIVE.gauge(engine.SCRAPE_SAMPLES, by=("job", "instance")), "{{job}} {{instance}}")],
+            Look(unit="short", decimals=0),
+            size=(8, 7),
+        ),
+        table(
+            "Alerts now",
+            "What fires or is about to fire.",
+            Query('max by (alertname, alertstate, severity, service) (ALERTS{severity!="none"})'),
+            Look(unit="none", no_value="no alerts"),
+            columns={"alertname": "Alert", "alertstate": "State", "severity": "Severity", "service": "Service"},
+            size=(8, 7),
+        ),
+    ]

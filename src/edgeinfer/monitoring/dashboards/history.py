@@ -1,0 +1,207 @@
+"""Thirty days at a glance, drawn from series recorded every five minutes, so that it opens at once."""
+
+from functools import partial
+
+from edgeinfer.catalog import labels
+from edgeinfer.monitoring import recording
+from edgeinfer.monitoring.dashboards import variables
+from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query
+from edgeinfer.monitoring.dashboards.panels import graph as any_graph
+from edgeinfer.monitoring.dashboards.sources import PERCENTILES, SCOPE
+from edgeinfer.monitoring.dashboards.style import (
+    ERROR_COLORS,
+    GREEN,
+    LATENCY_LINE,
+    ORANGE,
+    PER_SECOND,
+    PERCENTILE_COLORS,
+    RED,
+    REQUESTS_PER_SECOND,
+    SOURCE_COLORS,
+    STAGE_COLORS,
+    STATUS_COLORS,
+    SUCCESS_LINE,
+    TEAL,
+    of,
+)
+from edgeinfer.monitoring.promql import Queries, Recorded, Where
+
+# Series are recorded every five minutes, so a shorter step would find nothing at some of its points.
+graph = partial(any_graph, least_step="5m")
+_Q = Queries("$__interval", SCOPE)
+_LIVE = Drill("The last hour, live", "hailo-sidecar-monitoring")
+
+
+def create() -> Board:
+    """The board."""
+    return Board(
+        uid="edgeinfer-history",
+        file="edgeinfer_history_dashboard.json",
+        title="EdgeInfer history",
+        description="The last 30 days from series that are recorded every five minutes. For the last hours use the "
+        "other boards: they are live.",
+        variables=[variables.datasource(), variables.job(), variables.instance()],
+        start="now-30d",
+        refresh="1m",
+        rows=[
+            Row("Fast and right?", [_promises(), _requests()], _LIVE),
+            Row("Why not?", [_reasons()], _LIVE),
+            Row("Model and chip", [_model(), _chip()], _LIVE),
+            Row("Machine and alerts", [_machine()], _LIVE),
+        ],
+    )
+
+
+def _mean(series: Recorded, *, by: tuple[str, ...] = (), how: str = "avg", where: Where | None = None) -> str:
+    """The series averaged over each step (or its highest point), so that nothing between two points is lost."""
+    over = "max_over_time" if how == "max" else "avg_over_time"
+    inner = f"{over}({_Q.select(series, where)}[{_Q.window}])"
+    return f"{how} by ({', '.join(by)}) ({inner})" if by else f"{how}({inner})"
+
+
+def _promises() -> list[Panel]:
+    good = _mean(recording.HISTORY_REQUESTS, how="sum", where={"status": "success"})
+    every = _mean(recording.HISTORY_REQUESTS, how="sum")
+    buckets = _mean(recording.HISTORY_BUCKETS, how="sum", by=("le",))
+    return [
+        graph(
+            "Latency percentiles",
+            "Of the requests of five minutes at each point. The red line is the objective for p95.",
+            [Query(f"histogram_quantile({value}, {buckets}) >= 0", name) for name, value in PERCENTILES.items()],
+            Look(unit="s", steps=LATENCY_LINE, colors=of(PERCENTILE_COLORS, *PERCENTILES)),
+            line=True,
+            drill=_LIVE,
+        ),
+        graph(
+            "Success",
+            "Share of inference requests that succeeded; the line is the promise.",
+            [Query(f"({good} / {every}) >= 0", "success")],
+            Look(unit="percentunit", maximum=1, steps=SUCCESS_LINE, colors={"success": GREEN}),
+            line=True,
+            drill=_LIVE,
+        ),
+    ]
+
+
+def _requests() -> list[Panel]:
+    return [
+        graph(
+            "Requests by outcome",
+            "Inference requests per second.",
+            [Query(_mean(recording.HISTORY_REQUESTS, how="sum", by=("status",)), "{{status}}")],
+            Look(unit=REQUESTS_PER_SECOND, colors=STATUS_COLORS),
+            size=(8, 8),
+            stacked=True,
+        ),
+        graph(
+            "Samples",
+            "IMU samples, latent vectors and motif predictions per second.",
+            [Query(_mean(recording.HISTORY_SAMPLES, how="sum", by=("metric",)), "{{metric}}")],
+            Look(unit=PER_SECOND),
+            size=(8, 8),
+        ),
+        graph(
+            "Where answers come from",
+            "Analyses per second by source.",
+            [Query(_mean(recording.HISTORY_ANALYSES, how="sum", by=("source",)), "{{source}}")],
+            Look(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            size=(8, 8),
+            stacked=True,
+        ),
+    ]
+
+
+def _reasons() -> list[Panel]:
+    order = ("network", *labels.STAGES)
+    stages = [Query(_mean(recording.HISTORY_STAGES, where={"stage": stage}), stage) for stage in order]
+    return [
+        graph(
+            "Errors by class",
+            "Failed inference requests per second by class.",
+            [Query(_mean(recording.HISTORY_ERRORS, how="sum", by=("error_type",)), "{{error_type}}")],
+            Look(unit=PER_SECOND, colors=ERROR_COLORS),
+            bars=True,
+            stacked=True,
+        ),
+        graph(
+            "Where the time goes",
+            "Mean time of each part of a call, stacked.",
+            stages,
+            Look(unit="s", colors=STAGE_COLORS),
+            stacked=True,
+        ),
+    ]
+
+
+def _model() -> list[Panel]:
+    return [
+        graph(
+            "Drift",
+            "Population stability index against the model's baseline; above 0.25 counts as a large shift.",
+            [
+                Query(_mean(recording.HISTORY_LATENT_DRIFT, how="max", by=("instance",)), "latent {{instance}}"),
+                Query(_mean(recording.HISTORY_MOTIF_DRIFT, how="max", by=("instance",)), "motifs {{instance}}"),
+            ],
+            Look(unit="short", decimals=3),
+        ),
+        graph(
+            "Up",
+            "Share of each five minutes in which a process was reached.",
+            [Query(_mean(recording.HISTORY_UP, by=("job", "instance")), "{{job}} {{instance}}")],
+            Look(unit="percentunit", maximum=1),
+        ),
+    ]
+
+
+def _chip() -> list[Panel]:
+    by = ("chip_id", "instance")
+    legend = "{{chip_id}} {{instance}}"
+    return [
+        graph(
+            "Temperature",
+            "The hottest reading of each five minutes.",
+            [Query(_mean(recording.HISTORY_TEMPERATURE, how="max", by=by), legend)],
+            Look(unit="celsius", decimals=0),
+        ),
+        graph(
+            "Use",
+            "Mean use of each chip.",
+            [Query(_mean(recording.HISTORY_UTILIZATION, by=by), legend)],
+            Look(unit="percentunit", maximum=1),
+        ),
+    ]
+
+
+def _machine() -> list[Panel]:
+    return [
+        graph(
+            "CPU",
+            "Share of the CPU time that is used.",
+            [Query(_mean(recording.HISTORY_CPU, by=("instance",)), "{{instance}}")],
+            Look(unit="percentunit", maximum=1),
+            size=(8, 7),
+        ),
+        graph(
+            "Memory",
+            "The most memory within each five minutes.",
+            [
+                Query(
+                    _mean(recording.HISTORY_MEMORY, how="max", by=("memory_type", "instance")),
+                    "{{memory_type}} {{instance}}",
+                )
+            ],
+            Look(unit="bytes"),
+            size=(8, 7),
+        ),
+        graph(
+            "Alerts",
+            "Alerts that fired, by severity.",
+            [Query(_mean(recording.HISTORY_ALERTS, how="max", by=("severity",)), "{{severity}}")],
+            Look(unit="short", decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            size=(8, 7),
+            bars=True,
+            stacked=True,
+        ),
+    ]

@@ -1,0 +1,359 @@
+"""The panels that our boards are made of; these types and options are all that the console draws too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grafana_foundation_sdk.builders import (
+    bargauge as bargauge_builders,
+)
+from grafana_foundation_sdk.builders import (
+    common as common_builders,
+)
+from grafana_foundation_sdk.builders import (
+    dashboard as dashboard_builders,
+)
+from grafana_foundation_sdk.builders import (
+    gauge as gauge_builders,
+)
+from grafana_foundation_sdk.builders import (
+    prometheus as prometheus_builders,
+)
+from grafana_foundation_sdk.builders import (
+    stat as stat_builders,
+)
+from grafana_foundation_sdk.builders import (
+    statetimeline as statetimeline_builders,
+)
+from grafana_foundation_sdk.builders import (
+    table as table_builders,
+)
+from grafana_foundation_sdk.builders import (
+    text as text_builders,
+)
+from grafana_foundation_sdk.builders import (
+    timeseries as timeseries_builders,
+)
+from grafana_foundation_sdk.models import common, dashboard, prometheus, text
+
+from edgeinfer.monitoring.dashboards.style import PLAIN, Steps
+
+DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+# Points that a graph asks for: at one hour one in fifteen seconds, at thirty days one in three hours.
+_GRAPH_POINTS = 240
+_SPARKLINE_POINTS = 120
+"""What a value is called and colored: value, text, color."""
+States = Sequence[tuple[float, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One expression of a panel.
+
+    Args:
+        legend: with labels in double braces.
+        instant: asks for the newest value only.
+        exemplars: asks for the requests behind the numbers.
+    """
+
+    expression: str
+    legend: str = ""
+    instant: bool = False
+    exemplars: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """Where a click on the panel's title leads, with time and variables kept."""
+
+    title: str
+    board: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel and its size on the grid of 24 columns.
+
+    Args:
+        drill: where its title leads; its row's if not given.
+    """
+
+    builder: Any
+    width: int
+    height: int
+    drill: Drill | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How values read: unit, thresholds, colors of series by name.
+
+    Args:
+        steps: from which value on which color.
+        colors: color of a series by its legend.
+        states: names and colors of values.
+    """
+
+    unit: str
+    decimals: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    steps: Steps = PLAIN
+    colors: Mapping[str, str] | None = None
+    states: States = ()
+    no_value: str = ""
+
+    @property
+    def judges(self) -> bool:
+        """Whether a color says something, and is not only the next of a palette."""
+        return self.steps is not PLAIN or bool(self.colors or self.states)
+
+
+def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    look: Look,
+    *,
+    size: tuple[int, int] = (3, 4),
+    shows: str = "value",
+    sparkline: bool = True,
+    drill: Drill | None = None,
+) -> Panel:
+    """A number, or with `shows="name"` the legend of what is there; colored where the look says what a color means."""
+    mode = common.BigValueColorMode
+    kind = mode.VALUE if sparkline else mode.BACKGROUND if look.judges else mode.NONE
+    builder = (
+        stat_builders.Panel()
+        .color_mode(kind)
+        .graph_mode(common.BigValueGraphMode.AREA if sparkline else common.BigValueGraphMode.NONE)
+        .text_mode(common.BigValueTextMode(shows))
+        .justify_mode(common.BigValueJustifyMode.AUTO)
+        .orientation(common.VizOrientation.AUTO)
+        .reduce_options(_newest())
+    )
+    _dress(builder, title, description, queries, look)
+    builder.max_data_points(_SPARKLINE_POINTS)
+    return Panel(builder, *size, drill)
+
+
+def graph(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    look: Look,
+    *,
+    size: tuple[int, int] = (12, 8),
+    stacked: bool = False,
+    bars: bool = False,
+    line: bool = False,
+    axis: str = "",
+    least_step: str = "",
+    drill: Drill | None = None,
+) -> Panel:
+    """Lines over time; `line` draws the last threshold as the objective, `least_step` is the shortest step."""
+    builder = (
+        timeseries_builders.Panel()
+        .draw_style(common.GraphDrawStyle.BARS if bars else common.GraphDrawStyle.LINE)
+        .line_width(1)
+        .fill_opacity(60 if stacked or bars else 8)
+        .show_points(common.VisibilityMode.NEVER)
+        .span_nulls(False)
+        .stacking(_stacking(on=stacked))
+        .thresholds_style(_line_style(on=line))
+        .axis_soft_min(0)
+        .legend(_legend(("lastNotNull", "max")))
+        .tooltip(_tooltip())
+        .max_data_points(_GRAPH_POINTS)
+    )
+    if axis:
+        builder.axis_label(axis)
+    if least_step:
+        builder.interval(least_step)
+    _dress(builder, title, description, queries, look)
+    return Panel(builder, *size, drill)
+
+
+def bars(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    look: Look,
+    *,
+    size: tuple[int, int] = (8, 8),
+    drill: Drill | None = None,
+) -> Panel:
+    """Horizontal bars, one for each series, of the newest values."""
+    builder = (
+        bargauge_builders.Panel()
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .value_mode(common.BarGaugeValueMode.COLOR)
+        .show_unfilled(True)
+        .reduce_options(_newest())
+    )
+    _dress(builder, title, description, queries, look)
+    return Panel(builder, *size, drill)
+
+
+def dial(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    look: Look,
+    *,
+    size: tuple[int, int] = (4, 6),
+    drill: Drill | None = None,
+) -> Panel:
+    """A gauge between minimum and maximum with its thresholds around."""
+    builder = (
+        gauge_builders.Panel()
+        .show_threshold_markers(True)
+        .show_threshold_labels(False)
+        .orientation(common.VizOrientation.AUTO)
+        .reduce_options(_newest())
+    )
+    _dress(builder, title, description, queries, look)
+    return Panel(builder, *size, drill)
+
+
+def table(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+    title: str,
+    description: str,
+    query: Query,
+    look: Look,
+    *,
+    columns: Mapping[str, str],
+    size: tuple[int, int] = (12, 8),
+    drill: Drill | None = None,
+) -> Panel:
+    """One row for each series; `columns` renames labels and `Value`, what is not named is hidden."""
+    builder = table_builders.Panel().show_header(True).cell_height(common.TableCellHeight.SM)
+    _dress(builder, title, description, [query], look, as_table=True)
+    builder.override_by_name("Time", [_property("custom.hidden", True)])
+    if "Value" not in columns:
+        builder.override_by_name("Value", [_property("custom.hidden", True)])
+    for name, shown in columns.items():
+        builder.override_by_name(name, [_property("displayName", shown)])
+    return Panel(builder, *size, drill)
+
+
+def timeline(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    look: Look,
+    *,
+    size: tuple[int, int] = (12, 6),
+    drill: Drill | None = None,
+) -> Panel:
+    """A band for each series, colored by its state."""
+    builder = (
+        statetimeline_builders.Panel()
+        .show_value(common.VisibilityMode.AUTO)
+        .merge_values(True)
+        .row_height(0.8)
+        .line_width(0)
+        .fill_opacity(80)
+        .legend(_legend(()))
+        .tooltip(_tooltip())
+        .max_data_points(_GRAPH_POINTS)
+    )
+    _dress(builder, title, description, queries, look)
+    return Panel(builder, *size, drill)
+
+
+def note(title: str, description: str, content: str, *, size: tuple[int, int] = (24, 3)) -> Panel:
+    """A text in Markdown."""
+    builder = text_builders.Panel().title(title).description(description).mode(text.TextMode.MARKDOWN).content(content)
+    return Panel(builder, *size)
+
+
+def _dress(  # noqa: PLR0913  # what all panels have in common
+    builder: Any,
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    look: Look,
+    *,
+    as_table: bool = False,
+) -> None:
+    builder.title(title).description(description).datasource(DATASOURCE).unit(look.unit)
+    builder.thresholds(_thresholds(look.steps))
+    by_value = len(look.steps) > 1 and not isinstance(builder, timeseries_builders.Panel)
+    mode = dashboard.FieldColorModeId.THRESHOLDS if by_value else dashboard.FieldColorModeId.PALETTE_CLASSIC
+    builder.color_scheme(dashboard_builders.FieldColor().mode(mode))
+    for value, apply in (
+        (look.decimals, builder.decimals),
+        (look.minimum, builder.min),
+        (look.maximum, builder.max),
+        (look.no_value or None, builder.no_value),
+    ):
+        if value is not None:
+            apply(value)
+    if look.states:
+        builder.mappings([_mapping(look.states)])
+    for name, color in (look.colors or {}).items():
+        builder.override_by_name(name, [_property("color", {"mode": "fixed", "fixedColor": color})])
+    for position, query in enumerate(queries):
+        builder.with_target(_target(query, chr(ord("A") + position), as_table=as_table))
+
+
+def _target(query: Query, ref: str, *, as_table: bool) -> Any:
+    target = (
+        prometheus_builders.Dataquery()
+        .ref_id(ref)
+        .datasource(DATASOURCE)
+        .expr(query.expression)
+        .legend_format(query.legend)
+        .format(prometheus.PromQueryFormat.TABLE if as_table else prometheus.PromQueryFormat.TIME_SERIES)
+    )
+    if query.exemplars:
+        target.exemplar(True)
+    return target.instant() if query.instant or as_table else target.range()
+
+
+def _newest() -> Any:
+    return common_builders.ReduceDataOptions().values(False).calcs(["lastNotNull"]).fields("")
+
+
+def _thresholds(steps: Steps) -> Any:
+    found = [dashboard.Threshold(value=value, color=color) for value, color in steps]
+    return dashboard_builders.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(found)
+
+
+def _stacking(*, on: bool) -> Any:
+    mode = common.StackingMode.NORMAL if on else common.StackingMode.NONE
+    return common_builders.StackingConfig().mode(mode).group("A")
+
+
+def _line_style(*, on: bool) -> Any:
+    mode = common.GraphThresholdsStyleMode.LINE if on else common.GraphThresholdsStyleMode.OFF
+    return common_builders.GraphThresholdsStyleConfig().mode(mode)
+
+
+def _legend(calculations: Sequence[str]) -> Any:
+    return (
+        common_builders.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(common.LegendDisplayMode.TABLE if calculations else common.LegendDisplayMode.LIST)
+        .placement(common.LegendPlacement.BOTTOM)
+        .calcs(list(calculations))
+    )
+
+
+def _tooltip() -> Any:
+    return common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
+
+
+def _mapping(states: States) -> dashboard.ValueMap:
+    options = {
+        f"{value:g}": dashboard.ValueMappingResult(text=name, color=color, index=index)
+        for index, (value, name, color) in enumerate(states)
+    }
+    return dashboard.ValueMap(options=options)
+
+
+def _property(name: str, value: Any) -> dashboard.DynamicConfigValue:
+    return dashboard.DynamicConfigValue(id_val=name, value=value)

@@ -1,0 +1,222 @@
+"""The objectives' board: how much budget is left, how fast it burns, and what spent it."""
+
+from dataclasses import replace
+
+from edgeinfer.catalog import gateway
+from edgeinfer.monitoring.dashboards import variables
+from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, graph, note, stat, table
+from edgeinfer.monitoring.dashboards.sources import JOBS, WHOLE, finite
+from edgeinfer.monitoring.dashboards.style import (
+    ERROR_COLORS,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    REQUESTS_PER_SECOND,
+    STATUS_COLORS,
+    SUCCESS,
+    SUCCESS_LINE,
+    TEAL,
+    YELLOW,
+    Steps,
+    of,
+)
+from edgeinfer.monitoring.promql import Recorded
+from edgeinfer.monitoring.recording import FAILURES, REQUESTS, SLOW, TIMED, failure_ratio, slow_ratio
+from edgeinfer.monitoring.thresholds import BURN_FAST, BURN_SLOW, ERROR_BUDGET, LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
+
+_SIDECAR = Drill("Inference in detail", "hailo-sidecar-monitoring")
+_LEFT: Steps = ((None, RED), (0.25, YELLOW), (0.5, GREEN))
+_FAST, _SLOW_PACE = BURN_FAST / ERROR_BUDGET, BURN_SLOW / ERROR_BUDGET
+_BURN: Steps = ((None, GREEN), (1, YELLOW), (_FAST, RED))
+_WINDOW_COLORS = {"5m": RED, "1h": ORANGE, "6h": TEAL, "3d": PURPLE}
+
+
+def create() -> Board:
+    """The board."""
+    return Board(
+        uid="edgeinfer-slo",
+        file="edgeinfer_slo_dashboard.json",
+        title="EdgeInfer objectives",
+        description="What is promised (95 % of requests succeed, 95 % within 100 ms, over 30 days), what is left of "
+        "the budget, how fast it burns, and what spent it.",
+        variables=[variables.datasource(), variables.job(), variables.instance()],
+        rows=[
+            Row("Budget", [_promise(), _now()], _SIDECAR),
+            Row("How fast it burns", [_burning()], _SIDECAR),
+            Row("Indicators", [_indicators()], _SIDECAR),
+            Row("What spent it", [_spent()], _SIDECAR),
+            Row("Alerts", [_alerts()], _SIDECAR),
+        ],
+    )
+
+
+def _promise() -> list[Panel]:
+    text = (
+        f"**Promise**, over 30 days: {OBJECTIVE:.0%} of inference requests succeed, and {OBJECTIVE:.0%} take at most "
+        f"{LATENCY_OBJECTIVE_SECONDS * 1000:.0f} ms. The budget is the other {ERROR_BUDGET:.0%}. "
+        f"A burn rate of 1 spends it in exactly 30 days; {_SLOW_PACE:.0f} in 10 days (a warning), "
+        f"{_FAST:.0f} in 5 days (somebody gets up)."
+    )
+    return [note("How to read this", "What the objectives are and what a burn rate means.", text)]
+
+
+def _left(ratio: Recorded) -> str:
+    return f"1 - {JOBS.recorded(ratio, how='max')} / {ERROR_BUDGET}"
+
+
+def _burn(ratio: Recorded) -> str:
+    return f"{JOBS.recorded(ratio, how='max')} / {ERROR_BUDGET}"
+
+
+def _now() -> list[Panel]:
+    look = Look(unit="percentunit", decimals=1, steps=_LEFT, maximum=1, no_value="no requests yet")
+    pace = Look(unit="short", decimals=2, steps=_BURN, no_value="no requests")
+    share = Look(unit="percentunit", decimals=2, steps=SUCCESS, no_value="no requests")
+    month = "30d"
+    return [
+        stat(
+            "Error budget left",
+            "Share of the 30 days' budget of failures that is left; below zero the promise is broken.",
+            [Query(_left(failure_ratio(month)), "left")],
+            look,
+            size=(4, 5),
+        ),
+        stat(
+            "Latency budget left",
+            "Share of the 30 days' budget of slow requests that is left; below zero the promise is broken.",
+            [Query(_left(slow_ratio(month)), "left")],
+            look,
+            size=(4, 5),
+        ),
+        stat(
+            "Error burn, 1 h",
+            "How many times faster than allowed failures spent the budget over the last hour.",
+            [Query(_burn(failure_ratio("1h")), "burn")],
+            pace,
+            size=(4, 5),
+        ),
+        stat(
+            "Latency burn, 1 h",
+            "How many times faster than allowed slow requests spent the budget over the last hour.",
+            [Query(_burn(slow_ratio("1h")), "burn")],
+            pace,
+            size=(4, 5),
+        ),
+        stat(
+            "Success, 30 days",
+            "Share of inference requests of 30 days that succeeded.",
+            [Query(f"1 - {JOBS.recorded(failure_ratio(month), how='max')}", "success")],
+            share,
+            size=(4, 5),
+        ),
+        stat(
+            "Within 100 ms, 30 days",
+            "Share of inference requests of 30 days that kept the latency objective.",
+            [Query(f"1 - {JOBS.recorded(slow_ratio(month), how='max')}", "within 100 ms")],
+            share,
+            size=(4, 5),
+        ),
+    ]
+
+
+def _burning() -> list[Panel]:
+    look = Look(unit="short", decimals=2, steps=((None, GREEN), (_FAST, RED)), colors=_WINDOW_COLORS)
+    return [
+        graph(
+            "Error burn by window",
+            "1 spends the budget in exactly 30 days. The red line is where somebody is called.",
+            [Query(_burn(failure_ratio(window)), window) for window in _WINDOW_COLORS],
+            look,
+            line=True,
+            drill=_SIDECAR,
+        ),
+        graph(
+            "Latency burn by window",
+            "1 spends the budget in exactly 30 days. The red line is where somebody is called.",
+            [Query(_burn(slow_ratio(window)), window) for window in _WINDOW_COLORS],
+            look,
+            line=True,
+            drill=_SIDECAR,
+        ),
+    ]
+
+
+def _indicators() -> list[Panel]:
+    look = Look(unit="percentunit", maximum=1, steps=SUCCESS_LINE)
+    failures, requests, slow, timed = (JOBS.recorded(series) for series in (FAILURES, REQUESTS, SLOW, TIMED))
+    return [
+        graph(
+            "Success",
+            "Share of inference requests that succeeded; the line is the promise.",
+            [Query(finite(f"1 - {failures} / {requests}"), "success")],
+            replace(look, colors={"success": GREEN}),
+            size=(8, 8),
+            line=True,
+        ),
+        graph(
+            "Within 100 ms",
+            "Share of inference requests that took at most 100 ms; the line is the promise.",
+            [Query(finite(f"1 - {slow} / {timed}"), "within 100 ms")],
+            replace(look, colors={"within 100 ms": GREEN}),
+            size=(8, 8),
+            line=True,
+        ),
+        graph(
+            "Traffic",
+            "Inference requests per second. Alerts on shares wait until there are some.",
+            [Query(requests, "requests"), Query(failures, "failure")],
+            Look(unit=REQUESTS_PER_SECOND, colors=of(STATUS_COLORS, "failure")),
+            size=(8, 8),
+        ),
+    ]
+
+
+def _spent() -> list[Panel]:
+    errors = WHOLE.increase(gateway.INFERENCE_ERRORS, by=("error_type",))
+    backends = WHOLE.increase(gateway.BACKEND_REQUESTS, by=("backend",), where={"status": "failure"})
+    whole = WHOLE.increase(gateway.INFERENCE_REQUESTS)
+    return [
+        bars(
+            "Errors by class",
+            "Failures of the shown time range by class: what spent the error budget.",
+            [Query(f"sort_desc({errors})", "{{error_type}}", instant=True)],
+            Look(unit="short", decimals=0, minimum=0, colors=ERROR_COLORS, no_value="none"),
+            drill=_SIDECAR,
+        ),
+        bars(
+            "Failures by sidecar",
+            "Failed calls of the shown time range: which sidecar spent it.",
+            [Query(f"sort_desc({backends})", "{{backend}}", instant=True)],
+            Look(unit="short", decimals=0, minimum=0, no_value="none"),
+        ),
+        bars(
+            "Share of each class",
+            "The same as a share of all requests of the shown range; together they are what success lacks.",
+            [Query(f"sort_desc({finite(f'{errors} / scalar({whole})')})", "{{error_type}}", instant=True)],
+            Look(unit="percentunit", decimals=2, minimum=0, colors=ERROR_COLORS, no_value="none"),
+        ),
+    ]
+
+
+def _alerts() -> list[Panel]:
+    columns = {"alertname": "Alert", "alertstate": "State", "severity": "Severity", "signal": "Signal"}
+    return [
+        table(
+            "Alerts now",
+            "What fires or is about to fire.",
+            Query('max by (alertname, alertstate, severity, signal) (ALERTS{severity!="none"})'),
+            Look(unit="none", no_value="no alerts"),
+            columns=columns,
+        ),
+        graph(
+            "Alerts over time",
+            "Alerts that fired, by severity.",
+            [Query('count by (severity) (ALERTS{alertstate="firing", severity!="none"})', "{{severity}}")],
+            Look(unit="short", decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            bars=True,
+            stacked=True,
+        ),
+    ]

@@ -1,0 +1,46 @@
+"""Queries that several boards draw: live ones from raw series, long ones from recorded history."""
+
+from collections.abc import Iterable
+
+from edgeinfer.catalog import gateway, labels
+from edgeinfer.monitoring.promql import Queries, Recorded, matching
+from edgeinfer.monitoring.recording import BUCKETS
+
+SCOPE = {"job": matching("$job"), "instance": matching("$instance")}
+LIVE = Queries("$__rate_interval", SCOPE)
+# Over the whole range that the board shows.
+WHOLE = Queries("$__range", SCOPE)
+JOBS = Queries("$__rate_interval", {"job": matching("$job")})
+
+PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+FIRING = 'ALERTS{alertstate="firing", severity=~"critical|warning"}'
+
+
+def finite(expression: str) -> str:
+    """Nothing where there was nothing to divide by, in place of "not a number"."""
+    return f"({expression}) >= 0"
+
+
+def or_zero(expression: str) -> str:
+    """A sum of which no series exists yet, such as of a status that was never answered, is zero."""
+    return f"{expression} or vector(0)"
+
+
+def quantile(fraction: float, buckets: Recorded = BUCKETS, *, by: Iterable[str] = ()) -> str:
+    """A quantile over recorded bucket rates: buckets add up across instances, quantiles never do."""
+    return f"histogram_quantile({fraction}, {LIVE.recorded(buckets, by=('le', *by))}) >= 0"
+
+
+def success_ratio() -> str:
+    """Share of inference requests that succeeded."""
+    good = LIVE.rate(gateway.INFERENCE_REQUESTS, where={"status": "success"})
+    return finite(f"{good} / {LIVE.rate(gateway.INFERENCE_REQUESTS)}")
+
+
+def health_state() -> str:
+    """0 healthy, 1 degraded, 2 unhealthy, for each check that has run."""
+    by = ("check", "instance")
+    degraded, unhealthy = (
+        LIVE.gauge(gateway.HEALTH_STATUS, by=by, where={"status": status}) for status in labels.HEALTH_STATUSES[1:]
+    )
+    return f"({degraded} + 2 * {unhealthy}) and {LIVE.gauge(gateway.HEALTH_STATUS, by=by)} > 0"

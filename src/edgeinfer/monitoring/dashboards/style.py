@@ -1,0 +1,66 @@
+"""Colors, units and thresholds that all boards share, so that one color means one thing everywhere."""
+
+from collections.abc import Mapping
+
+from edgeinfer.monitoring.thresholds import (
+    FALLBACK_TEMPERATURE_CELSIUS,
+    LATENCY_OBJECTIVE_SECONDS,
+    LATENCY_WARNING_SECONDS,
+    OBJECTIVE,
+)
+
+GREEN = "#56A64B"
+YELLOW = "#E0B400"
+ORANGE = "#FF780A"
+RED = "#E02F44"
+BLUE = "#3274D9"
+LIGHT_BLUE = "#8AB8FF"
+PURPLE = "#A352CC"
+TEAL = "#1F9E9E"
+GREY = "#8E8E8E"
+
+# A threshold step: from this value on, this color. The first has no value.
+Steps = tuple[tuple[float | None, str], ...]
+
+PLAIN: Steps = ((None, BLUE),)
+LATENCY: Steps = ((None, GREEN), (LATENCY_WARNING_SECONDS, YELLOW), (LATENCY_OBJECTIVE_SECONDS, RED))
+LATENCY_LINE: Steps = ((None, GREEN), (LATENCY_OBJECTIVE_SECONDS, RED))
+# Yellow in the upper half of what the objective forgives.
+SUCCESS: Steps = ((None, RED), (OBJECTIVE, YELLOW), (round((1 + OBJECTIVE) / 2, 4), GREEN))
+SUCCESS_LINE: Steps = ((None, RED), (OBJECTIVE, GREEN))
+NONE_IS_GOOD: Steps = ((None, GREEN), (1, RED))
+HEAT: Steps = ((None, GREEN), (FALLBACK_TEMPERATURE_CELSIUS, YELLOW), (104, RED))
+ALL_UP: Steps = ((None, RED), (1, GREEN))
+
+STATUS_COLORS = {"success": GREEN, "failure": RED}
+SOURCE_COLORS = {"sidecar": GREEN, "fallback": YELLOW, "none": RED}
+BACKEND_COLORS = {"hailo": GREEN, "cpu": BLUE, "stub": RED}
+STAGE_COLORS = {
+    "network": LIGHT_BLUE,
+    "queue": ORANGE,
+    "decode": PURPLE,
+    "preprocess": TEAL,
+    "execute": GREEN,
+    "postprocess": GREY,
+}
+PERCENTILE_COLORS = {"p50": GREEN, "p90": TEAL, "p95": ORANGE, "p99": RED, "mean": BLUE}
+ERROR_COLORS = {
+    "timeout": ORANGE,
+    "http_4xx": YELLOW,
+    "http_5xx": RED,
+    "malformed_response": PURPLE,
+    "decode_error": LIGHT_BLUE,
+    "unknown_error": GREY,
+    "connection_error": "#B877D9",
+    "circuit_open": TEAL,
+}
+
+# Units of rates, which the catalog does not name: it names what is counted.
+REQUESTS_PER_SECOND = "reqps"
+PER_SECOND = "cps"
+PER_MINUTE = "cpm"
+
+
+def of(colors: Mapping[str, str], *names: str) -> dict[str, str]:
+    """The colors of these series only: a color for a series that is not drawn is a mistake."""
+    return {name: colors[name] for name in names}

@@ -1,0 +1,25 @@
+"""Where the generated dashboards and rules lie in the installed package."""
+
+from pathlib import Path
+
+GENERATED = Path(__file__).parent / "generated"
+
+
+def dashboards_folder() -> Path:
+    """The folder of dashboard JSON files, as Grafana's file provider and the console take them."""
+    return GENERATED / "dashboards"
+
+
+def rules_folder() -> Path:
+    """The folder of rule files, for `rule_files` of prometheus.yml."""
+    return GENERATED / "rules"
+
+
+def dashboard_files() -> tuple[Path, ...]:
+    """Every generated dashboard, by name."""
+    return tuple(sorted(dashboards_folder().glob("*.json")))
+
+
+def rule_files() -> tuple[Path, ...]:
+    """Every generated rule file, by name."""
+    return tuple(sorted(rules_folder().glob("*.yml")))

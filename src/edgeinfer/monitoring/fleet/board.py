@@ -1,0 +1,182 @@
+"""The fleet's board: the worst devices first, never a line for each of a thousand. Needs the Grafana SDK."""
+
+from edgeinfer.monitoring.dashboards import variables
+from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.panels import Look, Panel, Query, bars, graph, stat, table
+from edgeinfer.monitoring.dashboards.style import (
+    ERROR_COLORS,
+    HEAT,
+    LATENCY,
+    LATENCY_LINE,
+    NONE_IS_GOOD,
+    REQUESTS_PER_SECOND,
+    SOURCE_COLORS,
+    SUCCESS,
+    SUCCESS_LINE,
+)
+from edgeinfer.monitoring.fleet import rules
+
+_WORST = 15
+_NAME = "{{site}} {{device}}"
+
+
+def create() -> Board:
+    """The board."""
+    return Board(
+        uid="edgeinfer-fleet",
+        file="edgeinfer_fleet_dashboard.json",
+        title="EdgeInfer fleet",
+        description="All devices: how many live, which are worst, what they answer.",
+        variables=[variables.datasource()],
+        start="now-6h",
+        refresh="30s",
+        rows=[
+            Row("Fleet", [_now()]),
+            Row("Worst devices", [_worst(), _silent()]),
+            Row("All together", [_quality(), _answers()]),
+        ],
+    )
+
+
+def _now() -> list[Panel]:
+    alive = f"count(max by (site, device) (last_over_time({rules.UP.name}[3m])))"
+    silent = f"count({rules.dead()}) or vector(0)"
+    whole = Look(unit="short", decimals=0)
+    # Asked as of now: the last point of a small curve over six hours is minutes old.
+    return [
+        stat(
+            "Devices alive",
+            "Devices that sent within three minutes.",
+            [Query(alive, "alive", instant=True)],
+            whole,
+            size=(4, 4),
+            sparkline=False,
+        ),
+        stat(
+            "Devices silent",
+            "Devices of the last week that send nothing now.",
+            [Query(silent, "silent", instant=True)],
+            Look(unit="short", decimals=0, steps=NONE_IS_GOOD),
+            size=(4, 4),
+            sparkline=False,
+        ),
+        stat(
+            "Requests",
+            "Inference requests of all devices per second.",
+            [Query(f"sum({rules.REQUESTS.name})", "requests", instant=True)],
+            Look(unit=REQUESTS_PER_SECOND, decimals=1),
+            size=(4, 4),
+            sparkline=False,
+        ),
+        stat(
+            "Success",
+            "Share of all requests that succeeded.",
+            [
+                Query(
+                    f'sum({rules.REQUESTS.name}{{status="success"}}) / (sum({rules.REQUESTS.name}) > 0)',
+                    "success",
+                    instant=True,
+                )
+            ],
+            Look(unit="percentunit", decimals=2, steps=SUCCESS, no_value="no requests"),
+            size=(4, 4),
+            sparkline=False,
+        ),
+        stat(
+            "P95",
+            "95 % of all requests of all devices were at least so fast.",
+            [Query(f"histogram_quantile(0.95, sum by (le) ({rules.BUCKETS.name})) >= 0", "p95", instant=True)],
+            Look(unit="s", decimals=3, steps=LATENCY, no_value="no requests"),
+            size=(4, 4),
+            sparkline=False,
+        ),
+        stat(
+            "Alerts on devices",
+            "Alerts that fire on devices, all severities.",
+            [Query(f"sum({rules.ALERTS.name}) or vector(0)", "alerts", instant=True)],
+            Look(unit="short", decimals=0, steps=NONE_IS_GOOD),
+            size=(4, 4),
+            sparkline=False,
+        ),
+    ]
+
+
+def _worst() -> list[Panel]:
+    return [
+        bars(
+            "Slowest",
+            "95th percentile by device, the slowest first.",
+            [Query(f"topk({_WORST}, {rules.p95()} >= 0)", _NAME, instant=True)],
+            Look(unit="s", minimum=0, steps=LATENCY, no_value="no requests"),
+        ),
+        bars(
+            "Least successful",
+            "Share of requests that succeeded by device, the lowest first.",
+            [Query(f"bottomk({_WORST}, {rules.success()})", _NAME, instant=True)],
+            Look(unit="percentunit", minimum=0, maximum=1, steps=SUCCESS, no_value="no requests"),
+        ),
+        bars(
+            "Hottest",
+            "Temperature of each device's hottest chip, the hottest first.",
+            [Query(f"topk({_WORST}, max by (site, device) ({rules.TEMPERATURE.name}))", _NAME, instant=True)],
+            Look(unit="celsius", decimals=0, minimum=0, maximum=120, steps=HEAT, no_value="no chip told"),
+        ),
+    ]
+
+
+def _silent() -> list[Panel]:
+    return [
+        table(
+            "Silent devices",
+            "Devices of the last week that send nothing now.",
+            Query(rules.dead()),
+            Look(unit="none"),
+            columns={"site": "Site", "device": "Device"},
+        ),
+        table(
+            "Alerts by device",
+            "Alerts that fire on devices.",
+            Query(f"topk({_WORST}, sum by (site, device, severity) ({rules.ALERTS.name}))"),
+            Look(unit="short"),
+            columns={"site": "Site", "device": "Device", "severity": "Severity", "Value": "Alerts"},
+        ),
+    ]
+
+
+def _quality() -> list[Panel]:
+    return [
+        graph(
+            "P95 by site",
+            "95th percentile over all devices of a site.",
+            [Query(f"{rules.p95(('site',))} >= 0", "{{site}}")],
+            Look(unit="s", steps=LATENCY_LINE),
+            line=True,
+        ),
+        graph(
+            "Success by site",
+            "Share of requests that succeeded over all devices of a site.",
+            [Query(rules.success(("site",)), "{{site}}")],
+            Look(unit="percentunit", maximum=1, steps=SUCCESS_LINE),
+            line=True,
+        ),
+    ]
+
+
+def _answers() -> list[Panel]:
+    return [
+        graph(
+            "Errors by class",
+            "Failures of all devices per second.",
+            [Query(f"sum by (error_type) ({rules.ERRORS.name}) > 0", "{{error_type}}")],
+            Look(unit=REQUESTS_PER_SECOND, colors=ERROR_COLORS),
+            stacked=True,
+        ),
+        graph(
+            "Where answers come from",
+            "Analyses of all devices per second: on the chip's side, or computed by the gateway.",
+            [Query(f"sum by (source) ({rules.ANALYSES.name})", "{{source}}")],
+            Look(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            stacked=True,
+        ),
+    ]

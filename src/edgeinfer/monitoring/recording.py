@@ -1,0 +1,162 @@
+"""Recording rules: latency quantiles, service level indicators, long windows staged from short ones, and history."""
+
+from dataclasses import dataclass, field
+
+from edgeinfer.catalog import device, gateway, sidecar, system
+from edgeinfer.monitoring import engine
+from edgeinfer.monitoring.promql import Queries, Recorded
+from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS
+
+JOB = ("job",)
+TARGET = ("job", "instance")
+QUANTILES = (0.5, 0.9, 0.95, 0.99)
+# Windows of the burn rates; the first two groups of alerts need the short ones fresh.
+SHORT_WINDOWS = ("5m", "30m", "1h")
+LONG_WINDOWS = ("6h", "3d", "30d")
+WINDOWS = (*SHORT_WINDOWS, *LONG_WINDOWS)
+
+BUCKETS = Recorded("instance:hailo_inference_duration_seconds_bucket:rate1m", (*TARGET, "operation", "le"))
+QUANTILE = Recorded(gateway.INFERENCE_DURATION.name, (*TARGET, "operation", "quantile"))
+
+REQUESTS = Recorded("job:hailo_inference_requests:rate5m", JOB)
+FAILURES = Recorded("job:hailo_inference_failures:rate5m", JOB)
+TIMED = Recorded("job:hailo_inference_timed:rate5m", JOB)
+SLOW = Recorded("job:hailo_inference_slow:rate5m", JOB)
+ERRORS = Recorded("job_error_type:hailo_inference_errors:rate5m", (*JOB, "error_type"))
+CONFIDENCE = Recorded("job:hailo_motif_confidence_ratio:mean1h", JOB)
+MOTIF_SHARE = Recorded("job_motif:hailo_motif_top:share1h", (*JOB, "motif"))
+
+HISTORY_BUCKETS = Recorded("history:hailo_inference_duration_seconds_bucket:rate5m", (*TARGET, "operation", "le"))
+HISTORY_REQUESTS = Recorded("history:hailo_inference_requests:rate5m", (*TARGET, "status"))
+HISTORY_ERRORS = Recorded("history:hailo_inference_errors:rate5m", (*TARGET, "error_type"))
+HISTORY_SAMPLES = Recorded("history:hailo_samples_processed:rate5m", (*TARGET, "metric"))
+HISTORY_ANALYSES = Recorded("history:edgeinfer_analyses:rate5m", (*TARGET, "source"))
+HISTORY_STAGES = Recorded("history:hailo_stage_duration_seconds:mean5m", ("stage",))
+HISTORY_TEMPERATURE = Recorded("history:hailo_hardware_temperature_celsius:max5m", (*TARGET, "chip_id"))
+HISTORY_UTILIZATION = Recorded("history:hailo_hardware_utilization_ratio:mean5m", (*TARGET, "chip_id"))
+HISTORY_MEMORY = Recorded("history:hailo_memory_usage_bytes:max5m", (*TARGET, "memory_type"))
+HISTORY_CPU = Recorded("history:hailo_cpu_usage_ratio:mean5m", TARGET)
+HISTORY_LATENT_DRIFT = Recorded("history:hailo_latent_drift_score:max5m", TARGET)
+HISTORY_MOTIF_DRIFT = Recorded("history:hailo_motif_drift_score:max5m", TARGET)
+HISTORY_UP = Recorded("history:up:mean5m", TARGET)
+HISTORY_ALERTS = Recorded("history:alerts_firing:count", ("severity",))
+
+
+def failure_ratio(window: str) -> Recorded:
+    """Share of inference requests that failed over a window."""
+    return Recorded(f"job:hailo_inference_failures:ratio_{_known(window)}", JOB)
+
+
+def slow_ratio(window: str) -> Recorded:
+    """Share of inference requests over the latency objective over a window."""
+    return Recorded(f"job:hailo_inference_slow:ratio_{_known(window)}", JOB)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One recording rule."""
+
+    record: Recorded
+    expression: str
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules evaluated together, in order.
+
+    Args:
+        interval: how often, or empty for as often as is scraped.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    interval: str = ""
+
+
+def groups() -> tuple[Group, ...]:
+    """Every recording rule."""
+    return (
+        Group("edgeinfer-latency", _latency()),
+        Group("edgeinfer-indicators", _indicators(), interval="30s"),
+        # Well within the five minutes that Prometheus looks back, so that an evaluation that comes late leaves no gap.
+        Group("edgeinfer-long-windows", _long_windows(), interval="2m"),
+        Group("edgeinfer-history", _history(), interval="5m"),
+    )
+
+
+def _latency() -> tuple[Rule, ...]:
+    live = Queries("1m", {})
+    buckets = Rule(BUCKETS, live.buckets(gateway.INFERENCE_DURATION, by=(*TARGET, "operation")))
+    # Without requests a quantile is not a number: the comparison leaves it out, so that nothing is drawn.
+    quantiles = (
+        Rule(QUANTILE, f"histogram_quantile({fraction}, {BUCKETS.name}) >= 0", {"quantile": str(fraction)})
+        for fraction in QUANTILES
+    )
+    return (buckets, *quantiles)
+
+
+def _indicators() -> tuple[Rule, ...]:
+    q = Queries("5m", {})
+    timed = q.count(gateway.INFERENCE_DURATION, by=JOB)
+    fast = q.at_most(LATENCY_OBJECTIVE_SECONDS, gateway.INFERENCE_DURATION, by=JOB)
+    rates = (
+        Rule(REQUESTS, q.rate(gateway.INFERENCE_REQUESTS, by=JOB)),
+        Rule(FAILURES, q.rate(gateway.INFERENCE_REQUESTS, by=JOB, where={"status": "failure"})),
+        Rule(TIMED, timed),
+        Rule(SLOW, f"clamp_min({timed} - {fast}, 0)"),
+        Rule(ERRORS, q.rate(gateway.INFERENCE_ERRORS, by=(*JOB, "error_type"))),
+    )
+    return (*rates, *_ratios(SHORT_WINDOWS))
+
+
+def _long_windows() -> tuple[Rule, ...]:
+    hour = Queries("1h", {})
+    tops = gateway.MOTIF_TOP
+    confidence = f"({hour.mean(gateway.MOTIF_CONFIDENCE, by=JOB)}) >= 0"
+    share = f"{hour.rate(tops, by=(*JOB, 'motif'))} / on (job) group_left () ({hour.rate(tops, by=JOB)} > 0)"
+    return (*_ratios(LONG_WINDOWS), Rule(CONFIDENCE, confidence), Rule(MOTIF_SHARE, share))
+
+
+def _ratios(windows: tuple[str, ...]) -> tuple[Rule, ...]:
+    failed = [Rule(failure_ratio(window), _over(FAILURES, REQUESTS, window)) for window in windows]
+    slow = [Rule(slow_ratio(window), _over(SLOW, TIMED, window)) for window in windows]
+    return (*failed, *slow)
+
+
+def _over(part: Recorded, whole: Recorded, window: str) -> str:
+    """Share over a window, weighted by traffic: quiet hours count as little as they carried."""
+    if window == "5m":
+        return f"{part.name} / ({whole.name} > 0)"
+    return f"sum_over_time({part.name}[{window}]) / (sum_over_time({whole.name}[{window}]) > 0)"
+
+
+def _history() -> tuple[Rule, ...]:
+    q = Queries("5m", {})
+    return (
+        Rule(HISTORY_BUCKETS, q.buckets(gateway.INFERENCE_DURATION, by=(*TARGET, "operation"))),
+        Rule(HISTORY_REQUESTS, q.rate(gateway.INFERENCE_REQUESTS, by=(*TARGET, "status"))),
+        Rule(HISTORY_ERRORS, q.rate(gateway.INFERENCE_ERRORS, by=(*TARGET, "error_type"))),
+        Rule(HISTORY_SAMPLES, q.rate(gateway.SAMPLES_PROCESSED, by=(*TARGET, "metric"))),
+        Rule(HISTORY_ANALYSES, q.rate(gateway.ANALYSES, by=(*TARGET, "source"))),
+        Rule(HISTORY_STAGES, f"({q.mean(sidecar.STAGE_DURATION, by=('stage',))}) >= 0"),
+        Rule(HISTORY_STAGES, f"({q.mean(gateway.NETWORK_DURATION)}) >= 0", {"stage": "network"}),
+        _over_time(HISTORY_TEMPERATURE, "max", device.TEMPERATURE.name),
+        _over_time(HISTORY_UTILIZATION, "avg", device.UTILIZATION_RATIO.name),
+        _over_time(HISTORY_MEMORY, "max", system.MEMORY_USAGE.name),
+        _over_time(HISTORY_CPU, "avg", system.CPU_USAGE_RATIO.name),
+        _over_time(HISTORY_LATENT_DRIFT, "max", gateway.LATENT_DRIFT.name),
+        _over_time(HISTORY_MOTIF_DRIFT, "max", gateway.MOTIF_DRIFT.name),
+        _over_time(HISTORY_UP, "avg", engine.UP.name),
+        Rule(HISTORY_ALERTS, f'count by (severity) ({engine.ALERTS.name}{{alertstate="firing", severity!="none"}})'),
+    )
+
+
+def _over_time(record: Recorded, how: str, name: str) -> Rule:
+    return Rule(record, f"{how} by ({', '.join(record.labels)}) ({how}_over_time({name}[5m]))")
+
+
+def _known(window: str) -> str:
+    if window not in WINDOWS:
+        raise ValueError(f"no ratio is recorded over {window}; add it to the windows of {__name__}")
+    return window

@@ -1,0 +1,227 @@
+"""Each committed dashboard is what Grafana's types allow and what we ask of a good one; each check can fail."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from edgeinfer.monitoring import files
+from tools.dashboard_lint import lint
+from tools.grafana_types import faults
+
+Document = dict[str, Any]
+HAILO = "grafana_hailo_sidecar_dashboard.json"
+
+
+def _graph(document: Document) -> Document:
+    found: Document = next(panel for panel in document["panels"] if panel["type"] == "timeseries")
+    return found
+
+
+def _stat(document: Document) -> Document:
+    found: Document = next(panel for panel in document["panels"] if panel["type"] == "stat")
+    return found
+
+
+def _latency(document: Document) -> Document:
+    found: Document = next(panel for panel in document["panels"] if panel.get("title") == "Latency percentiles")
+    return found
+
+
+def _annotate(document: Document, expression: str) -> None:
+    annotation = document["annotations"]["list"][0]
+    annotation["expr"] = annotation["target"]["expr"] = expression
+
+
+def test_every_dashboard_is_what_grafana_s_own_types_allow(documents: dict[str, Document]) -> None:
+    assert {name: found for name, document in documents.items() if (found := faults(document))} == {}
+
+
+def test_the_fleet_s_dashboard_is_what_grafana_s_own_types_allow() -> None:
+    (path,) = (files.GENERATED / "fleet").glob("*.json")
+    assert faults(json.loads(path.read_text(encoding="utf-8"))) == []
+
+
+def test_every_dashboard_keeps_our_rules(documents: dict[str, Document]) -> None:
+    assert {name: found for name, document in documents.items() if (found := lint(document))} == {}
+
+
+def test_titles_and_uids_are_unique(documents: dict[str, Document]) -> None:
+    for key in ("uid", "title"):
+        found = [document[key] for document in documents.values()]
+        assert len(found) == len(set(found))
+
+
+def test_the_source_s_dashboard_has_its_name_and_rows(documents: dict[str, Document]) -> None:
+    document = documents[HAILO]
+    assert (document["uid"], document["title"]) == ("hailo-sidecar-monitoring", "Hailo Sidecar Monitoring Dashboard")
+    titles = {panel["title"] for panel in document["panels"]}
+    assert titles >= {
+        "P95 latency", "Success", "Request rate", "Success and failure", "Latency percentiles", "Sample throughput",
+        "Errors by class", "Health checks", "Health response times", "Output dimensions", "Where the time goes",
+        "Backend", "Fallbacks by reason", "Calls by sidecar", "Health beside latency", "Motif confidence", "Drift",
+        "Contract violations",
+    }  # fmt: skip
+
+
+def test_every_link_leads_to_a_board_that_exists(documents: dict[str, Document]) -> None:
+    uids = {document["uid"] for document in documents.values()}
+    links = [link for document in documents.values() for panel in document["panels"] for link in panel.get("links", [])]
+    assert len(links) >= 20
+    assert {link["url"].split("/d/")[1].split("?")[0] for link in links} <= uids
+
+
+def test_a_stub_is_shown_in_red(documents: dict[str, Document]) -> None:
+    backend = next(panel for panel in documents[HAILO]["panels"] if panel.get("title") == "Backend")
+    red = [
+        change["properties"][0]["value"]["fixedColor"]
+        for change in backend["fieldConfig"]["overrides"]
+        if change["matcher"]["options"] == "stub"
+    ]
+    assert red == ["#E02F44"]
+
+
+TYPE_DEFECTS: dict[str, Callable[[Document], object]] = {
+    "a mistyped key of a panel": lambda d: _graph(d).update(titel="x"),
+    "a mistyped key of the dashboard": lambda d: d.update(refreshh="5s"),
+    "a wrong legend placement": lambda d: _graph(d)["options"]["legend"].update(placement="left"),
+    "an unknown panel type": lambda d: _graph(d).update(type="grap"),
+    "an unknown draw style": lambda d: _graph(d)["fieldConfig"]["defaults"]["custom"].update(drawStyle="lines"),
+    "an unknown option": lambda d: _stat(d)["options"].update(colourMode="value"),
+    "a wrong scalar": lambda d: _graph(d)["fieldConfig"]["defaults"].update(decimals="two"),
+    "a threshold without a color": lambda d: _graph(d)["fieldConfig"]["defaults"]["thresholds"]["steps"][0].pop(
+        "color"
+    ),
+    "a query without a refId": lambda d: _graph(d)["targets"][0].pop("refId"),
+    "a mistyped key of a query": lambda d: _graph(d)["targets"][0].update(legendFromat="x"),
+    "an unknown key of a variable": lambda d: d["templating"]["list"][0].update(auto=True),
+    "an unknown key of an annotation": lambda d: d["annotations"]["list"][0].update(colour="red"),
+    "custom options on a stat": lambda d: _stat(d)["fieldConfig"]["defaults"].update(custom={"drawStyle": "line"}),
+    "a wrong sort of schema version": lambda d: d.update(schemaVersion="42"),
+}
+LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
+    "no title": (lambda d: _graph(d).update(title=""), "title missing"),
+    "no description": (lambda d: _graph(d).update(description=""), "description"),
+    "an unknown unit": (lambda d: _graph(d)["fieldConfig"]["defaults"].update(unit="fortnights"), "unit"),
+    "no query": (lambda d: _graph(d).update(targets=[]), "without a query"),
+    "a fixed data source": (lambda d: _graph(d).update(datasource={"type": "prometheus", "uid": "p1"}), "datasource"),
+    "a fixed data source of a query": (
+        lambda d: _graph(d)["targets"][0].update(datasource={"type": "prometheus", "uid": "p1"}),
+        "datasource",
+    ),
+    "an overlap": (lambda d: d["panels"][2]["gridPos"].update(x=0), "overlap"),
+    "wider than the grid": (lambda d: d["panels"][1]["gridPos"].update(x=23), "wider than the grid"),
+    "ids twice": (lambda d: d["panels"][2].update(id=1), "panel ids"),
+    "an id of the dashboard": (lambda d: d.update(id=1), "id: a provisioned file has none"),
+    "another refresh": (lambda d: d.update(refresh="1m"), "refresh and time"),
+    "editable": (lambda d: d.update(editable=True), "editable"),
+    "a short uid": (lambda d: d.update(uid="x"), "uid"),
+    "too few panels": (lambda d: d.update(panels=d["panels"][:6]), "fewer than 8 panels"),
+    "links that lose the time": (lambda d: d["links"][0].update(keepTime=False), "keep time"),
+    "a drill-down that loses the time": (
+        lambda d: _stat(d)["links"][0].update(url="/d/edgeinfer-slo"),
+        "keep time and variables",
+    ),
+    "a hidden annotation": (lambda d: d["annotations"]["list"][0].update(placement="inControlsMenu"), "placement"),
+    "an annotation of one data source": (
+        lambda d: d["annotations"]["list"][0].update(datasource={"uid": "p"}),
+        "datasource",
+    ),
+    "an annotation with two queries": (lambda d: d["annotations"]["list"][0].update(expr="up"), "one query"),
+    "no annotations": (lambda d: d["annotations"].update(list=[]), "annotations"),
+    "a variable of one value": (lambda d: d["templating"]["list"][1].update(multi=False), "multi"),
+    "a variable without All": (lambda d: d["templating"]["list"][1].update(allValue=None), "allValue"),
+    "a variable that goes stale": (lambda d: d["templating"]["list"][1].update(refresh=1), "refresh"),
+    "no variable": (lambda d: d["templating"]["list"].pop(1), "come first"),
+    "a line elsewhere than at the objective": (
+        lambda d: _latency(d)["fieldConfig"]["defaults"]["thresholds"]["steps"][1].update(value=0.2),
+        "must stand at the objective",
+    ),
+    "a color for a series that is not there": (
+        lambda d: _latency(d)["fieldConfig"]["overrides"][0]["matcher"].update(options="p42"),
+        "override 'p42': no query gives a series",
+    ),
+    "two queries of one name": (lambda d: _latency(d)["targets"][1].update(refId="A"), "two of one refId"),
+    "a panel that leads nowhere": (lambda d: _graph(d).pop("links"), "lead on to another board"),
+    "two panels of one title": (lambda d: _graph(d).update(title="P95 latency"), "is there twice"),
+    "seconds called bytes": (
+        lambda d: _latency(d)["fieldConfig"]["defaults"].update(unit="bytes"),
+        "it gives seconds, which Grafana calls 's'",
+    ),
+    "a legend with a label that is not there": (
+        lambda d: _graph(d)["targets"][0].update(legendFormat="{{operation}} {{instance}} {{motif}}"),
+        "no series has the label motif",
+    ),
+    "a variable of an unknown series": (
+        lambda d: d["templating"]["list"][2]["query"].update(query="label_values(upp, instance)"),
+        "variable instance: upp: no process exports this",
+    ),
+    "a variable of an unknown label": (
+        lambda d: d["templating"]["list"][2]["query"].update(query="label_values(up, instanze)"),
+        "has no label instanze",
+    ),
+    "an annotation of an unknown label": (
+        lambda d: _annotate(d, 'ALERTS{alertstat="firing"}'),
+        "annotation Alerts: ALERTS: it has no label alertstat",
+    ),
+    "no legend": (lambda d: _graph(d)["targets"][0].update(legendFormat=""), "a legend is missing"),
+}
+SCOPE = 'job=~"$job", instance=~"$instance"'
+QUERY_DEFECTS: dict[str, tuple[str, str]] = {
+    "it does not parse": (f"sum(rate(hailo_inference_requests_total{{{SCOPE}}}[$__rate_interval])", "does not parse"),
+    "an unknown metric": (f"sum(rate(hailo_inference_request_total{{{SCOPE}}}[$__rate_interval]))", "Did you mean"),
+    "an invented metric": (f"max(zebra_stripes{{{SCOPE}}})", "Add it to edgeinfer/catalog"),
+    "an unknown label": (
+        f'sum(rate(hailo_inference_requests_total{{{SCOPE}, outcome="x"}}[$__rate_interval]))',
+        "has no label outcome",
+    ),
+    "a value that never is": (
+        f'sum(rate(hailo_inference_requests_total{{{SCOPE}, status="succes"}}[$__rate_interval]))',
+        "never is 'succes'",
+    ),
+    "a counter as it is": (f"sum(hailo_inference_requests_total{{{SCOPE}}})", "only under rate"),
+    "the rate of a gauge": (f"sum(rate(hailo_sidecar_queue_depth{{{SCOPE}}}[$__rate_interval]))", "is for counters"),
+    "buckets without le": (
+        f"sum(rate(hailo_inference_duration_seconds_bucket{{{SCOPE}}}[$__rate_interval]))",
+        "without `le`",
+    ),
+    "a fixed window": (f"sum(rate(hailo_inference_requests_total{{{SCOPE}}}[5m]))", "in place of [$__rate_interval]"),
+    "without the variables": ("sum(rate(hailo_inference_requests_total[$__rate_interval]))", "does not follow"),
+    "by a label that is not there": (
+        f"sum by (stage) (rate(hailo_inference_requests_total{{{SCOPE}}}[$__rate_interval]))",
+        "no series inside has this label",
+    ),
+    "paired by a label that is not there": (
+        f"sum(rate(hailo_motif_top_total{{{SCOPE}}}[$__rate_interval])) * on (motiv) max(hailo_motif_info{{{SCOPE}}})",
+        "on (motiv): no series inside has this label",
+    ),
+    "series that nobody can tell apart": (
+        f"sum by (instance) (rate(hailo_inference_requests_total{{{SCOPE}}}[$__rate_interval]))",
+        "which the legend does not show",
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", TYPE_DEFECTS)
+def test_grafana_s_types_find(defect: str, documents: dict[str, Document]) -> None:
+    document = copy.deepcopy(documents[HAILO])
+    TYPE_DEFECTS[defect](document)
+    assert faults(document)
+
+
+@pytest.mark.parametrize("defect", LINT_DEFECTS)
+def test_our_rules_find(defect: str, documents: dict[str, Document]) -> None:
+    document = copy.deepcopy(documents[HAILO])
+    change, says = LINT_DEFECTS[defect]
+    change(document)
+    assert [found for found in lint(document) if says in found]
+
+
+@pytest.mark.parametrize("defect", QUERY_DEFECTS)
+def test_a_query_is_refused_for(defect: str, documents: dict[str, Document]) -> None:
+    document = copy.deepcopy(documents[HAILO])
+    expression, says = QUERY_DEFECTS[defect]
+    _graph(document)["targets"] = [_graph(document)["targets"][0] | {"expr": expression, "legendFormat": "x"}]
+    assert [found for found in lint(document) if says in found], json.dumps(lint(document))

@@ -1,0 +1,189 @@
+"""Thirty days of a busy device as a Prometheus data folder, to measure dashboards on.
+
+    nice python -m tools.backfill --days 30 FOLDER
+
+Invented load, told as such: only the shape and number of series and samples are a real device's.
+Each aligned window of six hours becomes one block, which keeps promtool's memory small.
+"""
+
+import argparse
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice, product
+from pathlib import Path
+
+import yaml
+
+from edgeinfer.catalog.all import metrics_of
+from edgeinfer.catalog.metric import Kind, Metric, Owner
+from edgeinfer.monitoring import files
+from edgeinfer.settings import StackSettings
+from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+
+WINDOW_SECONDS = 6 * 3600
+_DAY = 86_400
+_TARGETS = {Owner.GATEWAY: "127.0.0.1:8080", Owner.SIDECAR: "127.0.0.1:9000", Owner.EXPORTER: "127.0.0.1:9100"}
+# Open labels as one device has them.
+_OPEN_LABELS = {
+    "endpoint": (
+        "/api/v1/analysis/stream",
+        "/api/v1/analysis/motifs",
+        "/api/v1/analysis/process",
+        "/infer",
+        "/healthz",
+    ),
+    "status_code": ("200", "202", "404", "503"),
+    "backend": ("127.0.0.1:9000",),
+    "motif": tuple(f"m{number}" for number in range(1, 13)),
+    "chip_id": ("0000:01:00.0",),
+    "device_id": ("0000:01:00.0",),
+    "network": ("motifs",),
+    "collector": ("system",),
+    "level": ("0", "1", "2", "3"),
+}
+_REQUESTS_PER_SECOND = 20.0
+_HTTP_COMBINATIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series: its text up to the value, and how it moves.
+
+    Args:
+        growth: of a counter, per second; 0 for a gauge.
+        level: of a gauge.
+    """
+
+    text: str
+    growth: float
+    level: float
+
+
+def series_lines() -> list[tuple[Metric, list[Line]]]:
+    """Every series of one device, by metric."""
+    return [(metric, list(_lines(metric, owner))) for owner in Owner for metric in metrics_of(owner)]
+
+
+def _lines(metric: Metric, owner: Owner) -> Iterator[Line]:
+    values = [label.values or _OPEN_LABELS.get(label.name, ("one",)) for label in metric.labels]
+    # Of methods, routes and statuses only some occur together.
+    most = _HTTP_COMBINATIONS if "endpoint" in metric.label_names else None
+    combinations = list(islice(product(*values), most))
+    share = _REQUESTS_PER_SECOND / len(combinations)
+    for combination in combinations:
+        labels = {"job": str(owner), "instance": _TARGETS[owner]} | dict(
+            zip(metric.label_names, combination, strict=True)
+        )
+        text = ",".join(f'{name}="{value}"' for name, value in labels.items())
+        if metric.kind is Kind.HISTOGRAM:
+            yield from _histogram(metric, text, share)
+        elif metric.kind is Kind.COUNTER:
+            yield Line(f"{metric.name}{{{text}}} ", share, 0.0)
+        else:
+            yield Line(f"{metric.name}{{{text}}} ", 0.0, 1.0 if metric.kind is Kind.INFO else 50.0)
+
+
+def _histogram(metric: Metric, text: str, per_second: float) -> Iterator[Line]:
+    edges = [*(f"{edge}" for edge in metric.buckets), "+Inf"]
+    for position, edge in enumerate(edges):
+        yield Line(f'{metric.name}_bucket{{{text},le="{edge}"}} ', per_second * (position + 1) / len(edges), 0.0)
+    yield Line(f"{metric.name}_sum{{{text}}} ", per_second * metric.buckets[len(metric.buckets) // 2], 0.0)
+    yield Line(f"{metric.name}_count{{{text}}} ", per_second, 0.0)
+
+
+def write_window(path: Path, begin: int, first: int, step: int, until: int) -> int:
+    """OpenMetrics of one window; the number of samples."""
+    times = range(begin, min(begin + WINDOW_SECONDS, until), step)
+    written = 0
+    with path.open("w", encoding="utf-8") as out:
+        for metric, lines in series_lines():
+            family = metric.name.removesuffix("_total") if metric.kind is Kind.COUNTER else metric.name
+            kind = "gauge" if metric.kind is Kind.INFO else metric.kind
+            out.write(f"# TYPE {family} {kind}\n")
+            for line in lines:
+                out.writelines(_samples(line, times, first))
+                written += len(times)
+        out.write("# EOF\n")
+    return written
+
+
+def _samples(line: Line, times: range, first: int) -> list[str]:
+    text, growth, level = line.text, line.growth, line.level
+    # A day has a wave, so that neighbouring samples differ as real ones do.
+    if growth:
+        return [f"{text}{growth * (at - first + _wave(at)):.3f} {at}\n" for at in times]
+    return [f"{text}{level + _wave(at) / 3000:.3f} {at}\n" for at in times]
+
+
+@cache
+def _wave(at: int) -> float:
+    return 3000 * (1 + math.sin(at / _DAY * 2 * math.pi))
+
+
+def backfill(folder: Path, *, days: float, step: int, promtool: Path, tell: bool = True) -> int:
+    """Fill a data folder; the number of samples. The last window ends a few minutes ago."""
+    until = int(time.time()) - 300
+    first = int(until - days * _DAY) // WINDOW_SECONDS * WINDOW_SECONDS
+    folder.mkdir(parents=True, exist_ok=True)
+    total = 0
+    for begin in range(first, until, WINDOW_SECONDS):
+        path = folder / "window.om"
+        total += write_window(path, begin, first, step, until)
+        command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=6h", "--quiet"]
+        subprocess.run([*command, str(path), str(folder)], check=True, capture_output=True)
+        path.unlink()
+        if tell:
+            print(f"{time.strftime('%F %H:%M', time.gmtime(begin))}: {total / 1e6:.1f} million samples", flush=True)
+    return total
+
+
+def record(folder: Path, promtool: Path, address: str, *, days: float) -> None:
+    """Compute recorded series of the past from a Prometheus that serves this folder.
+
+    History and indicators for all days, and for the last two hours what live boards read.
+    """
+    until = int(time.time()) - 300
+    groups = yaml.safe_load((files.rules_folder() / "recording.yml").read_text(encoding="utf-8"))["groups"]
+    live, *slow = groups
+    _compute(folder, promtool, address, [live], until - 7200, until, "10s")
+    for begin in range(int(until - days * _DAY), until, _DAY):
+        _compute(folder, promtool, address, slow, begin, min(begin + _DAY, until), "5m")
+        print(f"recorded {time.strftime('%F', time.gmtime(begin))}", flush=True)
+
+
+def _compute(  # noqa: PLR0913, PLR0917  # what promtool asks for
+    folder: Path, promtool: Path, address: str, groups: list[object], begin: int, end: int, interval: str
+) -> None:
+    rules = folder.parent / "recorded-rules.yml"
+    rules.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
+    command = [str(promtool), "tsdb", "create-blocks-from", "rules", f"--start={begin}", f"--end={end}"]
+    options = [f"--url={address}", f"--eval-interval={interval}", f"--output-dir={folder}", str(rules)]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.backfill", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--days", type=float, default=30)
+    parser.add_argument("--step", type=int, default=10, help="seconds between samples")
+    parser.add_argument("--record", metavar="URL", help="compute recorded series by the Prometheus at this address")
+    options = parser.parse_args()
+    engines = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
+    promtool = require(engines, Program.PROMTOOL).path
+    if options.record:
+        record(options.folder, promtool, options.record, days=options.days)
+        return 0
+    began = time.monotonic()
+    total = backfill(options.folder, days=options.days, step=options.step, promtool=promtool)
+    print(f"{total / 1e6:.1f} million samples in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

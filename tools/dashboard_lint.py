@@ -1,0 +1,265 @@
+"""What a good dashboard of ours keeps to, beyond being one that Grafana accepts."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import promql_parser
+
+from edgeinfer.catalog.units import UNITS as CATALOG_UNITS
+from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
+from tools.promql_lint import Known, by_labels, faults, known_series, selectors, substituted
+from tools.promql_tree import children
+from tools.promql_unit import unit_of
+
+PANEL_TYPES = ("row", "stat", "timeseries", "bargauge", "gauge", "table", "state-timeline", "text")
+# Ids of Grafana 13.2.3's units that we use (valueFormats/categories in @grafana/data).
+UNITS = (
+    "none", "short", "s", "percent", "percentunit", "bytes", "celsius", "watt", "mamp", "hertz", "reqps", "cps", "cpm",
+    "dateTimeFromNow",
+)  # fmt: skip
+_COLUMNS = 24
+_UID_LENGTHS = range(8, 41)
+_LEAST_PANELS = 8
+_LEAST_DESCRIPTION = 20
+_DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+_REFRESH = {"edgeinfer-history": ("1m", "now-30d")}
+_RANGES = ("$__rate_interval", "$__range")
+_RANGE_OF_RATE = re.compile(r"(?:rate|irate|increase)\([^\[\]]*\[([^\]:]+)\]")
+_LINE_AT = {"s": LATENCY_OBJECTIVE_SECONDS, "percentunit": OBJECTIVE}
+_LABEL_VALUES = re.compile(r"label_values\((?P<series>.+), (?P<label>\w+)\)")
+_LEGEND_LABEL = re.compile(r"\{\{(\w+)\}\}")
+# Engine series that no job of ours has.
+_WITHOUT_TARGET = ("ALERTS",)
+
+
+def lint(document: Mapping[str, Any]) -> list[str]:
+    """Every rule that a dashboard breaks, each with the panel it is about."""
+    known = known_series()
+    found = [
+        *_board(document),
+        *_variables(document, known),
+        *_annotations(document, known),
+        *_grid(document["panels"]),
+    ]
+    for panel in document["panels"]:
+        where = f"panel {panel.get('title', '')!r}"
+        found += [f"{where}: {fault}" for fault in _panel(panel, known)]
+    return found
+
+
+def _board(document: Mapping[str, Any]) -> Iterator[str]:
+    refresh, start = _REFRESH.get(document["uid"], ("5s", "now-1h"))
+    if len(document["uid"]) not in _UID_LENGTHS:
+        yield "uid: 8 to 40 characters"
+    if document.get("id") is not None:
+        yield "id: a provisioned file has none"
+    if (document.get("refresh"), document["time"]["from"]) != (refresh, start):
+        yield f"refresh and time: expected {refresh} and {start}"
+    if document.get("editable", True):
+        yield "editable: a generated board is not edited in the browser"
+    if len([panel for panel in document["panels"] if panel["type"] != "row"]) < _LEAST_PANELS:
+        yield f"fewer than {_LEAST_PANELS} panels"
+    for link in document.get("links", []):
+        if not (link.get("keepTime") and link.get("includeVars")):
+            yield f"link {link.get('title')}: keep time and variables"
+    if '"placement"' in str(document).replace("'", '"').replace('"placement": "bottom"', ""):
+        yield "placement: would hide links and annotations in a menu"
+
+
+def _variables(document: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    variables = document["templating"]["list"]
+    names = [variable["name"] for variable in variables]
+    if names[:3] != ["datasource", "job", "instance"]:
+        yield f"variables: datasource, job and instance come first, got {names}"
+    for variable in variables:
+        if not variable.get("label"):
+            yield f"variable {variable['name']}: label missing"
+        if variable["type"] == "query":
+            yield from _query_variable(variable, known)
+
+
+def _query_variable(variable: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    where = f"variable {variable['name']}"
+    asked = _LABEL_VALUES.fullmatch(variable["query"]["query"])
+    if not asked:
+        yield f"{where}: ask for label_values(series, label)"
+        return
+    yield from (f"{where}: {fault}" for fault in faults(asked["series"], known))
+    for node in selectors(asked["series"]):
+        if node.name in known and asked["label"] not in known[node.name].labels:
+            yield f"{where}: {node.name} has no label {asked['label']}, so the list would be empty"
+    wanted = {"multi": True, "includeAll": True, "allValue": ".+", "refresh": 2, "datasource": _DATASOURCE}
+    for key, value in wanted.items():
+        if variable.get(key) != value:
+            yield f"{where}: {key} must be {value!r}"
+
+
+def _annotations(document: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    found = document["annotations"]["list"]
+    if {annotation["name"] for annotation in found} != {"Alerts", "Deploys"}:
+        yield "annotations: alerts and deploys are drawn on every board"
+    for annotation in found:
+        if annotation.get("datasource") != _DATASOURCE:
+            yield f"annotation {annotation['name']}: datasource must be the variable"
+        if annotation.get("expr") != annotation["target"]["expr"]:
+            yield f"annotation {annotation['name']}: the plugin and the types must read one query"
+        yield from (f"annotation {annotation['name']}: {fault}" for fault in faults(annotation["expr"], known))
+
+
+def _grid(panels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    ids = [panel.get("id") for panel in panels]
+    titles = [panel["title"] for panel in panels if panel["type"] != "row"]
+    for title in sorted({title for title in titles if titles.count(title) > 1}):
+        yield f"panel {title!r} is there twice, so a runbook that names it leads to two places"
+    if ids != list(range(1, len(panels) + 1)):
+        yield "panel ids: 1, 2, 3 and so on, so that links to a panel last"
+    for panel in panels:
+        place = panel["gridPos"]
+        if place["x"] < 0 or place["x"] + place["w"] > _COLUMNS:
+            yield f"panel {panel.get('title')!r}: wider than the grid"
+    for one, other in combinations(panels, 2):
+        if _overlap(one["gridPos"], other["gridPos"]):
+            yield f"panels {one.get('title')!r} and {other.get('title')!r} overlap"
+
+
+def _overlap(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
+    return (
+        one["x"] < other["x"] + other["w"]
+        and other["x"] < one["x"] + one["w"]
+        and one["y"] < other["y"] + other["h"]
+        and other["y"] < one["y"] + one["h"]
+    )
+
+
+def _panel(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    if panel["type"] not in PANEL_TYPES:
+        yield f"type {panel['type']}: the console does not draw it"
+    if not panel.get("title"):
+        yield "title missing"
+    if panel["type"] == "row":
+        return
+    description = panel.get("description", "")
+    if len(description) < _LEAST_DESCRIPTION or description[-1] not in ".?":
+        yield "description: a sentence that a newcomer understands"
+    if panel["type"] != "text":
+        yield from _drawn(panel, known)
+
+
+def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    unit = panel["fieldConfig"]["defaults"].get("unit")
+    if unit not in UNITS:
+        yield f"unit {unit!r}: not one of Grafana's that we use"
+    if panel.get("datasource") != _DATASOURCE:
+        yield "datasource: must be the variable"
+    if not panel.get("targets"):
+        yield "targets: a panel without a query shows nothing"
+    if not panel.get("links"):
+        yield "links: lead on to another board, by the panel's drill or its row's"
+    refs = [target["refId"] for target in panel.get("targets", [])]
+    if len(refs) != len(set(refs)):
+        yield f"queries {refs}: two of one refId, of which Grafana draws one"
+    for link in panel.get("links", []):
+        if "${__url_time_range}" not in link["url"] or "${__all_variables}" not in link["url"]:
+            yield f"link {link['title']}: keep time and variables"
+    yield from _threshold_line(panel)
+    for target in panel.get("targets", []):
+        yield from _target(panel, target, known)
+    if panel["type"] != "table" and not any(faults(target["expr"], known) for target in panel.get("targets", [])):
+        yield from _overrides(panel, known)
+
+
+def _threshold_line(panel: Mapping[str, Any]) -> Iterator[str]:
+    defaults = panel["fieldConfig"]["defaults"]
+    style = defaults.get("custom", {}).get("thresholdsStyle", {}).get("mode", "off")
+    values = [step["value"] for step in defaults["thresholds"]["steps"] if step["value"] is not None]
+    wanted = _LINE_AT.get(defaults["unit"])
+    if style != "off" and wanted is not None and wanted not in values:
+        yield f"thresholds: the line must stand at the objective {wanted}, got {values}"
+
+
+def _target(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    expression = target["expr"]
+    problems = faults(expression, known)
+    yield from (f"query {target['refId']}: {problem}" for problem in problems)
+    if problems:
+        return
+    if target.get("datasource") != _DATASOURCE:
+        yield f"query {target['refId']}: datasource must be the variable"
+    for window in _RANGE_OF_RATE.findall(expression):
+        if window not in _RANGES:
+            yield f"query {target['refId']}: rate over [{window}] in place of [$__rate_interval]"
+    yield from _scope(target, known)
+    yield from _unit(panel, target, known)
+    if panel["type"] != "table":
+        yield from _legend(target)
+
+
+def _unit(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    shown, is_of = panel["fieldConfig"]["defaults"]["unit"], unit_of(target["expr"], known)
+    wanted = CATALOG_UNITS.get(is_of, shown)
+    if shown != wanted and {shown, wanted} != {"none", "short"}:
+        yield f"query {target['refId']}: it gives {is_of}, which Grafana calls {wanted!r}; the panel says {shown!r}"
+
+
+def _scope(target: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    for node in selectors(target["expr"]):
+        if node.name in _WITHOUT_TARGET:
+            continue
+        labels = {matcher.name for matcher in node.matchers.matchers}
+        for name in ("job", "instance"):
+            if name in known[node.name].labels and name not in labels:
+                yield f"query {target['refId']}: {node.name} does not follow the variable ${name}"
+
+
+def _legend(target: Mapping[str, Any]) -> Iterator[str]:
+    legend = target.get("legendFormat", "")
+    if not legend:
+        yield f"query {target['refId']}: a legend is missing"
+    tree = promql_parser.parse(substituted(target["expr"]))
+    left = _labels_left(tree)
+    for label in sorted(left - set(_LEGEND_LABEL.findall(legend))):
+        yield f"query {target['refId']}: several series differ by {label}, which the legend does not show"
+    for label in sorted(set(_LEGEND_LABEL.findall(legend)) - left - _labels_brought(tree)):
+        yield f"query {target['refId']}: no series has the label {label} that the legend shows"
+
+
+def _overrides(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+    """A color or a name for a series that no query gives would never be seen."""
+    legends = [_legend_pattern(target, known) for target in panel.get("targets", [])]
+    for override in panel["fieldConfig"].get("overrides", []):
+        name = override["matcher"]["options"]
+        if not any(re.fullmatch(legend, name) for legend in legends):
+            yield f"override {name!r}: no query gives a series of this name"
+
+
+def _legend_pattern(target: Mapping[str, Any], known: Mapping[str, Known]) -> str:
+    closed: dict[str, set[str]] = {}
+    for node in selectors(target["expr"]):
+        for label, values in (known[node.name].values if node.name in known else {}).items():
+            closed.setdefault(label, set()).update(values)
+
+    def one_of(label: str) -> str:
+        return f"({'|'.join(map(re.escape, sorted(closed[label])))})" if label in closed else ".+"
+
+    parts = _LEGEND_LABEL.split(target.get("legendFormat", ""))
+    # Text and labels take turns.
+    return "".join(one_of(part) if at % 2 else re.escape(part) for at, part in enumerate(parts))
+
+
+def _labels_brought(tree: Any) -> set[str]:
+    """Labels that group_left takes over from the other side."""
+    found = set().union(*(_labels_brought(child) for child in children(tree)))
+    card = tree.modifier.card if isinstance(tree, promql_parser.BinaryExpr) and tree.modifier else None
+    return found if card is None else found | set(tree.modifier.group_labels or ())
+
+
+def _labels_left(tree: Any) -> set[str]:
+    """Labels by which the series of a result differ, from its outermost aggregations."""
+    if isinstance(tree, promql_parser.AggregateExpr):
+        return set(by_labels(tree))
+    inner = children(tree)
+    found = set().union(*(_labels_left(child) for child in inner)) if inner else set()
+    function = getattr(getattr(tree, "func", None), "name", "")
+    return found - {"le"} if function == "histogram_quantile" else found

@@ -1,0 +1,164 @@
+"""promtool's unit tests from alert entries: each fires, waits, resolves, and stays silent beside its neighbours."""
+
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edgeinfer.monitoring import recording, rules
+from edgeinfer.monitoring.alerts.entry import Alert
+from edgeinfer.monitoring.alerts.proof import Values
+from tools.promql_tree import names_in
+
+_LABEL_OF = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test file beside the rules that it needs.
+
+    Args:
+        name: of both files.
+        rules: the rule groups.
+        test: promtool's document without `rule_files`.
+    """
+
+    name: str
+    rules: list[dict[str, Any]]
+    test: dict[str, Any]
+
+
+def case_of(alert: Alert, *, expression: str = "", hold: str | None = None, name: str = "") -> Case:
+    """The test of one alert, with its expression or hold replaced for a mutant."""
+    changed = replace_unchecked(alert, expression or alert.expression, alert.hold if hold is None else hold)
+    # A recorded series that the situations give themselves is not computed a second time.
+    needed = _recordings_for(names_in(changed["expr"]) - _given(alert))
+    groups = [{"name": "needed", "rules": needed}] if needed else []
+    groups.append({"name": "alert", "rules": [changed]})
+    return Case(name or alert.name, groups, _test(alert))
+
+
+def replace_unchecked(alert: Alert, expression: str, hold: str) -> dict[str, Any]:
+    """The rule of an alert with other parts, as Prometheus reads it."""
+    rule: dict[str, Any] = rules.alert_group("alert", [alert])["rules"][0]
+    rule["expr"] = expression
+    rule.pop("for", None)
+    return rule | ({"for": hold} if hold else {})
+
+
+def _given(alert: Alert) -> set[str]:
+    situations = [alert.proof.series, *(near.series for near in (*alert.neighbours, *alert.also_fires))]
+    return {series.split("{", 1)[0] for situation in situations for series in situation}
+
+
+def _recordings_for(names: set[str]) -> list[dict[str, Any]]:
+    every = [rule for group in recording.groups() for rule in group.rules]
+    wanted: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        waiting -= wanted
+        wanted |= waiting
+        waiting = {name for rule in every if rule.record.name in wanted for name in names_in(rule.expression)} - wanted
+    found = [rule for rule in every if rule.record.name in wanted]
+    group: dict[str, Any] = rules.recording_group(recording.Group("needed", tuple(found)))
+    rendered: list[dict[str, Any]] = group["rules"]
+    return rendered
+
+
+def _test(alert: Alert) -> dict[str, Any]:
+    interval = alert.proof.interval_seconds
+    checks = [(alert.proof.fires_at, True), *([] if alert.always else [(alert.proof.resolves_at, False)])]
+    if alert.proof.waits_at is not None:
+        checks.append((alert.proof.waits_at, False))
+    proof = _group("the proof", alert, alert.proof.series, sorted(checks), with_texts=True)
+    silent = [_group(f"silent: {near.why}", alert, near.series, [(near.at, False)]) for near in alert.neighbours]
+    firing = [_group(f"fires too: {near.why}", alert, near.series, [(near.at, True)]) for near in alert.also_fires]
+    return {"evaluation_interval": f"{interval}s", "tests": [proof, *silent, *firing]}
+
+
+def _group(
+    title: str,
+    alert: Alert,
+    series: Mapping[str, Values],
+    checks: Sequence[tuple[int, bool]],
+    *,
+    with_texts: bool = False,
+) -> dict[str, Any]:
+    interval = alert.proof.interval_seconds
+    group: dict[str, Any] = {
+        "name": title,
+        "interval": f"{interval}s",
+        "input_series": [{"series": name, "values": notation(value, interval)} for name, value in series.items()],
+    }
+    if with_texts:
+        group["alert_rule_test"] = [
+            {"eval_time": f"{at}s", "alertname": alert.name, "exp_alerts": [_expected(alert)] if fires else []}
+            for at, fires in checks
+        ]
+    else:
+        # What stands beside the proof asks only whether it fires: its texts depend on the situation.
+        active = f'count(ALERTS{{alertname="{alert.name}", alertstate="firing"}}) or vector(0)'
+        group["promql_expr_test"] = [
+            {
+                "expr": active,
+                "eval_time": f"{at}s",
+                "exp_samples": [{"labels": "{}", "value": 1 if fires else 0}],
+            }
+            for at, fires in checks
+        ]
+    return group
+
+
+def _expected(alert: Alert) -> dict[str, Any]:
+    labels = dict(alert.proof.labels)
+    texts = alert.annotations | {"description": alert.proof.says}
+    filled = {name: _LABEL_OF.sub(lambda match: labels.get(match[1], ""), text) for name, text in texts.items()}
+    return {"exp_labels": labels | alert.labels, "exp_annotations": filled}
+
+
+def notation(values: Values, interval: int) -> str:
+    """The values as promtool writes series: start+step x repetitions."""
+    parts: list[str] = []
+    reached = 0.0
+    for value, seconds in values.segments:
+        count = seconds // interval
+        if value is None:
+            parts += ["_"] * count
+        elif values.counts:
+            step = value * interval
+            parts.append(f"{reached!r}+{step!r}x{count - 1}")
+            reached = round(reached + step * count, 9)
+        else:
+            parts.append(f"{float(value)!r}x{count - 1}" if count > 1 else repr(float(value)))
+    return " ".join(parts)
+
+
+def run(promtool: Path, cases: Iterable[Case], folder: Path) -> dict[str, str]:
+    """Run many test files at once; the name of each failed case to what promtool says about it.
+
+    Raises:
+        subprocess.SubprocessError: promtool did not get through.
+    """
+    names = [_write(case, folder) for case in cases]
+    command = [str(promtool), "test", "rules", *(f"{name}.test.yml" for name in names)]
+    # One stream, because promtool names the file on one and says what failed on the other.
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
+    )
+    told = done.stdout
+    parts = re.split(r"^Unit Testing:\s+", told, flags=re.MULTILINE)[1:]
+    results = {part.split(".test.yml", 1)[0].strip(): part for part in parts}
+    if set(results) != set(names):
+        raise subprocess.SubprocessError(f"promtool ran {len(results)} of {len(names)} files: {told[-2000:]}")
+    return {name: part for name, part in results.items() if "SUCCESS" not in part}
+
+
+def _write(case: Case, folder: Path) -> str:
+    (folder / f"{case.name}.rules.yml").write_text(rules.to_yaml({"groups": case.rules}), encoding="utf-8")
+    document = {"rule_files": [f"{case.name}.rules.yml"], **case.test}
+    (folder / f"{case.name}.test.yml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return case.name
