@@ -1,0 +1,85 @@
+"""The console as an ASGI application of its own: it is up when the gateway is down."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from edgeinfer.console.alertmanager import Alertmanager
+from edgeinfer.console.alerts import Alerts
+from edgeinfer.console.answers import Body
+from edgeinfer.console.assets import Assets, load_assets
+from edgeinfer.console.guard import Guard
+from edgeinfer.console.library import Library
+from edgeinfer.console.notifications import Inbox
+from edgeinfer.console.prometheus import Prometheus
+from edgeinfer.console.refresh import SCRAPE_SECONDS, Refresher
+from edgeinfer.console.routes import Parts, api_router, operations_router, pages_router
+from edgeinfer.console.sharing import Shared
+from edgeinfer.console.status import StatusReader
+from edgeinfer.web.problems import install_problems
+
+_CONNECTIONS = 16
+
+
+def build_app(  # noqa: PLR0913 - each is a thing that the caller may want another way
+    *,
+    dashboards: Path,
+    prometheus_url: str,
+    alertmanager_url: str,
+    runbooks: Path | None = None,
+    hosts: Iterable[str] = (),
+    assets: Assets | None = None,
+    clock: Callable[[], float] = time.time,
+    scrape_seconds: float = SCRAPE_SECONDS,
+) -> ASGIApp:
+    """The console.
+
+    Args:
+        dashboards: folder of dashboard JSON files.
+        prometheus_url: address of Prometheus.
+        alertmanager_url: address of Alertmanager, or empty.
+        runbooks: folder of `<alert name>.md`.
+        hosts: names under which browsers reach it, beside loopback; empty where any name may be.
+        assets: the files of the pages, if not the shipped ones.
+        clock: seconds since 1970.
+        scrape_seconds: scrape interval of that Prometheus.
+    """
+    parts: list[Parts] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            prometheus = Prometheus(http, prometheus_url)
+            status = StatusReader(prometheus, clock)
+            library = Library(dashboards)
+            refresher = Refresher(library, prometheus, status, clock, scrape_seconds)
+            alerts = Alerts(prometheus, Alertmanager(http, alertmanager_url), runbooks)
+            bodies: Shared[tuple[Any, ...], Body] = Shared(scrape_seconds, most=64)
+            parts.append(Parts(library, refresher, status, alerts, Inbox(clock), bodies, clock))
+            try:
+                yield
+            finally:
+                parts.clear()
+                await bodies.close()
+                await refresher.close()
+
+    app = FastAPI(
+        title="EdgeInfer console",
+        version=version("edgeinfer"),
+        lifespan=lifespan,
+        docs_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(api_router(lambda: parts[0]))
+    app.include_router(operations_router(lambda: parts[0]))
+    app.include_router(pages_router(assets or load_assets()))
+    install_problems(app, docs="/openapi.json")
+    return Guard(app, tuple(hosts))

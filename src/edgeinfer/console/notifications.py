@@ -1,0 +1,72 @@
+"""What Alertmanager sent to the console: one log line each, the newest kept for the Alerts page."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from edgeinfer.errors import InvalidBody
+
+_log = logging.getLogger(__name__)
+_KEPT = 200
+_LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING}
+
+
+class _Alert(msgspec.Struct, frozen=True):
+    """One alert of a webhook message, version 4."""
+
+    status: str
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    startsAt: str = ""  # noqa: N815 - as Alertmanager writes it
+    endsAt: str = ""  # noqa: N815 - as Alertmanager writes it
+
+
+class _Message(msgspec.Struct, frozen=True):
+    """A webhook message."""
+
+    alerts: list[_Alert]
+    receiver: str = ""
+
+
+class Inbox:
+    """The newest notifications, in memory only.
+
+    Args:
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._kept: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+
+    def receive(self, body: bytes) -> int:
+        """Take a message; tells how many alerts were in it.
+
+        Raises:
+            InvalidBody: not a webhook message.
+        """
+        try:
+            message = msgspec.json.decode(body, type=_Message)
+        except msgspec.DecodeError as failure:
+            raise InvalidBody("notification", str(failure), "Send Alertmanager's webhook JSON.") from failure
+        for alert in message.alerts:
+            self._take(alert, message.receiver)
+        return len(message.alerts)
+
+    def newest_first(self) -> list[dict[str, Any]]:
+        """What was received."""
+        return list(reversed(self._kept))
+
+    def _take(self, alert: _Alert, receiver: str) -> None:
+        name = alert.labels.get("alertname", "")
+        summary = alert.annotations.get("summary", "")
+        severity = alert.labels.get("severity", "")
+        level = logging.INFO if alert.status == "resolved" else _LEVELS.get(severity, logging.INFO)
+        told = {"alert": name, "status": alert.status, "severity": severity, "labels": alert.labels}
+        _log.log(level, "alert %s %s: %s", name, alert.status, summary, extra=told | {"receiver": receiver})
+        self._kept.append(
+            told | {"summary": summary, "since": alert.startsAt, "until": alert.endsAt, "received": self._clock()}
+        )

@@ -1,0 +1,286 @@
+"""One refresh of a dashboard: every query of its visible panels, asked at once, answered in one document."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from edgeinfer.console import annotations
+from edgeinfer.console.expressions import Choice, Expansion
+from edgeinfer.console.frames import Frame, instant_frame, range_frame
+from edgeinfer.console.library import Dashboard, Library, Panel, Target, annotation_expression
+from edgeinfer.console.prometheus import Prometheus
+from edgeinfer.console.ranges import TimeRange, parse_duration, parse_range, rate_interval, step_for
+from edgeinfer.console.sharing import Shared
+from edgeinfer.console.status import Status, StatusReader
+from edgeinfer.console.variables import Variable, resolve_variables
+from edgeinfer.errors import EngineError, InvalidBody
+
+SCRAPE_SECONDS = 5.0
+_KEEP_SECONDS = 10.0
+_DEADLINE_SECONDS = 20.0
+_MOST_PANELS = 100
+_WIDTHS = (100, 2000)
+# Widths of nearly the same size share their queries.
+_WIDTH_GRID = 100
+_MOST_EXEMPLARS = 60
+_AWAY = ("starting", "unreachable")
+
+
+class PanelView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A panel that is on the screen, and how many points wide it is."""
+
+    id: int
+    width: int = 600
+
+
+class RefreshRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
+    """What a viewer asks for; there is no place in it for a query."""
+
+    start: str
+    end: str
+    panels: tuple[PanelView, ...] = ()
+    variables: dict[str, tuple[str, ...]] = {}
+
+    def key(self) -> tuple[Any, ...]:
+        """Equal for viewers that see the same."""
+        views = tuple(sorted((view.id, _points(view.width)) for view in self.panels))
+        return (self.start, self.end, views, tuple(sorted(self.variables.items())))
+
+
+def read_request(body: bytes) -> RefreshRequest:
+    """The request in a body.
+
+    Raises:
+        InvalidBody: not JSON, a field that does not belong, or too many panels.
+    """
+    try:
+        request = msgspec.json.decode(body, type=RefreshRequest)
+    except msgspec.DecodeError as failure:
+        raise InvalidBody("body", str(failure), "Send from, to, panels and variables.") from failure
+    if len(request.panels) > _MOST_PANELS:
+        raise InvalidBody("panels", f"more than {_MOST_PANELS}", "Ask for the visible ones.")
+    return request
+
+
+@dataclass(frozen=True, slots=True)
+class PanelAnswer:
+    """What one panel shows.
+
+    Args:
+        time: from when to when, which may be the panel's own.
+        errors: of queries that failed, each with ref, kind and message.
+        exemplars: single requests behind a histogram, each with time, value and labels.
+    """
+
+    time: TimeRange
+    frames: list[Frame]
+    errors: list[dict[str, str]]
+    exemplars: list[dict[str, Any]]
+
+    def as_document(self) -> dict[str, Any]:
+        """What goes over the wire."""
+        return {
+            "start": self.time.start,
+            "end": self.time.end,
+            "frames": [frame.as_document() for frame in self.frames],
+            "errors": self.errors,
+            "exemplars": self.exemplars,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """Everything that the visible panels of a dashboard show at one moment.
+
+    Args:
+        now: seconds since 1970 of the newest scrape that can be in it.
+    """
+
+    now: float
+    time: TimeRange
+    variables: list[Variable]
+    panels: dict[int, PanelAnswer]
+    annotations: list[dict[str, Any]]
+    status: Status
+
+    def as_document(self) -> dict[str, Any]:
+        """What goes over the wire."""
+        return {
+            "now": self.now,
+            "start": self.time.start,
+            "end": self.time.end,
+            "variables": [one.as_document() for one in self.variables],
+            "panels": {str(number): answer.as_document() for number, answer in self.panels.items()},
+            "annotations": self.annotations,
+            "status": self.status.as_document(),
+        }
+
+
+class Refresher:
+    """Answers refreshes; identical queries of different viewers run once.
+
+    Args:
+        library: the dashboards.
+        prometheus: whom to ask.
+        status: read along with each refresh.
+        clock: seconds since 1970.
+        scrape_seconds: interval of Prometheus, the shortest step there is.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        prometheus: Prometheus,
+        status: StatusReader,
+        clock: Callable[[], float],
+        scrape_seconds: float = SCRAPE_SECONDS,
+    ) -> None:
+        self._library = library
+        self._prometheus = prometheus
+        self._status = status
+        self._clock = clock
+        self._scrape_seconds = scrape_seconds
+        self._series: Shared[tuple[Any, ...], list[dict[str, Any]]] = Shared(_KEEP_SECONDS)
+
+    def now(self) -> float:
+        """The time of the newest scrape that can be complete, so that all viewers ask for the same moment."""
+        return self._clock() // self._scrape_seconds * self._scrape_seconds
+
+    async def refresh(self, uid: str, request: RefreshRequest) -> Refreshed:
+        """Everything that the visible panels of a dashboard show.
+
+        Raises:
+            UnknownDashboard: no file has this uid.
+            InvalidBody: a time, panel or variable that is none.
+        """
+        dashboard = self._library.get(uid)
+        now = self.now()
+        time = parse_range(request.start, request.end, now)
+        panels = [(_panel(dashboard, view.id), _points(view.width)) for view in request.panels]
+        variables = await resolve_variables(dashboard, request.variables, time, self._prometheus)
+        choices = {one.name: one.choice for one in variables}
+        answers, events, status = await asyncio.gather(
+            asyncio.gather(*(self._panel(panel, points, time, choices) for panel, points in panels)),
+            self._annotations(dashboard, time, choices),
+            self._status.read(),
+        )
+        if any(error["kind"] in _AWAY for answer in answers for error in answer.errors):
+            self._series.forget()  # kept answers beside failures would look like measurements of now
+        found = {panel.id: answer for (panel, _), answer in zip(panels, answers, strict=True)}
+        return Refreshed(now, time, variables, found, events, status)
+
+    async def variables(self, uid: str, request: RefreshRequest) -> list[Variable]:
+        """The variables of a dashboard alone."""
+        time = parse_range(request.start, request.end, self.now())
+        return await resolve_variables(self._library.get(uid), request.variables, time, self._prometheus)
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        await self._series.close()
+        await self._status.close()
+
+    async def _panel(self, panel: Panel, points: int, time: TimeRange, choices: Mapping[str, Choice]) -> PanelAnswer:
+        if panel.time_from_seconds:
+            time = TimeRange(time.end - panel.time_from_seconds, time.end)
+        points = min(points, panel.most_points or points)
+        asked = [self._target(panel, target, points, time, choices) for target in panel.targets]
+        answers = await asyncio.gather(*asked)
+        frames = [frame for found, _ in answers for frame in found]
+        errors = [error for _, error in answers if error]
+        return PanelAnswer(time, frames, errors, await self._exemplars(panel, time, choices))
+
+    async def _target(
+        self, panel: Panel, target: Target, points: int, time: TimeRange, choices: Mapping[str, Choice]
+    ) -> tuple[list[Frame], dict[str, str] | None]:
+        least = target.least_step_seconds or panel.least_step_seconds or self._scrape_seconds
+        step = step_for(time.seconds, points, max(least, self._scrape_seconds))
+        window = rate_interval(step, self._scrape_seconds)
+        expression = Expansion(time, step, window, choices).expand(target.expression)
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                return await self._frames(target, expression, time, step), None
+        except EngineError as failure:
+            return [], {"ref": target.ref, "kind": failure.kind, "message": f"{failure.thing}: {failure.fault}"}
+        except TimeoutError:
+            fault = f"no answer within {_DEADLINE_SECONDS:g} s"
+            return [], {"ref": target.ref, "kind": "timeout", "message": fault}
+
+    async def _frames(self, target: Target, expression: str, time: TimeRange, step: float) -> list[Frame]:
+        frames = []
+        if target.is_range:
+            aligned = time.aligned(step)
+            frames.append(range_frame(target, await self._range(expression, aligned, step), aligned, step))
+        if target.is_instant:
+            key = ("instant", expression, time.end)
+            series = await self._series.get(key, lambda: self._prometheus.query(expression, time.end))
+            frames.append(instant_frame(target, series, time.end))
+        return frames
+
+    async def _range(self, expression: str, aligned: TimeRange, step: float) -> list[dict[str, Any]]:
+        key = ("range", expression, aligned.start, aligned.end, step)
+
+        async def ask() -> list[dict[str, Any]]:
+            return await self._prometheus.query_range(expression, aligned.start, aligned.end, step)
+
+        return await self._series.get(key, ask)
+
+    async def _exemplars(self, panel: Panel, time: TimeRange, choices: Mapping[str, Choice]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for target in panel.targets:
+            if not target.wants_exemplars:
+                continue
+            step = step_for(time.seconds, 600, self._scrape_seconds)
+            expansion = Expansion(time, step, rate_interval(step, self._scrape_seconds), choices)
+            expression = expansion.expand(target.expression)
+            try:
+                found += await self._ask_exemplars(expression, time)
+            except EngineError:
+                continue  # a server without exemplars has none to show; the query itself tells of real trouble
+        points = [
+            {"time": one["timestamp"], "value": float(one["value"]), "labels": one["labels"]}
+            for series in found
+            for one in series["exemplars"]
+        ]
+        return sorted(points, key=lambda one: -one["value"])[:_MOST_EXEMPLARS]
+
+    async def _ask_exemplars(self, expression: str, time: TimeRange) -> list[dict[str, Any]]:
+        key = ("exemplars", expression, time.start, time.end)
+        return await self._series.get(key, lambda: self._prometheus.exemplars(expression, time.start, time.end))
+
+    async def _annotations(
+        self, dashboard: Dashboard, time: TimeRange, choices: Mapping[str, Choice]
+    ) -> list[dict[str, Any]]:
+        found = await asyncio.gather(*(self._events(one, time, choices) for one in dashboard.annotations))
+        return [event for events in found for event in events]
+
+    async def _events(
+        self, annotation: Mapping[str, Any], time: TimeRange, choices: Mapping[str, Choice]
+    ) -> list[dict[str, Any]]:
+        least = parse_duration(str(annotation.get("step") or "")) or self._scrape_seconds
+        step = step_for(time.seconds, 300, least)
+        window = rate_interval(step, self._scrape_seconds)
+        expression = Expansion(time, step, window, choices).expand(annotation_expression(annotation))
+        try:
+            series = await self._range(expression, time.aligned(step), step)
+        except EngineError as failure:
+            return [{"name": str(annotation.get("name", "")), "error": f"{failure.thing}: {failure.fault}"}]
+        return annotations.events(annotation, series, step)
+
+
+def _panel(dashboard: Dashboard, panel_id: int) -> Panel:
+    if panel_id not in dashboard.panels:
+        raise InvalidBody(f"panel {panel_id}", "this dashboard has none of this id", "Reload the page.")
+    return dashboard.panels[panel_id]
+
+
+def _points(width: int) -> int:
+    least, most = _WIDTHS
+    return min(most, max(least, width // _WIDTH_GRID * _WIDTH_GRID))
+
+
+def panel_ids(dashboard: Dashboard) -> Sequence[int]:
+    """Every panel that asks something."""
+    return [panel.id for panel in dashboard.panels.values() if panel.targets]

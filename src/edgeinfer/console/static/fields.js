@@ -1,0 +1,130 @@
+// What a dashboard says of a series: unit, thresholds, mappings, color, with its overrides applied.
+
+import { format, formatParts, knowsUnit } from "./units.js";
+import { namedColor, paletteColor } from "./theme.js";
+
+const DEFAULT_STEPS = [{ value: null, color: "green" }, { value: 80, color: "red" }];
+
+// A field is a series or a table column: { name, labels, ref, kind }.
+export function fieldConfig(panel, field) {
+  const defaults = panel.fieldConfig?.defaults || {};
+  const config = { ...defaults, custom: { ...(defaults.custom || {}) } };
+  for (const override of panel.fieldConfig?.overrides || []) {
+    if (matches(override.matcher, field)) override.properties.forEach((one) => apply(config, one));
+  }
+  return config;
+}
+
+function matches(matcher, field) {
+  const wanted = matcher.options;
+  switch (matcher.id) {
+    case "byName": return field.name === wanted;
+    case "byNames": return (wanted.names || []).includes(field.name) !== (wanted.mode === "exclude");
+    case "byRegexp": return regex(wanted).test(field.name);
+    case "byFrameRefID": return field.ref === wanted;
+    case "byType": return field.kind === wanted;
+    default: return false;
+  }
+}
+
+export function regex(text) {
+  const slashed = /^\/(.*)\/([a-z]*)$/s.exec(text);
+  try {
+    return slashed ? new RegExp(slashed[1], slashed[2].replace("g", "")) : new RegExp(text);
+  } catch {
+    return /$^/;
+  }
+}
+
+function apply(config, property) {
+  if (property.id.startsWith("custom.")) config.custom[property.id.slice(7)] = property.value;
+  else config[property.id] = property.value;
+}
+
+// The text of a value: a mapping's, or the number with its unit; and the mapping's color.
+export function display(value, config) {
+  const mapped = mapping(value, config.mappings);
+  if (mapped?.text) return { text: mapped.text, suffix: "", color: mapped.color ? namedColor(mapped.color) : "", mapped: true };
+  const color = mapped?.color ? namedColor(mapped.color) : "";
+  if (value === null || value === undefined) return { text: config.noValue || "–", suffix: "", color, absent: true };
+  if (typeof value === "string") return { text: value, suffix: "", color };
+  return { ...formatParts(value, config.unit, config.decimals ?? null), color };
+}
+
+export function displayText(value, config) {
+  const mapped = mapping(value, config.mappings);
+  if (mapped?.text) return mapped.text;
+  if (value === null || value === undefined) return config.noValue || "–";
+  return typeof value === "string" ? value : format(value, config.unit, config.decimals ?? null);
+}
+
+function mapping(value, mappings) {
+  for (const one of mappings || []) {
+    const found = MAPPINGS[one.type]?.(one.options, value);
+    if (found) return found;
+  }
+  return null;
+}
+
+const MAPPINGS = {
+  value: (options, value) => (value === null || value === undefined ? undefined : options[String(value)]),
+  range: (options, value) =>
+    typeof value === "number" && value >= (options.from ?? -Infinity) && value <= (options.to ?? Infinity) ? options.result : undefined,
+  regex: (options, value) => (typeof value === "string" && regex(options.pattern).test(value) ? options.result : undefined),
+  special: (options, value) => (SPECIAL[options.match]?.(value) ? options.result : undefined),
+};
+const SPECIAL = {
+  null: (value) => value === null || value === undefined,
+  nan: (value) => Number.isNaN(value),
+  "null+nan": (value) => value === null || value === undefined || Number.isNaN(value),
+  true: (value) => value === true,
+  false: (value) => value === false,
+  empty: (value) => value === "",
+};
+
+// Steps with their colors and, for a share of the range, their real values.
+export function thresholdSteps(config, low = config.min ?? 0, high = config.max ?? 100) {
+  const thresholds = config.thresholds || { mode: "absolute", steps: DEFAULT_STEPS };
+  return thresholds.steps.map((step) => ({
+    color: namedColor(step.color),
+    value: step.value === null || step.value === undefined ? -Infinity
+      : thresholds.mode === "percentage" ? low + ((high - low) * step.value) / 100 : step.value,
+  }));
+}
+
+export function thresholdColor(value, config) {
+  let color = "";
+  for (const step of thresholdSteps(config)) if (value >= step.value) color = step.color;
+  return color;
+}
+
+export function seriesColor(config, index, value) {
+  const mode = config.color?.mode || "palette-classic";
+  if (mode === "fixed") return namedColor(config.color.fixedColor || "blue");
+  if (mode === "thresholds") return thresholdColor(value ?? -Infinity, config);
+  return paletteColor(index);
+}
+
+// What the console does not know of a panel's fields, in words.
+const KNOWN_COLOR_MODES = ["fixed", "thresholds", "palette-classic"];
+const KNOWN_MATCHERS = ["byName", "byNames", "byRegexp", "byFrameRefID", "byType"];
+const KNOWN_PROPERTIES = ["color", "decimals", "description", "displayName", "filterable", "links", "mappings", "max", "min", "noValue", "thresholds", "unit", "custom"];
+
+export function fieldNotices(panel, knownCustom) {
+  const found = [];
+  const property = (id, value) => {
+    if (id === "unit" && !knowsUnit(value)) found.push(`unit ${value}`);
+    else if (id === "color" && value?.mode && !KNOWN_COLOR_MODES.includes(value.mode)) found.push(`color mode ${value.mode}`);
+    else if (id === "mappings") (value || []).forEach((one) => one.type in MAPPINGS || found.push(`value mapping ${one.type}`));
+    else if (id === "links" && value?.length) found.push("data links");
+    else if (id.startsWith("custom.") ? !knownCustom.includes(id.slice(7)) : !KNOWN_PROPERTIES.includes(id)) found.push(`option ${id}`);
+  };
+  const defaults = panel.fieldConfig?.defaults || {};
+  for (const [id, value] of Object.entries(defaults)) property(id, value);
+  for (const name of Object.keys(defaults.custom || {})) property(`custom.${name}`);
+  for (const override of panel.fieldConfig?.overrides || []) {
+    if (!KNOWN_MATCHERS.includes(override.matcher.id)) found.push(`override matcher ${override.matcher.id}`);
+    override.properties.forEach((one) => property(one.id, one.value));
+  }
+  return found;
+}

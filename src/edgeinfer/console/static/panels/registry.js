@@ -1,0 +1,40 @@
+// The panel types that the console draws; any other says so in its place.
+
+import { part } from "../api.js";
+import * as bargauge from "./bargauge.js";
+import * as stat from "./stat.js";
+import * as statetimeline from "./statetimeline.js";
+import * as timeseries from "./timeseries.js";
+
+const KINDS = {
+  bargauge: [bargauge.BarGauge, bargauge.notices],
+  stat: [stat.Stat, stat.notices],
+  "state-timeline": [statetimeline.StateTimeline, statetimeline.notices],
+  timeseries: [timeseries.TimeSeries, timeseries.notices],
+};
+
+// Kinds that the first dashboard has none of: fetched by those that have some.
+const LATER = {
+  gauge: () => part(import("./gauge.js")).then(({ Gauge, notices }) => [Gauge, notices]),
+  table: () => part(import("./table.js")).then(({ Table, notices }) => [Table, notices]),
+  text: () => part(import("./text.js")).then(({ Text, notices }) => [Text, notices]),
+};
+
+// Make ready to draw these kinds; an unknown one is left to say so in its panel.
+export async function prepare(kinds) {
+  const missing = [...new Set(kinds)].filter((kind) => kind in LATER && !(kind in KINDS));
+  await Promise.all(missing.map(async (kind) => (KINDS[kind] = await LATER[kind]())));
+}
+
+export const knowsKind = (kind) => kind in KINDS;
+
+export const makeDrawing = (context) => new KINDS[context.panel.type][0](context);
+
+// What the console leaves out of a panel, in words; empty where it draws everything.
+export function noticesOf(panel) {
+  if (!knowsKind(panel.type)) return [];
+  const found = KINDS[panel.type][1](panel);
+  if (panel.repeat) found.push("repeating for each value of a variable");
+  if (panel.type !== "table" && panel.transformations?.length) found.push(...panel.transformations.map((one) => `transformation ${one.id}`));
+  return [...new Set(found)];
+}

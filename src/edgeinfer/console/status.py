@@ -1,0 +1,99 @@
+"""What every page says above its content: whether Prometheus answers, and whether the results are synthetic."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from edgeinfer.console.prometheus import Prometheus
+from edgeinfer.console.sharing import Shared
+from edgeinfer.errors import EngineError
+
+_BACKENDS = "count by (backend, device) (hailo_runtime_info)"
+_FIRING = 'count by (severity) (ALERTS{alertstate="firing", severity!="none"})'
+_SCRAPED = "count(up)"
+# Prometheus looks for targets every 5 s, and a rate needs two scrapes.
+_FIRST_DATA_SECONDS = 12
+_KEEP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of what the console depends on.
+
+    Args:
+        prometheus: "ok", "collecting" (it has no data yet), "starting", "unreachable", "timeout" or "refused".
+        message: what to do, where it is not ok.
+        first_data_seconds: while collecting, how long until there is something to draw.
+        backends: what computes the answers, as `{backend, device}`.
+        firing: alerts that fire, by severity.
+    """
+
+    prometheus: str
+    message: str = ""
+    first_data_seconds: int = 0
+    backends: tuple[dict[str, str], ...] = ()
+    firing: dict[str, int] | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        """What the browser reads."""
+        return asdict(self)
+
+
+class StatusReader:
+    """Reads the status, at most once at a time for all viewers.
+
+    Args:
+        prometheus: whom to ask.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, prometheus: Prometheus, clock: Callable[[], float]) -> None:
+        self._prometheus = prometheus
+        self._clock = clock
+        self._shared: Shared[str, Status] = Shared(_KEEP_SECONDS)
+
+    async def read(self) -> Status:
+        """The status now."""
+        return await self._shared.get("status", self._read)
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        await self._shared.close()
+
+    async def _read(self) -> Status:
+        try:
+            return await self._ask()
+        except EngineError as failure:
+            return Status(failure.kind, f"{failure.thing}: {failure.fault}. {failure.remedy}")
+
+    async def _ask(self) -> Status:
+        now = self._clock()
+        if not await self._prometheus.query(_SCRAPED, now):
+            return await self._collecting(now)
+        backends = await self._prometheus.query(_BACKENDS, now)
+        firing = await self._prometheus.query(_FIRING, now)
+        return Status(
+            "ok",
+            backends=tuple(
+                {"backend": one["metric"].get("backend", ""), "device": one["metric"].get("device", "")}
+                for one in backends
+            ),
+            firing={one["metric"].get("severity", "none"): int(float(one["value"][1])) for one in firing},
+        )
+
+    async def _collecting(self, now: float) -> Status:
+        started = _seconds((await self._prometheus.runtime()).get("startTime", ""))
+        left = math.ceil(started + _FIRST_DATA_SECONDS - now)
+        if left > 0:
+            return Status("collecting", "Prometheus collects its first measurements.", left)
+        return Status("collecting", "Prometheus answers, but scrapes nothing. Look at the Targets page.")
+
+
+def _seconds(text: str) -> float:
+    """Seconds of an RFC 3339 time, whose nanoseconds Python does not read."""
+    try:
+        return datetime.fromisoformat(text[:19] + "+00:00").timestamp()
+    except ValueError:
+        return 0.0

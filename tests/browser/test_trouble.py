@@ -1,0 +1,187 @@
+"""What a person sees when something is wrong: never a zero that was not measured."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from edgeinfer.stack.engines import Engine, Program
+from tests.browser.bench import WHOLE, Stack
+from tests.browser.conftest import OpenWindow
+from tests.console.boards import board, panel, target
+
+PROBLEMS = board(
+    panel(1, target("sum(", legendFormat="broken")),
+    panel(2, target("vector(7)", legendFormat="seven"), kind="stat"),
+    panel(3, target("absent_metric_of_ours"), kind="stat", fieldConfig={"defaults": {"noValue": "no sidecar"}}),
+    panel(4, target("vector(1)"), kind="heatmap"),
+    panel(
+        5,
+        target("vector(3)", legendFormat="three"),
+        fieldConfig={"defaults": {"unit": "furlongs", "custom": {"wobble": 3}, "color": {"mode": "continuous-GrYlRd"}}},
+        transformations=[{"id": "calculateField", "options": {}}],
+    ),
+    panel(6, target("vector(0)", legendFormat="zero"), kind="stat"),
+    panel(7, target("vector(1)", legendFormat="fine"), target("nonsense(", "B")),
+    panel(
+        8,
+        kind="text",
+        options={"mode": "markdown", "content": "<img src=x onerror=alert(1)> **bold** [bad](javascript:alert(1))"},
+    ),
+    panel(9, target("count by (job) (up)", format="table", instant=True, range=False), kind="table"),
+    uid="problem-board",
+    title="Problems",
+    refresh="",
+)
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Path:
+    folder = tmp_path / "boards"
+    folder.mkdir()
+    (folder / "problems.json").write_text(json.dumps(PROBLEMS), "utf-8")
+    (folder / "malformed.json").write_text('{"uid": "x", "panels": [', "utf-8")
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path: Path, boards: Path, engines: Mapping[Program, Engine]) -> Iterator[Stack]:
+    """A Prometheus without history, whose death harms no other test."""
+    planned = Stack.plan(tmp_path, engines, boards)
+    try:
+        yield planned.start()
+    finally:
+        planned.stop()
+
+
+def states(panels: list[dict[str, Any]]) -> dict[int, str]:
+    return {one["id"]: one["state"] for one in panels}
+
+
+def test_each_kind_of_trouble_is_said_in_its_panel(small: Stack, open_window: OpenWindow) -> None:
+    window = open_window(small, WHOLE)
+    page = window.open_drawn("/d/problem-board")
+    found = {one["id"]: one for one in window.panels()}
+    drawn = {number for number, state in states(window.panels()).items() if state == "drawn"}
+    assert {2, 5, 6, 7, 8} <= drawn
+    assert (found[1]["state"], found[3]["state"], found[4]["state"]) == ("error", "empty", "unknown")
+    assert "parse error" in found[1]["message"]
+    assert "no sidecar" in found[3]["message"]
+    assert "heatmap" in found[4]["message"]
+    told = ["unit furlongs", "option custom.wobble", "color mode continuous-GrYlRd", "transformation calculateField"]
+    assert sorted(found[5]["notices"]) == sorted(told)
+    assert found[6]["series"][0]["text"] == "0"
+    expect(page.locator("#panel-7 .badge.bad")).to_be_visible()
+    assert page.locator("#panel-8 img").count() == 0
+    assert page.locator("#panel-8 a").count() == 0
+    expect(page.locator("#panel-8 strong")).to_have_text("bold")
+
+
+def test_a_malformed_file_is_listed_and_the_others_work(small: Stack, open_window: OpenWindow) -> None:
+    page = open_window(small).open("/?list")
+    expect(page.get_by_text("malformed.json")).to_be_visible()
+    page.get_by_role("link", name=re.compile("Problems")).click()
+    expect(page.get_by_role("heading", name="Problems", exact=True)).to_be_visible()
+
+
+def test_an_unknown_dashboard_is_said(small: Stack, open_window: OpenWindow) -> None:
+    page = open_window(small).open("/d/nobody-home")
+    expect(page.get_by_text("This dashboard cannot be shown")).to_be_visible()
+
+
+def test_a_new_prometheus_counts_down_to_its_first_data(small: Stack, tmp_path: Path, open_window: OpenWindow) -> None:
+    page = open_window(small).open_drawn("/d/problem-board?refresh=5s")
+    configuration = tmp_path / "prometheus.yml"
+    text = configuration.read_text("utf-8")
+    small.prometheus.stop()
+    shutil.rmtree(tmp_path / "data")
+    configuration.write_text(text.partition("scrape_configs:")[0], "utf-8")
+    small.prometheus.start()
+    page.keyboard.press("r")
+    expect(page.locator("#banner")).to_contain_text(re.compile(r"first data in \d+ s"))
+    configuration.write_text(text, "utf-8")
+    os.kill(small.prometheus.pid, signal.SIGHUP)
+    expect(page.locator("#banner .banner")).to_have_count(0, timeout=45_000)
+
+
+def test_prometheus_killed_is_said_and_its_return_is_seen(small: Stack, open_window: OpenWindow) -> None:
+    window = open_window(small, WHOLE)
+    page = window.open_drawn("/d/problem-board?refresh=5s")
+    assert states(window.panels())[2] == "drawn"
+    small.prometheus.stop(signal.SIGKILL)
+    expect(page.locator("#banner")).to_contain_text("Prometheus does not answer")
+    page.wait_for_function("() => window.edgeinfer.panels().find((one) => one.id === 2).state === 'error'")
+    assert states(window.panels())[6] == "error", "a zero may not stay on the screen"
+    small.prometheus.start()
+    page.wait_for_function("() => window.edgeinfer.panels().find((one) => one.id === 2).state === 'drawn'")
+
+
+def test_a_console_that_is_away_keeps_the_picture_and_marks_it_old(small: Stack, open_window: OpenWindow) -> None:
+    window = open_window(small, WHOLE)
+    page = window.open_drawn("/d/problem-board?refresh=5s")
+    small.console.stop()
+    page.keyboard.press("r")
+    expect(page.locator("#banner")).to_contain_text("The console does not answer")
+    expect(page.locator("#panel-2.stale")).to_have_count(1)
+    small.console.start()
+    expect(page.locator("#panel-2.stale")).to_have_count(0)
+    expect(page.locator("#banner")).not_to_contain_text("The console does not answer")
+
+
+def test_a_page_that_cannot_be_loaded_says_so(stack: Stack, open_window: OpenWindow) -> None:
+    page = open_window(stack).open_drawn("/d/hailo-sidecar-monitoring?from=now-15m&to=now&refresh=")
+    page.route("**/pages/alerts.js", lambda route: route.abort())
+    page.keyboard.press("a")
+    expect(page.get_by_role("alert")).to_contain_text("A part of the page could not be loaded.")
+    page.keyboard.press("g")
+    expect(page.get_by_role("heading", name="Targets")).to_be_visible()
+
+
+def test_results_of_a_stub_are_marked_above_every_page(
+    tmp_path: Path,
+    engines: Mapping[Program, Engine],
+    boards: Path,
+    simulated: Callable[[str], Path],
+    open_window: OpenWindow,
+) -> None:
+    planned = Stack.plan(tmp_path, engines, boards, simulated("stub"))
+    try:
+        planned.start()
+        window = open_window(planned)
+        for path in ("/d/problem-board", "/alerts", "/targets"):
+            expect(window.open(path).locator("#banner")).to_contain_text("Synthetic results")
+    finally:
+        planned.stop()
+
+
+def test_an_alert_is_silenced_and_heard_again(small: Stack, open_window: OpenWindow) -> None:
+    window = open_window(small)
+    page = window.open("/alerts")
+    expect(page.get_by_role("heading", name="Hailo latency budget burn fast")).to_be_visible()
+    expect(page.get_by_text("alerting works", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Silence").first.click()
+    page.get_by_label("Why").fill("replacing the fan")
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_role("dialog").get_by_role("button", name="Silence").click()
+    expect(page.get_by_role("heading", name="Silences")).to_be_visible()
+    expect(page.get_by_text("replacing the fan").first).to_be_visible()
+    page.get_by_role("button", name="End").click()
+    expect(page.get_by_role("heading", name="Silences")).to_have_count(0)
+    until = time.monotonic() + 20
+    while "Sent to the console" not in page.inner_text("main") and time.monotonic() < until:
+        page.wait_for_timeout(200)
+    assert "Hailo latency budget burn fast" in page.inner_text(".received")
+
+
+def test_the_targets_page_tells_the_last_error(small: Stack, open_window: OpenWindow) -> None:
+    page = open_window(small).open("/targets")
+    expect(page.locator("tr", has_text="gone")).to_contain_text("connection refused")
+    expect(page.locator("tr", has_text="prometheus")).to_contain_text("Up")

@@ -1,0 +1,91 @@
+"""A console with a fake Prometheus and Alertmanager behind it, asked without a network between."""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from edgeinfer.console.app import build_app
+from tests.console.boards import write
+from tests.console.fake_alertmanager import FakeAlertmanager, running_alertmanager
+from tests.console.fake_prometheus import FakePrometheus, running
+
+NOW = 1_800_000_003.0
+
+
+@dataclass
+class Bench:
+    """What a test talks to."""
+
+    client: httpx.AsyncClient
+    prometheus: FakePrometheus
+    alertmanager: FakeAlertmanager
+    folder: Path
+
+    def boards(self, *documents: dict[str, Any]) -> None:
+        """Put dashboards into the folder."""
+        write(self.folder, *documents)
+
+    async def refresh(self, uid: str = "small-board", **body: Any) -> httpx.Response:
+        """A refresh as the browser sends it."""
+        return await self.client.post(
+            f"/api/dashboards/{uid}/refresh", json={"from": "now-1m", "to": "now", "panels": [{"id": 1}]} | body
+        )
+
+
+class Lifespan:
+    """Starts and ends an application as a server would."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __aenter__(self) -> ASGIApp:
+        inner: Any = self.app
+        while not hasattr(inner, "router"):
+            inner = inner._app
+        self.context = inner.router.lifespan_context(inner)
+        await self.context.__aenter__()
+        return self.app
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self.context.__aexit__(*failure)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A console whose clock stands still."""
+    async with AsyncExitStack() as stack:
+        prometheus = await stack.enter_async_context(running(FakePrometheus()))
+        alertmanager = await stack.enter_async_context(running_alertmanager(FakeAlertmanager()))
+        runbooks = tmp_path / "runbooks"
+        runbooks.mkdir()
+        (runbooks / "Hot.md").write_text("# Hot\n\nOpen a window.\n", "utf-8")
+        app = build_app(
+            dashboards=tmp_path / "boards",
+            prometheus_url=prometheus.url,
+            alertmanager_url=alertmanager.url,
+            runbooks=runbooks,
+            hosts=("console.test",),
+            clock=lambda: NOW,
+        )
+        await stack.enter_async_context(Lifespan(app))
+        transport = httpx.ASGITransport(app)
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://console.test"))
+        yield Bench(client, prometheus, alertmanager, tmp_path / "boards")
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+Clock = Callable[[], float]
