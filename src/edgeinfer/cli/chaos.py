@@ -1,0 +1,162 @@
+"""`edgeinfer chaos`: provoke failures on a stack of its own, and show that each was noticed and nothing was lost."""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+import click
+import orjson
+
+from edgeinfer.cli._stage import LiveStage, quiet, settings_on_free_ports
+from edgeinfer.loadgen.chaos import ChaosRunner
+from edgeinfer.loadgen.feed import SampleFeed
+from edgeinfer.loadgen.outcome import Outcome, as_table
+from edgeinfer.loadgen.scenario import Scenario
+from edgeinfer.loadgen.scenarios import SCENARIOS
+from edgeinfer.recordings.reader import load_recording
+
+_RECORDINGS = ("walking-upper-leg", "walking-lower-leg")
+# A minute of the rules becomes a second.
+_SHORT_FACTOR = 60.0
+
+
+def create() -> click.Command:
+    """The command."""
+
+    @click.command("chaos")
+    @click.argument("names", nargs=-1, metavar="[SCENARIO]...")
+    @click.option("--list", "show_list", is_flag=True, help="List the scenarios and end.")
+    @click.option("--full", is_flag=True, help="Take the real rules, not those with their times divided by 60.")
+    @click.option("--quick", is_flag=True, help="Leave out what takes long also with shortened rules.")
+    @click.option(
+        "--chip", metavar="PROGRAM", help="Runs our commands with a fake chip; without it, chips are not tried."
+    )
+    @click.option(
+        "--clock",
+        type=click.Path(exists=True, dir_okay=False),
+        help="libfaketime.so.1, which sets the clock of our services off; without it, clock jumps are not tried.",
+    )
+    @click.option("--parallel", type=click.IntRange(1, 8), default=1, show_default=True, help="Stacks side by side.")
+    @click.option("--keep", type=click.Path(path_type=Path), help="Folder in which logs and measurements are kept.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
+    def chaos(  # noqa: PLR0913 - click passes each option
+        *,
+        names: tuple[str, ...],
+        show_list: bool,
+        full: bool,
+        quick: bool,
+        chip: str | None,
+        clock: str | None,
+        parallel: int,
+        keep: Path | None,
+        as_json: bool,
+    ) -> None:
+        """Break a stack of its own in every way that is known, and tell what was noticed and lost.
+
+        Starts gateway, sidecar, Prometheus, Alertmanager and a webhook receiver on free ports; nothing else on the
+        machine is touched.
+        With times divided by 60 the whole matrix takes minutes; with --full it takes hours.
+        Ends with 0 when every scenario went as demanded, else with 1.
+        """
+        scenarios = _chosen(names, has_chip=show_list or bool(chip), has_clock=show_list or bool(clock), quick=quick)
+        if show_list:
+            _print_list(scenarios)
+            return
+        with TemporaryDirectory(prefix="edgeinfer-chaos-") as scratch:
+            factor = 1.0 if full else _SHORT_FACTOR
+            plan = _Plan(keep or Path(scratch), factor, parallel, shlex.split(chip or ""), clock or "")
+            outcomes = asyncio.run(_run(scenarios, plan))
+        if as_json:
+            document = [outcome.as_document() for outcome in outcomes]
+            click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+        else:
+            click.echo(as_table(outcomes))
+        sys.exit(0 if all(outcome.passed for outcome in outcomes) else 1)
+
+    return chaos
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the scenarios are played."""
+
+    folder: Path
+    factor: float
+    parallel: int
+    chip: Sequence[str]
+    clock: str
+
+
+async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[Outcome]:
+    """Deal the scenarios to stacks; outcomes come in the order of the scenarios."""
+    alone = [scenario for scenario in scenarios if scenario.needs_machine]
+    shared = [scenario for scenario in scenarios if not scenario.needs_machine]
+    plain = [scenario for scenario in shared if not scenario.needs_chip and not scenario.needs_clock]
+    # The share of the chip is the longest: begun first, it ends with the others.
+    shares = [
+        [scenario for scenario in shared if scenario.needs_chip],
+        [scenario for scenario in shared if scenario.needs_clock],
+        *(plain[number :: plan.parallel] for number in range(plan.parallel)),
+    ]
+    running = asyncio.Semaphore(plan.parallel)
+    played = await asyncio.gather(
+        *(_run_share(share, plan, number, running) for number, share in enumerate(shares, start=1) if share)
+    )
+    if alone:
+        played.append(await _run_share(alone, plan, len(shares) + 1, running))
+    outcomes = {outcome.scenario.name: outcome for share in played for outcome in share}
+    return [outcomes[scenario.name] for scenario in scenarios]
+
+
+async def _run_share(
+    scenarios: Sequence[Scenario], plan: _Plan, number: int, running: asyncio.Semaphore
+) -> list[Outcome]:
+    feeds = [SampleFeed(load_recording(name), loop=True) for name in _RECORDINGS]
+    stage_of_its_own = LiveStage(
+        plan.folder / f"stack-{number}",
+        settings_on_free_ports(),
+        factor=plan.factor,
+        tell=quiet,
+        chip=plan.chip if scenarios[0].needs_chip else (),
+        clock=plan.clock if scenarios[0].needs_clock else "",
+    )
+    outcomes = []
+    async with running, stage_of_its_own as stage:
+        runner = ChaosRunner(stage, feeds, factor=plan.factor)
+        for scenario in scenarios:
+            began = monotonic()
+            outcome = await runner.run(scenario)
+            said = "; ".join(outcome.complaints) or "ok"
+            click.echo(f"{scenario.name}: {said} ({monotonic() - began:.0f} s)", err=True)
+            outcomes.append(outcome)
+    return outcomes
+
+
+def _chosen(names: tuple[str, ...], *, has_chip: bool, has_clock: bool, quick: bool) -> list[Scenario]:
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"there is no scenario {name}; see --list", param_hint="SCENARIO")
+        if known[name].needs_chip and not has_chip:
+            raise click.BadParameter(f"{name} needs a fake chip; give --chip", param_hint="SCENARIO")
+        if known[name].needs_clock and not has_clock:
+            raise click.BadParameter(f"{name} needs a clock to set off; give --clock", param_hint="SCENARIO")
+    if names:
+        return [known[name] for name in names]
+    chosen = [scenario for scenario in SCENARIOS if not (quick and scenario.is_slow)]
+    return [
+        scenario
+        for scenario in chosen
+        if (has_chip or not scenario.needs_chip) and (has_clock or not scenario.needs_clock)
+    ]
+
+
+def _print_list(scenarios: Sequence[Scenario]) -> None:
+    width = max(len(scenario.name) for scenario in scenarios)
+    for scenario in scenarios:
+        click.echo(f"{scenario.name:{width}}  {scenario.does} Alert: {scenario.alert or 'none'}.")

@@ -1,0 +1,60 @@
+"""`edgeinfer console`: the dashboards in a browser."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeinfer import logs
+from edgeinfer.console.app import build_app
+from edgeinfer.monitoring.files import dashboards_folder
+from edgeinfer.settings import ConsoleSettings
+from edgeinfer.web.server import bind, serve
+
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+
+
+def create() -> click.Command:
+    """The command."""
+
+    @click.command("console")
+    @click.option("--host", help="Address to listen on.")
+    @click.option("--port", type=int, help="Port to listen on.")
+    @click.option("--prometheus", "prometheus_url", help="Address of Prometheus.")
+    @click.option("--alertmanager", "alertmanager_url", help="Address of Alertmanager.")
+    @click.option(
+        "--dashboards",
+        "dashboards_folder",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Folder with dashboard JSON files.",
+    )
+    def console(**given: Any) -> None:
+        """Show the dashboards, alerts and targets in a browser, from the files that Grafana gets."""
+        settings = ConsoleSettings.from_environment(**given)
+        logs.configure(settings.log_level)
+        listener = bind(settings.host, settings.port)
+        app = build_app(
+            dashboards=settings.dashboards_folder or dashboards_folder(),
+            prometheus_url=settings.prometheus_url,
+            alertmanager_url=settings.alertmanager_url,
+            runbooks=_runbooks(),
+            hosts=hosts(settings.host, settings.allowed_hosts),
+        )
+        serve(app, [listener], drain_seconds=2)
+
+    return console
+
+
+def hosts(host: str, allowed: str) -> tuple[str, ...]:
+    """Names under which browsers may reach the console; any where it listens everywhere and nothing is said."""
+    named = tuple(name.strip().lower() for name in allowed.split(",") if name.strip())
+    if host in _EVERYWHERE and not named:
+        return ()
+    return (host.lower(), *named)
+
+
+def _runbooks() -> Path | None:
+    """The runbook pages, shipped beside the dashboards or in a checkout's docs."""
+    shipped = dashboards_folder().parent / "runbooks"
+    checkout = Path(__file__).parents[3] / "docs" / "runbooks"
+    return next((folder for folder in (shipped, checkout) if folder.is_dir()), None)

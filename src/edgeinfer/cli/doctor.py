@@ -1,0 +1,162 @@
+"""`edgeinfer doctor`: what is here, what is missing, and how to get it."""
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edgeinfer.errors import EngineNotFound, ModelFileError
+from edgeinfer.findings import Finding, Verdict
+from edgeinfer.hailort.diagnose import diagnose
+from edgeinfer.model.card import default_folder, load_card
+from edgeinfer.recordings.reader import list_recordings, load_recording
+from edgeinfer.settings import SidecarSettings, StackSettings
+from edgeinfer.stack import plan
+from edgeinfer.stack.diagnosis import look_at_engines, look_at_folder, look_at_ports
+from edgeinfer.stack.engines import Program, cache_folder, find_all
+from edgeinfer.stack.events import Event
+from edgeinfer.stack.fetch import find_or_fetch
+from edgeinfer.stack.folder import root_of
+
+_STYLES = {Verdict.OK: "green", Verdict.NOTE: "cyan", Verdict.MISSING: "bold red", Verdict.BROKEN: "bold red"}
+_BAD = (Verdict.MISSING, Verdict.BROKEN)
+_Look = Callable[[StackSettings], list[Finding]]
+
+
+def create() -> click.Command:
+    """The command."""
+
+    @click.command("doctor")
+    @click.option("--only", type=click.Choice(sorted(_LOOKS)), help="Look at one subject.")
+    @click.option(
+        "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Where measurements are kept."
+    )
+    @click.option("--fetch", is_flag=True, help="Fetch Prometheus, Alertmanager and their tools if they are not here.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+    def doctor(*, only: str | None, data_folder: Path | None, fetch: bool, as_json: bool) -> None:
+        """Tell what this machine has of what EdgeInfer needs, and how to get the rest.
+
+        Exit codes: 0 everything needed is here, 1 something needed is missing or broken.
+        """
+        settings = StackSettings.from_environment(None, data_folder=data_folder)
+        failed = _fetch(settings) if fetch else []
+        subjects = [only] if only else list(_LOOKS)
+        findings = failed + [finding for subject in subjects for finding in _LOOKS[subject](settings)]
+        _print(findings, as_json=as_json)
+        sys.exit(any(finding.verdict in _BAD for finding in findings))
+
+    return doctor
+
+
+def _fetch(settings: StackSettings) -> list[Finding]:
+    def tell(event: Event) -> None:
+        click.echo(event.message, err=True)
+
+    try:
+        find_or_fetch(cache_folder(settings.cache_home), tell, tuple(Program))
+    except EngineNotFound as failure:
+        return [Finding("fetch", Verdict.BROKEN, f"{failure.thing}: {failure.fault}", failure.remedy)]
+    return []
+
+
+def _python(_: StackSettings) -> list[Finding]:
+    return [
+        Finding("python", Verdict.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        Finding("edgeinfer", Verdict.OK, version("edgeinfer")),
+    ]
+
+
+def _model(_: StackSettings) -> list[Finding]:
+    folder = SidecarSettings.from_environment().model_folder or default_folder()
+    try:
+        card = load_card(folder)
+        sizes = [f"{variant} {len(file.read()) / 1e3:.0f} kB" for variant, file in card.files.items()]
+    except ModelFileError as failure:
+        return [Finding("model", Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)]
+    message = f"{card.name} {card.version} in {folder}; hashes match: {', '.join(sizes)}"
+    return [Finding("model", Verdict.OK, message)]
+
+
+def _recordings(_: StackSettings) -> list[Finding]:
+    try:
+        listed = list_recordings()
+        seconds = sum(len(load_recording(one.name).samples) / one.rate_hz for one in listed)
+    except ModelFileError as failure:
+        return [Finding("recordings", Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)]
+    return [Finding("recordings", Verdict.OK, f"{len(listed)} to replay, {seconds / 60:.0f} minutes; hashes match")]
+
+
+def _engines(settings: StackSettings) -> list[Finding]:
+    can_fetch = shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
+    return look_at_engines(find_all(cache_folder(settings.cache_home)), can_fetch=can_fetch)
+
+
+def _ports(settings: StackSettings) -> list[Finding]:
+    sidecars = [("sidecar", plan.LOOPBACK, port) for port in plan.sidecar_ports(settings)]
+    wanted = [
+        ("gateway", settings.gateway_host, settings.gateway_port),
+        *sidecars,
+        ("console", settings.console_host, settings.console_port),
+        ("prometheus", plan.LOOPBACK, settings.prometheus_port),
+        ("alertmanager", plan.LOOPBACK, settings.alertmanager_port),
+    ]
+    return look_at_ports(wanted, _root(settings))
+
+
+def _folder(settings: StackSettings) -> list[Finding]:
+    return look_at_folder(_root(settings))
+
+
+def _hailo(_: StackSettings) -> list[Finding]:
+    settings = SidecarSettings.from_environment()
+    wanted = settings.backend == "hailort"
+    return diagnose(hef_path=settings.hef_path, numpy_version=version("numpy"), wanted=wanted)
+
+
+def _root(settings: StackSettings) -> Path:
+    return root_of(settings.data_folder, settings.data_home)
+
+
+_LOOKS: dict[str, _Look] = {
+    "python": _python,
+    "model": _model,
+    "recordings": _recordings,
+    "engines": _engines,
+    "ports": _ports,
+    "folder": _folder,
+    "hailo": _hailo,
+}
+
+
+def _print(findings: list[Finding], *, as_json: bool) -> None:
+    if as_json:
+        document = [
+            {"subject": one.subject, "verdict": one.verdict, "message": one.message, "remedy": one.remedy}
+            for one in findings
+        ]
+        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:  # lines that a log or grep can use, whatever their length
+        for one in findings:
+            click.echo(f"{one.verdict:8} {one.subject}: {one.message}" + (f" -> {one.remedy}" if one.remedy else ""))
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for one in findings:
+        table.add_row(Text(one.verdict, style=_STYLES[one.verdict]), one.subject, _told(one))
+    console.print(table)
+
+
+def _told(finding: Finding) -> Text:
+    told = Text(finding.message)
+    if finding.remedy:
+        told.append(f"\n{finding.remedy}", style="dim")
+    return told

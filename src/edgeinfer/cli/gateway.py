@@ -1,0 +1,192 @@
+"""`edgeinfer gateway`: the service that phones speak to."""
+
+from pathlib import Path
+from time import perf_counter
+
+import click
+from prometheus_client import CollectorRegistry
+
+from edgeinfer import logs
+from edgeinfer.errors import SettingsError
+from edgeinfer.gateway.analysis import InferenceService
+from edgeinfer.gateway.app import Parts, build_app
+from edgeinfer.gateway.balance import Balancer, Member
+from edgeinfer.gateway.checks import make_checks
+from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.fallback import Fallback
+from edgeinfer.gateway.health import HealthMonitor
+from edgeinfer.gateway.http_client import HttpTransport
+from edgeinfer.gateway.instruments import GatewayInstruments
+from edgeinfer.gateway.journal import Journal
+from edgeinfer.gateway.keys import KeyRing
+from edgeinfer.gateway.outputs import OutputReader
+from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
+from edgeinfer.gateway.sqlite_sessions import SqliteSessions
+from edgeinfer.gateway.transport import Target, parse_target
+from edgeinfer.gateway.upstream import SidecarClient
+from edgeinfer.metrics.registry import new_registry, register_process_collectors
+from edgeinfer.model.card import ModelCard, default_folder, load_card
+from edgeinfer.settings import GatewaySettings
+from edgeinfer.web.server import Notice, bind, calm_collector, serve
+from edgeinfer.web.supervisor import supervisor_of
+
+
+def create() -> click.Command:
+    """The command."""
+
+    @click.command("gateway")
+    @click.option("--host", help="Address to listen on.")
+    @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
+    @click.option("--backend-url", "backend_urls", help="Where the sidecars answer, separated by commas.")
+    @click.option(
+        "--data-folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder that keeps sessions through a crash.",
+    )
+    def gateway(host: str | None, port: int | None, backend_urls: str | None, data_folder: Path | None) -> None:
+        """Serve the API for phones: sessions, analyses, health, metrics.
+
+        Sidecars compute the answers; while none does, the same model answers on this machine's CPU.
+        """
+        settings = GatewaySettings.from_environment(
+            host=host, port=port, backend_urls=backend_urls, data_folder=data_folder
+        )
+        logs.configure(settings.log_level)
+        run(settings)
+
+    return gateway
+
+
+def run(settings: GatewaySettings) -> None:
+    """Serve until told to stop."""
+    listener = bind(settings.host, settings.port)
+    parts = make_parts(settings)
+    if parts.keys is not None:
+        parts.keys.load()
+    parts.store.open()
+    try:
+        calm_collector()
+        serve(
+            build_app(parts),
+            [listener],
+            supervisor=supervisor_of(settings),
+            notice=Notice(parts.health.drain, settings.drain_notice_seconds),
+        )
+    finally:
+        parts.store.close()
+
+
+def make_parts(settings: GatewaySettings) -> Parts:
+    """The gateway's parts, wired; nothing is opened or started yet.
+
+    Raises:
+        SettingsError, ModelFileError: the settings or the model cannot be used.
+    """
+    card = load_card(settings.model_folder or default_folder())
+    targets = _targets(settings)
+    registry = new_registry()
+    register_process_collectors(registry)
+    instruments = GatewayInstruments(registry, motifs=card.motif_names, sidecars=[target.name for target in targets])
+    store = _make_store(settings, instruments)
+    return _assemble(settings, card, targets, registry, instruments, store)
+
+
+def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
+    settings: GatewaySettings,
+    card: ModelCard,
+    targets: list[Target],
+    registry: CollectorRegistry,
+    instruments: GatewayInstruments,
+    store: SessionStore,
+) -> Parts:
+    reader = OutputReader(card.latent_size, len(card.motifs))
+    members = [_make_member(settings, target, reader, instruments) for target in targets]
+    drift = DriftWindow(card.latent_size, size=settings.drift_window, clock=perf_counter)
+    service = InferenceService(
+        balancer=Balancer(members),
+        fallback=_make_fallback(settings, card),
+        reader=reader,
+        instruments=instruments,
+        drift=drift,
+        timeout_seconds=settings.backend_timeout_ms / 1000,
+        retries=settings.backend_retries,
+        max_in_flight=settings.max_in_flight,
+    )
+    monitor = HealthMonitor(
+        make_checks(service, store, settings.data_folder),
+        instruments,
+        interval_seconds=settings.health_interval_seconds,
+    )
+    for member in members:
+        member.on_change = monitor.wake
+    return Parts(
+        registry=registry,
+        instruments=instruments,
+        card=card,
+        store=store,
+        service=service,
+        health=monitor,
+        drift=drift,
+        max_body_bytes=settings.max_body_bytes,
+        drift_minimum=settings.drift_minimum,
+        keys=_make_keys(settings),
+    )
+
+
+def _targets(settings: GatewaySettings) -> list[Target]:
+    if not settings.use_real_model:
+        return []
+    try:
+        targets = [parse_target(url.strip()) for url in settings.backend_urls.split(",") if url.strip()]
+    except ValueError as failure:
+        raise SettingsError("setting MODEL_BACKEND_URL", str(failure), "See docs/reference/settings.md.") from failure
+    names = [target.name for target in targets]
+    if len(set(names)) != len(names):
+        raise SettingsError("setting MODEL_BACKEND_URL", "it names a sidecar twice", "Name each one once.")
+    return targets
+
+
+def _make_member(
+    settings: GatewaySettings,
+    target: Target,
+    reader: OutputReader,
+    instruments: GatewayInstruments,
+) -> Member:
+    transport = HttpTransport(target, connections=settings.max_in_flight)
+    return Member(
+        SidecarClient(target.name, transport, reader, encoding=settings.encoding),
+        instruments.sidecars[target.name],
+        failures=settings.circuit_failures,
+        open_seconds=settings.circuit_open_seconds,
+        clock=perf_counter,
+    )
+
+
+def _make_fallback(settings: GatewaySettings, card: ModelCard) -> Fallback | None:
+    if not settings.fallback:
+        return None
+    # ONNX Runtime takes 20 MB that a gateway without a fallback can do without.
+    from edgeinfer.backends.onnx import OnnxBackend  # noqa: PLC0415
+
+    backend = OnnxBackend(card, threads=settings.fallback_threads)
+    return Fallback(backend, threads=settings.fallback_threads)
+
+
+def _make_keys(settings: GatewaySettings) -> KeyRing | None:
+    if settings.api_keys_file is None:
+        return None
+    return KeyRing(settings.api_keys_file, requests_per_second=settings.key_requests_per_second)
+
+
+def _make_store(settings: GatewaySettings, instruments: GatewayInstruments) -> SessionStore:
+    table = SessionTable(
+        instruments.sessions, max_sessions=settings.max_sessions, idle_seconds=settings.session_idle_seconds
+    )
+    if settings.data_folder is None:
+        return MemorySessions(table)
+    journal = Journal(
+        settings.data_folder,
+        synchronous=settings.synchronous,
+        max_bytes=settings.store_megabytes * 1024 * 1024,
+    )
+    return SqliteSessions(table, journal, retention_seconds=settings.retention_hours * 3600)

@@ -1,0 +1,160 @@
+"""`edgeinfer sidecar`: one model on one device behind POST /infer."""
+
+import importlib
+import pkgutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import click
+from prometheus_client import CollectorRegistry
+
+import edgeinfer.backends
+from edgeinfer import logs
+from edgeinfer.backends.base import Backend, Window
+from edgeinfer.collectors.run import Collectors, run_metrics
+from edgeinfer.collectors.system import METRICS, SystemCollector
+from edgeinfer.errors import SettingsError
+from edgeinfer.metrics.readings import readings
+from edgeinfer.metrics.registry import new_registry, register_process_collectors
+from edgeinfer.model.card import ModelCard, default_folder, load_card
+from edgeinfer.parity import recorded_windows
+from edgeinfer.recordings.reader import list_recordings
+from edgeinfer.settings import SidecarSettings, prepare_hailort
+from edgeinfer.sidecar.app import build_sidecar
+from edgeinfer.sidecar.change import ChangePlan, NextModel
+from edgeinfer.sidecar.shadow import ShadowPlan
+from edgeinfer.web.server import Notice, bind, bind_unix, calm_collector, serve
+from edgeinfer.web.supervisor import supervisor_of
+
+# Four seconds of samples between two windows: some two hundred windows from every shipped recording.
+_CHANGE_HOP = 400
+
+
+def create() -> click.Command:
+    """The command."""
+
+    @click.command("sidecar")
+    @click.option("--host", help="Address to listen on.")
+    @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
+    @click.option("--backend", type=click.Choice(backend_names()), help="What computes the answers.")
+    @click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Unix socket to listen on as well.")
+    @click.option("--hef", "hef_path", type=click.Path(path_type=Path), help="Compiled network for the Hailo chip.")
+    @click.option("--workers", type=click.IntRange(1, 64), help="Threads that call the backend.")
+    def sidecar(**given: Any) -> None:
+        """Serve one model on one device: POST /infer, /healthz, /status, /metrics, /docs.
+
+        The backend "onnx" runs the shipped model on the CPU, "hailort" a compiled network on a Hailo chip.
+        "stub" answers synthetic outputs, and says so in every answer.
+        """
+        settings = SidecarSettings.from_environment(**given)
+        logs.configure(settings.log_level)
+        run(settings)
+
+    return sidecar
+
+
+def backend_names() -> list[str]:
+    """The kinds of backend there are: the files of their folder."""
+    names = (module.name for module in pkgutil.iter_modules(edgeinfer.backends.__path__))
+    return sorted(name for name in names if name != "base")
+
+
+def run(settings: SidecarSettings) -> None:
+    """Serve until told to stop."""
+    listeners = [bind(settings.host, settings.port)]
+    prepare_hailort()
+    card = load_card(settings.model_folder or default_folder())
+    _check_motifs(card, settings)
+    registry = new_registry()
+    register_process_collectors(registry)
+    sidecar = build_sidecar(
+        backend=make_backend(card, settings),
+        card=card,
+        registry=registry,
+        version=version("edgeinfer"),
+        queue_capacity=settings.queue_capacity,
+        workers=settings.workers,
+        shadow_plan=_shadow_plan(card, settings),
+        change_plan=_change_plan(settings),
+    )
+    if sidecar.change is not None:
+        begin = sidecar.change.begin
+        # Not SIGHUP: a sidecar that was started by hand shall end with its terminal.
+        signal.signal(signal.SIGUSR1, lambda *_: begin())
+    with _unix_listener(settings.socket_path) as local, _collecting(registry):
+        calm_collector()
+        serve(
+            sidecar.app,
+            listeners + local,
+            direct=sidecar.direct,
+            supervisor=supervisor_of(settings),
+            notice=Notice(sidecar.model.drain, settings.drain_notice_seconds),
+        )
+
+
+def make_backend(card: ModelCard, settings: SidecarSettings) -> Backend:
+    """The backend that the settings name, from the file of that name.
+
+    Raises:
+        ModelFileError: the model's file is missing, damaged or not the card's.
+    """
+    kind = settings.backend if settings.use_real_model else "stub"
+    backend: Backend = importlib.import_module(f"edgeinfer.backends.{kind}").create(card, settings)
+    if kind == "onnx":
+        # What does not fit is told now, with an exit code, and not by a service that never gets ready. It takes 5 ms.
+        backend.open()
+    return backend
+
+
+def _shadow_plan(card: ModelCard, settings: SidecarSettings) -> ShadowPlan | None:
+    if settings.shadow_backend == "none":
+        return None
+    second = settings.model_copy(update={"backend": settings.shadow_backend, "use_real_model": True})
+    return ShadowPlan(make_backend(card, second), settings.shadow_share, settings.shadow_cpu_budget)
+
+
+def _change_plan(settings: SidecarSettings) -> ChangePlan:
+    def read() -> NextModel:
+        card = load_card(settings.model_folder or default_folder())
+        _check_motifs(card, settings)
+        shadow = _shadow_plan(card, settings)
+        return NextModel(card, make_backend(card, settings), shadow.backend if shadow is not None else None)
+
+    def windows(length: int) -> Iterator[Window]:
+        return recorded_windows([info.name for info in list_recordings()], length=length, hop=_CHANGE_HOP)
+
+    return ChangePlan(read, windows, settings.model_change_least_agreement, settings.shadow_cpu_budget)
+
+
+def _check_motifs(card: ModelCard, settings: SidecarSettings) -> None:
+    if settings.num_motifs is not None and settings.num_motifs != len(card.motifs):
+        fault = f"it is {settings.num_motifs} and the model {card.name} has {len(card.motifs)} motifs"
+        raise SettingsError("setting NUM_MOTIFS", fault, "Leave it out, or give the model that you mean.")
+
+
+@contextmanager
+def _unix_listener(path: Path | None) -> Iterator[list[socket]]:
+    if path is None:
+        yield []
+        return
+    listener = bind_unix(path)
+    try:
+        yield [listener]
+    finally:
+        listener.close()
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _collecting(registry: CollectorRegistry) -> Iterator[None]:
+    runner = Collectors([SystemCollector(readings(METRICS, registry))], run_metrics(registry))
+    runner.start()
+    try:
+        yield
+    finally:
+        runner.stop()

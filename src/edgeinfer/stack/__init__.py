@@ -1,0 +1,1 @@
+"""The native stack: Prometheus and Alertmanager found, children started, watched and ended."""

@@ -1,0 +1,214 @@
+"""Which processes make up the stack: frozen data, decided before any of them starts."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+from edgeinfer.catalog.metric import Owner
+from edgeinfer.settings import StackSettings
+from edgeinfer.stack.engines import Engine
+from edgeinfer.stack.folder import DataFolder
+from edgeinfer.stack.ports import reachable
+
+LOOPBACK = "127.0.0.1"
+SIDECAR_PREFIX = "sidecar"
+_SERVICE_START_SECONDS = 60.0
+# A large write-ahead log on an SD card takes minutes to read; Prometheus is alive and says 503 meanwhile.
+_PROMETHEUS_START_SECONDS = 900.0
+
+
+class Stage(IntEnum):
+    """Order of start; the stop goes the other way, so that no service is missed by a living Prometheus."""
+
+    SERVICES = 1
+    GATEWAY = 2
+    MONITORING = 3
+    REPLAY = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildPlan:
+    """One process to be.
+
+    Args:
+        name: unique; names its log.
+        argv: program and arguments.
+        stage: when it is started.
+        environment: variables beside the inherited ones.
+        folder: where it is started, or None for our own.
+        host: address that it listens on.
+        port: port that it listens on, or None.
+        ready_path: answers 200 once it is ready, or empty for a process that is ready when it runs.
+        start_seconds: it must be ready by then.
+        stop_seconds: it must have ended by then, or is killed.
+        essential: whether the stack makes no sense without it.
+        may_finish: whether ending with 0 is how it is meant to end.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    stage: Stage
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    host: str = LOOPBACK
+    port: int | None = None
+    ready_path: str = ""
+    start_seconds: float = _SERVICE_START_SECONDS
+    stop_seconds: float = 15.0
+    essential: bool = False
+    may_finish: bool = False
+
+    @property
+    def address(self) -> str:
+        """Where people and programs reach it."""
+        return f"http://{reachable(self.host)}:{self.port}" if self.port else ""
+
+    @property
+    def ready_url(self) -> str:
+        """What is asked whether it is ready, or empty."""
+        return f"{self.address}{self.ready_path}" if self.port and self.ready_path else ""
+
+
+def edgeinfer(*arguments: str) -> tuple[str, ...]:
+    """One of our own commands, run by this very Python."""
+    return (sys.executable, "-m", "edgeinfer", *arguments)
+
+
+def sidecar_ports(settings: StackSettings) -> tuple[int, ...]:
+    """The ports of our own sidecars."""
+    return tuple(settings.sidecar_port + number for number in range(settings.sidecars))
+
+
+def sidecars(settings: StackSettings) -> list[ChildPlan]:
+    """Each sidecar, numbered from 1."""
+    ports = sidecar_ports(settings)
+    environment: dict[str, str] = {}
+    if settings.backend:
+        environment["EDGEINFER_SIDECAR_BACKEND"] = settings.backend
+    if len(ports) > 1:
+        environment["EDGEINFER_SIDECAR_SOCKET"] = ""  # one socket cannot serve several
+    return [
+        ChildPlan(
+            name=f"{SIDECAR_PREFIX}-{number}",
+            argv=edgeinfer("sidecar", "--host", LOOPBACK, "--port", str(port)),
+            stage=Stage.SERVICES,
+            environment=environment,
+            port=port,
+            ready_path="/healthz",
+        )
+        for number, port in enumerate(ports, start=1)
+    ]
+
+
+def gateway(settings: StackSettings, folder: DataFolder) -> ChildPlan:
+    """The gateway, told of our sidecars, or of others where we start none; it keeps sessions through a crash."""
+    own = ",".join(f"http://{LOOPBACK}:{port}/infer" for port in sidecar_ports(settings))
+    return ChildPlan(
+        name="gateway",
+        argv=edgeinfer(
+            *("gateway", "--host", settings.gateway_host, "--port", str(settings.gateway_port)),
+            *("--backend-url", own or settings.backend_urls, "--data-folder", str(folder.gateway)),
+        ),
+        stage=Stage.GATEWAY,
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        ready_path="/healthz",
+        essential=True,
+    )
+
+
+def console(settings: StackSettings) -> ChildPlan:
+    """The web console; it is up when everything else is down, so nothing waits for it."""
+    return ChildPlan(
+        name="console",
+        argv=edgeinfer("console", "--host", settings.console_host, "--port", str(settings.console_port)),
+        stage=Stage.SERVICES,
+        environment={
+            "EDGEINFER_PROMETHEUS_URL": f"http://{LOOPBACK}:{settings.prometheus_port}",
+            "EDGEINFER_ALERTMANAGER_URL": f"http://{LOOPBACK}:{settings.alertmanager_port}",
+        },
+        host=settings.console_host,
+        port=settings.console_port,
+        ready_path="/healthz",
+    )
+
+
+def exporter(settings: StackSettings) -> ChildPlan:
+    """The exporter of chip telemetry."""
+    return ChildPlan(
+        name="exporter",
+        argv=edgeinfer("exporter", "--host", LOOPBACK, "--port", str(settings.exporter_port)),
+        stage=Stage.SERVICES,
+        port=settings.exporter_port,
+        ready_path="/healthz",
+    )
+
+
+def replay(gateway_address: str, recording: str, api_key_file: Path | None = None) -> ChildPlan:
+    """A recorded session sent over and over, so that there is something to see."""
+    choice = ("--recording", recording) if recording else ()
+    key = ("--api-key-file", str(api_key_file)) if api_key_file else ()
+    return ChildPlan(
+        name="replay",
+        argv=edgeinfer("replay", "--gateway", gateway_address, "--loop", "--json", *choice, *key),
+        stage=Stage.REPLAY,
+        may_finish=True,
+    )
+
+
+def prometheus(settings: StackSettings, engine: Engine, folder: DataFolder) -> ChildPlan:
+    """Prometheus, on loopback; flags that Debian's 2.42 and upstream's 3.x both know."""
+    return ChildPlan(
+        name="prometheus",
+        argv=(
+            str(engine.path),
+            f"--config.file={folder.configuration / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder.prometheus}",
+            f"--storage.tsdb.retention.time={settings.retention_time}",
+            f"--storage.tsdb.retention.size={settings.retention_size}",
+            f"--web.listen-address={LOOPBACK}:{settings.prometheus_port}",
+            "--web.enable-lifecycle",
+            "--enable-feature=exemplar-storage",
+            "--log.level=info",
+        ),
+        stage=Stage.MONITORING,
+        folder=engine.folder,
+        port=settings.prometheus_port,
+        ready_path="/-/ready",
+        start_seconds=_PROMETHEUS_START_SECONDS,
+        stop_seconds=30.0,
+        essential=True,
+    )
+
+
+def alertmanager(settings: StackSettings, engine: Engine, folder: DataFolder) -> ChildPlan:
+    """Alertmanager, on loopback and without gossip, which would listen on every address of the machine."""
+    return ChildPlan(
+        name="alertmanager",
+        argv=(
+            str(engine.path),
+            f"--config.file={folder.configuration / 'alertmanager.yml'}",
+            f"--storage.path={folder.alertmanager}",
+            f"--web.listen-address={LOOPBACK}:{settings.alertmanager_port}",
+            "--cluster.listen-address=",
+        ),
+        stage=Stage.SERVICES,
+        folder=engine.folder,
+        port=settings.alertmanager_port,
+        ready_path="/-/ready",
+    )
+
+
+def scrape_targets(plans: list[ChildPlan], settings: StackSettings) -> dict[str, list[str]]:
+    """host:port of each Prometheus job; sidecars of others are scraped by their own Prometheus."""
+    by_job: dict[str, list[str]] = {}
+    jobs = {"gateway": Owner.GATEWAY.value, "exporter": Owner.EXPORTER.value}
+    for plan in plans:
+        job = Owner.SIDECAR.value if plan.name.startswith(SIDECAR_PREFIX) else jobs.get(plan.name)
+        if job:
+            by_job.setdefault(job, []).append(f"{reachable(plan.host)}:{plan.port}")
+    by_job["prometheus"] = [f"{LOOPBACK}:{settings.prometheus_port}"]
+    by_job["alertmanager"] = [f"{LOOPBACK}:{settings.alertmanager_port}"]
+    return by_job

@@ -1,0 +1,69 @@
+"""`edgeinfer doctor` as a person calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def doctor(tmp_path: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgeinfer", "doctor", "--data-folder", str(tmp_path / "data"), *options]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=50, env={**os.environ, **environment}
+    )
+
+
+def test_everything_that_is_needed_is_told_as_json(tmp_path: Path) -> None:
+    told = doctor(tmp_path, "--json")
+
+    findings = {finding["subject"]: finding for finding in json.loads(told.stdout)}
+    assert {"python", "edgeinfer", "model", "recordings", "prometheus", "data folder"} <= set(findings)
+    assert findings["model"]["verdict"] == "ok"
+    assert "hashes match" in findings["model"]["message"]
+    bad = [finding for finding in findings.values() if finding["verdict"] in ("missing", "broken")]
+    assert told.returncode == bool(bad)
+
+
+def test_a_damaged_model_is_found_by_its_hash_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    shipped = Path(__file__).parents[2] / "src" / "edgeinfer" / "model" / "default"
+    for file in shipped.iterdir():
+        if file.is_file():
+            content = bytearray(file.read_bytes())
+            if file.suffix == ".onnx":
+                content[len(content) // 2] ^= 1
+            (model / file.name).write_bytes(content)
+
+    told = doctor(tmp_path, "--only", "model", EDGEINFER_MODEL_FOLDER=str(model))
+
+    assert told.returncode == 1
+    assert told.stdout.startswith("broken   model: ")
+    assert "SHA-256" in told.stdout
+
+
+@pytest.mark.parametrize("subject", ["python", "recordings", "hailo", "folder"])
+def test_one_subject_can_be_looked_at_alone(subject: str, tmp_path: Path) -> None:
+    told = doctor(tmp_path, "--only", subject)
+
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.stdout.splitlines()
+
+
+def test_missing_engines_on_a_system_without_apt_are_missing(tmp_path: Path) -> None:
+    told = doctor(tmp_path, "--only", "engines", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+
+    assert told.returncode == 1
+    assert "missing  prometheus: " in told.stdout
+
+
+def test_a_fetch_that_fails_is_told_with_the_other_ways(tmp_path: Path) -> None:
+    options = ("--fetch", "--only", "python")
+    told = doctor(tmp_path, *options, PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+
+    assert told.returncode == 1
+    assert "broken   fetch: " in told.stdout
+    assert "docker" in told.stdout

@@ -1,0 +1,59 @@
+"""Ending a run from another terminal, by the lock that it holds."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from edgeinfer.cli.down import create
+from edgeinfer.errors import StackError
+from edgeinfer.stack.folder import DataFolder
+
+_HOLDER = """
+import signal, sys
+from pathlib import Path
+from edgeinfer.stack import lock
+signal.signal(signal.SIGTERM, signal.SIG_IGN if sys.argv[2] == "deaf" else signal.SIG_DFL)
+with lock.hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def run_on(folder: Path, manner: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds a data folder, as `edgeinfer up` does."""
+    command = [sys.executable, "-c", _HOLDER, str(DataFolder(folder).lock), manner]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def down(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(create(), ["--data-folder", str(folder), *options])
+
+
+def test_a_run_is_ended_and_waited_for(tmp_path: Path) -> None:
+    with run_on(tmp_path, "obedient") as process:
+        told = down(tmp_path)
+        assert told.exit_code == 0
+        assert f"the measurements stay in {tmp_path}" in told.output
+        assert process.wait(10) != 0
+
+
+def test_where_nothing_runs_nothing_is_ended(tmp_path: Path) -> None:
+    told = down(tmp_path)
+    assert told.exit_code == 0
+    assert told.output == f"Nothing runs on {tmp_path}.\n"
+
+
+def test_a_run_that_does_not_end_is_told(tmp_path: Path) -> None:
+    with run_on(tmp_path, "deaf") as process:
+        told = down(tmp_path, "--wait", "0.2")
+        assert isinstance(told.exception, StackError)
+        assert f"process {process.pid}: still runs after 0.2 s" in str(told.exception)

@@ -1,0 +1,46 @@
+"""What the tests of the stack share: free ports, fake services, and a teller that remembers."""
+
+import socket
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from edgeinfer.stack.plan import ChildPlan, Stage
+from tests.stack.told import Told
+
+FAKE_SERVICE = Path(__file__).parent / "fake_service.py"
+
+
+class MakePlan(Protocol):
+    def __call__(self, name: str, *arguments: str, **fields: Any) -> ChildPlan: ...
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def make_plan() -> MakePlan:
+    """Plans of fake services; one with a port is asked for its health."""
+
+    def make(name: str, *arguments: str, **fields: Any) -> ChildPlan:
+        port = fields.get("port")
+        command = (sys.executable, str(FAKE_SERVICE), *(("--port", str(port)) if port else ()), *arguments)
+        defaults: dict[str, Any] = {"stage": Stage.SERVICES, "ready_path": "/healthz", "start_seconds": 20.0}
+        return ChildPlan(name=name, argv=command, **(defaults | fields))
+
+    return make
+
+
+@pytest.fixture
+def free_ports() -> list[int]:
+    """Ports that nobody listened on a moment ago."""
+    with ExitStack() as sockets:
+        probes = [sockets.enter_context(socket.socket()) for _ in range(4)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

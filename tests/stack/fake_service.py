@@ -1,0 +1,58 @@
+"""A program that stands for a service: it listens, answers, and misbehaves as it is told."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+
+def main() -> None:
+    told = _arguments()
+    print(f"fake service {os.getpid()} starts", flush=True)  # noqa: T201 - what its log shows
+    if told.count_starts:
+        with told.count_starts.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+    if told.ignore_term:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    time.sleep(told.start_after)
+    if told.exit_code is not None:
+        print(told.last_words, flush=True)  # noqa: T201 - what its log shows
+        sys.exit(told.exit_code)
+    if told.port:
+        HTTPServer(("127.0.0.1", told.port), _handler(ready=not told.never_ready)).serve_forever()
+    while True:
+        time.sleep(60)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--start-after", type=float, default=0.0)
+    parser.add_argument("--never-ready", action="store_true")
+    parser.add_argument("--ignore-term", action="store_true")
+    parser.add_argument("--exit-code", type=int)
+    parser.add_argument("--last-words", default="")
+    parser.add_argument("--count-starts", type=Path)
+    return parser.parse_args()
+
+
+def _handler(*, ready: bool) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if ready else 503)
+            self.end_headers()
+            self.wfile.write(b"OK")
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    return Handler
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgeinfer.stack import record
+from edgeinfer.stack.record import Running
+
+_IGNORES_TERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+
+
+def started(program: str = "print('ready', flush=True); import time; time.sleep(60)") -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()
+    return process
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    here = record.running("gateway", os.getpid())
+    assert here
+    record.write(tmp_path / "stack.json", {"gateway": "http://127.0.0.1:8080"}, [here])
+
+    read = record.read(tmp_path / "stack.json")
+
+    assert read
+    assert (read.pid, read.processes, read.addresses) == (
+        os.getpid(),
+        (here,),
+        {"gateway": "http://127.0.0.1:8080"},
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "one"}'])
+def test_a_record_that_cannot_be_read_is_none(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "stack.json"
+    assert record.read(path) is None
+    path.write_text(content)
+    assert record.read(path) is None
+
+
+async def test_what_a_killed_run_left_is_ended(tmp_path: Path) -> None:
+    with started() as left, started(_IGNORES_TERM) as stubborn:
+        both = [record.running("gateway", left.pid), record.running("console", stubborn.pid)]
+        record.write(tmp_path / "stack.json", {}, [one for one in both if one])
+
+        ended = await record.end_leftovers(tmp_path / "stack.json", grace_seconds=0.5)
+
+        assert [one.name for one in ended] == ["gateway", "console"]
+        assert left.wait(10) == -signal.SIGTERM
+        assert stubborn.wait(10) == -signal.SIGKILL
+
+
+async def test_a_process_that_only_has_the_number_of_a_former_one_is_left_alone(tmp_path: Path) -> None:
+    with started() as stranger:
+        record.write(tmp_path / "stack.json", {}, [Running("gateway", stranger.pid, started_at=1.0)])
+
+        assert await record.end_leftovers(tmp_path / "stack.json") == []
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+async def test_nothing_is_left_of_a_run_that_never_was(tmp_path: Path) -> None:
+    assert await record.end_leftovers(tmp_path / "stack.json") == []

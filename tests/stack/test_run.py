@@ -1,0 +1,250 @@
+"""A whole run over real processes that stand for the services."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edgeinfer.errors import PortInUse, StackError
+from edgeinfer.stack import record
+from edgeinfer.stack.events import Event, Kind
+from edgeinfer.stack.folder import DataFolder, prepare
+from edgeinfer.stack.live import LiveFigures
+from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.restart import RestartPolicy
+from edgeinfer.stack.run import StackRun
+from tests.stack.conftest import MakePlan
+from tests.stack.told import Told
+
+FAST = RestartPolicy(first_seconds=0.05, longest_seconds=0.1, most_crashes=3)
+
+
+class FakeNarrator:
+    """Remembers, and lets a test act when everything is ready."""
+
+    def __init__(self) -> None:
+        self.told = Told()
+        self.shown: dict[str, str] = {}
+        self.figures = 0
+        self.ready = asyncio.Event()
+        self.fails: type[OSError] | None = None
+
+    def tell(self, event: Event) -> None:
+        self.told(event)
+
+    def addresses(self, addresses: Mapping[str, str], data_folder: str) -> None:
+        self.shown = dict(addresses)
+        self.ready.set()
+
+    def live(self, figures: LiveFigures | None) -> None:
+        self.figures += 1
+        if self.fails:
+            raise self.fails
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def narrator() -> FakeNarrator:
+    return FakeNarrator()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    return prepare(tmp_path / "data", free=lambda _: 10**12)
+
+
+def pids(folder: DataFolder) -> dict[str, int]:
+    written = record.read(folder.record)
+    assert written
+    return {one.name: one.pid for one in written.processes}
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came true")
+
+
+async def end(running: "asyncio.Task[bool]") -> bool:
+    os.kill(os.getpid(), signal.SIGINT)
+    return await asyncio.wait_for(running, 20)
+
+
+async def test_ctrl_c_ends_every_process_in_order_and_the_run_says_all_was_well(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    plans = [
+        make_plan("gateway", port=free_ports[0], stage=Stage.GATEWAY),
+        make_plan("sidecar-1", port=free_ports[1]),
+        make_plan("console", port=free_ports[2]),
+    ]
+    running = asyncio.create_task(StackRun(plans, folder, narrator).run())
+    await narrator.ready.wait()
+    started = pids(folder)
+    assert list(narrator.shown) == ["console", "gateway", "sidecar-1"]
+    assert set(started) == {"gateway", "sidecar-1", "console"}
+
+    assert await end(running)
+
+    assert not any(psutil.pid_exists(pid) for pid in started.values())
+    assert pids(folder) == {}
+    assert [event.kind for event in narrator.told.events][-2:] == [Kind.STOPPING, Kind.STOPPED]
+
+
+async def test_a_second_ctrl_c_ends_what_takes_its_time(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    stubborn = make_plan("console", "--ignore-term", port=free_ports[0], stop_seconds=50.0)
+    running = asyncio.create_task(StackRun([stubborn], folder, narrator).run())
+    await narrator.ready.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    await until(lambda: bool(narrator.told.messages(Kind.STOPPING)))
+
+    await end(running)
+
+    assert pids(folder) == {}
+
+
+async def test_a_terminal_that_closes_after_ctrl_c_lets_everything_end_in_its_time(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    stubborn = make_plan("console", "--ignore-term", port=free_ports[0], stop_seconds=0.5)
+    running = asyncio.create_task(StackRun([stubborn], folder, narrator).run())
+    await narrator.ready.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    await until(lambda: bool(narrator.told.messages(Kind.STOPPING)))
+    os.kill(os.getpid(), signal.SIGHUP)
+
+    assert await asyncio.wait_for(running, 20)
+    assert len(narrator.told.messages(Kind.WARNING)) == 1, "it was killed when its time was over, and not before"
+
+
+async def test_a_killed_process_comes_back_on_its_port(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    plans = [make_plan("sidecar-1", port=free_ports[0])]
+    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
+    await narrator.ready.wait()
+    first = pids(folder)["sidecar-1"]
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: len(narrator.told.messages(Kind.READY)) == 2)
+    await until(lambda: pids(folder).get("sidecar-1", first) != first)
+
+    assert await end(running)
+    assert narrator.told.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.05 s"]
+
+
+async def test_a_run_in_which_a_process_was_given_up_was_not_well(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    flag = folder.root / "starts"
+    plans = [make_plan("replay", "--count-starts", str(flag), "--start-after", "0.5", "--exit-code", "1")]
+    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
+    await until(lambda: bool(narrator.told.messages(Kind.GAVE_UP)))
+
+    assert not await end(running)
+    assert len(flag.read_text().splitlines()) == 3
+
+
+async def test_an_essential_process_that_keeps_crashing_ends_the_run_and_all_others(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    plans = [
+        make_plan("console", port=free_ports[0]),
+        make_plan("gateway", "--start-after", "0.5", "--exit-code", "1", "--last-words", "no room", essential=True),
+    ]
+    with pytest.raises(StackError, match=r"gateway.*no room"):
+        await StackRun(plans, folder, narrator, policy=FAST).run()
+
+    assert pids(folder) == {}
+    assert narrator.told.messages(Kind.STOPPED)
+
+
+async def test_a_process_that_does_not_start_ends_the_run_and_all_others(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    plans = [
+        make_plan("console", port=free_ports[0]),
+        make_plan("gateway", "--exit-code", "3", port=free_ports[1], stage=Stage.GATEWAY),
+    ]
+    with pytest.raises(StackError, match="gateway: ended with exit code 3"):
+        await StackRun(plans, folder, narrator).run()
+
+    assert pids(folder) == {}
+
+
+async def test_a_busy_port_is_refused_before_anything_starts(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        with pytest.raises(PortInUse, match=f"{port}.*for the console"):
+            await StackRun([make_plan("console", port=port)], folder, narrator).run()
+
+    assert not narrator.told.messages(Kind.STARTING)
+
+
+async def test_an_answer_of_a_foreign_server_does_not_make_a_process_ready(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    """The port is free at the start and is taken by another server while ours still loads."""
+    own, foreign = make_plan("console", "--start-after", "30"), make_plan("foreign", port=free_ports[0])
+    ours = ChildPlan(
+        name="console",
+        argv=own.argv,
+        stage=Stage.GATEWAY,
+        port=free_ports[0],
+        ready_path="/healthz",
+        start_seconds=1.0,
+    )
+    run = StackRun([ours], folder, narrator)
+    other = StackRun([foreign], prepare(folder.root / "other", free=lambda _: 10**12), FakeNarrator())
+    racing = asyncio.create_task(run.run())
+    await until(lambda: bool(narrator.told.messages(Kind.STARTING)))
+    others = asyncio.create_task(other.run())
+
+    with pytest.raises(StackError, match="was not ready after 1 s"):
+        await racing
+    others.cancel()
+    await asyncio.gather(others, return_exceptions=True)
+
+
+async def test_a_reader_that_goes_away_ends_the_run_in_order(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    narrator.fails = BrokenPipeError
+    run = StackRun([make_plan("console", port=free_ports[0])], folder, narrator)
+
+    assert await asyncio.wait_for(run.run(), 20)
+    assert pids(folder) == {}
+
+
+async def test_a_terminal_that_is_gone_does_not_end_the_run(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    narrator.fails = OSError
+    running = asyncio.create_task(StackRun([make_plan("console", port=free_ports[0])], folder, narrator).run())
+    await until(lambda: narrator.figures > 0)
+    await asyncio.sleep(0.1)
+
+    assert not running.done()
+    assert await end(running)
+
+
+async def test_a_disk_that_runs_full_is_told_once(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    run = StackRun([make_plan("console", port=free_ports[0])], folder, narrator, free=lambda _: 5_000_000)
+    running = asyncio.create_task(run.run())
+    await until(lambda: bool(narrator.told.messages(Kind.WARNING)))
+
+    await end(running)
+    assert narrator.told.messages(Kind.WARNING) == [f"only 5 MB are free for {folder.root}: make room"]

@@ -1,0 +1,19 @@
+"""A teller that remembers."""
+
+from edgeinfer.stack.events import Event, Kind
+
+
+class Told:
+    """Remembers every event."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    def messages(self, kind: Kind) -> list[str]:
+        return [event.message for event in self.events if event.kind is kind]
+
+    def order(self, kind: Kind) -> list[object]:
+        return [event.details.get("child") for event in self.events if event.kind is kind]
