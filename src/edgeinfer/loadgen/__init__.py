@@ -1,0 +1,1 @@
+"""Replay, load and its report."""

@@ -1,0 +1,71 @@
+"""Files of Prometheus and Alertmanager as a broken monitoring has them: text in, text out."""
+
+from typing import Any
+
+import yaml
+
+from edgeinfer.loadgen.steps import Watching
+
+SIDECAR_JOB = "hailo-inference"
+FAILING_RULES = "failing.yml"
+# Two series on each side match two: Prometheus refuses that, each time the rule is evaluated.
+FAILING_RULE = """\
+groups:
+  - name: failing
+    rules:
+      - record: job:up:failing
+        expr: up * on () up
+"""
+_SLOW_SECONDS = "3s"
+_NOBODY = "http://127.0.0.1:9"
+
+
+def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:
+    """A prometheus.yml as this failure leaves it.
+
+    Args:
+        text: the file as it should be.
+        how: the failure.
+        scrape_proxy: host:port of a proxy before the sidecar's metrics, which spoils them.
+    """
+    document = yaml.safe_load(text)
+    match how:
+        case Watching.CONFIGURATION_BROKEN:
+            return "scrape_configs: ["
+        case Watching.TARGET_FORGOTTEN:
+            jobs = document["scrape_configs"]
+            document["scrape_configs"] = [job for job in jobs if job["job_name"] != SIDECAR_JOB]
+        case Watching.RULE_FAILING:
+            document["rule_files"] = [*document["rule_files"], FAILING_RULES]
+        case Watching.FLEET_AWAY:
+            document["remote_write"] = [{"name": "fleet", "url": f"{_NOBODY}/api/v1/write"}]
+        case Watching.SCRAPE_SLOW | Watching.SCRAPE_BIG:
+            for job in document["scrape_configs"]:
+                if job["job_name"] == SIDECAR_JOB:
+                    job["static_configs"] = [{"targets": [scrape_proxy]}]
+                    if how is Watching.SCRAPE_SLOW:
+                        job["scrape_interval"] = job["scrape_timeout"] = _SLOW_SECONDS
+        case Watching.RECEIVER_REFUSES:
+            return text
+    return _dump(document)
+
+
+def break_alertmanager(text: str, how: Watching, *, refusing_url: str) -> str:
+    """An alertmanager.yml as this failure leaves it.
+
+    Args:
+        text: the file as it should be.
+        how: the failure.
+        refusing_url: a receiver that answers 404.
+    """
+    if how is not Watching.RECEIVER_REFUSES:
+        return text
+    document = yaml.safe_load(text)
+    for receiver in document["receivers"]:
+        if receiver["name"] != "local":
+            receiver["webhook_configs"].append({"url": refusing_url})
+    return _dump(document)
+
+
+def _dump(document: Any) -> str:
+    return yaml.safe_dump(document, sort_keys=False, width=1000)

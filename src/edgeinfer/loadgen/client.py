@@ -1,0 +1,133 @@
+"""The gateway's API as a phone calls it; every call ends in an Answer, also when nobody answered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import aiohttp
+import orjson
+
+from edgeinfer.errors import SettingsError
+
+TIMEOUT = "timeout"
+CONNECTION_ERROR = "connection_error"
+MALFORMED_ANSWER = "malformed_answer"
+KEY_HELP = "File with the API key, where the gateway asks for one."
+_API = "/api/v1/analysis"
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back of one request.
+
+    Args:
+        status: the HTTP status, or 0 where no answer came.
+        failure: empty on success, else the gateway's problem code, `http_NNN`, or a class of this module.
+        document: the JSON object of the answer.
+        retry_after_seconds: what the gateway asked for, else 0.
+        seconds: from sending to the whole answer.
+    """
+
+    status: int
+    failure: str
+    document: dict[str, Any] = field(default_factory=dict)
+    retry_after_seconds: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the request did what it is for."""
+        return not self.failure
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may succeed later: nobody answered, or the service cannot at the moment."""
+        return self.status in {0, 429} or self.status >= 500  # noqa: PLR2004 - 429 Too Many Requests
+
+
+def authorization(key_file: Path | None) -> dict[str, str]:
+    """The headers that a gateway with API keys asks for; empty where there is no key to send.
+
+    Raises:
+        SettingsError: the file cannot be read, or holds no key.
+    """
+    if key_file is None:
+        return {}
+    try:
+        secret = key_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise SettingsError(f"key file {key_file}", "it cannot be read", "Put the key alone into a file.") from failure
+    if not secret or not secret.isprintable() or " " in secret:
+        raise SettingsError(f"key file {key_file}", "it holds no key", "Put the key alone into a file.")
+    return {"Authorization": f"Bearer {secret}"}
+
+
+class GatewayClient:
+    """Calls one gateway.
+
+    Args:
+        http: an open aiohttp session; its limits and timeouts are the caller's choice.
+        base_url: such as "http://127.0.0.1:8080".
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, base_url: str, clock: Callable[[], float] = perf_counter) -> None:
+        self._http = http
+        self._base = base_url.rstrip("/")
+        self._clock = clock
+
+    async def start(self) -> Answer:
+        """Begin a session."""
+        return await self._call("POST", f"{_API}/start", b"{}")
+
+    async def stream(self, body: bytes) -> Answer:
+        """Hand over a batch of samples; 202 means that they are kept."""
+        return await self._call("PUT", f"{_API}/stream", body)
+
+    async def motifs(self, session_id: str) -> Answer:
+        """Ask what the newest window of a session shows."""
+        return await self._call("GET", f"{_API}/motifs?sessionId={session_id}")
+
+    async def synchrony(self, session_id: str) -> Answer:
+        """Ask how well the streams of a session move together."""
+        return await self._call("GET", f"{_API}/synchrony?sessionId={session_id}")
+
+    async def stop(self, session_id: str) -> Answer:
+        """End a session."""
+        return await self._call("POST", f"{_API}/stop", orjson.dumps({"sessionId": session_id}))
+
+    async def process(self, body: bytes) -> Answer:
+        """Have one window analysed without a session."""
+        return await self._call("POST", f"{_API}/process", body)
+
+    async def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        started = self._clock()
+        try:
+            async with self._http.request(
+                method, self._base + path, data=body, headers=_JSON if body is not None else None
+            ) as response:
+                content = await response.read()
+                return _read(response.status, content, response.headers.get("Retry-After"), self._clock() - started)
+        except TimeoutError:
+            return Answer(0, TIMEOUT, seconds=self._clock() - started)
+        except (aiohttp.ClientError, OSError):
+            return Answer(0, CONNECTION_ERROR, seconds=self._clock() - started)
+
+
+def _read(status: int, content: bytes, retry_after: str | None, seconds: float) -> Answer:
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        failure = MALFORMED_ANSWER if status < 400 else f"http_{status}"  # noqa: PLR2004 - the first error status
+        return Answer(status, failure, {}, _seconds(retry_after), seconds)
+    failure = "" if status < 400 else str(document.get("error", f"http_{status}"))  # noqa: PLR2004 - as above
+    return Answer(status, failure, document, _seconds(retry_after), seconds)
+
+
+def _seconds(retry_after: str | None) -> float:
+    return float(retry_after) if retry_after is not None and retry_after.isdigit() else 0.0

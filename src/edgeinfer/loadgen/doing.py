@@ -1,0 +1,277 @@
+"""Does the steps of a scenario to a living stack, and undoes them."""
+
+import asyncio
+import contextlib
+import os
+import random
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import aiohttp
+import orjson
+import psutil
+
+from edgeinfer.loadgen.faults import NO_FAULT
+from edgeinfer.loadgen.proxy import FaultyProxy
+from edgeinfer.loadgen.steps import (
+    Blind,
+    Board,
+    Busy,
+    Crowd,
+    Device,
+    Flap,
+    Freeze,
+    Inject,
+    Kill,
+    KillAgain,
+    Newcomers,
+    Process,
+    Quiet,
+    Resource,
+    StartStarved,
+    StartWith,
+    Starve,
+    Step,
+    StepClock,
+    Watching,
+)
+from edgeinfer.loadgen.webhook import WebhookReceiver
+
+_LOOK_SECONDS = 0.2
+_REFUSED_SECONDS = 0.5  # what a caller of a crowd waits before it asks again
+_A_WINDOW = orjson.dumps({"x": [[0.0] * 9] * 100})
+_JSON = {"Content-Type": "application/json"}
+_LIMITS = {
+    Resource.MEMORY: resource.RLIMIT_AS,
+    Resource.OPEN_FILES: resource.RLIMIT_NOFILE,
+    Resource.FILE_SIZE: resource.RLIMIT_FSIZE,
+}
+
+Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
+"""Values of counters by name and sorted labels."""
+
+
+class Stage(Protocol):
+    """A living stack that scenarios are played on."""
+
+    @property
+    def gateway_url(self) -> str:
+        """Where phones ask."""
+
+    @property
+    def sidecar_url(self) -> str:
+        """The sidecar itself, past the proxy."""
+
+    @property
+    def proxy(self) -> FaultyProxy:
+        """Between gateway and sidecar."""
+
+    @property
+    def receiver(self) -> WebhookReceiver:
+        """Whom Alertmanager tells."""
+
+    def pid_of(self, process: Process) -> int | None:
+        """Of the living process."""
+
+    def hold_down(self, process: Process) -> None:
+        """Let the supervisor not start it again."""
+
+    def let_up(self, process: Process) -> None:
+        """Let the supervisor start it again, at once."""
+
+    def cap_starts(self, process: Process, megabytes: int | None) -> None:
+        """Let each start of it have only so much address space; None ends that."""
+
+    def start_with(self, process: Process, environment: Mapping[str, str]) -> None:
+        """Let each start of it have these variables as well; none ends that."""
+
+    async def counters(self, process: Process) -> Samples:
+        """What it exports at this moment; empty while it cannot be asked."""
+
+    async def alerts(self) -> Mapping[str, str]:
+        """Alerts that Prometheus knows, with their state: firing or pending."""
+
+    async def set_device(self, state: str) -> None:
+        """Put the fake chip into a state; empty makes it well."""
+
+    async def set_board(self, word: int) -> None:
+        """Let the board's firmware say this word; 0 is a board without a complaint."""
+
+    async def set_clock(self, seconds: int) -> None:
+        """Set the wall clock of gateway and sidecar so many seconds off."""
+
+    async def blind(self, how: Watching | None) -> None:
+        """Break the monitoring; None mends it."""
+
+
+class Users(Protocol):
+    """Those who ask the stage's gateway."""
+
+    def hush(self) -> None:
+        """Let nobody ask."""
+
+    def speak(self) -> None:
+        """Let everybody ask again."""
+
+
+@asynccontextmanager
+async def doing(stage: Stage, step: Step, users: Users) -> AsyncIterator[None]:  # noqa: C901, PLR0912, PLR0915 - a table
+    """Do a step, and undo it at the end."""
+    match step:
+        case Inject(fault):
+            stage.proxy.fault = fault
+            yield
+            stage.proxy.fault = NO_FAULT
+        case Kill(process, stays_down):
+            if stays_down:
+                stage.hold_down(process)
+            _signal(stage.pid_of(process), signal.SIGKILL)
+            yield
+            stage.let_up(process)
+        case KillAgain():
+            killing = asyncio.create_task(_keep_killing(stage, step))
+            yield
+            killing.cancel()
+        case Freeze(process):
+            pid = stage.pid_of(process)
+            _signal(pid, signal.SIGSTOP)
+            yield
+            _signal(pid, signal.SIGCONT)
+        case StartStarved(process, megabytes):
+            stage.cap_starts(process, megabytes)
+            _signal(stage.pid_of(process), signal.SIGKILL)
+            yield
+            stage.cap_starts(process, None)
+            _signal(stage.pid_of(process), signal.SIGKILL)  # it lives on with its limit, and waits for memory
+            stage.let_up(process)
+        case Starve():
+            async with _starving(stage, step):
+                yield
+        case StartWith(process, environment):
+            stage.start_with(process, dict(environment))
+            _signal(stage.pid_of(process), signal.SIGKILL)
+            stage.let_up(process)
+            yield
+            stage.start_with(process, {})
+            _signal(stage.pid_of(process), signal.SIGKILL)
+            stage.let_up(process)
+        case Quiet():
+            users.hush()
+            yield
+            users.speak()
+        case Crowd(callers):
+            async with _crowd(f"{stage.sidecar_url}/infer", callers):
+                yield
+        case Newcomers(callers):
+            async with _crowd(f"{stage.gateway_url}/api/v1/analysis/start", callers):
+                yield
+        case Busy():
+            async with _busy():
+                yield
+        case StepClock(seconds):
+            await stage.set_clock(seconds)
+            yield
+            await stage.set_clock(0)
+        case Blind(how):
+            await stage.blind(how)
+            yield
+            await stage.blind(None)
+        case Board(word):
+            await stage.set_board(word)
+            yield
+            await stage.set_board(0)
+        case Flap():
+            flapping = asyncio.create_task(_flap(stage, step))
+            yield
+            flapping.cancel()
+            await stage.set_device("")
+        case Device(state):
+            await stage.set_device(state)
+            yield
+            await stage.set_device("")
+
+
+async def _keep_killing(stage: Stage, step: KillAgain) -> None:
+    chance = random.Random()  # noqa: S311 - no two runs kill at the same moments
+    while True:
+        if pid := stage.pid_of(step.process):
+            await asyncio.sleep(chance.uniform(step.least_seconds, step.most_seconds))
+            _signal(pid, signal.SIGKILL)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _flap(stage: Stage, step: Flap) -> None:
+    while True:
+        await stage.set_device(step.state)
+        await asyncio.sleep(step.bad_seconds)
+        await stage.set_device("")
+        await asyncio.sleep(step.well_seconds)
+
+
+@asynccontextmanager
+async def _crowd(url: str, callers: int) -> AsyncIterator[None]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        asking = [asyncio.create_task(_ask_on(http, url)) for _ in range(callers)]
+        try:
+            yield
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def _ask_on(http: aiohttp.ClientSession, url: str) -> None:
+    while True:
+        is_refused = True
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with http.post(url, data=_A_WINDOW, headers=_JSON) as answer:
+                await answer.read()
+                is_refused = answer.status != 200  # noqa: PLR2004 - OK
+        if is_refused:
+            await asyncio.sleep(_REFUSED_SECONDS)
+
+
+@asynccontextmanager
+async def _busy() -> AsyncIterator[None]:
+    spin = (sys.executable, "-c", "while True: pass")
+    spinning = [await asyncio.create_subprocess_exec(*spin) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def _starving(stage: Stage, step: Starve) -> AsyncIterator[None]:
+    pid = stage.pid_of(step.process)
+    if pid is None:
+        yield
+        return
+    kind = _LIMITS[step.resource]
+    soft, hard = resource.prlimit(pid, kind)
+    amount = step.amount if step.amount is not None else _use(pid, step.resource) + step.above_use
+    resource.prlimit(pid, kind, (amount, hard))
+    stage.proxy.drop_connections()
+    yield
+    if psutil.pid_exists(pid) and stage.pid_of(step.process) == pid:
+        resource.prlimit(pid, kind, (soft, hard))
+
+
+def _use(pid: int, kind: Resource) -> int:
+    process = psutil.Process(pid)
+    return process.memory_info().vms if kind is Resource.MEMORY else process.num_fds()
+
+
+def _signal(pid: int | None, sign: signal.Signals) -> None:
+    if pid is None:
+        return
+    try:
+        os.kill(pid, sign)
+    except ProcessLookupError:
+        return

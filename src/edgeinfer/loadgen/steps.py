@@ -1,0 +1,176 @@
+"""What can be done to a living stack, as data."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgeinfer.loadgen.faults import Fault
+
+
+class Process(StrEnum):
+    """A process of the stack that a scenario reaches."""
+
+    GATEWAY = "gateway"
+    SIDECAR = "sidecar-1"
+    EXPORTER = "exporter"
+    ALERTMANAGER = "alertmanager"
+
+
+class Watching(StrEnum):
+    """How the monitoring itself is broken."""
+
+    TARGET_FORGOTTEN = "target forgotten"  # prometheus.yml no longer names the sidecar
+    CONFIGURATION_BROKEN = "configuration broken"  # prometheus.yml is no YAML, and is loaded again
+    RULE_FAILING = "rule failing"  # a rule that matches many series to many
+    RECEIVER_REFUSES = "receiver refuses"  # warnings go to one more receiver, which answers 404
+    FLEET_AWAY = "fleet away"  # samples are to be sent to a fleet's centre that nobody answers for
+    SCRAPE_SLOW = "scrape slow"  # the sidecar's metrics come 1.5 s late
+    SCRAPE_BIG = "scrape big"  # a label of the sidecar's metrics takes 3500 values
+
+
+class Resource(StrEnum):
+    """What a process can run out of."""
+
+    MEMORY = "memory"
+    OPEN_FILES = "open files"
+    FILE_SIZE = "file size"
+
+
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """The proxy between gateway and sidecar breaks what passes."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL; the process stays down until the fault ends, or is started again by the supervisor."""
+
+    process: Process
+    stays_down: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KillAgain:
+    """SIGKILL each time the process is back, after a random time that it may live."""
+
+    process: Process
+    least_seconds: float = 0.0
+    most_seconds: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """SIGSTOP, and SIGCONT at the end: the process holds its connections and answers nothing."""
+
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class Starve:
+    """A resource limit of the living process falls to `amount`, or to what it uses now plus `above_use`.
+
+    Connections through the proxy are cut, so that new ones are needed.
+    """
+
+    process: Process
+    resource: Resource
+    amount: int | None = None
+    above_use: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StartStarved:
+    """SIGKILL, and until the fault ends each new start has only this much address space; then it is killed again."""
+
+    process: Process
+    megabytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartWith:
+    """SIGKILL, and until the fault ends each start has these settings in its environment."""
+
+    process: Process
+    environment: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """No phone asks for anything; sensors go on, and what they gave is sent afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """So many callers ask the sidecar past the gateway, each without a pause."""
+
+    callers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomers:
+    """So many phones try to begin a session, and try again when they are refused."""
+
+    callers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Other programs take every core of the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepClock:
+    """The wall clock of gateway and sidecar jumps by so many seconds, and back at the end; monotonic time does not."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """The monitoring itself is broken."""
+
+    how: Watching
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The firmware of the board that the chip sits on complains, with the bits of its word."""
+
+    word: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flap:
+    """The fake chip fails and is well again, over and over."""
+
+    state: str
+    bad_seconds: float
+    well_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The fake chip shows a failure: `state` is a name that the fake's own script knows."""
+
+    state: str
+
+
+Step = (
+    Inject
+    | Kill
+    | KillAgain
+    | Freeze
+    | Starve
+    | StartStarved
+    | StartWith
+    | Quiet
+    | Crowd
+    | Newcomers
+    | Busy
+    | StepClock
+    | Blind
+    | Board
+    | Flap
+    | Device
+)

@@ -1,0 +1,45 @@
+"""The matrix of failures, played with shortened rules on stacks of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeinfer.loadgen.scenarios import SCENARIOS
+
+# Four stacks side by side need some three minutes on two cores; five times that is a hang.
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+CHIP = f"{sys.executable} -m tests.fakes.chip_service"
+
+
+def clock() -> str:
+    """The library that sets clocks off, or nothing where it cannot be had."""
+    found = subprocess.run([ROOT / "tools/setup_clock.sh"], capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
+def play(*words: str, library: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "edgeinfer", "chaos", *words, "--chip", CHIP, "--json"]
+    command += ["--clock", library] if library else []
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=880, check=False)
+    assert ended.stdout, ended.stderr
+    outcomes: list[dict[str, Any]] = json.loads(ended.stdout)
+    assert ended.returncode == (0 if all(outcome["passed"] for outcome in outcomes) else 1), ended.stderr
+    return outcomes
+
+
+def test_every_failure_is_counted_and_told_and_loses_nothing() -> None:
+    library = clock()
+    outcomes = play("--quick", "--parallel", "4", library=library)
+
+    assert [outcome["complaints"] for outcome in outcomes if not outcome["passed"]] == []
+    assert {outcome["scenario"] for outcome in outcomes} == {
+        one.name for one in SCENARIOS if not one.is_slow and (library or not one.needs_clock)
+    }
+    assert sum(outcome["samples_lost"] for outcome in outcomes) == 0
+    assert sum(outcome["samples"] for outcome in outcomes) > 0

@@ -1,0 +1,95 @@
+"""The exporter as a real process on a faked chip, supervised as systemd would."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.end_to_end
+
+
+class Exporter:
+    """A running exporter, its chip and its manager's socket."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        self._script = folder / "chip.json"
+        self._changes = 0
+        self.tell(version=version)
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(str(folder / "notify"))
+        self.manager.settimeout(20)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT / "tests/fakes/site"),
+            "FAKE_HAILO": str(self._script),
+            "NOTIFY_SOCKET": str(folder / "notify"),
+            "WATCHDOG_USEC": "1000000",
+            "EDGEINFER_EXPORTER_INTERVAL_SECONDS": "1",
+        }
+        program = "from edgeinfer.cli.main import main; main()"
+        command = [sys.executable, "-c", program, "exporter", "--port", str(port)]
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+    def tell(self, **document: Any) -> None:
+        """Change the chip; a number keeps two equal documents apart."""
+        self._changes += 1
+        self._script.write_text(json.dumps({**document, "change": self._changes}))
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"{self.address}/metrics", timeout=10) as answer:  # noqa: S310  # loopback
+            text: str = answer.read().decode()
+        return text
+
+    def until(self, holds: Callable[[str], bool]) -> str:
+        """The metrics once they are as they should be."""
+        deadline = time.monotonic() + 20
+        while True:
+            text = self.metrics()
+            if holds(text):
+                return text
+            assert time.monotonic() < deadline, text
+            time.sleep(0.1)
+
+
+@pytest.fixture(params=["4.23.0", "5.2.0"])
+def exporter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Exporter]:
+    running = Exporter(tmp_path, request.param)
+    yield running
+    running.manager.close()
+    running.process.kill()
+    running.process.wait()
+
+
+def test_a_chip_is_told_lost_and_found_without_a_restart(exporter: Exporter) -> None:
+    assert exporter.manager.recv(100) == b"READY=1"
+    warm = 'hailo_hardware_temperature_celsius{chip_id="0001:01:00.0"} 48.5'
+    exporter.until(lambda text: warm in text)
+    exporter.tell(chip={"present": False})
+    gone = exporter.until(lambda text: 'hailo_hailort_status{device_id="0001:01:00.0"} 0.0' in text)
+    assert "hailo_hardware_temperature_celsius{" not in gone
+    exporter.tell(chip={"present": True})
+    exporter.until(lambda text: warm in text)
+    assert exporter.manager.recv(100) == b"WATCHDOG=1"
+    exporter.process.send_signal(signal.SIGTERM)
+    # uvicorn ends by the signal it was sent, which systemd takes for a clean end.
+    assert exporter.process.wait(20) in (0, -signal.SIGTERM)
+    exporter.manager.setblocking(False)
+    heard = set()
+    while True:
+        try:
+            heard.add(exporter.manager.recv(100))
+        except BlockingIOError:
+            break
+    assert heard == {b"WATCHDOG=1", b"STOPPING=1"}

@@ -1,0 +1,132 @@
+"""How the stack begins and ends: refusals, Ctrl-C, a second run, and a kill without warning."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.running_stack import RunningStack, lives, until, up_command
+
+pytestmark = pytest.mark.end_to_end
+_EXIT_CONFIGURATION = 78
+
+
+def refused(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    told = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=40, env={**os.environ, **environment}
+    )
+    assert "Traceback" not in told.stderr
+    assert told.stderr.startswith("error: "), told.stderr
+    assert "\nhint: " in told.stderr
+    return told
+
+
+@pytest.mark.timeout(120)  # two starts and the wait for a first scrape, on a busy machine
+def test_ctrl_c_leaves_no_process_and_a_second_run_shows_the_earlier_data(tmp_path: Path) -> None:
+    first = RunningStack(tmp_path / "data")
+    assert until(lambda: first.query("sum(edgeinfer_samples_received_total) > 0") != {}, 30)
+    moment = time.time()
+    received = first.query("sum(edgeinfer_samples_received_total)", moment)
+    pids = first.pids()
+    assert set(pids) == {"sidecar-1", "gateway", "console", "prometheus", "alertmanager", "replay"}
+
+    assert first.interrupt() == 0
+    first.close()
+    assert [name for name, pid in pids.items() if lives(pid)] == []
+
+    second = RunningStack(tmp_path / "data", "--no-replay")
+    try:
+        assert second.query("sum(edgeinfer_samples_received_total)", moment) == received
+    finally:
+        second.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
+def test_a_killed_stack_leaves_no_process_and_can_start_again_at_once(tmp_path: Path) -> None:
+    killed = RunningStack(tmp_path / "data", "--no-replay")
+    pids = killed.pids()
+    killed.kill()
+    again = RunningStack(tmp_path / "data", "--no-replay")
+    try:
+        assert [name for name, pid in pids.items() if lives(pid)] == []
+    finally:
+        again.close()
+        killed.close()
+
+
+def test_a_second_run_on_the_same_folder_is_refused_and_told_who_has_it(stack: RunningStack) -> None:
+    told = refused(up_command(stack.folder.root))
+
+    assert told.returncode == _EXIT_CONFIGURATION
+    assert f"is in use by process {stack.pid}" in told.stderr
+    assert "--data-folder" in told.stderr
+
+
+def test_a_busy_port_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        told = refused(up_command(tmp_path / "data", "--gateway-port", str(port)))
+
+    assert told.returncode == _EXIT_CONFIGURATION
+    assert f"{port} (for the gateway)" in told.stderr
+    assert f"process {os.getpid()}" in told.stderr
+
+
+def test_an_unknown_setting_is_refused_with_the_name_that_was_meant(tmp_path: Path) -> None:
+    told = refused(up_command(tmp_path / "data"), EDGEINFER_GATEWAY_PROT="1")
+
+    assert told.returncode == _EXIT_CONFIGURATION
+    assert "EDGEINFER_GATEWAY_PROT" in told.stderr
+    assert "Did you mean EDGEINFER_GATEWAY_PORT?" in told.stderr
+
+
+def test_an_unknown_recording_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    told = refused(up_command(tmp_path / "data", "--recording", "swimming"))
+
+    assert told.returncode == 1
+    assert "swimming" in told.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_refused() -> None:
+    told = refused(up_command(Path("/proc/edgeinfer")))
+
+    assert told.returncode == _EXIT_CONFIGURATION
+    assert "data folder /proc/edgeinfer: cannot be made" in told.stderr
+
+
+def test_a_model_that_is_missing_ends_the_start_with_the_reason(tmp_path: Path) -> None:
+    told = refused(up_command(tmp_path / "data"), EDGEINFER_MODEL_FOLDER=str(tmp_path / "none"))
+
+    assert told.returncode == _EXIT_CONFIGURATION
+    assert f"{tmp_path / 'none' / 'card.json'}: cannot be read" in told.stderr
+    assert "Name a folder that holds card.json" in told.stderr
+    assert json.loads(told.stdout.splitlines()[-1])["event"] == "stopped"
+
+
+def test_without_engines_the_ways_to_get_them_are_told(tmp_path: Path) -> None:
+    told = refused(up_command(tmp_path / "data"), PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+
+    assert told.returncode == _EXIT_CONFIGURATION
+    for way in ("PATH", "apt-get", "docker", "--no-monitoring"):
+        assert way in told.stderr
+
+
+def test_without_monitoring_the_services_run_alone_and_sigterm_ends_them_like_ctrl_c(tmp_path: Path) -> None:
+    running = RunningStack(tmp_path / "data", "--no-monitoring", "--no-replay")
+    pids = running.pids()
+    assert set(pids) == {"sidecar-1", "gateway", "console"}
+    assert any("without monitoring" in event.get("message", "") for event in running.events)
+    assert running.ask("GET", "/health/detailed")[0] == 200
+
+    os.kill(running.pid, signal.SIGTERM)
+    running.await_event("stopped")
+
+    assert running.wait() == 0
+    running.close()
+    assert not any(lives(pid) for pid in pids.values())

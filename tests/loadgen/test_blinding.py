@@ -1,0 +1,68 @@
+"""Broken files of the monitoring are broken in the one way that is asked for."""
+
+import pytest
+import yaml
+
+from edgeinfer.loadgen.blinding import FAILING_RULE, FAILING_RULES, SIDECAR_JOB, break_alertmanager, break_prometheus
+from edgeinfer.loadgen.steps import Watching
+from edgeinfer.monitoring.alerting import alertmanager_configuration
+from edgeinfer.monitoring.scrape import prometheus_configuration
+
+SCRAPING = prometheus_configuration(
+    targets={"edge-infer": ["127.0.0.1:1"], SIDECAR_JOB: ["127.0.0.1:2"]}, alertmanagers=[], rule_files=["rules.yml"]
+)
+ALERTING = alertmanager_configuration()
+
+
+def broken(how: Watching) -> dict[str, object]:
+    document: dict[str, object] = yaml.safe_load(break_prometheus(SCRAPING, how, scrape_proxy="127.0.0.1:3"))
+    return document
+
+
+def changed(how: Watching) -> set[str]:
+    whole, found = yaml.safe_load(SCRAPING), broken(how)
+    return {key for key in whole.keys() | found.keys() if whole.get(key) != found.get(key)}
+
+
+@pytest.mark.parametrize(
+    ("how", "keys"),
+    [
+        (Watching.TARGET_FORGOTTEN, {"scrape_configs"}),
+        (Watching.RULE_FAILING, {"rule_files"}),
+        (Watching.FLEET_AWAY, {"remote_write"}),
+        (Watching.SCRAPE_SLOW, {"scrape_configs"}),
+        (Watching.SCRAPE_BIG, {"scrape_configs"}),
+        (Watching.RECEIVER_REFUSES, set()),
+    ],
+)
+def test_only_what_is_to_be_broken_changes(how: Watching, keys: set[str]) -> None:
+    assert changed(how) == keys
+
+
+def test_a_forgotten_target_is_the_sidecar_alone() -> None:
+    jobs = yaml.safe_load(break_prometheus(SCRAPING, Watching.TARGET_FORGOTTEN, scrape_proxy=""))["scrape_configs"]
+    assert [job["job_name"] for job in jobs] == ["edge-infer"]
+
+
+def test_spoilt_scrapes_go_through_the_proxy() -> None:
+    for how in (Watching.SCRAPE_SLOW, Watching.SCRAPE_BIG):
+        text = break_prometheus(SCRAPING, how, scrape_proxy="127.0.0.1:3")
+        targets = {job["job_name"]: job["static_configs"] for job in yaml.safe_load(text)["scrape_configs"]}
+        assert targets == {"edge-infer": [{"targets": ["127.0.0.1:1"]}], SIDECAR_JOB: [{"targets": ["127.0.0.1:3"]}]}
+
+
+def test_a_broken_configuration_is_no_yaml() -> None:
+    with pytest.raises(yaml.YAMLError):
+        broken(Watching.CONFIGURATION_BROKEN)
+
+
+def test_a_failing_rule_is_a_rule_file() -> None:
+    assert broken(Watching.RULE_FAILING)["rule_files"] == ["rules.yml", FAILING_RULES]
+    assert yaml.safe_load(FAILING_RULE)["groups"][0]["rules"]
+
+
+def test_a_refusing_receiver_joins_those_of_warnings_and_pages_only() -> None:
+    text = break_alertmanager(ALERTING, Watching.RECEIVER_REFUSES, refusing_url="http://127.0.0.1:3/no")
+    count = {one["name"]: len(one["webhook_configs"]) for one in yaml.safe_load(text)["receivers"]}
+    assert count == {"local": 1, "notify": 2, "page": 2}
+    assert break_alertmanager(ALERTING, Watching.FLEET_AWAY, refusing_url="x") == ALERTING
