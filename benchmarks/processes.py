@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,15 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgeinfer.stack.ports import PortPool
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on, and that no outgoing connection takes meanwhile."""
+    return PortPool().take(1)[0]
 
 
 def cpu_seconds(pid: int) -> float:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from edgeinfer.stack.engines import Engine, Program
+from edgeinfer.stack.ports import PortPool
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -34,13 +34,6 @@ DESKTOP = {"width": 1440, "height": 900}
 WHOLE = {"width": 1440, "height": 7000}
 PHONE = {"width": 390, "height": 844}
 _START_SECONDS = 60.0
-
-
-def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def get(url: str) -> Any:
@@ -153,7 +146,7 @@ class Stack:
         cls, folder: Path, engines: Mapping[Program, Engine], dashboards: Path, data: Path | None = None
     ) -> "Stack":
         """Configuration written, nothing started."""
-        ports = {name: free_port() for name in ("port", "alertmanager", "console")}
+        ports = dict(zip(("port", "alertmanager", "console"), PortPool().take(3), strict=True))
         rules = folder / "rules.yml"
         rules.write_text(RULES, "utf-8")
         (folder / "prometheus.yml").write_text(PROMETHEUS_CONFIGURATION.format(rules=rules, **ports), "utf-8")

@@ -1,6 +1,5 @@
 """A console with a fake Prometheus and Alertmanager behind it, asked without a network between."""
 
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from edgeinfer.console.app import build_app
+from edgeinfer.stack.ports import PortPool
 from tests.console.boards import write
 from tests.console.fake_alertmanager import FakeAlertmanager, running_alertmanager
 from tests.console.fake_prometheus import FakePrometheus, running
@@ -82,10 +82,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 @pytest.fixture
 def unused_tcp_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on."""
+    return PortPool().take(1)[0]
 
 
 Clock = Callable[[], float]

@@ -13,7 +13,7 @@ from edgeinfer.monitoring.fleet.rules import INTERVAL_SECONDS
 from edgeinfer.monitoring.scrape import SCRAPE_INTERVAL_SECONDS
 from edgeinfer.stack import lock, record
 from edgeinfer.stack.folder import DataFolder
-from tests.end_to_end.running_stack import free_ports
+from edgeinfer.stack.ports import PortPool
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -199,7 +199,7 @@ def on_the_chip(machine: Path, *versions: str) -> tuple[int, str]:
         "PATH": f"{machine}/bin:/usr/bin:/bin",
         "SYSTEM_ROOT": str(machine),
         "HEF_PATH": str(machine / "network.hef"),
-        "GATEWAY_PORT": str(free_ports()[0]),
+        "GATEWAY_PORT": str(PortPool().take(1)[0]),
     }
     command = [str(machine / "deploy" / "stack.sh"), "hailo-device"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

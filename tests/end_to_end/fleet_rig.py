@@ -23,7 +23,8 @@ from edgeinfer.monitoring.fleet.sending import AGENT_KEEPS, SERVER_KEEPS, Certif
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack.engines import Program, cache_folder, find_all, require
-from tests.end_to_end.running_stack import free_ports, until
+from edgeinfer.stack.ports import PortPool
+from tests.end_to_end.running_stack import until
 
 _FETCHED = Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "edgeinfer" / "fleet" / "usr"
 _PLACES = os.pathsep.join(("/usr/sbin", str(_FETCHED / "bin"), str(_FETCHED / "sbin")))
@@ -67,7 +68,7 @@ class Fleet:
         self._folder = folder
         self._stack = ExitStack()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        port, alert_port, *_ = free_ports()
+        port, alert_port = PortPool().take(2)
         self._port = port
         self.centre, self.vmalert = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{alert_port}"
         server = self._stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Services))
@@ -105,7 +106,7 @@ class Fleet:
 
         Returns its own address.
         """
-        port = free_ports()[0]
+        port = PortPool().take(1)[0]
         folder = self._folder / name
         folder.mkdir()
         (folder / "device.yml").write_text(yaml.safe_dump({"groups": rules.device_rules(interval_seconds=1)}), "utf-8")

@@ -21,7 +21,8 @@ from edgeinfer.monitoring import files
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack.engines import Program, cache_folder, find_all, require
-from tests.end_to_end.running_stack import RunningStack, free_ports, until
+from edgeinfer.stack.ports import PortPool
+from tests.end_to_end.running_stack import RunningStack, until
 from tests.fakes.hailo_platform.monitor_files import DeviceUse, NetworkUse, encode, write
 from tests.fakes.kernel import write_kernel
 from tools.promql_lint import substituted
@@ -113,7 +114,7 @@ def panel_station(folder: Path) -> Iterator[PanelStation]:
     finally:
         for name in environment:
             del os.environ[name]
-    exporter_port, prometheus_port, *_ = free_ports()
+    exporter_port, prometheus_port = PortPool().take(2)
     state = folder / "chip"
     try:
         with (

@@ -5,7 +5,6 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edgeinfer.stack import record
 from edgeinfer.stack.folder import DataFolder
+from edgeinfer.stack.ports import PortPool
 
 PORT_OPTIONS = (
     "--gateway-port",
@@ -37,15 +36,9 @@ _ANSWER_SECONDS = 10
 
 def up_command(folder: Path, *options: str, python: str = sys.executable) -> list[str]:
     """`edgeinfer up` on free ports, telling JSON lines."""
-    ports = [word for option, port in zip(PORT_OPTIONS, free_ports(), strict=True) for word in (option, str(port))]
+    free = zip(PORT_OPTIONS, PortPool().take(len(PORT_OPTIONS)), strict=True)
+    ports = [word for option, port in free for word in (option, str(port))]
     return [python, "-m", "edgeinfer", "up", "--json", "--data-folder", str(folder), *ports, *options]
-
-
-def free_ports() -> list[int]:
-    """As many as there are options, free a moment ago."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORT_OPTIONS]
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 class RunningStack:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,12 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-
-def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+from edgeinfer.stack.ports import PortPool
 
 
 class ServiceProcess:
@@ -30,7 +24,7 @@ class ServiceProcess:
     """
 
     def __init__(self, *words: str, log: Path, environment: dict[str, str] | None = None) -> None:
-        self.port = free_port()
+        self.port = PortPool().take(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, "-m", "edgeinfer", *words, "--port", str(self.port)]
         self._environment = {**os.environ, **(environment or {})}

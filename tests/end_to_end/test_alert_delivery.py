@@ -21,7 +21,8 @@ from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.settings import AlertingSettings, StackSettings
 from edgeinfer.stack.engines import Program, cache_folder, find_all, require
-from tests.end_to_end.running_stack import free_ports, until
+from edgeinfer.stack.ports import PortPool
+from tests.end_to_end.running_stack import until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(120)]
 
@@ -146,7 +147,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 @contextmanager
 def _alertmanager(folder: Path, configuration: str) -> Iterator[str]:
-    path, port = folder / "alertmanager.yml", free_ports()[0]
+    path, port = folder / "alertmanager.yml", PortPool().take(1)[0]
     path.write_text(configuration, encoding="utf-8")
     engines = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
     engine = require(engines, Program.ALERTMANAGER)

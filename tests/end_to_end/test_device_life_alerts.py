@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,6 +17,7 @@ import yaml
 from edgeinfer.monitoring import files
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+from edgeinfer.stack.ports import PortPool
 from tools.device_life import MINUTES, STEP_SECONDS, begin, openmetrics
 
 pytestmark = pytest.mark.end_to_end
@@ -62,8 +62,7 @@ class Hour:
         ]
         subprocess.run(command, check=True, capture_output=True)
         (folder / "prometheus.yml").write_text("{}")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+        address = f"127.0.0.1:{PortPool().take(1)[0]}"
         self.url = f"http://{address}"
         flags = [
             f"--config.file={folder}/prometheus.yml",

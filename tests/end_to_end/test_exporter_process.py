@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from edgeinfer.stack.ports import PortPool
+
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.end_to_end
 
@@ -28,8 +30,7 @@ class Exporter:
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(folder / "notify"))
         self.manager.settimeout(20)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = PortPool().take(1)[0]
         self.address = f"http://127.0.0.1:{port}"
         environment = os.environ | {
             "PYTHONPATH": str(ROOT / "tests/fakes/site"),

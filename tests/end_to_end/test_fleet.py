@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from edgeinfer.monitoring.fleet.sending import Certificates
+from edgeinfer.stack.ports import PortPool
 from tests.end_to_end.fleet_rig import Fleet, eventually, program
-from tests.end_to_end.running_stack import free_ports
 
 pytestmark = [
     pytest.mark.end_to_end,
@@ -93,7 +93,7 @@ def test_two_devices_of_one_name_are_told(fleet: Fleet) -> None:
 def test_the_proxy_takes_devices_with_a_certificate_of_ours_and_nobody_else(fleet: Fleet, tmp_path: Path) -> None:
     tls = certificates(tmp_path / "tls", "localhost", "pi-7", "pi-8")
     (tls / "refused.conf").write_text('"CN=pi-8" 1;\n')
-    port = free_ports()[0]
+    port = PortPool().take(1)[0]
     fleet.start_proxy(proxy_configuration(tmp_path, port, fleet.centre))
     taken, refused = (
         Certificates(authority=f"{tls}/ca.crt", certificate=f"{tls}/{name}.crt", key=f"{tls}/{name}.key")

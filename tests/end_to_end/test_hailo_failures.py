@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from edgeinfer.model.card import default_folder, load_card
 from edgeinfer.parity import recorded_windows
+from edgeinfer.stack.ports import PortPool
 from tests.fakes.hailo_platform.hef import write_hef
 from tests.fakes.hailo_platform.machine import default_chip
 
@@ -54,7 +54,7 @@ class Pair:
         card = load_card(default_folder())
         chip = default_chip(version)
         hef = write_hef(folder / "net.hef", architecture=chip.architecture, program=f"onnx:{card.file('device').path}")
-        sidecar, gateway = _free_port(), _free_port()
+        sidecar, gateway = PortPool().take(2)
         self.sidecar, self.gateway = f"http://127.0.0.1:{sidecar}", f"http://127.0.0.1:{gateway}"
         fake = {"PYTHONPATH": str(ROOT / "tests/fakes/site"), "FAKE_HAILO": str(self._script)}
         device = {"EDGEINFER_SIDECAR_BACKEND": "hailort", "HEF_PATH": str(hef)}
@@ -100,12 +100,6 @@ class Pair:
             text = answer.read().decode()
         found = re.findall(r'^hailo_hardware_errors_total\{error_class="(\w+)"\} (\S+)$', text, re.MULTILINE)
         return {name: float(value) for name, value in found if float(value)}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 def _start(words: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":

@@ -1,6 +1,5 @@
 """A gateway in a process of its own, for what only a process shows."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from edgeinfer.stack.ports import PortPool
 
 Start = Callable[..., "GatewayProcess"]
 
@@ -21,9 +22,7 @@ class GatewayProcess:
         self.folder = folder
         self.environment = environment
         self.log = folder / "gateway.log"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = PortPool().take(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = self._start()
 

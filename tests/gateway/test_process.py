@@ -20,6 +20,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from edgeinfer.stack.ports import PortPool
 from tests.gateway.conftest import GatewayProcess, Start
 from tests.gateway.rigs import API, samples
 
@@ -154,10 +155,7 @@ def test_a_busy_port_is_told_in_one_line() -> None:
     ],
 )
 def test_what_cannot_start_says_why_in_one_line(environment: dict[str, str], words: str) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    ended = run("--port", port, **environment)
+    ended = run("--port", str(PortPool().take(1)[0]), **environment)
     assert ended.returncode == 78, ended.stderr
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -1,14 +1,13 @@
 """What the tests of the stack share: free ports, fake services, and a teller that remembers."""
 
-import socket
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.ports import PortPool
 from tests.stack.told import Told
 
 FAKE_SERVICE = Path(__file__).parent / "fake_service.py"
@@ -38,9 +37,5 @@ def make_plan() -> MakePlan:
 
 @pytest.fixture
 def free_ports() -> list[int]:
-    """Ports that nobody listened on a moment ago."""
-    with ExitStack() as sockets:
-        probes = [sockets.enter_context(socket.socket()) for _ in range(4)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    """Ports that nobody listens on."""
+    return PortPool().take(4)

@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +74,31 @@ def test_two_processes_that_want_one_port_are_named() -> None:
 @pytest.mark.parametrize(("host", "reached"), [("::", "127.0.0.1"), ("", "127.0.0.1"), ("127.0.0.2", "127.0.0.2")])
 def test_a_server_on_every_address_is_reached_on_loopback(host: str, reached: str) -> None:
     assert ports.reachable(host) == reached
+
+
+def a_pool(folder: Path, outgoing: str) -> ports.PortPool:
+    told = folder / "ip_local_port_range"
+    told.write_text(outgoing, "ascii")
+    return ports.PortPool(told)
+
+
+def test_a_pool_gives_no_port_twice_and_none_that_an_outgoing_connection_may_take(tmp_path: Path) -> None:
+    pool = a_pool(tmp_path, "11000\t60999\n")
+    given = pool.take(400) + pool.take(400)
+    assert len(set(given)) == 800
+    assert min(given) >= 10_000
+    assert max(given) < 11_000
+
+
+def test_a_pool_leaves_out_where_somebody_listens_and_says_when_it_is_empty(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", a_pool(tmp_path, "11000 60999").take(1)[0])) as listener:
+        pool = a_pool(tmp_path, "11000 60999")
+        assert listener.getsockname()[1] not in pool.take(900)
+        with pytest.raises(PortInUse, match=r"only \d+ of 100 are free"):
+            pool.take(100)
+
+
+@pytest.mark.parametrize("outgoing", ["1024 65535", "", "what"])
+def test_a_pool_needs_no_file_that_tells(outgoing: str, tmp_path: Path) -> None:
+    assert len(set(a_pool(tmp_path, outgoing).take(10))) == 10
+    assert len(set(ports.PortPool(tmp_path / "absent").take(10))) == 10

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -26,6 +25,7 @@ from edgeinfer.stack.events import Event, Tell
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import DataFolder, prepare
 from edgeinfer.stack.plan import ChildPlan
+from edgeinfer.stack.ports import PortPool
 from edgeinfer.stack.readiness import http_probe
 from edgeinfer.stack.restart import RestartPolicy
 from edgeinfer.stack.supervisor import Member, State, Supervisor
@@ -295,13 +295,9 @@ class LiveStage:
         return self._root / "chip-state"
 
 
-def settings_on_free_ports() -> StackSettings:
-    """Settings of a stack on ports that nobody listens on at this moment."""
-    held = [socket.create_server((plan.LOOPBACK, 0)) for _ in _PORTS]
-    ports = {name: one.getsockname()[1] for name, one in zip(_PORTS, held, strict=True)}
-    for one in held:
-        one.close()
-    return StackSettings.from_environment(None, **ports)
+def settings_on_free_ports(pool: PortPool) -> StackSettings:
+    """Settings of a stack on ports of its own."""
+    return StackSettings.from_environment(None, **dict(zip(_PORTS, pool.take(len(_PORTS)), strict=True)))
 
 
 def quiet(event: Event) -> None:

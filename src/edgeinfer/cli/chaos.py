@@ -19,6 +19,7 @@ from edgeinfer.loadgen.outcome import Outcome, as_table
 from edgeinfer.loadgen.scenario import Scenario
 from edgeinfer.loadgen.scenarios import SCENARIOS
 from edgeinfer.recordings.reader import load_recording
+from edgeinfer.stack.ports import PortPool
 
 _RECORDINGS = ("walking-upper-leg", "walking-lower-leg")
 # A minute of the rules becomes a second.
@@ -69,7 +70,7 @@ def create() -> click.Command:
             return
         with TemporaryDirectory(prefix="edgeinfer-chaos-") as scratch:
             factor = 1.0 if full else _SHORT_FACTOR
-            plan = _Plan(keep or Path(scratch), factor, parallel, shlex.split(chip or ""), clock or "")
+            plan = _Plan(keep or Path(scratch), factor, parallel, shlex.split(chip or ""), clock or "", PortPool())
             outcomes = asyncio.run(_run(scenarios, plan))
         if as_json:
             document = [outcome.as_document() for outcome in outcomes]
@@ -90,6 +91,7 @@ class _Plan:
     parallel: int
     chip: Sequence[str]
     clock: str
+    ports: PortPool
 
 
 async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[Outcome]:
@@ -119,7 +121,7 @@ async def _run_share(
     feeds = [SampleFeed(load_recording(name), loop=True) for name in _RECORDINGS]
     stage_of_its_own = LiveStage(
         plan.folder / f"stack-{number}",
-        settings_on_free_ports(),
+        settings_on_free_ports(plan.ports),
         factor=plan.factor,
         tell=quiet,
         chip=plan.chip if scenarios[0].needs_chip else (),

@@ -33,6 +33,7 @@ from edgeinfer.loadgen.soak import Soak, look_at, pid_listening_on
 from edgeinfer.loadgen.stress import find_knee, is_past_knee, step_of
 from edgeinfer.loadgen.text import as_text
 from edgeinfer.recordings.reader import list_recordings, load_recording
+from edgeinfer.stack.ports import PortPool
 
 _PAUSE_BETWEEN_STEPS_SECONDS = 1.0
 _LINE_SECONDS = 5.0
@@ -123,7 +124,9 @@ def create() -> click.Command:
 
 async def _load_own_stack(request: _Request) -> Document:
     with TemporaryDirectory(prefix="edgeinfer-load-") as folder:
-        async with LiveStage(Path(folder), settings_on_free_ports(), factor=1, tell=quiet, is_proxied=False) as stage:
+        async with LiveStage(
+            Path(folder), settings_on_free_ports(PortPool()), factor=1, tell=quiet, is_proxied=False
+        ) as stage:
             own = replace(
                 request, gateway=stage.gateway_url, prometheus=stage.prometheus_url, watch=_services(stage.pids())
             )

@@ -1,19 +1,26 @@
-"""Ports: whether one is free, and whether the process that listens there is ours."""
+"""Ports: whether one is free, whether the process that listens there is ours, and free ones for a stack."""
 
 import errno
+import random
 import socket
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
 from edgeinfer.errors import PortInUse
 
+_LOOPBACK = "127.0.0.1"
+_OUTGOING_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_USUAL_FIRST_OUTGOING_PORT = 32768  # Linux' own setting
+_FIRST_PORT, _LAST_PORT = 10_000, 65_535  # below it live the well-known services
+_FEWEST_PORTS = 1_000
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound
 
 
 def reachable(host: str) -> str:
     """The address under which this machine reaches a server that listens on `host`."""
-    return "127.0.0.1" if host in _ANY else host
+    return _LOOPBACK if host in _ANY else host
 
 
 def is_free(host: str, port: int) -> bool:
@@ -90,3 +97,48 @@ def refuse_busy(wanted: Iterable[tuple[str, str, int]]) -> None:
     if taken:
         remedy = "End what listens there, or choose other ports: see 'edgeinfer up --help'."
         raise PortInUse("ports", f"taken: {'; '.join(taken)}", remedy)
+
+
+class PortPool:
+    """Gives out ports of loopback on which nobody listens, none of them twice.
+
+    A port is given out some time before its server listens on it.
+    One that the kernel may give to an outgoing connection could be lost in between, so those are left out.
+
+    Args:
+        outgoing_ports: file of the kernel with the first and the last port of outgoing connections.
+    """
+
+    def __init__(self, outgoing_ports: Path = _OUTGOING_PORTS) -> None:
+        self._outgoing_ports = outgoing_ports
+        self._given: set[int] = set()
+
+    def take(self, count: int) -> list[int]:
+        """So many ports; two pools begin at different places, by chance.
+
+        Raises:
+            PortInUse: there are not so many.
+        """
+        lasting = _lasting_ports(self._outgoing_ports)
+        begin = random.SystemRandom().randrange(len(lasting))
+        taken: list[int] = []
+        for port in (*lasting[begin:], *lasting[:begin]):
+            if len(taken) == count:
+                break
+            if port not in self._given and is_free(_LOOPBACK, port):
+                taken.append(port)
+        if len(taken) < count:
+            remedy = "End servers on this machine that nobody needs."
+            raise PortInUse("ports", f"only {len(taken)} of {count} are free", remedy)
+        self._given.update(taken)
+        return taken
+
+
+def _lasting_ports(outgoing_ports: Path) -> range:
+    """Ports that are no outgoing connection's; all of them where that leaves hardly any."""
+    try:
+        first_outgoing = int(outgoing_ports.read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        first_outgoing = _USUAL_FIRST_OUTGOING_PORT
+    lasting = range(_FIRST_PORT, first_outgoing)
+    return lasting if len(lasting) >= _FEWEST_PORTS else range(_FIRST_PORT, _LAST_PORT + 1)
