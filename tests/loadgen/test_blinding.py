@@ -32,6 +32,7 @@ def changed(how: Watching) -> set[str]:
         (Watching.FLEET_AWAY, {"remote_write"}),
         (Watching.SCRAPE_SLOW, {"scrape_configs"}),
         (Watching.SCRAPE_BIG, {"scrape_configs"}),
+        (Watching.DISK_READ_FULL, {"scrape_configs"}),
         (Watching.RECEIVER_REFUSES, set()),
     ],
 )
@@ -45,10 +46,11 @@ def test_a_forgotten_target_is_the_sidecar_alone() -> None:
 
 
 def test_spoilt_scrapes_go_through_the_proxy() -> None:
-    for how in (Watching.SCRAPE_SLOW, Watching.SCRAPE_BIG):
+    through = {"targets": ["127.0.0.1:3"], "labels": {"instance": "127.0.0.1:2"}}
+    for how in (Watching.SCRAPE_SLOW, Watching.SCRAPE_BIG, Watching.MEMORY_READ_LOW):
         text = break_prometheus(SCRAPING, how, scrape_proxy="127.0.0.1:3")
         targets = {job["job_name"]: job["static_configs"] for job in yaml.safe_load(text)["scrape_configs"]}
-        assert targets == {"edge-infer": [{"targets": ["127.0.0.1:1"]}], SIDECAR_JOB: [{"targets": ["127.0.0.1:3"]}]}
+        assert targets == {"edge-infer": [{"targets": ["127.0.0.1:1"]}], SIDECAR_JOB: [through]}
 
 
 def test_a_broken_configuration_is_no_yaml() -> None:

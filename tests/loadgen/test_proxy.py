@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import math
 import struct
 from collections.abc import AsyncIterator
@@ -8,7 +9,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind, Message
+from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind, Message, Reading, spoil
 from edgeinfer.loadgen.proxy import FaultyProxy
 
 BINARY = struct.pack("<76f", *range(76))
@@ -201,3 +202,16 @@ async def test_a_wild_label_joins_what_was_there(http: aiohttp.ClientSession, pr
     assert sum(line.startswith("wild{") for line in lines) == 3500
     assert (lines[-1] == "# EOF") == ("openmetrics" in accept)
     assert lines.count("# EOF") <= 1
+
+
+@pytest.mark.parametrize("is_zipped", [False, True])
+def test_readings_are_set_and_all_else_stays(*, is_zipped: bool) -> None:
+    text = b'# TYPE disk gauge\ndisk{space="available"} 9e+10\ndisk{space="total"} 1e+11\nup 1\n# EOF\n'
+    headers = {"content-type": "application/openmetrics-text", **({"content-encoding": "gzip"} if is_zipped else {})}
+    answer = Message("HTTP/1.1 200 OK", headers, gzip.compress(text) if is_zipped else text)
+    falling = Reading('disk{space="available"}', 2e7, falls_by=1e5)
+    fault = Fault(FaultKind.READINGS, readings=(falling, Reading('disk{space="other"}', 1.0)))
+    spoilt = spoil(fault, answer)
+    assert spoilt.body == text.replace(b"9e+10", b"20000000.0")
+    assert spoil(fault, answer, turn=100).body == text.replace(b"9e+10", b"10000000.0")
+    assert spoilt.headers == {"content-type": "application/openmetrics-text"}

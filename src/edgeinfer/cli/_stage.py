@@ -11,9 +11,11 @@ from typing import Self
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from edgeinfer.catalog import system
+from edgeinfer.catalog.metric import Metric
 from edgeinfer.cli._stage_files import MonitoringFiles
 from edgeinfer.loadgen.doing import Samples
-from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind
+from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind, Reading
 from edgeinfer.loadgen.proxy import FaultyProxy
 from edgeinfer.loadgen.steps import Process, Watching
 from edgeinfer.loadgen.webhook import WebhookReceiver
@@ -49,9 +51,25 @@ _RELOAD = aiohttp.ClientTimeout(total=90)
 _CLOCK = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1"}
 _CLOCK_SECONDS = 1.2
 _HEALTH_SECONDS = 30.0
+
+
+def _readings(metric: Metric, falls_by: float = 0.0, **values: float) -> Fault:
+    """Other values for a metric of one label, by the value of the label; all but totals may fall."""
+    [label] = metric.label_names
+    readings = tuple(
+        Reading(f'{metric.name}{{{label}="{name}"}}', value, 0.0 if name.endswith("total") else falls_by)
+        for name, value in values.items()
+    )
+    return Fault(FaultKind.READINGS, only_infer=False, readings=readings)
+
+
 _SPOILT_SCRAPES: Mapping[Watching | None, Fault] = {
     Watching.SCRAPE_SLOW: Fault(FaultKind.LATENCY, seconds=1.5, only_infer=False),
     Watching.SCRAPE_BIG: Fault(FaultKind.WILD_LABEL, only_infer=False),
+    Watching.MEMORY_READ_LOW: _readings(system.MEMORY_USAGE, system_available=5e7, system_total=1e9),
+    Watching.DISK_READ_FULL: _readings(system.DISK_SPACE, available=2e7, total=1e9),
+    # After an hour of scrapes it is still more than what is called full.
+    Watching.DISK_READ_FILLING: _readings(system.DISK_SPACE, falls_by=1e5, available=2.5e8, total=1e9),
 }
 
 

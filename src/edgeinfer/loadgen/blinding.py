@@ -26,7 +26,7 @@ def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:
     Args:
         text: the file as it should be.
         how: the failure.
-        scrape_proxy: host:port of a proxy before the sidecar's metrics, which spoils them.
+        scrape_proxy: host:port of a proxy before the sidecar's metrics, which spoils them; their series stay the same.
     """
     document = yaml.safe_load(text)
     match how:
@@ -39,14 +39,15 @@ def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:
             document["rule_files"] = [*document["rule_files"], FAILING_RULES]
         case Watching.FLEET_AWAY:
             document["remote_write"] = [{"name": "fleet", "url": f"{_NOBODY}/api/v1/write"}]
-        case Watching.SCRAPE_SLOW | Watching.SCRAPE_BIG:
-            for job in document["scrape_configs"]:
-                if job["job_name"] == SIDECAR_JOB:
-                    job["static_configs"] = [{"targets": [scrape_proxy]}]
-                    if how is Watching.SCRAPE_SLOW:
-                        job["scrape_interval"] = job["scrape_timeout"] = _SLOW_SECONDS
         case Watching.RECEIVER_REFUSES:
             return text
+        case _:
+            for job in document["scrape_configs"]:
+                if job["job_name"] == SIDECAR_JOB:
+                    [instance] = job["static_configs"][0]["targets"]
+                    job["static_configs"] = [{"targets": [scrape_proxy], "labels": {"instance": instance}}]
+                    if how is Watching.SCRAPE_SLOW:
+                        job["scrape_interval"] = job["scrape_timeout"] = _SLOW_SECONDS
     return _dump(document)
 
 

@@ -32,6 +32,22 @@ class FaultKind(StrEnum):
     UNSURE = "unsure"  # well-formed, with every score alike
     ELSEWHERE = "elsewhere"  # another sidecar answers, whose counters nobody reads
     WILD_LABEL = "wild_label"  # metrics in which a label takes thousands of values
+    READINGS = "readings"  # metrics that say what `readings` say
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a metric says in place of what was read.
+
+    Args:
+        series: as it is exported, with its labels.
+        value: what it says.
+        falls_by: how much less each answer says than the one before.
+    """
+
+    series: str
+    value: float
+    falls_by: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,7 @@ class Fault:
         status: the status of STATUS.
         share: of the requests that it happens to.
         only_infer: whether health checks pass unharmed.
+        readings: those of READINGS.
     """
 
     kind: FaultKind
@@ -51,6 +68,7 @@ class Fault:
     status: int = 0
     share: float = 1.0
     only_infer: bool = True
+    readings: tuple[Reading, ...] = ()
 
 
 NO_FAULT = Fault(FaultKind.NONE)
@@ -95,8 +113,16 @@ def refusal(status: int) -> Message:
     return Message(f"HTTP/1.1 {status} Injected", headers, orjson.dumps(document))
 
 
-def spoil(fault: Fault, answer: Message) -> Message:
-    """The answer as this fault leaves it; faults of time and connection leave it alone."""
+def spoil(fault: Fault, answer: Message, turn: int = 0) -> Message:
+    """The answer as this fault leaves it; faults of time and connection leave it alone.
+
+    Args:
+        fault: what happens.
+        answer: as the sidecar gave it.
+        turn: how many answers the fault has happened to before.
+    """
+    if fault.kind is FaultKind.READINGS:
+        return _with_readings(answer, {one.series: one.value - one.falls_by * turn for one in fault.readings})
     spoiler = _SPOILERS.get(fault.kind)
     return spoiler(answer) if spoiler else answer
 
@@ -135,13 +161,29 @@ def _level(answer: Message) -> bytes:
     return orjson.dumps({**document, "motif_scores": [1 / count] * count})
 
 
-def _with_wild_label(answer: Message) -> Message:
+def _unzipped(answer: Message) -> Message:
+    if answer.headers.get("content-encoding") != "gzip":
+        return answer
     headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
-    is_zipped = answer.headers.get("content-encoding") == "gzip"
-    text = (gzip.decompress(answer.body) if is_zipped else answer.body).removesuffix(b"# EOF\n")
+    return Message(answer.status_line, headers, gzip.decompress(answer.body))
+
+
+def _with_wild_label(answer: Message) -> Message:
+    plain = _unzipped(answer)
     wild = b"".join(b'wild{caller="%d"} 1\n' % number for number in range(_WILD_SERIES))
-    end = b"# EOF\n" if b"openmetrics" in headers.get("content-type", "").encode() else b""
-    return Message(answer.status_line, headers, text + b"# TYPE wild gauge\n" + wild + end)
+    end = b"# EOF\n" if "openmetrics" in plain.headers.get("content-type", "") else b""
+    return plain.with_body(plain.body.removesuffix(b"# EOF\n") + b"# TYPE wild gauge\n" + wild + end)
+
+
+def _with_readings(answer: Message, readings: Mapping[str, float]) -> Message:
+    plain = _unzipped(answer)
+    lines = (_with_reading(line, readings) for line in plain.body.decode().splitlines())
+    return plain.with_body("".join(f"{line}\n" for line in lines).encode())
+
+
+def _with_reading(line: str, readings: Mapping[str, float]) -> str:
+    series, _, _ = line.rpartition(" ")
+    return f"{series} {readings[series]}" if series in readings else line
 
 
 _SPOILERS: Mapping[FaultKind, Callable[[Message], Message]] = {

@@ -140,7 +140,7 @@ class _Connection:
         whole = await self._ask(head, body)
         if fault.kind is FaultKind.NONE and head.startswith(b"POST " + _INFER_PATH) and whole.is_ok:
             self._proxy.newest = whole
-        answer = spoil(fault, whole)
+        answer = spoil(fault, whole, turn=self._proxy.injected[fault.kind.value])
         match fault.kind:
             case FaultKind.BROKEN_OFF:
                 await self._write(_wire(answer)[: -len(answer.body) // 2])

@@ -25,6 +25,10 @@ class Watching(StrEnum):
     FLEET_AWAY = "fleet away"  # samples are to be sent to a fleet's centre that nobody answers for
     SCRAPE_SLOW = "scrape slow"  # the sidecar's metrics come 1.5 s late
     SCRAPE_BIG = "scrape big"  # a label of the sidecar's metrics takes 3500 values
+    # The machine keeps its memory and its disk; Prometheus gets other readings of them.
+    MEMORY_READ_LOW = "memory read low"
+    DISK_READ_FULL = "disk read full"
+    DISK_READ_FILLING = "disk read filling"
 
 
 class Resource(StrEnum):

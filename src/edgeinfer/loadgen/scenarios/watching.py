@@ -73,6 +73,27 @@ WATCHING = (
         "ScrapeTooBig",
         minutes=15,
     ),
+    _blind(
+        "machine-memory-low",
+        "Prometheus reads that a twentieth of the machine's memory is left.",
+        Watching.MEMORY_READ_LOW,
+        "HailoMemoryLow",
+        minutes=14,
+    ),
+    _blind(
+        "machine-disk-full",
+        "Prometheus reads that a fiftieth of the machine's disk is left.",
+        Watching.DISK_READ_FULL,
+        "HailoDiskFull",
+        minutes=9,
+    ),
+    _blind(
+        "machine-disk-filling",
+        "Prometheus reads that the machine's disk has a quarter left and fills, for an hour.",
+        Watching.DISK_READ_FILLING,
+        "HailoDiskWillFill",
+        minutes=75,
+    ),
     Scenario(
         name="receiver-refuses",
         does="Warnings go to one more receiver, which refuses them; a failure lets one be sent.",
