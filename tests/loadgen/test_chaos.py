@@ -3,6 +3,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -295,11 +296,14 @@ A_FAULT = Scenario(
 )
 
 
-async def played(stage: FakeStage, scenario: Scenario = A_FAULT) -> Outcome:
+async def played(
+    stage: FakeStage, scenario: Scenario = A_FAULT, quiet_seconds: float = 0.2, slack_seconds: float = 0.5
+) -> Outcome:
     feeds = [SampleFeed(load_recording(name), loop=True) for name in ("walking-upper-leg", "walking-lower-leg")]
     async with serving(stage.gateway) as url, stage.receiver:
         stage.gateway_url = url
-        return await ChaosRunner(stage, feeds, factor=10_000, slack_seconds=0.5).run(scenario)
+        runner = ChaosRunner(stage, feeds, factor=10_000, slack_seconds=slack_seconds, quiet_seconds=quiet_seconds)
+        return await runner.run(scenario)
 
 
 async def test_a_scenario_that_goes_as_demanded_has_no_complaints(stage: FakeStage) -> None:
@@ -334,6 +338,21 @@ async def test_calm_knows_the_heartbeat_from_before_and_tells_every_other_alert(
     stage.receiver.arrivals.append(Arrival(sys.float_info.max, "Down", "firing", "critical"))
     stage.receiver.arrivals.append(Arrival(sys.float_info.max, "Up", "resolved", "critical"))
     assert (await played(stage, CALM)).complaints == ["Down arrived although nothing was wrong"]
+
+
+async def test_calm_begins_when_no_alert_was_known_for_a_while(stage: FakeStage) -> None:
+    async def start_up() -> None:
+        # As a new Prometheus does: first it knows of nothing, then it misses targets that it has not looked for yet.
+        await asyncio.sleep(0.1)
+        stage.known_alerts["Missing"] = "pending"
+        await asyncio.sleep(2.4)
+        stage.receiver.arrivals.append(Arrival(time.monotonic(), "Missing", "firing", "critical"))
+        del stage.known_alerts["Missing"]
+
+    stage.receiver.arrivals.append(Arrival(0.0, "Watchdog", "firing", "none"))
+    starting = asyncio.create_task(start_up())
+    assert (await played(stage, CALM, quiet_seconds=1.0, slack_seconds=10.0)).complaints == []
+    await starting
 
 
 async def test_without_the_heartbeat_there_is_no_calm(stage: FakeStage) -> None:

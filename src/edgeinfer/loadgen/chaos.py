@@ -22,7 +22,9 @@ _WARM_UP_SECONDS = 40.0
 # Scrape, evaluation and notification come on top of an alert's own times.
 ALERT_SLACK_SECONDS = 25.0
 _SETTLE_MINUTES = 15.0
-_UNDER_WAY_SECONDS = 3.0
+# A new Prometheus looks for its targets after five seconds, which no factor shortens, and what is said of alerts that
+# are over takes a moment to arrive: calm begins when neither can disturb it.
+QUIET_SECONDS = 10.0
 # What they say may be true while nothing is wrong with the service.
 _OF_THE_MACHINE = frozenset({"HailoCpuBusy", "HailoMemoryLow"})
 
@@ -35,22 +37,25 @@ class ChaosRunner:
         feeds: recordings that the phones send, looped.
         factor: by which the times of the rules are divided.
         slack_seconds: what an alert may take beyond the times of its rules.
+        quiet_seconds: how long no alert is known before calm begins.
         clock: monotonic seconds, the same that the receiver uses.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one choice, by name
         self,
         stage: Stage,
         feeds: Sequence[SampleFeed],
         *,
         factor: float,
         slack_seconds: float = ALERT_SLACK_SECONDS,
+        quiet_seconds: float = QUIET_SECONDS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._stage = stage
         self._feeds = feeds
         self._factor = factor
         self._slack_seconds = slack_seconds
+        self._quiet_seconds = quiet_seconds
         self._clock = clock
 
     async def run(self, scenario: Scenario) -> Outcome:
@@ -72,14 +77,18 @@ class ChaosRunner:
         return outcome
 
     async def _settle(self, scenario: Scenario) -> None:
-        """Wait until the alerts of the scenario before are over, so that this one's are new; for calm, every alert."""
+        """Wait until the alerts of the scenario before are over, so that this one's are new.
+
+        Before calm no alert at all may be known, and for a while.
+        """
         own = {scenario.alert, scenario.or_alert, *scenario.further_alerts} - {""}
         give_up = self._clock() + _SETTLE_MINUTES * 60 / self._factor + self._slack_seconds
+        disturbed = self._clock()
         while own and self._clock() < give_up:
             known = set(await self._stage.alerts())
-            if not (known - own - _OF_THE_MACHINE if scenario.is_calm else known & own):
-                # What was said of alerts that are over may still be on its way; calm hears all of it.
-                await asyncio.sleep(_UNDER_WAY_SECONDS if scenario.is_calm else 0.0)
+            if known - own - _OF_THE_MACHINE if scenario.is_calm else known & own:
+                disturbed = self._clock()
+            elif not scenario.is_calm or self._clock() - disturbed >= self._quiet_seconds:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
