@@ -53,23 +53,29 @@ _CLOCK_SECONDS = 1.2
 _HEALTH_SECONDS = 30.0
 
 
-def _readings(metric: Metric, falls_by: float = 0.0, **values: float) -> Fault:
-    """Other values for a metric of one label, by the value of the label; all but totals may fall."""
-    [label] = metric.label_names
-    readings = tuple(
-        Reading(f'{metric.name}{{{label}="{name}"}}', value, 0.0 if name.endswith("total") else falls_by)
-        for name, value in values.items()
-    )
+def _reads(*readings: Reading) -> Fault:
     return Fault(FaultKind.READINGS, only_infer=False, readings=readings)
+
+
+def _reading(metric: Metric, of: str, value: float, falls_by: float = 0.0) -> Reading:
+    """Another value for the series of a metric whose one label is `of`."""
+    [label] = metric.label_names
+    return Reading(f'{metric.name}{{{label}="{of}"}}', value, falls_by)
 
 
 _SPOILT_SCRAPES: Mapping[Watching | None, Fault] = {
     Watching.SCRAPE_SLOW: Fault(FaultKind.LATENCY, seconds=1.5, only_infer=False),
     Watching.SCRAPE_BIG: Fault(FaultKind.WILD_LABEL, only_infer=False),
-    Watching.MEMORY_READ_LOW: _readings(system.MEMORY_USAGE, system_available=5e7, system_total=1e9),
-    Watching.DISK_READ_FULL: _readings(system.DISK_SPACE, available=2e7, total=1e9),
+    Watching.MEMORY_READ_LOW: _reads(
+        _reading(system.MEMORY_USAGE, "system_available", 5e7), _reading(system.MEMORY_USAGE, "system_total", 1e9)
+    ),
+    Watching.DISK_READ_FULL: _reads(
+        _reading(system.DISK_SPACE, "available", 2e7), _reading(system.DISK_SPACE, "total", 1e9)
+    ),
     # After an hour of scrapes it is still more than what is called full.
-    Watching.DISK_READ_FILLING: _readings(system.DISK_SPACE, falls_by=1e5, available=2.5e8, total=1e9),
+    Watching.DISK_READ_FILLING: _reads(
+        _reading(system.DISK_SPACE, "available", 2.5e8, falls_by=1e5), _reading(system.DISK_SPACE, "total", 1e9)
+    ),
 }
 
 

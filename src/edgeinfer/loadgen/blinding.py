@@ -41,7 +41,13 @@ def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:
             document["remote_write"] = [{"name": "fleet", "url": f"{_NOBODY}/api/v1/write"}]
         case Watching.RECEIVER_REFUSES:
             return text
-        case _:
+        case (
+            Watching.SCRAPE_SLOW
+            | Watching.SCRAPE_BIG
+            | Watching.MEMORY_READ_LOW
+            | Watching.DISK_READ_FULL
+            | Watching.DISK_READ_FILLING
+        ):
             for job in document["scrape_configs"]:
                 if job["job_name"] == SIDECAR_JOB:
                     [instance] = job["static_configs"][0]["targets"]
