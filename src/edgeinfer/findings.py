@@ -1,7 +1,9 @@
 """What a look at the machine found: told by doctor, by start-up checks and by health pages."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Verdict(StrEnum):
@@ -28,3 +30,11 @@ class Finding:
     verdict: Verdict
     message: str
     remedy: str = ""
+
+
+FolderInspector = Callable[[Path], Sequence[Finding]]
+"""Looks at one part of a data folder, whose root it is given, and changes nothing.
+
+Each damaged file is a `broken` finding whose message names the file and what of it is lost, and whose remedy says
+what the next start does about it. A part that is not there, or is well, gives no more than one `ok`.
+"""

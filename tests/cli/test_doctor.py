@@ -67,3 +67,16 @@ def test_a_fetch_that_fails_is_told_with_the_other_ways(tmp_path: Path) -> None:
     assert told.returncode == 1
     assert "broken   fetch: " in told.stdout
     assert "docker" in told.stdout
+
+
+def test_each_part_of_a_data_folder_is_inspected_and_nothing_is_changed(tmp_path: Path) -> None:
+    state = tmp_path / "data" / "stack.json"
+    state.parent.mkdir()
+    state.write_bytes(b"\0" * 64)
+
+    told = doctor(tmp_path, "--only", "folder")
+
+    assert told.returncode == 1
+    assert f"broken   stack record: {state} cannot be read" in told.stdout
+    assert "sets it aside" in told.stdout
+    assert state.read_bytes() == b"\0" * 64

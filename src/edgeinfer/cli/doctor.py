@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgeinfer.cli._folder_inspectors import FOLDER_INSPECTORS
 from edgeinfer.errors import EngineNotFound, ModelFileError
 from edgeinfer.findings import Finding, Verdict
 from edgeinfer.hailort.diagnose import diagnose
@@ -112,7 +113,9 @@ def _ports(settings: StackSettings) -> list[Finding]:
 
 
 def _folder(settings: StackSettings) -> list[Finding]:
-    return look_at_folder(_root(settings))
+    root = _root(settings).expanduser().absolute()
+    inspected = [finding for inspect in FOLDER_INSPECTORS for finding in inspect(root)] if root.is_dir() else []
+    return look_at_folder(root) + inspected
 
 
 def _hailo(_: StackSettings) -> list[Finding]:
