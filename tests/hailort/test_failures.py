@@ -37,7 +37,7 @@ def raised(version: str, code: int, *, raw: bool = False) -> Exception:
     found = statuses(version)
     try:
         found.fail_raw(code) if raw else found.fail(code)
-    except (found.error, found.raw) as failure:
+    except (found.error, found.raw, found.unknown) as failure:
         return failure
     raise AssertionError(code)
 

@@ -2,7 +2,9 @@
 
 import inspect
 import re
+import threading
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,7 @@ MEMBERS = {
     "Control": "identify core_identify get_chip_temperature get_extended_device_information get_throttling_state "
     "set_throttling_state _get_health_information power_measurement set_power_measurement start_power_measurement "
     "get_power_measurement stop_power_measurement set_notification_callback remove_notification_callback chip_reset "
-    "nn_core_reset soft_reset",
+    "nn_core_reset soft_reset previous_system_state",
 }
 # Of the objects that calls answer: what each has, and nothing is read that is not in these lists.
 PARTS = {
@@ -92,6 +94,7 @@ SIGNATURES = {
     ("ConfiguredInferModel", "set_scheduler_timeout"): "(self, timeout_ms)",
     ("ConfiguredInferModel", "set_scheduler_threshold"): "(self, threshold)",
     ("ConfiguredInferModel", "set_scheduler_priority"): "(self, priority)",
+    ("Control", "previous_system_state"): "(self, cpu_id)",
     ("Control", "power_measurement"): "(self, dvm=AUTO, measurement_type=AUTO)",
     ("Control", "set_power_measurement"): "(self, buffer_index=INDEX_0, dvm=AUTO, measurement_type=AUTO)",
     ("Control", "get_power_measurement"): "(self, buffer_index=INDEX_0, should_clear=True)",
@@ -359,6 +362,38 @@ def test_an_import_can_fail_and_a_call_can_hang() -> None:
     assert time.monotonic() - started >= 0.05
 
 
+@pytest.mark.parametrize("call", ["Device", "scan", "control.identify"])
+def test_a_call_that_blocks_keeps_the_interpreter_from_every_other_thread(call: str) -> None:
+    machine = Machine()
+    platform: Any = importer(machine)("hailo_platform")
+    machine.delay(call, 0.4)
+    turns: list[float] = []
+    has_ended = threading.Event()
+
+    def turn() -> None:
+        while not has_ended.is_set():
+            turns.append(time.monotonic())
+            time.sleep(0.005)
+
+    other = threading.Thread(target=turn)
+    other.start()
+    platform.Device.scan() if call == "scan" else platform.Device("0001:01:00.0").release()
+    has_ended.set()
+    other.join()
+    assert max(later - earlier for earlier, later in pairwise(turns)) >= 0.35
+
+
+def test_the_calls_that_let_others_run_are_those_of_a_frame() -> None:
+    machine = Machine()
+    for call in ("wait_for_async_ready", "run_async", "job.wait"):
+        machine.delay(call, 0.3)
+        waiting = threading.Thread(target=machine.outcome_of, args=(call,))
+        waiting.start()
+        # With the interpreter kept, this line would run after the wait alone.
+        assert waiting.is_alive()
+        waiting.join()
+
+
 @pytest.mark.parametrize("code", sorted(MAPPED))
 def test_every_mapped_status_becomes_its_class_with_the_code_in_its_cause(stack: Stack, code: int) -> None:
     stack.machine.inject("VDevice", code)
@@ -389,6 +424,22 @@ def test_statuses_of_later_versions_have_no_name_in_earlier_ones() -> None:
 
     versions = ["4.20.0", "4.21.0", "4.23.0", "5.0.0", "5.1.1", "5.2.0"]
     assert [newest(version) for version in versions] == [90, 93, 93, 94, 97, 97]
+
+
+def test_every_status_up_to_the_newest_has_a_name(stack: Stack) -> None:
+    newest = 93 if stack.machine.is_old_line else 97
+    name_of = modules(stack.machine)["hailo_platform.pyhailort._pyhailort"].get_status_message
+    assert [code for code in range(newest + 1) if not name_of(code).startswith("HAILO_")] == []
+
+
+def test_an_unknown_status_is_no_hailort_exception_and_hides_its_code(stack: Stack) -> None:
+    stack.machine.inject("VDevice", 120)
+    with pytest.raises(stack.inner.HailoStatusInvalidValueException, match="Value 120 is not a valid status") as caught:
+        stack.top.VDevice(stack.params())
+    assert not isinstance(caught.value, stack.top.HailoRTException)
+    assert caught.value.__cause__ is None
+    assert isinstance(caught.value.__context__, stack.raw)
+    assert caught.value.__context__.args == ("120",)
 
 
 def test_enumerations_print_convert_and_compare(stack: Stack) -> None:
@@ -550,8 +601,10 @@ def test_a_device_needs_no_ownership_and_says_when_it_was_released(stack: Stack)
         assert one.control.identify().device_architecture.name == stack.machine.chip.architecture
         assert "Device Architecture:" in str(other.control.identify())
         assert one.loaded_network_groups == []
-    with pytest.raises(stack.inner.HailoRTInvalidOperationException, match="released"):
-        _ = one.control
+    control = one.control  # still there; each of its calls fails, and no status stands in the cause
+    with pytest.raises(stack.inner.HailoRTInvalidOperationException, match="released") as caught:
+        control.get_chip_temperature()
+    assert caught.value.__cause__ is None
     with pytest.raises(stack.raw):
         stack.top.Device("0009:01:00.0")
     stack.machine.chip.present = False
@@ -567,7 +620,11 @@ def test_what_a_hailo_10h_lacks_fails_there_and_works_elsewhere(stack: Stack) ->
         if stack.machine.is_old_line:
             assert control._get_health_information().red_temperature_threshold == 120.0
             assert control.get_throttling_state() is True
+            cpus = stack.top.HailoCpuId
+            stack.machine.chip.previous_states = (1, 3)
+            assert [control.previous_system_state(cpu) for cpu in (cpus.CPU0, cpus.CPU1)] == [1, 3]
         else:
+            assert failing(stack, lambda: control.previous_system_state(stack.top.HailoCpuId.CPU0)) == 7
             assert failing(stack, control._get_health_information) == 16
             assert failing(stack, control.get_throttling_state) == 7
         assert failing(stack, control.power_measurement) == (48 if stack.machine.is_old_line else 13)

@@ -7,7 +7,8 @@ from enum import StrEnum
 from edgeinfer.errors import BackendError
 from edgeinfer.hailort.status import BY_CODE, CODE_BY_EXCEPTION_CLASS, REMEDIES, status_name
 
-_IN_TEXT = re.compile(r"error: (\d+) \((?:HAILO_\w+)?\)")
+# The second is what the library raises for a status that it cannot name, with nothing in its cause.
+_IN_TEXT = re.compile(r"(?:error: |Value )(\d+) (?:\((?:HAILO_\w+)?\)|is not a valid status)")
 _NO_DEVICE = "device not found in the system"
 _UNKNOWN_CHIP = "DeviceArchitectureTypes"
 _NO_RESPONSE_CODES = (7, 16, 18, 13, 48, 79)

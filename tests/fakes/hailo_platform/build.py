@@ -64,6 +64,7 @@ def modules(machine: Machine) -> dict[str, ModuleType]:
             **inner,
             **{klass.__name__: klass for klass in found.by_code.values()},
             "HailoRTPCIeDriverException": found.by_code[36],
+            "HailoStatusInvalidValueException": found.unknown,
             "InferModel": InferModel,
             "ConfiguredInferModel": ConfiguredInferModel,
             "Control": Control,

@@ -10,6 +10,7 @@ from tests.fakes.hailo_platform.enums import (
     BootSource,
     DeviceArchitectureTypes,
     DvmTypes,
+    HailoCpuId,
     MeasurementBufferIndex,
     PowerMeasurementTypes,
     SamplingPeriod,
@@ -68,12 +69,13 @@ class CoreInformation:
 
 
 class Control:
-    """The library's `Control`."""
+    """The library's `Control`; it outlives its device, and each call after the release raises (HailoRT 4.23, 5.2)."""
 
     def __init__(self, world: World, chip: Chip, notification_ids: type[Enum]) -> None:
         self._world = world
         self._chip = chip
         self._ids = notification_ids
+        self._is_released = False
 
     @property
     def _firmware(self) -> tuple[int, int, int]:
@@ -85,6 +87,12 @@ class Control:
         return self._chip.architecture == "HAILO10H"
 
     def _begin(self, call: str, *, only_nnc: bool = False) -> None:
+        if self._is_released:
+            # Raised by the wrapper itself, before anything is asked: no status stands in its cause.
+            raise self._world.statuses.by_code[6](
+                "The device in use has been released. This can happen if 'device.release()' has been called, or "
+                "one-liner usage of control 'Device().control.XX()'"
+            )
         self._chip.control_calls.append(call)
         self._world.step(f"control.{call}")
         if not self._chip.present:
@@ -161,6 +169,11 @@ class Control:
             requested_temperature_clock_freq=chip.requested_temperature_clock,
         )
 
+    def previous_system_state(self, cpu_id: HailoCpuId) -> int:
+        # A Hailo-10H's client does not forward it: the same path as core_identify.
+        self._begin("previous_system_state", only_nnc=True)
+        return self._chip.previous_states[int(cpu_id)]
+
     def power_measurement(
         self,
         dvm: DvmTypes = DvmTypes.AUTO,
@@ -229,7 +242,8 @@ class Control:
     def soft_reset(self) -> None:
         self._begin("soft_reset")
 
-    def forget_listeners(self) -> None:
+    def release(self) -> None:
+        self._is_released = True
         for key in [key for key in self._chip.listeners if key[0] == id(self)]:
             del self._chip.listeners[key]
 
@@ -255,6 +269,7 @@ class Device:
 
     def __init__(self, device_id: str | None = None) -> None:
         self._control: Control | None = None
+        self._is_open = False
         self._world.step_raw("Device")
         chip = self._chip_of(device_id)
         status = self._world.opening_status(chip)
@@ -266,6 +281,7 @@ class Device:
         control = Control(self._world, chip, self._notification_ids)
         control.identify()
         self._control = control
+        self._is_open = True
         chip.open_devices += 1
 
     def _chip_of(self, device_id: str | None) -> Chip:
@@ -287,16 +303,15 @@ class Device:
     @property
     def control(self) -> Control:
         if self._control is None:
-            raise self._world.statuses.by_code[6](
-                "The device in use has been released. Please create a new Device instance"
-            )
+            raise AttributeError("'Device' object has no attribute '_control_object'")
         return self._control
 
     def release(self) -> None:
-        if self._control is not None:
-            self._control.forget_listeners()
-            self._control = None
+        if self._is_open:
+            self._is_open = False
+            self._world.step("Device.release")
             self._chip.open_devices -= 1
+            self.control.release()
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """The world behind the fake: chips, driver, firmware, and what shall go wrong."""
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,10 @@ from typing import Any
 
 ORANGE, ORANGE_HYSTERESIS, RED, RED_HYSTERESIS = 104.0, 99.0, 120.0, 116.0
 CLOCK_HERTZ = 400_000_000
+# HailoRT 4.23 and 5.2: only these let other threads run while they wait (and a configured model's destructor).
+_LETS_OTHERS_RUN = frozenset({"wait_for_async_ready", "run_async", "job.wait"})
+# Called through PyDLL, a C function keeps the interpreter: no other thread of Python runs until it returns.
+_C_LIBRARY = ctypes.PyDLL(None)
 
 
 @dataclass(eq=False)
@@ -51,6 +56,8 @@ class Chip:
     control_calls: list[str] = field(default_factory=list)
     listeners: dict[tuple[int, str], tuple[Callable[..., None], Any, Any]] = field(default_factory=dict)
     open_devices: int = 0
+    previous_states: tuple[int, int] = (0, 0)
+    """Why each processor of the chip started last, application and core: 0 is the power-up."""
 
 
 @dataclass
@@ -97,7 +104,10 @@ class Machine:
         self._knobs.setdefault(call, []).append(_Knob(outcome, times))
 
     def delay(self, call: str, seconds: float) -> None:
-        """Let calls of this name take long, holding the interpreter's attention as the real ones do."""
+        """Let calls of this name take long; most of them keep the interpreter meanwhile, as the real ones do.
+
+        `Device(...)` on something that does not answer took 30.7 s, with silence in every other thread.
+        """
         self._delays[call] = seconds
 
     def heal(self, call: str | None = None) -> None:
@@ -115,8 +125,10 @@ class Machine:
             self.calls.append(call)
             seconds = self._delays.get(call, 0.0)
             outcome = self._take(call)
-        if seconds:
+        if seconds and call in _LETS_OTHERS_RUN:
             time.sleep(seconds)
+        elif seconds:
+            hold_the_interpreter(seconds)
         return outcome
 
     def _take(self, call: str) -> int | BaseException | None:
@@ -151,6 +163,11 @@ class Machine:
         thread = threading.Thread(target=send, name="native-notifications")
         thread.start()
         thread.join()
+
+
+def hold_the_interpreter(seconds: float) -> None:
+    """Wait so that no other thread of this process runs Python code, as HailoRT's blocking calls do."""
+    _C_LIBRARY.poll(None, 0, ctypes.c_int(round(seconds * 1000)))
 
 
 class Body:
