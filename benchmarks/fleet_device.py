@@ -143,7 +143,7 @@ def station(folder: Path) -> Iterator[Station]:
         exporter = free_port()
         _start(stack, folder, "exporter", *_exporter(exporter), FAKE_CHIP_STATE=str(folder / "state"))
         moved = {"127.0.0.1:8080": ours["gateway"], "127.0.0.1:9000": ours["sidecar-1"]}
-        moved |= {"127.0.0.1:9100": f"127.0.0.1:{exporter}", "127.0.0.1:9093": f"127.0.0.1:{free_port()}"}
+        moved |= {"127.0.0.1:9048": f"127.0.0.1:{exporter}", "127.0.0.1:9093": f"127.0.0.1:{free_port()}"}
         centre, vmalert = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         pid = _start(stack, folder, "centre", *_victoria(folder, centre, vmalert))
         _await(f"{centre}/health")

@@ -27,7 +27,7 @@ from edgeinfer.stack.engines import Program, cache_folder, find_all, require
 
 WINDOW_SECONDS = 6 * 3600
 _DAY = 86_400
-_TARGETS = {Owner.GATEWAY: "127.0.0.1:8080", Owner.SIDECAR: "127.0.0.1:9000", Owner.EXPORTER: "127.0.0.1:9100"}
+_TARGETS = {Owner.GATEWAY: "127.0.0.1:8080", Owner.SIDECAR: "127.0.0.1:9000", Owner.EXPORTER: "127.0.0.1:9048"}
 # Open labels as one device has them.
 _OPEN_LABELS = {
     "endpoint": (

@@ -28,7 +28,7 @@ from tests.fakes.kernel import write_kernel
 
 STEP_SECONDS = 5
 MINUTES = 60
-_LABELS = 'job="hailo-exporter",instance="127.0.0.1:9100"'
+_LABELS = 'job="hailo-exporter",instance="127.0.0.1:9048"'
 _PID = "4711"
 # Minute and temperature between which the chip moves in a straight line.
 _TEMPERATURE = [

@@ -13,6 +13,8 @@ from edgeinfer.errors import SettingsError
 _PREFIX = "EDGEINFER_"
 _URL_OR_NOTHING = r"^(https?://[^\s]+)?$"
 Port = Annotated[int, Field(ge=1, le=65535)]
+# None of the ports from 9100 on, which Prometheus' list of default ports gives to exporters: 9100 is node exporter's.
+EXPORTER_PORT = 9048
 
 
 def _env(name: str) -> AliasChoices:
@@ -393,7 +395,7 @@ class StackSettings(ProcessSettings):
         description="Sidecars of others, asked only when no own one is started.",
     )
     exporter_port: Port = Field(
-        9100, validation_alias=_env("EDGEINFER_EXPORTER_PORT"), description="Port of the chip exporter."
+        EXPORTER_PORT, validation_alias=_env("EDGEINFER_EXPORTER_PORT"), description="Port of the chip exporter."
     )
     console_host: str = Field(
         "127.0.0.1", validation_alias=_env("EDGEINFER_CONSOLE_HOST"), description="Address of the console."
@@ -473,7 +475,9 @@ class ExporterSettings(ProcessSettings):
     host: str = Field(
         "127.0.0.1", validation_alias=_env("EDGEINFER_EXPORTER_HOST"), description="Address to listen on."
     )
-    port: Port = Field(9100, validation_alias=_env("EDGEINFER_EXPORTER_PORT"), description="Port to listen on.")
+    port: Port = Field(
+        EXPORTER_PORT, validation_alias=_env("EDGEINFER_EXPORTER_PORT"), description="Port to listen on."
+    )
     interval_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
         5.0,
         validation_alias=_env("EDGEINFER_EXPORTER_INTERVAL_SECONDS"),

@@ -13,7 +13,7 @@ from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
 from edgeinfer.monitoring.recording import groups
 
 STEP_SECONDS = 5
-INSTANCES = {Owner.GATEWAY: "127.0.0.1:8080", Owner.SIDECAR: "127.0.0.1:9000", Owner.EXPORTER: "127.0.0.1:9100"}
+INSTANCES = {Owner.GATEWAY: "127.0.0.1:8080", Owner.SIDECAR: "127.0.0.1:9000", Owner.EXPORTER: "127.0.0.1:9048"}
 OPEN_VALUES = {
     "chip_id": ("0000:01:00.0",),
     "device_id": ("0000:01:00.0",),

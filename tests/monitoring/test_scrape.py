@@ -4,8 +4,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edgeinfer.catalog.metric import Owner
 from edgeinfer.monitoring import files
 from edgeinfer.monitoring.scrape import prometheus_configuration
+from edgeinfer.monitoring.targets import SYSTEMD
+from edgeinfer.settings import EXPORTER_PORT
 
 # What Prometheus 2.42 refuses by its strict reading.
 ONLY_ON_3 = (
@@ -64,3 +67,21 @@ def test_the_compose_configuration_is_valid_too(promtool: Path) -> None:
         [promtool, "check", "config", "--syntax-only", path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_service_of_ours_takes_a_port_that_the_list_of_exporters_gives_away() -> None:
+    # https://github.com/prometheus/prometheus/wiki/Default-port-allocations: 9100 to 9999 are all taken, and the list
+    # goes on from 10000; 9100 is node exporter's, which Debian's prometheus brings along.
+    given_away = range(9100, 10_100)
+    ours = [int(target.rpartition(":")[2]) for job in Owner for target in SYSTEMD[job]]
+    assert len(ours) == 3
+    assert [port for port in ours if port in given_away] == []
+
+
+def test_the_exporter_has_one_port_wherever_it_is_named() -> None:
+    [present] = yaml.safe_load(Path("deploy/monitoring/targets/present/hailo-exporter.yml").read_text("utf-8"))
+    assert present["targets"] == [f"hailo-exporter:{EXPORTER_PORT}"]
+    assert SYSTEMD[Owner.EXPORTER] == [f"127.0.0.1:{EXPORTER_PORT}"]
+    services = yaml.safe_load(Path("deploy/docker-compose.yml").read_text("utf-8"))["services"]
+    assert services["hailo-exporter"]["healthcheck"]["test"] == ["CMD", "healthy", f"{EXPORTER_PORT}"]
+    assert f"localhost:{EXPORTER_PORT}/metrics" in Path("docs/guides/raspberry-pi.md").read_text("utf-8")

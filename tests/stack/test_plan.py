@@ -7,6 +7,7 @@ from edgeinfer.stack import plan
 from edgeinfer.stack.engines import Engine, Program
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.plan import ChildPlan, Stage
+from tests.fakes.kernel import write_kernel
 
 FOLDER = DataFolder(Path("/data"))
 PROMETHEUS = Engine(Program.PROMETHEUS, Path("/opt/usr/bin/prometheus"), "2.42.0")
@@ -94,7 +95,7 @@ def test_each_job_is_scraped_where_its_processes_listen() -> None:
     assert plan.scrape_targets(services, chosen) == {
         "hailo-inference": ["127.0.0.1:9000", "127.0.0.1:9001"],
         "edge-infer": ["127.0.0.1:8080"],
-        "hailo-exporter": ["127.0.0.1:9100"],
+        "hailo-exporter": ["127.0.0.1:9048"],
         "prometheus": ["127.0.0.1:9090"],
         "alertmanager": ["127.0.0.1:9093"],
     }
@@ -122,3 +123,12 @@ def test_the_replay_goes_to_our_gateway_with_the_chosen_recording() -> None:
 
 def test_a_process_without_a_port_is_ready_when_it_runs() -> None:
     assert ChildPlan(name="replay", argv=("x",), stage=Stage.REPLAY, ready_path="/healthz").ready_url == ""
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_chip_is_found_by_its_bus_or_by_the_node_of_either_driver(tmp_path: Path, *, moved: bool) -> None:
+    assert plan.has_chip(tmp_path) is False
+    assert plan.has_chip(write_kernel(tmp_path, driver_5_3=moved))
+    for device in (tmp_path / "sys/bus/pci/devices").iterdir():
+        (device / "vendor").unlink()  # a container that shares the node alone
+    assert plan.has_chip(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeinfer.errors import PortInUse
+from edgeinfer.listeners import who_listens
 from edgeinfer.stack import ports
 
 _LISTEN = """
@@ -37,7 +38,7 @@ def test_only_the_process_that_listens_owns_the_port() -> None:
             assert ports.listens(other.pid, port)
             assert ports.listens(os.getpid(), port), "a process that we started listens for us"
             assert not ports.listens(other.pid, port + 1)
-            assert str(other.pid) in ports.listener(port)
+            assert str(other.pid) in who_listens(port)
         finally:
             other.kill()
     assert not ports.listens(other.pid, port)

@@ -1,5 +1,6 @@
 """The life of a server process: told to end, it finishes, and its callers clean up."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -57,7 +58,7 @@ def asked(path: Path) -> bytes:
 def test_a_busy_port_is_told_with_what_to_do() -> None:
     with bind("127.0.0.1", 0) as taken, pytest.raises(PortInUse) as caught:
         bind("127.0.0.1", taken.getsockname()[1])
-    assert "another process listens there" in caught.value.fault
+    assert f"(process {os.getpid()}) listens there" in caught.value.fault
     assert "choose another port" in caught.value.remedy
 
 

@@ -109,6 +109,8 @@ def _ports(settings: StackSettings) -> list[Finding]:
         ("prometheus", plan.LOOPBACK, settings.prometheus_port),
         ("alertmanager", plan.LOOPBACK, settings.alertmanager_port),
     ]
+    if plan.has_chip():
+        wanted.append(("exporter", plan.LOOPBACK, settings.exporter_port))
     return look_at_ports(wanted, _root(settings))
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -23,7 +22,6 @@ from edgeinfer.stack.plan import ChildPlan
 from edgeinfer.stack.run import StackRun
 
 _PORT = click.IntRange(1, 65535)
-_DEVICES = Path("/dev")
 
 
 def create() -> click.Command:
@@ -49,7 +47,7 @@ def create() -> click.Command:
     @click.option("--console-port", type=_PORT, help="Port of the console (8088).")
     @click.option("--prometheus-port", type=_PORT, help="Port of Prometheus (9090).")
     @click.option("--alertmanager-port", type=_PORT, help="Port of Alertmanager (9093).")
-    @click.option("--exporter-port", type=_PORT, help="Port of the chip exporter (9100).")
+    @click.option("--exporter-port", type=_PORT, help="Port of the chip exporter (9048).")
     @click.option("--json", "as_json", is_flag=True, help="Tell everything as JSON lines.")
     def up(
         *,
@@ -107,13 +105,9 @@ def _run(plans: list[ChildPlan], folder: DataFolder, narrator: Narrator, monitor
 
 def _services(settings: StackSettings, folder: DataFolder, *, with_exporter: bool | None) -> list[ChildPlan]:
     services = [*plan.sidecars(settings), plan.gateway(settings, folder), plan.console(settings)]
-    if _has_chip() if with_exporter is None else with_exporter:
+    if plan.has_chip() if with_exporter is None else with_exporter:
         services.append(plan.exporter(settings))
     return services
-
-
-def _has_chip(devices: Path = _DEVICES) -> bool:
-    return any(devices.glob("hailo*")) or find_spec("hailo_platform") is not None
 
 
 def _monitoring(

@@ -16,7 +16,7 @@ COMPOSE_DISCOVERED: Mapping[str, str] = {str(Owner.EXPORTER): "/etc/prometheus/t
 SYSTEMD: Mapping[str, list[str]] = {
     str(Owner.GATEWAY): ["127.0.0.1:8080"],
     str(Owner.SIDECAR): ["127.0.0.1:9000"],
-    str(Owner.EXPORTER): ["127.0.0.1:9100"],
+    str(Owner.EXPORTER): ["127.0.0.1:9048"],
     "prometheus": ["127.0.0.1:9090"],
     "alertmanager": ["127.0.0.1:9093"],
 }

@@ -8,6 +8,7 @@ import psutil
 
 from edgeinfer.errors import DataFolderError, PortInUse
 from edgeinfer.findings import Finding, Verdict
+from edgeinfer.listeners import who_listens
 from edgeinfer.stack import lock, ports, record
 from edgeinfer.stack.engines import NEEDED, THREE_WAYS, Engine, Program
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes, prepare
@@ -47,9 +48,8 @@ def _port(name: str, host: str, port: int, ours: set[int]) -> Finding:
         return Finding(subject, Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)
     if any(psutil.pid_exists(pid) and ports.listens(pid, port) for pid in ours):
         return Finding(subject, Verdict.OK, f"the {name} of the running stack listens there")
-    who = ports.listener(port) or "a process of another user"
     remedy = "End it, or choose another port: see 'edgeinfer up --help'."
-    return Finding(subject, Verdict.BROKEN, f"wanted for the {name}, taken by {who}", remedy)
+    return Finding(subject, Verdict.BROKEN, f"wanted for the {name}, taken by {who_listens(port)}", remedy)
 
 
 def look_at_folder(root: Path, free: FreeBytes = free_bytes) -> list[Finding]:

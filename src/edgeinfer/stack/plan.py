@@ -4,9 +4,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from importlib.util import find_spec
 from pathlib import Path
 
 from edgeinfer.catalog.metric import Owner
+from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack.engines import Engine
 from edgeinfer.stack.folder import DataFolder
@@ -133,6 +135,16 @@ def console(settings: StackSettings) -> ChildPlan:
         port=settings.console_port,
         ready_path="/healthz",
     )
+
+
+def has_chip(root: Path = Path("/")) -> bool:
+    """Whether this machine has a Hailo chip, its driver or its library, so that the exporter has something to do.
+
+    Args:
+        root: below which /sys and /dev lie.
+    """
+    facts = read_driver_facts(root)
+    return bool(facts.pci or facts.nodes) or find_spec("hailo_platform") is not None
 
 
 def exporter(settings: StackSettings) -> ChildPlan:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from edgeinfer.errors import PortInUse
+from edgeinfer.listeners import listens_on, who_listens
 
 _LOOPBACK = "127.0.0.1"
 _OUTGOING_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -50,29 +51,9 @@ def listens(pid: int, port: int) -> bool:
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]
-        return any(_listens(process, port) for process in family)
+        return any(listens_on(process, port) for process in family)
     except psutil.Error:
         return False
-
-
-def _listens(process: psutil.Process, port: int) -> bool:
-    connections = process.net_connections(kind="tcp")
-    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections)
-
-
-def listener(port: int) -> str:
-    """Who listens on the port, as far as this user may see: "prometheus (process 812)" or ""."""
-    for process in _visible():
-        try:
-            if _listens(process, port):
-                return f"{process.name()} (process {process.pid})"
-        except psutil.Error:
-            continue
-    return ""
-
-
-def _visible() -> Iterable[psutil.Process]:
-    return psutil.process_iter()
 
 
 def refuse_busy(wanted: Iterable[tuple[str, str, int]]) -> None:
@@ -93,7 +74,7 @@ def refuse_busy(wanted: Iterable[tuple[str, str, int]]) -> None:
             )
         owners[port] = name
         if not is_free(host, port):
-            taken.append(f"{port} (for the {name}) by {listener(port) or 'a process of another user'}")
+            taken.append(f"{port} (for the {name}) by {who_listens(port)}")
     if taken:
         remedy = "End what listens there, or choose other ports: see 'edgeinfer up --help'."
         raise PortInUse("ports", f"taken: {'; '.join(taken)}", remedy)

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from edgeinfer.errors import PortInUse
+from edgeinfer.listeners import who_listens
 from edgeinfer.web.direct import DirectRoute
 from edgeinfer.web.protocol import BoundedProtocol
 from edgeinfer.web.supervisor import NOBODY, Supervisor
@@ -39,8 +40,8 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         if failure.errno == errno.EADDRINUSE:
             fault, remedy = (
-                "another process listens there",
-                f"End it (see 'ss -ltnp sport = :{port}') or choose another port.",
+                f"{who_listens(port)} listens there",
+                "End it or choose another port.",
             )
         elif failure.errno == errno.EACCES:
             fault, remedy = "this user may not listen there", "Choose a port from 1024 on."

@@ -11,13 +11,13 @@ from edgeinfer.monitoring.thresholds import (
     UTILIZATION_SATURATED_RATIO,
 )
 
-_EXPORTER = 'job="hailo-exporter", instance="exporter:9100"'
+_EXPORTER = 'job="hailo-exporter", instance="exporter:9048"'
 _CHIP = f'{_EXPORTER}, chip_id="0000:01:00.0"'
-_LABELS = {"job": "hailo-exporter", "instance": "exporter:9100", "chip_id": "0000:01:00.0"}
+_LABELS = {"job": "hailo-exporter", "instance": "exporter:9048", "chip_id": "0000:01:00.0"}
 _BY_CHIP = ("job", "instance", "chip_id")
 _BOARD = "edgeinfer-hardware"
 _BOARD_BY = ("job", "instance", "complaint")
-_BOARD_LABELS = {"job": "hailo-exporter", "instance": "exporter:9100"}
+_BOARD_LABELS = {"job": "hailo-exporter", "instance": "exporter:9048"}
 _Q = Queries("5m", {})
 
 _TEMPERATURE = _Q.gauge(device.TEMPERATURE, by=_BY_CHIP)
@@ -200,7 +200,7 @@ def _throttling() -> Alert:
                         "a zone above 0, or the state that a Hailo-10H announces": "heat: cool it.",
                         "zone 0, and a requested clock below the clock": "current: the supply is weak.",
                     },
-                    command="curl -s localhost:9100/metrics | grep -E '_(zone|clock_hertz|throttling_state)'",
+                    command="curl -s localhost:9048/metrics | grep -E '_(zone|clock_hertz|throttling_state)'",
                 ),
             ),
         ),
@@ -245,7 +245,7 @@ def _notification_proof(notification: str, says: str) -> Proof:
         series={_note(notification): counter((0, 60), (1 / 15, 15), (0, 900))},
         fires_at=90,
         resolves_at=480,
-        labels={"job": "hailo-exporter", "instance": "exporter:9100", "notification": notification},
+        labels={"job": "hailo-exporter", "instance": "exporter:9048", "notification": notification},
         says=says,
     )
 
@@ -272,7 +272,7 @@ def _stream_abort() -> Alert:
                         "above its red limit": "switch the machine off, and cool it.",
                         "below": "go on.",
                     },
-                    command="curl -s localhost:9100/metrics | grep -E 'hailo_hardware_temperature(_limit)?_celsius'",
+                    command="curl -s localhost:9048/metrics | grep -E 'hailo_hardware_temperature(_limit)?_celsius'",
                 ),
                 Step(
                     "Does the sidecar answer again?",
@@ -514,7 +514,7 @@ def _refused() -> Alert:
             waits_at=105,
             fires_at=150,
             resolves_at=255,
-            labels={"job": "hailo-exporter", "instance": "exporter:9100", "device_id": "0000:01:00.0"},
+            labels={"job": "hailo-exporter", "instance": "exporter:9048", "device_id": "0000:01:00.0"},
             says="HailoRT has not answered for 0000:01:00.0 for a minute.",
         ),
         neighbours=(Neighbour(why="it answers", series={status: gauge((1, 300))}, at=250),),
@@ -563,7 +563,7 @@ def _vanished() -> Alert:
             waits_at=150,
             fires_at=210,
             resolves_at=315,
-            labels={"job": "hailo-exporter", "instance": "exporter:9100"},
+            labels={"job": "hailo-exporter", "instance": "exporter:9048"},
             says="0 devices are found, fewer than within the last day.",
             interval_seconds=60,
         ),

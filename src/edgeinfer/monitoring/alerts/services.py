@@ -69,7 +69,7 @@ def _down() -> list[Alert]:
             Owner.EXPORTER,
             Severity.WARNING,
             "Inference goes on, but nobody sees temperature, throttling and utilization.",
-            ("edgeinfer-exporter", 9100),
+            ("edgeinfer-exporter", 9048),
         ),
     ]
 
