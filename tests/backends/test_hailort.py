@@ -279,7 +279,12 @@ def test_a_chip_of_another_process_is_in_use(rig: Rig) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_hef_of_another_chip_is_invalid(version: str, tmp_path: Path) -> None:
-    rig = build_rig(Machine(version), tmp_path, hef={"architecture": "HAILO15H"})
+    target = {"4.23.0": "HAILO8P", "5.2.0": "HAILO15L"}[version]
+    rig = build_rig(Machine(version), tmp_path, hef={"architecture": target})
+    with pytest.raises(ModelFileError, match=f"compiled for {target}, and the chip is a HAILO"):
+        rig.backend.open()
+    # A chip that does not say what it is leaves the judgement to the library.
+    rig.machine.inject("Device", 36, times=None)
     with pytest.raises(BackendError) as caught:
         rig.backend.open()
     assert caught.value.error_class == "hef_invalid"

@@ -10,6 +10,7 @@ from edgeinfer.hailort.diagnose import diagnose
 from edgeinfer.hailort.library import load_library
 from tests.fakes.hailo_platform.build import importer
 from tests.fakes.hailo_platform.hef import write_hef
+from tests.fakes.hailo_platform.hef_file import Header
 from tests.fakes.hailo_platform.machine import Chip, Machine
 from tests.fakes.kernel import write_kernel
 
@@ -122,8 +123,9 @@ def test_a_forbidden_node_names_the_udev_rule(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("architecture", "manifest", "words"),
     [
-        ("HAILO8", '{"architecture": "HAILO8"}', "compiled for HAILO8, and the chip is a HAILO8L"),
-        ("HAILO8", '{"architecture": "hailo8"}', "compiled for HAILO8, and the chip is a HAILO8L"),
+        ("HAILO8", "{}", "compiled for HAILO8P, and the chip is a HAILO8L"),
+        ("HAILO8", '{"architecture": "hailo8"}', "compiled for HAILO8P, and the chip is a HAILO8L"),
+        ("HAILO8", '{"architecture": "hailo8l"}', "compiled for HAILO8P, and its manifest says HAILO8L"),
         ("HAILO8", '{"architecture": "HAILO-8"}', "is not a manifest"),
     ],
 )
@@ -136,8 +138,7 @@ def test_a_hef_for_another_chip_is_told_before_it_is_tried(
     assert words in found["hef"]
 
 
-def test_a_damaged_hef_is_told_by_the_library(tmp_path: Path) -> None:
-    hef = write_hef(tmp_path / "net.hef")
-    hef.write_bytes(hef.read_bytes()[:-5])
+def test_a_hef_that_the_library_no_longer_supports_is_told_by_the_library(tmp_path: Path) -> None:
+    hef = write_hef(tmp_path / "net.hef", header=Header(is_outdated=True))
     found = troubles(look(write_kernel(tmp_path), Machine(), hef_path=hef))
-    assert "91 HAILO_HEF_FILE_CORRUPTED" in found["hef"]
+    assert "92 HAILO_HEF_NOT_SUPPORTED" in found["hef"]

@@ -1,90 +1,145 @@
 """What can be known of a compiled network before a device sees it."""
 
 import hashlib
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from edgeinfer.errors import ModelFileError
+from edgeinfer.hailort.hef_header import ARCHITECTURES, MAGIC, DamagedHef, HefHeader, UnknownFormat, read_header
 from edgeinfer.hailort.layout import LayoutChoice
 
-_HEADER = struct.Struct(">II")
-_MAGIC = 0x01484546
-_NEWEST_VERSION = 3
 _COPY = "Copy the file again from where it was compiled."
-# What a device runs, from the library's own table; a Hailo-8 takes a network of an 8L with a warning.
-_RUNS = {"HAILO8": ("HAILO8", "HAILO8L"), "HAILO8L": ("HAILO8L",), "HAILO10H": ("HAILO10H",)}
-Architecture = Literal["", "HAILO8", "HAILO8L", "HAILO10H", "hailo8", "hailo8l", "hailo10h"]
+_GIVE = "Give the .hef file that the Dataflow Compiler wrote."
+_MAGIC = MAGIC.to_bytes(4, "big")
+_HAILO_1XH = frozenset({"HAILO15H", "HAILO15M", "GINGER", "LAVENDER"})
+# What a device runs, by the library's own table (4.20 to 5.2). A Hailo-8 takes a network of an 8L with a warning; a
+# Hailo-10H's own files say HAILO15H; HAILO10H was a target until 5.0 alone.
+RUNS = {
+    "HAILO8": frozenset({"HAILO8P", "HAILO8R", "HAILO8L"}),
+    "HAILO8L": frozenset({"HAILO8L"}),
+    "HAILO10H": _HAILO_1XH | {"HAILO10H"},
+    "HAILO15H": _HAILO_1XH | {"HAILO10H"},
+    "HAILO15M": frozenset({"HAILO15M"}),
+    "HAILO15L": frozenset({"HAILO15L", "PLUTO"}),
+}
+# The words of people and of the compiler's `hw_arch` for what the file calls otherwise.
+_ALSO_CALLED = {
+    "HAILO8": frozenset({"HAILO8", "HAILO8P", "HAILO8R", "SAGE_B0", "PAPRIKA_B0"}),
+    "HAILO10H": _HAILO_1XH | {"HAILO10H"},
+    "HAILO1XH": frozenset({"HAILO15H"}),
+}
+_KNOWN_WORDS = frozenset(ARCHITECTURES.values()) | set(_ALSO_CALLED)
+# The oldest library that reads a format; 0 and 1 are older than every library that this runs with.
+_READS_SINCE = {2: (4, 20), 3: (4, 21)}
+_HAILO_8_FAMILY = frozenset({"HAILO8", "HAILO8P", "HAILO8R", "HAILO8L", "SAGE_A0", "SAGE_B0", "PAPRIKA_B0"})
+_FIRST_OF_NEW_LINE = (5, 0)
+_WITHOUT_HAILO10H_SINCE = (5, 1)
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What someone who compiled a HEF may write beside it, as `NAME.hef.json`.
 
-    HailoRT does not tell Python for which chip a HEF was compiled; `hailortcli parse-hef` of 4.x does.
+    The file itself says for which chip it was compiled; the axes of its input are known to its author alone.
     """
 
     sha256: str = ""
-    architecture: Architecture = ""
-    """`HAILO8`, `HAILO8L` or `HAILO10H`, or in small letters as the compiler's `hw_arch`."""
+    architecture: str = ""
+    """The word of the file, such as `HAILO8L` or `HAILO15H`, or of the compiler's `hw_arch`, such as `hailo10h`."""
     layout: LayoutChoice = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class HefFile:
-    """A HEF that looks usable.
+    """A HEF that is whole.
 
     Args:
         path: where it lies.
         content: its bytes; these are loaded, so that what runs is what was checked.
         sha256: of its content.
+        header: what it says of itself.
         manifest: what stands beside it; empty where there is none.
     """
 
     path: Path
     content: bytes
     sha256: str
+    header: HefHeader
     manifest: Manifest
 
     @property
     def architecture(self) -> str:
-        """For which chip it was compiled, where its manifest says so; else empty."""
-        return self.manifest.architecture.upper()
+        """For which chip it was compiled, in the file's own word, such as "HAILO8P" or "HAILO15H"."""
+        return self.header.architecture
+
+    def described(self) -> str:
+        """Target, compiler, date and format in one phrase."""
+        compiler = f" by compiler {self.header.compiler}" if self.header.compiler else ""
+        at = f" on {self.header.compiled_at:%Y-%m-%d}" if self.header.compiled_at else ""
+        return f"compiled for {self.architecture}{compiler}{at}, format {self.header.format}"
 
 
 def check_hef(path: Path) -> HefFile:
-    """Read a HEF and check what can be checked without a device: magic, format version, hash.
+    """Read a HEF and check what needs neither chip nor library: that it is one, whole and unchanged.
 
     Raises:
         ModelFileError: it cannot be used; the message says what to do.
     """
     content = _read(path)
-    if len(content) < _HEADER.size or _HEADER.unpack_from(content)[0] != _MAGIC:
-        raise ModelFileError(str(path), _not_a_hef(content), "Give the .hef file that the Dataflow Compiler wrote.")
-    version = _HEADER.unpack_from(content)[1]
-    if version > _NEWEST_VERSION:
-        fault = f"is a HEF of format {version}, newer than any that is known"
-        raise ModelFileError(str(path), fault, "Update HailoRT, or compile with the older compiler.")
+    if not content.startswith(_MAGIC):
+        raise ModelFileError(str(path), *_not_a_hef(content))
+    header = _header(path, content)
     manifest = _read_manifest(path)
     digest = hashlib.sha256(content).hexdigest()
     if manifest.sha256 and manifest.sha256 != digest:
         raise ModelFileError(str(path), f"has SHA-256 {digest} where its manifest says {manifest.sha256}", _COPY)
-    return HefFile(path, content, digest, manifest)
+    _check_manifest_word(path, manifest.architecture.upper(), header.architecture)
+    return HefFile(path, content, digest, header, manifest)
 
 
 def check_architecture(hef: HefFile, architecture: str) -> None:
-    """Compare the chip with the one that the manifest names; says nothing where either is not known.
+    """Compare the chip with the one that the file was compiled for, by the library's own table.
+
+    Args:
+        hef: the file.
+        architecture: of the chip, as it identifies itself, such as "HAILO10H"; one that is not known passes.
 
     Raises:
         ModelFileError: the chip cannot run it.
     """
-    runs = _RUNS.get(architecture)
-    if runs is None or not hef.architecture or hef.architecture in runs:
+    runs = RUNS.get(architecture)
+    if runs is None or hef.architecture in runs:
         return
     fault = f"was compiled for {hef.architecture}, and the chip is a {architecture}"
     raise ModelFileError(str(hef.path), fault, f"Compile it for {architecture}.")
+
+
+def check_line(hef: HefFile, library_version: tuple[int, ...]) -> None:
+    """Compare the file with the library: its format, and the family of chips that the library drives.
+
+    Args:
+        hef: the file.
+        library_version: of HailoRT, such as (4, 23, 0).
+
+    Raises:
+        ModelFileError: this HailoRT does not load it.
+    """
+    version = ".".join(map(str, library_version))
+    since = _READS_SINCE.get(hef.header.format, (0,))
+    if library_version < since:
+        least = ".".join(map(str, since))
+        fault = f"is of format {hef.header.format}, which needs HailoRT {least} or newer; this is {version}"
+        remedy = f"Update HailoRT to {least} or newer, or compile it again with the compiler of this HailoRT."
+        raise ModelFileError(str(hef.path), fault, remedy)
+    is_old_chip, is_old_line = hef.architecture in _HAILO_8_FAMILY, library_version < _FIRST_OF_NEW_LINE
+    if is_old_chip != is_old_line:
+        line, chip = ("4.x", "a Hailo-8 or 8L") if is_old_line else ("5.x", "a Hailo-10H")
+        fault = f"was compiled for {hef.architecture}, and HailoRT {version} is of the line {line}, which drives {chip}"
+        raise ModelFileError(str(hef.path), fault, f"Compile it for {chip}, or install the HailoRT of its chip.")
+    if hef.architecture == "HAILO10H" and library_version >= _WITHOUT_HAILO10H_SINCE:
+        fault = f"was compiled for HAILO10H, a target that HailoRT {version} no longer knows"
+        raise ModelFileError(str(hef.path), fault, "Compile it again with the compiler of this HailoRT.")
 
 
 def _read(path: Path) -> bytes:
@@ -95,20 +150,48 @@ def _read(path: Path) -> bytes:
         raise ModelFileError(str(path), f"cannot be read: {reason}", "Set HEF_PATH to a .hef file.") from failure
 
 
-def _not_a_hef(content: bytes) -> str:
+def _not_a_hef(content: bytes) -> tuple[str, str]:
+    """What it is instead, and what to do."""
     if not content:
-        return "is empty"
+        return "is empty", _COPY
     if content.startswith(b"version https://git-lfs"):
-        return "is a pointer of Git LFS, not the file itself"
-    return f"is not a HEF: it begins with {content[:4].hex(' ')} instead of 01 48 45 46"
+        return "is a pointer of Git LFS, not the file itself", "Fetch the file itself with 'git lfs pull'."
+    if content.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "is a web page and not a HEF", "Open the address in a browser: the download may ask for a login."
+    return f"is not a HEF: it begins with {content[:4].hex(' ')} instead of {_MAGIC.hex(' ')}", _GIVE
+
+
+def _header(path: Path, content: bytes) -> HefHeader:
+    try:
+        return read_header(content)
+    except DamagedHef as failure:
+        raise ModelFileError(str(path), f"is not whole: it {failure}", _COPY) from failure
+    except UnknownFormat as failure:
+        fault = f"is a HEF of format {failure.format_number}, newer than any that is known"
+        remedy = "Compile it with a compiler for your HailoRT; or it is damaged: copy it again."
+        raise ModelFileError(str(path), fault, remedy) from failure
+
+
+def _check_manifest_word(path: Path, said: str, found: str) -> None:
+    if said and found not in _ALSO_CALLED.get(said, {said}):
+        fault = f"was compiled for {found}, and its manifest says {said}"
+        raise ModelFileError(str(path), fault, "Copy the file that belongs to the manifest, or correct the manifest.")
 
 
 def _read_manifest(path: Path) -> Manifest:
     beside = path.with_name(path.name + ".json")
     try:
-        return msgspec.json.decode(beside.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(beside.read_bytes(), type=Manifest)
     except FileNotFoundError:
         return Manifest()
     except (OSError, msgspec.DecodeError) as failure:
-        remedy = "It may hold sha256, architecture and layout, and nothing else."
-        raise ModelFileError(str(beside), f"is not a manifest: {failure}", remedy) from failure
+        raise _bad_manifest(beside, str(failure)) from failure
+    if manifest.architecture and manifest.architecture.upper() not in _KNOWN_WORDS:
+        known = ", ".join(sorted(_KNOWN_WORDS))
+        raise _bad_manifest(beside, f"{manifest.architecture!r} is not one of {known}")
+    return manifest
+
+
+def _bad_manifest(path: Path, reason: str) -> ModelFileError:
+    remedy = "It may hold sha256, architecture and layout, and nothing else."
+    return ModelFileError(str(path), f"is not a manifest: {reason}", remedy)

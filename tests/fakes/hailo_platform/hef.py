@@ -1,8 +1,6 @@
-"""A fake compiled network: the real header, then JSON that says what flows in and out and how it is computed."""
+"""A fake compiled network: real headers and a real first message, then JSON that says how it is computed."""
 
-import hashlib
 import json
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.fakes.hailo_platform import hef_file
 from tests.fakes.hailo_platform.enums import FormatOrder, FormatType
-from tests.fakes.hailo_platform.statuses import as_numbers
 from tests.fakes.hailo_platform.world import World
 
-MAGIC = 0x01484546
-_HEADER = struct.Struct(">II")
 Array = NDArray[Any]
 Compute = Callable[[Array], dict[str, Array]]
 
@@ -55,8 +51,13 @@ def write_hef(  # each is a property of the compiled network
     latent_shape: tuple[int, ...] = (1, 1, 64),
     scores_shape: tuple[int, ...] = (1, 1, 12),
     input_scale: float = 0.0,
+    header: hef_file.Header | None = None,
+    bottleneck_fps: float = 1000.0,
 ) -> Path:
-    """Write a network that takes a window and gives a latent and motif logits."""
+    """Write a network that takes a window and gives a latent and motif logits.
+
+    `architecture` is a chip's own word; the file says what compilers write for that chip, unless `header` says else.
+    """
     default = Network(
         "tcn_vae",
         (Edge("tcn_vae/input_layer1", input_shape, scale=input_scale, zero_point=128.0),),
@@ -67,9 +68,8 @@ def write_hef(  # each is a property of the compiled network
         program,
     )
     chosen = networks or (default,)
-    document = {"architecture": architecture, "networks": [_as_document(network) for network in chosen]}
-    content = json.dumps(document).encode()
-    path.write_bytes(_HEADER.pack(MAGIC, 2) + hashlib.md5(content, usedforsecurity=False).digest() + content)
+    document = {"networks": [_as_document(network) for network in chosen], "bottleneck_fps": bottleneck_fps}
+    path.write_bytes(hef_file.encode(json.dumps(document).encode(), header or hef_file.header_for(architecture)))
     return path
 
 
@@ -146,25 +146,16 @@ class HEF:
             raise ValueError("HEF can only be created from a file path (str) or a buffer (bytes)")  # noqa: TRY004  # as the library does
         self._world.step("HEF")
         self.path = source if isinstance(source, str) else None
-        self._parse(self._read(source))
-
-    def _read(self, source: str | bytes) -> bytes:
-        if isinstance(source, bytes):
-            return source
+        version = self._world.machine.version
         try:
-            return Path(source).read_bytes()
-        except OSError:
-            self._world.statuses.fail(13)
-
-    def _parse(self, content: bytes) -> None:
-        old = as_numbers(self._world.machine.version) < (4, 21)
-        if len(content) < 24 or _HEADER.unpack_from(content)[0] != MAGIC or _HEADER.unpack_from(content)[1] > 3:
-            self._world.statuses.fail(26 if old else 92)
-        body = content[24:]
-        if hashlib.md5(body, usedforsecurity=False).digest() != content[8:24]:
-            self._world.statuses.fail(26 if old else 91)
-        document = json.loads(body)
-        self._architecture = document["architecture"]
+            found = (
+                hef_file.open_path(source, version) if isinstance(source, str) else hef_file.open_bytes(source, version)
+            )
+        except hef_file.Refused as refused:
+            self._world.statuses.fail(refused.status)
+        self._architecture = found.architecture
+        document = json.loads(found.mapping)
+        self._bottleneck_fps = document["bottleneck_fps"]
         self._networks = [
             Network(
                 entry["name"],
@@ -214,7 +205,7 @@ class HEF:
 
     def bottleneck_fps(self, network_group_name: str | None = None) -> float:
         del network_group_name
-        return 1000.0
+        return float(self._bottleneck_fps)
 
     def get_sorted_output_names(self, network_group_name: str | None = None) -> list[str]:
         return [info.name for info in self.get_output_vstream_infos(network_group_name)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from tests.fakes.hailo_platform.enums import FormatOrder, FormatType
 from tests.fakes.hailo_platform.hef import Array, Edge, Format, Network, QuantInfo, compute_of
+from tests.fakes.hailo_platform.hef_file import fits
 from tests.fakes.hailo_platform.world import World
 
 _ITEM_SIZES = {FormatType.UINT8: 1, FormatType.UINT16: 2, FormatType.FLOAT32: 4}
@@ -126,13 +127,9 @@ class InferModel:
                 self._world.statuses.fail(63)
             if not chip.present:
                 self._world.statuses.fail(62)
-            if not _fits(self.hef._architecture, chip.architecture):
+            if not fits(self.hef._architecture, chip.architecture):
                 self._world.statuses.fail(93 if 93 in self._world.statuses.by_code else 26)
         return ConfiguredInferModel(self._world, _Inner(self._world, self))
-
-
-def _fits(compiled_for: str, architecture: str) -> bool:
-    return compiled_for == architecture or (architecture == "HAILO8" and compiled_for == "HAILO8L")
 
 
 class BindingsStream:
