@@ -57,3 +57,20 @@ def test_a_run_that_does_not_end_is_told(tmp_path: Path) -> None:
         told = down(tmp_path, "--wait", "0.2")
         assert isinstance(told.exception, StackError)
         assert f"process {process.pid}: still runs after 0.2 s" in str(told.exception)
+
+
+def test_a_process_that_is_no_run_of_ours_is_named_and_not_ended(tmp_path: Path) -> None:
+    lock = DataFolder(tmp_path).lock
+    lock.write_text("1\n")
+    program = (
+        "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", program, str(lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as foreign:
+        assert foreign.stdout is not None
+        assert foreign.stdout.readline() == "held\n"
+        told = down(tmp_path)
+        assert isinstance(told.exception, StackError)
+        assert f"process {foreign.pid}" in str(told.exception)
+        assert foreign.poll() is None
+        foreign.communicate("\n")

@@ -109,12 +109,22 @@ def test_a_model_that_is_missing_ends_the_start_with_the_reason(tmp_path: Path) 
     assert json.loads(told.stdout.splitlines()[-1])["event"] == "stopped"
 
 
-def test_without_engines_the_ways_to_get_them_are_told(tmp_path: Path) -> None:
-    told = refused(up_command(tmp_path / "data"), PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
-
-    assert told.returncode == _EXIT_CONFIGURATION
-    for way in ("PATH", "apt-get", "docker", "--no-monitoring"):
-        assert way in told.stderr
+def test_without_prometheus_the_services_run_and_the_ways_to_get_it_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    running = RunningStack(tmp_path / "data", "--no-replay")
+    try:
+        told = " ".join(event.get("message", "") for event in running.events)
+        for way in ("PATH", "apt-get", "docker", "--no-monitoring"):
+            assert way in told
+        assert set(running.pids()) == {"sidecar-1", "gateway", "console"}
+        assert running.ask("GET", "/health/detailed")[0] == 200
+        troubles = running.await_event("live")["troubles"]
+        assert set(troubles) == {"prometheus", "alertmanager"}
+    finally:
+        running.close()
 
 
 def test_without_monitoring_the_services_run_alone_and_sigterm_ends_them_like_ctrl_c(tmp_path: Path) -> None:
@@ -130,3 +140,30 @@ def test_without_monitoring_the_services_run_alone_and_sigterm_ends_them_like_ct
     assert running.wait() == 0
     running.close()
     assert not any(lives(pid) for pid in pids.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
+def test_a_killed_stack_with_a_suspended_process_can_start_again_at_once(tmp_path: Path) -> None:
+    killed = RunningStack(tmp_path / "data", "--no-replay", "--no-monitoring")
+    pids = killed.pids()
+    os.kill(pids["gateway"], signal.SIGSTOP)
+    killed.kill()
+    ports = [
+        word
+        for name, address in killed.addresses.items()
+        if name != "sidecar-1"
+        for word in (f"--{name}-port", address.rpartition(":")[2])
+    ]
+    again = RunningStack(tmp_path / "data", "--no-replay", "--no-monitoring", *ports)
+    try:
+        assert [name for name, pid in pids.items() if lives(pid)] == []
+    finally:
+        again.close()
+        killed.close()
+
+
+def test_everything_that_a_run_writes_is_for_this_user_alone(stack: RunningStack) -> None:
+    """Another user read the samples of folders with 0755 and a store with 0644."""
+    open_ones = [path for path in (stack.folder.root, *stack.folder.root.rglob("*")) if path.lstat().st_mode & 0o077]
+    assert open_ones == []
+    assert (stack.folder.gateway / "sessions.sqlite3").exists()

@@ -128,3 +128,18 @@ def test_what_a_child_started_ends_with_it(how: str, tmp_path: Path) -> None:
 
     assert until(lambda: child.exit_code() == -signal.SIGKILL)
     assert until(lambda: not lives(grandchild))
+
+
+def test_a_suspended_child_is_known_and_still_hears_that_it_shall_end(tmp_path: Path, make_plan: MakePlan) -> None:
+    child = spawn(make_plan("child"), tmp_path / "child.log")
+    assert not child.is_suspended()
+    os.kill(child.pid, signal.SIGSTOP)
+    assert until(child.is_suspended)
+
+    child.terminate()
+    assert until(lambda: child.exit_code() is not None)
+
+
+def test_a_child_starts_without_a_log_where_none_can_be_written(make_plan: MakePlan) -> None:
+    child = spawn(make_plan("child", "--exit-code", "3"), Path("/proc/nowhere/child.log"))
+    assert until(lambda: child.exit_code() == 3)

@@ -56,7 +56,7 @@ def test_a_free_port_is_ok_and_a_taken_one_names_who_has_it(tmp_path: Path) -> N
 
 
 def test_a_port_of_the_running_stack_is_ok(tmp_path: Path) -> None:
-    folder = prepare(tmp_path, free=lambda _: 10**12)
+    folder = prepare(tmp_path)
     here = running("gateway", os.getpid())
     assert here
     with lock.hold(folder.lock), socket.create_server(("127.0.0.1", 0)) as own:
@@ -85,15 +85,16 @@ def test_a_data_folder_that_cannot_be_made_is_broken() -> None:
 
 
 def test_a_full_disk_is_broken(tmp_path: Path) -> None:
-    finding = only(look_at_folder(tmp_path, free=lambda _: 1_000_000))
+    folder, disk = look_at_folder(tmp_path, free=lambda _: 1_000_000)
 
-    assert finding.verdict is Verdict.BROKEN
-    assert "1 MB left" in finding.message
+    assert folder.verdict is Verdict.OK
+    assert disk.verdict is Verdict.BROKEN
+    assert "1 MB left" in disk.message
 
 
 @pytest.mark.parametrize("held", [True, False])
 def test_the_run_that_uses_a_data_folder_is_named(*, held: bool, tmp_path: Path) -> None:
-    folder = prepare(tmp_path, free=lambda _: 10**12)
+    folder = prepare(tmp_path)
     (folder.prometheus / "block").write_bytes(bytes(3_000_000))
     if held:
         with lock.hold(folder.lock):
@@ -101,6 +102,6 @@ def test_the_run_that_uses_a_data_folder_is_named(*, held: bool, tmp_path: Path)
     else:
         found, disk = look_at_folder(tmp_path, free=lambda _: 10**12)
 
-    assert ("in use by edgeinfer up" in found.message) is held
+    assert (f"in use by process {os.getpid()}" in found.message) is held
     assert "3 MB" in found.message
     assert "1000.0 GB free" in disk.message

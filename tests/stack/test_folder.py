@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeinfer.errors import DataFolderError
-from edgeinfer.stack.folder import LEAST_FREE_BYTES, prepare, root_of
+from edgeinfer.stack.folder import LEAST_FREE_BYTES, prepare, root_of, too_little_room, write_whole
 
 
 def test_everything_a_run_needs_is_made_below_one_folder(tmp_path: Path) -> None:
@@ -22,11 +22,32 @@ def test_a_second_run_finds_what_the_first_one_kept(tmp_path: Path) -> None:
     assert (prepare(tmp_path).prometheus / "block").read_text() == "kept"
 
 
-def test_a_nearly_full_disk_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(DataFolderError, match=r"has 12 MB left where 210 MB are needed.*--data-folder"):
-        prepare(tmp_path, free=lambda _: 12_000_000)
+def test_a_nearly_full_disk_is_said_and_refuses_nothing(tmp_path: Path) -> None:
+    assert "has 12 MB left where 210 MB are needed" in too_little_room(tmp_path, lambda _: 12_000_000)
+    assert too_little_room(tmp_path, lambda _: LEAST_FREE_BYTES) == ""
 
-    prepare(tmp_path, free=lambda _: LEAST_FREE_BYTES)
+
+def test_nobody_else_sees_what_lies_there_and_older_folders_are_closed_too(tmp_path: Path) -> None:
+    open_one = tmp_path / "data" / "gateway"
+    open_one.mkdir(mode=0o755, parents=True)
+    open_one.chmod(0o755)
+
+    folder = prepare(tmp_path / "data")
+
+    made = (folder.prometheus, folder.alertmanager, folder.gateway, folder.logs, folder.configuration)
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o700}
+    assert prepare(tmp_path / "new").root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file", "old")
+    (tmp_path / "file.new").mkdir()  # stands for a disk that refuses
+
+    with pytest.raises(OSError, match=r"file\.new"):
+        write_whole(tmp_path / "file", "new")
+
+    assert (tmp_path / "file").read_text() == "old"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:

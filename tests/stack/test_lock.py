@@ -30,7 +30,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_folder(tmp_path: Path) -
 def test_the_folder_is_free_again_after_the_run(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with lock.hold(path):
-        assert lock.holder(path) == os.getpid()
+        assert lock.holder(path) == lock.Holder(os.getpid(), is_ours=True)
 
     assert lock.holder(path) is None
     with lock.hold(path):
@@ -42,7 +42,7 @@ def test_a_killed_run_leaves_no_lock_behind(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", _HOLD, path], stdout=subprocess.PIPE) as other:
         assert other.stdout
         assert other.stdout.readline() == b"held\n"
-        assert lock.holder(path) == other.pid
+        assert lock.holder(path) == lock.Holder(other.pid, is_ours=True)
         other.kill()
         other.wait()
 
@@ -72,3 +72,50 @@ def test_nobody_holds_a_lock_that_was_never_taken(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_hold_a_lock_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataFolderError, match="cannot be locked"), lock.hold(tmp_path / "missing" / "lock"):
         pass
+
+
+_FOREIGN = """
+import fcntl, sys, time
+file = open(sys.argv[1], "r+")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists who holds a lock")
+def test_a_lock_of_a_foreign_process_names_that_process_and_not_the_run_of_before(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path.write_text(f"{dead.pid}\n")
+    with subprocess.Popen([sys.executable, "-c", _FOREIGN, path], stdout=subprocess.PIPE) as foreign:
+        assert foreign.stdout
+        assert foreign.stdout.readline() == b"held\n"
+        with pytest.raises(DataFolderError) as refusal, lock.hold(path):
+            pass
+        assert f"is in use by process {foreign.pid}" in refusal.value.fault
+        assert f"kill {foreign.pid}" in refusal.value.remedy
+        assert lock.holder(path) == lock.Holder(foreign.pid)
+        foreign.kill()
+
+
+def test_a_lock_whose_holder_cannot_be_known_says_so(tmp_path: Path) -> None:
+    """As when the holder lives in another container, whose process numbers mean nothing here."""
+    path = tmp_path / "lock"
+    path.write_text("12\n")
+    script = (
+        "import fcntl, os, sys, time; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX)\n"
+        "if os.fork(): os._exit(0)\nprint(os.getpid(), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, path], stdout=subprocess.PIPE) as gone:
+        assert gone.stdout
+        heir = int(gone.stdout.readline())
+        gone.wait()
+        try:
+            with pytest.raises(DataFolderError) as refusal, lock.hold(path):
+                pass
+            assert "another process, whose number cannot be known" in refusal.value.fault
+            assert "12" not in refusal.value.remedy.replace(str(path), "")
+        finally:
+            os.kill(heir, 9)

@@ -1,4 +1,8 @@
+import errno
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -81,3 +85,83 @@ def test_the_last_words_are_an_error_with_its_hint_or_the_last_line(
     log.write_text(content)
 
     assert logfile.last_words(log) == words
+
+
+def failing_copy(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_without_room_for_a_copy_the_log_is_cut_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logfile, "_copy_end", failing_copy)
+    log = tmp_path / "gateway.log"
+    (tmp_path / "gateway.log.1").write_text("older")
+    descriptor = logfile.open_for_append(log)
+    os.write(descriptor, b"".join(b"line %d\n" % number for number in range(300_000)))
+
+    assert logfile.rotate(log, most_bytes=1_000_000)
+    os.write(descriptor, b"new\n")
+    os.close(descriptor)
+
+    kept = log.read_text().splitlines()
+    assert kept[-2:] == ["line 299999", "new"]
+    assert kept[0].startswith("line "), "it begins with a whole line"
+    assert log.stat().st_size <= logfile.TAIL_BYTES + 10
+    assert [path.name for path in tmp_path.iterdir()] == ["gateway.log"]
+
+
+def test_a_disk_full_to_the_last_byte_does_not_let_a_log_grow(tmp_path: Path) -> None:
+    """The limit of a process's files stands for the disk: the copy fails in the middle, with part of it written."""
+    program = """
+import os, resource, signal, sys
+from pathlib import Path
+from edgeinfer.stack import logfile
+log = Path(sys.argv[1])
+log.write_bytes(b"x" * 99 + b"\\n" + b"y" * 2_500_000)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+assert logfile.rotate(log, most_bytes=2_000_000)
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path / "log"], check=True)
+
+    assert (tmp_path / "log").stat().st_size <= logfile.TAIL_BYTES
+    assert [path.name for path in tmp_path.iterdir()] == ["log"], "no half of a copy is left"
+
+
+def test_all_logs_together_are_bounded_and_the_oldest_parts_go_first(tmp_path: Path) -> None:
+    logs = [tmp_path / "a.log", tmp_path / "b.log"]
+    for moment, name in enumerate(("a.log.2", "b.log.1", "a.log.1", "a.log", "b.log")):
+        (tmp_path / name).write_bytes(bytes(100))
+        os.utime(tmp_path / name, (moment, moment))
+
+    logfile.bound_all(logs, most_bytes=350)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "a.log.1", "b.log"]
+    logfile.bound_all(logs, most_bytes=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "b.log"]
+
+
+def test_a_log_in_a_folder_that_vanished_is_made_anew_for_this_user_alone(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "gateway.log"
+    os.close(logfile.open_for_append(log))
+
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert log.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file without a name cannot be reached")
+def test_a_log_that_was_removed_is_bounded_nevertheless(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "print('x' * 5000, flush=True); input()"], stdout=output, stdin=subprocess.PIPE
+        )
+    while log.stat().st_size < 5000:
+        time.sleep(0.01)
+    log.unlink()
+
+    logfile.bound_lost(process.pid, most_bytes=10_000)
+    kept = Path(f"/proc/{process.pid}/fd/1").stat().st_size
+    logfile.bound_lost(process.pid, most_bytes=1000)
+    cut = Path(f"/proc/{process.pid}/fd/1").stat().st_size
+    process.communicate(b"\n")
+
+    assert (kept, cut) == (5001, 0)

@@ -69,7 +69,18 @@ def test_every_taken_port_is_told_at_once_with_who_has_it() -> None:
 
 def test_two_processes_that_want_one_port_are_named() -> None:
     with pytest.raises(PortInUse, match="is wanted by gateway and by console"):
-        ports.refuse_busy([("gateway", "127.0.0.1", 18080), ("console", "127.0.0.1", 18080)])
+        ports.refuse_shared([("gateway", 18080), ("console", 18080)])
+    ports.refuse_shared([("gateway", 18080), ("console", 18081)])
+
+
+def test_what_is_in_the_way_of_a_listener_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        assert ports.in_the_way("prometheus", "127.0.0.1", port).startswith(
+            f"port {port} (for the prometheus) is taken by "
+        )
+    assert ports.in_the_way("prometheus", "127.0.0.1", port) == ""
+    assert "cannot be listened on" in ports.in_the_way("prometheus", "192.0.2.1", port)
 
 
 @pytest.mark.parametrize(("host", "reached"), [("::", "127.0.0.1"), ("", "127.0.0.1"), ("127.0.0.2", "127.0.0.2")])

@@ -12,8 +12,11 @@ from edgeinfer.stack.record import Running
 _IGNORES_TERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
 
 
-def started(program: str = "print('ready', flush=True); import time; time.sleep(60)") -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+def started(
+    program: str = "print('ready', flush=True); import time; time.sleep(60)", mark: str = ""
+) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **({record.MARK: mark} if mark else {})}
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment)
     assert process.stdout
     process.stdout.readline()
     return process
@@ -48,9 +51,10 @@ async def test_what_a_killed_run_left_is_ended(tmp_path: Path) -> None:
         both = [record.running("gateway", left.pid), record.running("console", stubborn.pid)]
         record.write(tmp_path / "stack.json", {}, [one for one in both if one])
 
-        ended = await record.end_leftovers(tmp_path / "stack.json", grace_seconds=0.5)
+        ended, still = await record.end_leftovers(tmp_path / "stack.json", grace_seconds=0.5)
 
         assert [one.name for one in ended] == ["gateway", "console"]
+        assert still == []
         assert left.wait(10) == -signal.SIGTERM
         assert stubborn.wait(10) == -signal.SIGKILL
 
@@ -59,10 +63,40 @@ async def test_a_process_that_only_has_the_number_of_a_former_one_is_left_alone(
     with started() as stranger:
         record.write(tmp_path / "stack.json", {}, [Running("gateway", stranger.pid, started_at=1.0)])
 
-        assert await record.end_leftovers(tmp_path / "stack.json") == []
+        assert await record.end_leftovers(tmp_path / "stack.json") == ([], [])
         assert stranger.poll() is None
         stranger.kill()
 
 
 async def test_nothing_is_left_of_a_run_that_never_was(tmp_path: Path) -> None:
-    assert await record.end_leftovers(tmp_path / "stack.json") == []
+    assert await record.end_leftovers(tmp_path / "stack.json") == ([], [])
+
+
+async def test_a_suspended_process_of_a_killed_run_is_gone_before_the_next_one_starts(tmp_path: Path) -> None:
+    with started() as suspended:
+        suspended.send_signal(signal.SIGSTOP)
+        here = record.running("gateway", suspended.pid)
+        assert here
+        record.write(tmp_path / "stack.json", {}, [here])
+
+        ended, still = await record.end_leftovers(tmp_path / "stack.json", grace_seconds=5)
+
+        assert ([one.name for one in ended], still) == (["gateway"], [])
+        assert suspended.wait(10) == -signal.SIGTERM
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the environment of a process")
+async def test_without_a_record_a_killed_runs_processes_are_found_by_their_mark(tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_bytes(bytes(100))
+    with started(mark=str(tmp_path)) as ours, started(mark=str(tmp_path / "other")) as other:
+        ended, _ = await record.end_leftovers(tmp_path / "stack.json", grace_seconds=5)
+
+        assert [one.pid for one in ended] == [ours.pid]
+        assert ours.wait(10) == -signal.SIGTERM
+        assert other.poll() is None
+        other.kill()
+
+
+def test_a_record_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_text('{"pid": 1, "addresses": {}, "processes": []}')
+    assert record.read(tmp_path / "stack.json") == record.Record(1, {}, ())

@@ -1,27 +1,32 @@
 """A whole run over real processes that stand for the services."""
 
 import asyncio
+import errno
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from edgeinfer.errors import PortInUse, StackError
+from edgeinfer.errors import ConfigurationError, PortInUse
 from edgeinfer.stack import record
+from edgeinfer.stack import run as run_module
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, prepare
 from edgeinfer.stack.live import LiveFigures
 from edgeinfer.stack.plan import ChildPlan, Stage
 from edgeinfer.stack.restart import RestartPolicy
 from edgeinfer.stack.run import StackRun
+from edgeinfer.stack.supervisor import State
 from tests.stack.conftest import MakePlan
 from tests.stack.told import Told
 
-FAST = RestartPolicy(first_seconds=0.05, longest_seconds=0.1, most_crashes=3)
+FAST = RestartPolicy(first_seconds=0.05, longest_seconds=0.1, most_crashes=3, given_up_seconds=0.2)
 
 
 class FakeNarrator:
@@ -31,6 +36,7 @@ class FakeNarrator:
         self.told = Told()
         self.shown: dict[str, str] = {}
         self.figures = 0
+        self.troubles: dict[str, str] = {}
         self.ready = asyncio.Event()
         self.fails: type[OSError] | None = None
 
@@ -41,8 +47,9 @@ class FakeNarrator:
         self.shown = dict(addresses)
         self.ready.set()
 
-    def live(self, figures: LiveFigures | None) -> None:
+    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
         self.figures += 1
+        self.troubles = dict(troubles)
         if self.fails:
             raise self.fails
 
@@ -56,7 +63,7 @@ def narrator() -> FakeNarrator:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> DataFolder:
-    return prepare(tmp_path / "data", free=lambda _: 10**12)
+    return prepare(tmp_path / "data")
 
 
 def pids(folder: DataFolder) -> dict[str, int]:
@@ -149,47 +156,72 @@ async def test_a_run_in_which_a_process_was_given_up_was_not_well(
     plans = [make_plan("replay", "--count-starts", str(flag), "--start-after", "0.5", "--exit-code", "1")]
     running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
     await until(lambda: bool(narrator.told.messages(Kind.GAVE_UP)))
+    assert len(flag.read_text().splitlines()) == 3
+    await until(lambda: len(flag.read_text().splitlines()) > 3)
+    await until(lambda: len(narrator.told.messages(Kind.GAVE_UP)) == 2)
 
     assert not await end(running)
-    assert len(flag.read_text().splitlines()) == 3
 
 
-async def test_an_essential_process_that_keeps_crashing_ends_the_run_and_all_others(
+async def test_a_gateway_that_keeps_crashing_ends_neither_the_run_nor_the_others(
     narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     plans = [
         make_plan("console", port=free_ports[0]),
-        make_plan("gateway", "--start-after", "0.5", "--exit-code", "1", "--last-words", "no room", essential=True),
+        make_plan("gateway", "--exit-code", "1", "--last-words", "no room", is_main_job=True),
     ]
-    with pytest.raises(StackError, match=r"gateway.*no room"):
-        await StackRun(plans, folder, narrator, policy=FAST).run()
+    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
+    await until(lambda: len(narrator.told.messages(Kind.GAVE_UP)) >= 2)
+    await until(lambda: "gateway" in narrator.troubles)
 
-    assert pids(folder) == {}
-    assert narrator.told.messages(Kind.STOPPED)
+    assert "no room" in narrator.told.messages(Kind.GAVE_UP)[0]
+    written = record.read(folder.record)
+    assert written
+    assert {one.name: one.state for one in written.members}["console"] == State.READY
+    assert "console" in pids(folder)
+    assert not await end(running), "it was given up when the run ended"
 
 
-async def test_a_process_that_does_not_start_ends_the_run_and_all_others(
+async def test_a_gateway_with_a_wrong_setting_ends_the_start_and_all_others(
     narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     plans = [
         make_plan("console", port=free_ports[0]),
-        make_plan("gateway", "--exit-code", "3", port=free_ports[1], stage=Stage.GATEWAY),
+        make_plan("gateway", "--exit-code", "78", port=free_ports[1], stage=Stage.GATEWAY, is_main_job=True),
     ]
-    with pytest.raises(StackError, match="gateway: ended with exit code 3"):
+    with pytest.raises(ConfigurationError, match="gateway: ended with exit code 78"):
         await StackRun(plans, folder, narrator).run()
 
     assert pids(folder) == {}
 
 
-async def test_a_busy_port_is_refused_before_anything_starts(
+async def test_a_busy_port_of_the_gateway_is_refused_before_anything_starts(
     narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
-        with pytest.raises(PortInUse, match=f"{port}.*for the console"):
-            await StackRun([make_plan("console", port=port)], folder, narrator).run()
+        with pytest.raises(PortInUse, match=f"{port}.*for the gateway"):
+            await StackRun([make_plan("gateway", port=port, is_main_job=True)], folder, narrator).run()
 
     assert not narrator.told.messages(Kind.STARTING)
+
+
+async def test_a_busy_port_of_a_helper_is_waited_for_while_the_gateway_serves(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+) -> None:
+    foreign = socket.create_server(("127.0.0.1", free_ports[0]))
+    plans = [
+        make_plan("prometheus", port=free_ports[0]),
+        make_plan("gateway", port=free_ports[1], stage=Stage.GATEWAY, is_main_job=True),
+    ]
+    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
+    await narrator.ready.wait()
+    assert set(pids(folder)) == {"gateway"}
+    assert f"port {free_ports[0]} (for the prometheus) is taken by" in narrator.told.messages(Kind.CRASHED)[0]
+
+    foreign.close()
+    await until(lambda: "prometheus" in narrator.told.order(Kind.READY))
+    assert await end(running)
 
 
 async def test_an_answer_of_a_foreign_server_does_not_make_a_process_ready(
@@ -206,15 +238,53 @@ async def test_an_answer_of_a_foreign_server_does_not_make_a_process_ready(
         start_seconds=1.0,
     )
     run = StackRun([ours], folder, narrator)
-    other = StackRun([foreign], prepare(folder.root / "other", free=lambda _: 10**12), FakeNarrator())
+    other = StackRun([foreign], prepare(folder.root / "other"), FakeNarrator())
     racing = asyncio.create_task(run.run())
     await until(lambda: bool(narrator.told.messages(Kind.STARTING)))
     others = asyncio.create_task(other.run())
 
-    with pytest.raises(StackError, match="was not ready after 1 s"):
-        await racing
-    others.cancel()
-    await asyncio.gather(others, return_exceptions=True)
+    await until(lambda: any("was not ready after 1 s" in said for said in narrator.told.messages(Kind.CRASHED)))
+    assert not narrator.told.messages(Kind.READY)
+    for task in (racing, others):
+        task.cancel()
+    await asyncio.gather(racing, others, return_exceptions=True)
+
+
+async def test_a_data_folder_that_vanishes_is_said_once_and_nothing_ends(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(run_module, "_DISK_SECONDS", 0.05)
+    plans = [make_plan("gateway", port=free_ports[0], is_main_job=True)]
+    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
+    await narrator.ready.wait()
+    started = pids(folder)["gateway"]
+    shutil.rmtree(folder.root)
+    await until(lambda: any("is gone while everything runs" in said for said in narrator.told.messages(Kind.WARNING)))
+
+    os.kill(started, signal.SIGKILL)
+    await until(lambda: len(narrator.told.messages(Kind.READY)) == 2)
+    assert await end(running)
+    assert len(set(narrator.told.messages(Kind.WARNING))) == len(narrator.told.messages(Kind.WARNING))
+
+
+async def test_a_fault_of_the_housekeeping_is_said_once_and_ends_nothing(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(run_module, "_DISK_SECONDS", 0.01)
+    looked = 0
+
+    def broken_disk(_: Path) -> int:
+        nonlocal looked
+        looked += 1
+        raise OSError(errno.EIO, "Input/output error")
+
+    run = StackRun([make_plan("console", port=free_ports[0])], folder, narrator, free=broken_disk)
+    running = asyncio.create_task(run.run())
+    await until(lambda: looked > 3)
+
+    assert await end(running)
+    assert len(narrator.told.messages(Kind.WARNING)) == 1
+    assert "Input/output error" in narrator.told.messages(Kind.WARNING)[0]
 
 
 async def test_a_reader_that_goes_away_ends_the_run_in_order(

@@ -129,6 +129,7 @@ class LiveStage:
             self._environments = {name: member.plan.environment for name, member in self._members.items()}
             opening.push_async_callback(self._supervisor.stop)
             await self._supervisor.start()
+            await self._supervisor.await_ready()
             watching = asyncio.create_task(self._watch())
             opening.callback(watching.cancel)
             self._open = opening.pop_all()

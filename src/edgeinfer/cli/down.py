@@ -30,12 +30,15 @@ def create() -> click.Command:
         """
         settings = StackSettings.from_environment(None, data_folder=data_folder)
         folder = DataFolder(root_of(settings.data_folder, settings.data_home).expanduser().absolute())
-        pid = lock.holder(folder.lock)
-        if pid is None:
+        holder = lock.holder(folder.lock)
+        if holder is None:
             click.echo(f"Nothing runs on {folder.root}.")
             return
-        _terminate(pid)
-        _await_end(folder, pid, wait_seconds)
+        if holder.pid is None or not holder.is_ours:
+            remedy = "End that process yourself, if nobody needs it."
+            raise StackError(f"data folder {folder.root}", f"is in use by {holder}, which is no run of ours", remedy)
+        _terminate(holder.pid)
+        _await_end(folder, holder.pid, wait_seconds)
         click.echo(f"Ended; the measurements stay in {folder.root}.")
 
     return down
@@ -53,7 +56,7 @@ def _terminate(pid: int) -> None:
 
 def _await_end(folder: DataFolder, pid: int, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
-    while lock.holder(folder.lock) == pid:
+    while (holder := lock.holder(folder.lock)) and holder.pid == pid:
         if time.monotonic() > deadline:
             raise StackError(f"process {pid}", f"still runs after {wait_seconds:g} s", f"Look into {folder.logs}.")
         time.sleep(_STEP_SECONDS)

@@ -1,22 +1,23 @@
 """`edgeinfer up`: the whole stack on this machine, from one command."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from edgeinfer.cli.alerting import outside
+from edgeinfer.errors import EngineNotFound
 from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.files import rule_files
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import AlertingSettings, StackSettings
 from edgeinfer.stack import lock, plan
-from edgeinfer.stack.engines import Engine, Program, cache_folder, require
+from edgeinfer.stack.engines import NEEDED, Engine, Program, cache_folder, find_all
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.fetch import find_or_fetch
-from edgeinfer.stack.folder import DataFolder, prepare, root_of
+from edgeinfer.stack.folder import DataFolder, prepare, root_of, too_little_room, write_whole
 from edgeinfer.stack.narrator import Narrator, narrator_for
 from edgeinfer.stack.plan import ChildPlan
 from edgeinfer.stack.run import StackRun
@@ -64,9 +65,13 @@ def create() -> click.Command:
         replays a recorded session and tells the addresses.
         Measurements stay in the data folder; the next run shows them again.
 
-        Exit codes: 0 ended in order, 1 a process did not start or kept crashing,
-        78 a setting, a port or the data folder must be mended first.
+        No process ends another: what crashes is started again, what keeps crashing is tried again
+        with a growing pause, and the rest goes on.
+
+        Exit codes: 0 ended in order, 1 a process was given up when it ended,
+        78 a setting, a port of gateway or sidecar, or the data folder must be fixed first.
         """
+        os.umask(0o077)  # samples and logs are for this user alone, whichever process writes them
         settings = StackSettings.from_environment(None, **given)
         if with_replay and recording:
             _check_recording(recording)
@@ -82,6 +87,9 @@ def create() -> click.Command:
                 plans.append(
                     plan.replay(plan.gateway(settings, folder).address, recording or "", settings.api_key_file)
                 )
+            scarce = too_little_room(folder.root)
+            if scarce:
+                narrator.tell(Event(Kind.WARNING, f"{scarce}: make room"))
             well = _run(plans, folder, narrator, settings if monitoring else None)
         sys.exit(0 if well else 1)
 
@@ -113,20 +121,27 @@ def _services(settings: StackSettings, folder: DataFolder, *, with_exporter: boo
 def _monitoring(
     settings: StackSettings, folder: DataFolder, narrator: Narrator, services: list[ChildPlan]
 ) -> list[ChildPlan]:
-    engines = find_or_fetch(cache_folder(settings.cache_home), narrator.tell)
-    plans = _engines(settings, folder, engines)
-    _write_configuration(settings, folder, services)
-    return plans
-
-
-def _engines(settings: StackSettings, folder: DataFolder, engines: Mapping[Program, Engine]) -> list[ChildPlan]:
+    _write_configuration(settings, folder, narrator, services)
+    engines = _find_engines(settings, narrator)
     return [
-        plan.prometheus(settings, require(engines, Program.PROMETHEUS), folder),
-        plan.alertmanager(settings, require(engines, Program.ALERTMANAGER), folder),
+        plan.prometheus(settings, engines[Program.PROMETHEUS], folder),
+        plan.alertmanager(settings, engines[Program.ALERTMANAGER], folder),
     ]
 
 
-def _write_configuration(settings: StackSettings, folder: DataFolder, services: list[ChildPlan]) -> None:
+def _find_engines(settings: StackSettings, narrator: Narrator) -> dict[Program, Engine]:
+    """Prometheus and Alertmanager; one that cannot be had is named by its command, for which PATH is searched later."""
+    try:
+        found = dict(find_or_fetch(cache_folder(settings.cache_home), narrator.tell))
+    except EngineNotFound as failure:
+        narrator.tell(Event(Kind.WARNING, f"running without monitoring: {failure}"))
+        found = dict(find_all(cache_folder(settings.cache_home)))
+    return {program: found.get(program) or Engine(program, Path(program.value), "") for program in NEEDED}
+
+
+def _write_configuration(
+    settings: StackSettings, folder: DataFolder, narrator: Narrator, services: list[ChildPlan]
+) -> None:
     scrape = prometheus_configuration(
         targets=plan.scrape_targets(services, settings),
         alertmanagers=[f"{plan.LOOPBACK}:{settings.alertmanager_port}"],
@@ -136,5 +151,9 @@ def _write_configuration(settings: StackSettings, folder: DataFolder, services: 
         local_url=f"{plan.console(settings).address}/hooks/alerts",
         outside=outside(AlertingSettings.from_environment()),
     )
-    (folder.configuration / "prometheus.yml").write_text(scrape, encoding="utf-8")
-    (folder.configuration / "alertmanager.yml").write_text(alerting, encoding="utf-8")
+    for name, text in (("prometheus.yml", scrape), ("alertmanager.yml", alerting)):
+        try:
+            write_whole(folder.configuration / name, text)
+        except OSError as failure:
+            why = f"{name} cannot be written ({failure.strerror or failure}); the one of the last run stays in force"
+            narrator.tell(Event(Kind.WARNING, why))

@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from edgeinfer.stack import logfile
 from edgeinfer.stack.plan import ChildPlan
 
 _PR_SET_PDEATHSIG = 1
+_KILLED_SECONDS = 5.0
 # systemd speaks with the whole stack, not with each of its processes.
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
@@ -27,6 +30,9 @@ class Child(Protocol):
 
     def exit_code(self) -> int | None:
         """None while it lives; negative for the signal that ended it."""
+
+    def is_suspended(self) -> bool:
+        """Whether a signal such as SIGSTOP keeps it from running."""
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -58,15 +64,26 @@ class ProcessChild:
             self._signal_group(signal.SIGKILL)
         return code
 
+    def is_suspended(self) -> bool:
+        """Whether a signal such as SIGSTOP keeps it from running; a debugger that looks at it is something else."""
+        try:
+            return psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED
+        except psutil.Error:
+            return False
+
     def terminate(self) -> None:
-        """Ask it to end; its own processes are its own to end."""
+        """Ask it to end, and let it hear that if it is suspended; its own processes are its own to end."""
         self._process.terminate()
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it and its group at once."""
         if self._process.poll() is None:
             self._signal_group(signal.SIGKILL)
-            self._process.wait()
+            try:
+                self._process.wait(_KILLED_SECONDS)
+            except subprocess.TimeoutExpired:  # it waits for a disk that does not answer; nobody waits with it
+                return
 
     def _signal_group(self, sign: signal.Signals) -> None:
         try:
@@ -86,7 +103,7 @@ def spawn(plan: ChildPlan, log: Path, environment: Mapping[str, str] | None = No
     inherited = dict(os.environ if environment is None else environment)
     for name in _NOT_INHERITED:
         inherited.pop(name, None)
-    descriptor = logfile.open_for_append(log)
+    descriptor = _open_log(log)
     try:
         process = subprocess.Popen(
             plan.argv,
@@ -101,6 +118,14 @@ def spawn(plan: ChildPlan, log: Path, environment: Mapping[str, str] | None = No
     finally:
         os.close(descriptor)
     return ProcessChild(process)
+
+
+def _open_log(log: Path) -> int:
+    """The log, or nowhere: a process that serves is worth more than what it says."""
+    try:
+        return logfile.open_for_append(log)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def _death_signal() -> Callable[[], None] | None:

@@ -11,7 +11,7 @@ from edgeinfer.findings import Finding, Verdict
 from edgeinfer.listeners import who_listens
 from edgeinfer.stack import lock, ports, record
 from edgeinfer.stack.engines import NEEDED, THREE_WAYS, Engine, Program
-from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes, prepare
+from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes, prepare, too_little_room
 
 _FETCH = "Run 'edgeinfer doctor --fetch', or 'edgeinfer up', which fetches what it needs."
 
@@ -58,17 +58,24 @@ def look_at_folder(root: Path, free: FreeBytes = free_bytes) -> list[Finding]:
     if not root.exists():
         return [_folder_to_be(root)]
     try:
-        folder = prepare(root, free)
+        folder = prepare(root)
     except DataFolderError as failure:
         return [Finding("data folder", Verdict.BROKEN, f"{failure.thing}: {failure.fault}", failure.remedy)]
     holder = lock.holder(folder.lock)
-    use = f"in use by edgeinfer up, process {holder}" if holder else "writable, not in use"
+    use = f"in use by {holder}" if holder else "writable, not in use"
     kept = sum(file.stat().st_size for file in folder.prometheus.rglob("*") if file.is_file())
     message = f"{folder.root} is {use}; measurements take {kept / 1e6:.0f} MB"
     return [
         Finding("data folder", Verdict.OK, message),
-        Finding("disk", Verdict.OK, f"{free(folder.root) / 1e9:.1f} GB free for {folder.root}"),
+        _disk(folder.root, free),
     ]
+
+
+def _disk(root: Path, free: FreeBytes) -> Finding:
+    scarce = too_little_room(root, free)
+    if scarce:
+        return Finding("disk", Verdict.BROKEN, scarce, "Make room, or name a folder on another disk.")
+    return Finding("disk", Verdict.OK, f"{free(root) / 1e9:.1f} GB free for {root}")
 
 
 def _folder_to_be(root: Path) -> Finding:

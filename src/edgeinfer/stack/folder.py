@@ -1,5 +1,7 @@
 """The data folder: what lies where, and whether it can be written."""
 
+import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -11,6 +13,8 @@ from edgeinfer.errors import DataFolderError
 # A scrape costs about 2 KB and the head block is kept in a write-ahead log: below this, a day does not fit.
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 _PROBE_BYTES = 64 * 1024
+_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 FreeBytes = Callable[[Path], int]
 
@@ -52,6 +56,11 @@ class DataFolder:
         return self.root / "gateway"
 
     @property
+    def damaged(self) -> Path:
+        """What was damaged and set aside, by the time at which that was done; nothing is ever deleted here."""
+        return self.root / "damaged"
+
+    @property
     def logs(self) -> Path:
         """One log for each process, and its older parts."""
         return self.root / "logs"
@@ -67,39 +76,64 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def prepare(root: Path, free: FreeBytes = free_bytes) -> DataFolder:
-    """Make the folders and prove that they can be written.
+def prepare(root: Path) -> DataFolder:
+    """Make the folders, for this user's eyes only, and prove that they can be written.
+
+    A full disk is no reason to refuse: gateway and sidecar answer on it, and most of what fills it is ours to drop.
 
     Raises:
-        DataFolderError: a folder cannot be made or written, or the disk is nearly full.
+        DataFolderError: a folder cannot be made or written.
     """
     folder = DataFolder(root.expanduser().absolute())
-    written = (folder.root, folder.prometheus, folder.alertmanager, folder.gateway, folder.logs)
+    _make(folder.root)
+    written = (folder.prometheus, folder.alertmanager, folder.gateway, folder.logs)
     for path in (*written, folder.configuration):
         _make(path)
-    left = free(folder.root)
-    if left < LEAST_FREE_BYTES:
-        raise _error(
-            folder.root,
-            f"its disk has {left / 1e6:.0f} MB left where {LEAST_FREE_BYTES / 1e6:.0f} MB are needed",
-            "Make room, or name a folder on another disk with --data-folder.",
-        )
-    for path in written:
+        _close_to_others(path)
+    for path in (folder.root, *written):
         _prove_writable(path)
     return folder
 
 
+def too_little_room(root: Path, free: FreeBytes = free_bytes) -> str:
+    """What to say where the disk of a folder is nearly full; empty where it is not."""
+    left = free(root)
+    if left >= LEAST_FREE_BYTES:
+        return ""
+    return f"the disk of {root} has {left / 1e6:.0f} MB left where {LEAST_FREE_BYTES / 1e6:.0f} MB are needed"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step and synced: after a power cut it holds the old text or the new one.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was.
+    """
+    unfinished = path.with_name(f"{path.name}.new")
+    with os.fdopen(os.open(unfinished, _ANEW, 0o600), "wb") as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
 def _make(path: Path) -> None:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError as failure:
         raise _error(path, "is a file where a folder is needed", "Name a folder with --data-folder.") from failure
     except OSError as failure:
         raise _cannot("be made", path, failure) from failure
 
 
+def _close_to_others(path: Path) -> None:
+    """Samples are nobody else's; folders of an earlier version are closed as well, the one that was named is not."""
+    with contextlib.suppress(PermissionError):  # another user's folder that we may write: theirs to decide
+        path.chmod(0o700)
+
+
 def _prove_writable(path: Path) -> None:
-    """Write and drop a small file: this finds a read-only mount, a quota and a full disk alike."""
+    """Write and drop a small file: this finds a read-only mount and missing rights alike."""
     probe = path / f".probe-{os.getpid()}"
     try:
         with probe.open("wb") as file:
@@ -107,7 +141,8 @@ def _prove_writable(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as failure:
-        raise _cannot("be written", path, failure) from failure
+        if failure.errno not in _FULL:
+            raise _cannot("be written", path, failure) from failure
     finally:
         probe.unlink(missing_ok=True)
 

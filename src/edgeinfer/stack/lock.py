@@ -1,12 +1,41 @@
 """One run at a time on a data folder: two Prometheus on one folder would both write, and Debian's has no lock."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from edgeinfer.errors import DataFolderError
+
+# The kernel's list of locks: number, kind, mode, access, process, device:inode, first and last byte.
+_LOCKS = Path("/proc/locks")
+_LOCK_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lock.
+
+    Args:
+        pid: its process, or None where this machine does not say.
+        is_ours: whether that process wrote its number into the file, as a run of ours does.
+    """
+
+    pid: int | None
+    is_ours: bool = False
+
+    def __str__(self) -> str:
+        if self.pid is None:
+            return "another process, whose number cannot be known"
+        try:
+            return f"process {self.pid} ({psutil.Process(self.pid).name()})"
+        except psutil.Error:
+            return f"process {self.pid}"
 
 
 @contextmanager
@@ -19,22 +48,23 @@ def hold(path: Path) -> Iterator[None]:
         DataFolderError: another process holds it; the message names it.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as failure:
         raise _error(
             path, f"cannot be locked ({failure.strerror})", "Name another folder with --data-folder."
         ) from failure
     try:
         _lock(descriptor, path)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk; the lock holds without the number in it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
 
 
-def holder(path: Path) -> int | None:
-    """The process that holds the lock, or None; the lock is not taken."""
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock, or None; the lock is not taken."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -42,7 +72,7 @@ def holder(path: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _written_pid(descriptor)
+        return _holder(descriptor)
     finally:
         os.close(descriptor)
     return None
@@ -52,13 +82,43 @@ def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as failure:
-        pid = _written_pid(descriptor)
-        who = f"process {pid}" if pid else "another process"
-        remedy = f"End it (kill {pid}), or name another folder with --data-folder." if pid else "End it first."
-        raise _error(path, f"is in use by {who}", remedy) from failure
+        found = _holder(descriptor)
+        remedy = (
+            f"End it (kill {found.pid}), or name another folder with --data-folder."
+            if found.pid
+            else f"'sudo fuser -v {path}' may name it. End it, or name another folder with --data-folder."
+        )
+        raise _error(path, f"is in use by {found}", remedy) from failure
     except OSError as failure:
         remedy = "Name a folder on a local disk with --data-folder."
         raise _error(path, f"cannot be locked ({failure.strerror})", remedy) from failure
+
+
+def _holder(descriptor: int) -> Holder:
+    """The kernel knows who locked it; the number in the file is that of the last run, which may be long gone."""
+    written = _written_pid(descriptor)
+    locking = _locking_pids(os.fstat(descriptor))
+    if locking is None:  # not Linux: the number is all there is
+        return Holder(written, is_ours=True) if written and psutil.pid_exists(written) else Holder(None)
+    if written in locking:
+        return Holder(written, is_ours=True)
+    living = [pid for pid in locking if psutil.pid_exists(pid)]
+    return Holder(living[0] if living else None)
+
+
+def _locking_pids(status: os.stat_result) -> list[int] | None:
+    """Processes that hold a flock on this file; None where the kernel does not list them."""
+    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        lines = _LOCKS.read_text("ascii").splitlines()
+    except OSError:
+        return None
+    words = [line.split() for line in lines]
+    return [
+        int(one[4])
+        for one in words
+        if len(one) == _LOCK_WORDS and one[1] == "FLOCK" and one[5] == file and one[4].isdigit() and int(one[4]) > 0
+    ]
 
 
 def _written_pid(descriptor: int) -> int | None:

@@ -1,21 +1,30 @@
-"""The log file of a process that we did not write: kept below a size without the process's help."""
+"""The log file of a process that we did not write: kept below a size without the process's help, and without room."""
 
 import json
 import os
-import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 MOST_BYTES = 10_000_000
 OLDER_PARTS = 3
+MOST_BYTES_OF_ALL = 100_000_000
+# What stays of a log where there is no room for more.
+TAIL_BYTES = 1_000_000
+_COPY_BYTES = 1 << 20
 _BLOCK_BYTES = 8192
 # How our own commands end when something is wrong.
 _ERROR, _HINT = "error: ", "hint: "
 
 
 def open_for_append(path: Path) -> int:
-    """A descriptor that always writes at the end, also after the file was cut."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    """A descriptor that always writes at the end, also after the file was cut; a folder that vanished is made anew."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, flags, 0o600)
 
 
 def rotate(path: Path, most_bytes: int = MOST_BYTES, older_parts: int = OLDER_PARTS) -> bool:
@@ -24,19 +33,73 @@ def rotate(path: Path, most_bytes: int = MOST_BYTES, older_parts: int = OLDER_PA
     The process keeps writing into the same file, so its content is copied and the file cut.
     Lines written between the two steps are lost: that is the price of surviving without a pipe through
     this process, which would end the logs when this process is killed.
+
+    Where the copy has no room, older parts are given up first, and then all of the log but its end:
+    a log never stays large because the disk is full.
+
+    Raises:
+        OSError: the log cannot even be cut.
     """
     try:
         if path.stat().st_size <= most_bytes:
             return False
     except FileNotFoundError:
         return False
-    for number in range(older_parts, 1, -1):
-        newer = _part(path, number - 1)
-        if newer.exists():
-            newer.replace(_part(path, number))
-    shutil.copyfile(path, _part(path, 1))
-    os.truncate(path, 0)
+    try:
+        _move_on(path, most_bytes, older_parts)
+    except OSError:
+        shorten(path)
     return True
+
+
+def shorten(path: Path, kept_bytes: int = TAIL_BYTES) -> None:
+    """Keep only the end of a log and none of its older parts, needing no room: the cut comes before the writing.
+
+    Raises:
+        OSError: the log cannot be cut. That its end could not be written back is no error: it is cut then.
+    """
+    for part in _parts(path):
+        part.unlink(missing_ok=True)
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return
+    if size <= kept_bytes:
+        return
+    kept = _end_of(path, kept_bytes)
+    os.truncate(path, 0)
+    try:
+        with path.open("ab", buffering=0) as file:
+            file.write(kept[kept.find(b"\n") + 1 :])
+    except OSError:
+        return
+
+
+def bound_lost(pid: int, most_bytes: int = MOST_BYTES) -> None:
+    """Cut the log of a living process whose file has no name any more; elsewhere than on Linux it cannot be reached.
+
+    Raises:
+        OSError: it cannot be reached or cut.
+    """
+    output = Path(f"/proc/{pid}/fd/1")
+    status = output.stat()
+    if stat.S_ISREG(status.st_mode) and status.st_size > most_bytes:
+        os.truncate(output, 0)
+
+
+def bound_all(logs: Iterable[Path], most_bytes: int = MOST_BYTES_OF_ALL) -> None:
+    """Drop the oldest parts until all logs together are below a size.
+
+    Raises:
+        OSError: a part cannot be dropped.
+    """
+    logs = list(logs)
+    parts = sorted((part for log in logs for part in _parts(log)), key=_age)
+    total = sum(_size(path) for path in (*logs, *parts))
+    while parts and total > most_bytes:
+        oldest = parts.pop(0)
+        total -= _size(oldest)
+        oldest.unlink(missing_ok=True)
 
 
 def tail(path: Path, lines: int = 5) -> list[str]:
@@ -64,15 +127,64 @@ def _in_words(line: str) -> str:
 
 def _tail(path: Path) -> Iterator[str]:
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _BLOCK_BYTES))
-            content = file.read()
-    except FileNotFoundError:
+        content = _end_of(path, _BLOCK_BYTES)
+    except OSError:  # gone, or on a disk that no longer reads: there are no last words
         return
     for line in content.decode("utf-8", "replace").splitlines():
         if line.strip():
             yield line
+
+
+def _end_of(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - count))
+        return file.read(count)
+
+
+def _move_on(path: Path, most_bytes: int, older_parts: int) -> None:
+    unfinished = path.with_name(f"{path.name}.new")
+    try:
+        _copy_end(path, unfinished, most_bytes)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    for number in range(older_parts, 1, -1):
+        newer = _part(path, number - 1)
+        if newer.exists():
+            newer.replace(_part(path, number))
+    unfinished.replace(_part(path, 1))
+    os.truncate(path, 0)
+
+
+def _copy_end(path: Path, target: Path, most_bytes: int) -> None:
+    """What came last, in pieces: a process that wrote gigabytes since the last look must not fill memory or disk."""
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as copy, path.open("rb") as source:
+        size = source.seek(0, os.SEEK_END)
+        left = max(2 * most_bytes, TAIL_BYTES)
+        source.seek(max(0, size - left))
+        while left > 0 and (piece := source.read(min(_COPY_BYTES, left))):
+            copy.write(piece)
+            left -= len(piece)
+
+
+def _parts(path: Path) -> list[Path]:
+    return [*path.parent.glob(f"{path.name}.[0-9]"), *path.parent.glob(f"{path.name}.new")]
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _part(path: Path, number: int) -> Path:

@@ -41,8 +41,8 @@ class Narrator(Protocol):
     def addresses(self, addresses: Mapping[str, str], data_folder: str) -> None:
         """Everything is ready; this is where."""
 
-    def live(self, figures: LiveFigures | None) -> None:
-        """The newest figures; None without monitoring."""
+    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
+        """The newest figures, None without monitoring; what does not work, by name, with why."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -81,9 +81,9 @@ class TerminalNarrator:
         self._console.print(table)
         self._console.print(Text("Ctrl-C ends everything; the data is kept.\n", style="dim"))
 
-    def live(self, figures: LiveFigures | None) -> None:
+    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
         """Rewrite the line."""
-        self._show(_line(figures))
+        self._show(_line(figures, troubles))
 
     def close(self) -> None:
         """Remove the line."""
@@ -117,11 +117,11 @@ class PlainNarrator:
         for name, address in {**addresses, "data": data_folder}.items():
             self._write(f"{_title(name):14} {address}")
 
-    def live(self, figures: LiveFigures | None) -> None:
+    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
         """Write a line every ten seconds."""
         if monotonic() >= self._next_line_at:
             self._next_line_at = monotonic() + _PIPE_LINE_SECONDS
-            self._write(_line(figures).plain)
+            self._write(_line(figures, troubles).plain)
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -144,9 +144,9 @@ class JsonNarrator:
         """`{event: "addresses", addresses: {...}, data_folder}`."""
         self._write({"event": "addresses", "addresses": dict(addresses), "data_folder": data_folder})
 
-    def live(self, figures: LiveFigures | None) -> None:
-        """`{event: "live", ...}` with null where there is no number."""
-        self._write({"event": "live", **(asdict(figures) if figures else {})})
+    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
+        """`{event: "live", ..., troubles: {name: why}}` with null where there is no number."""
+        self._write({"event": "live", **(asdict(figures) if figures else {}), "troubles": dict(troubles)})
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -164,8 +164,12 @@ def narrator_for(*, as_json: bool, stream: IO[str] | None = None) -> Narrator:
     return TerminalNarrator(console) if console.is_terminal else PlainNarrator(stream)
 
 
-def _line(figures: LiveFigures | None) -> Text:
-    return Text(in_words(figures) if figures else "running without monitoring")
+def _line(figures: LiveFigures | None, troubles: Mapping[str, str]) -> Text:
+    """What does not work stands first, because a narrow terminal cuts the end."""
+    line = Text()
+    for name, why in troubles.items():
+        line.append(f"{name} {why}", style="bold red").append(" | ")
+    return line.append(in_words(figures) if figures else "running without monitoring")
 
 
 def _title(name: str) -> str:

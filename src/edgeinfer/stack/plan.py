@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeinfer.catalog.metric import Owner
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Engine
+from edgeinfer.stack.engines import THREE_WAYS, Engine
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.ports import reachable
 
@@ -45,7 +45,8 @@ class ChildPlan:
         ready_path: answers 200 once it is ready, or empty for a process that is ready when it runs.
         start_seconds: it must be ready by then.
         stop_seconds: it must have ended by then, or is killed.
-        essential: whether the stack makes no sense without it.
+        is_main_job: whether it serves phones; everything else is a helper that may be missing.
+        remedy: what to do where its program is not there.
         may_finish: whether ending with 0 is how it is meant to end.
     """
 
@@ -59,7 +60,8 @@ class ChildPlan:
     ready_path: str = ""
     start_seconds: float = _SERVICE_START_SECONDS
     stop_seconds: float = 15.0
-    essential: bool = False
+    is_main_job: bool = False
+    remedy: str = ""
     may_finish: bool = False
 
     @property
@@ -99,6 +101,7 @@ def sidecars(settings: StackSettings) -> list[ChildPlan]:
             environment=environment,
             port=port,
             ready_path="/healthz",
+            is_main_job=True,
         )
         for number, port in enumerate(ports, start=1)
     ]
@@ -117,7 +120,7 @@ def gateway(settings: StackSettings, folder: DataFolder) -> ChildPlan:
         host=settings.gateway_host,
         port=settings.gateway_port,
         ready_path="/healthz",
-        essential=True,
+        is_main_job=True,
     )
 
 
@@ -191,7 +194,7 @@ def prometheus(settings: StackSettings, engine: Engine, folder: DataFolder) -> C
         ready_path="/-/ready",
         start_seconds=_PROMETHEUS_START_SECONDS,
         stop_seconds=30.0,
-        essential=True,
+        remedy=THREE_WAYS,
     )
 
 
@@ -210,6 +213,7 @@ def alertmanager(settings: StackSettings, engine: Engine, folder: DataFolder) ->
         folder=engine.folder,
         port=settings.alertmanager_port,
         ready_path="/-/ready",
+        remedy=THREE_WAYS,
     )
 
 

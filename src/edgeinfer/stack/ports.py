@@ -56,8 +56,36 @@ def listens(pid: int, port: int) -> bool:
         return False
 
 
+def in_the_way(name: str, host: str, port: int) -> str:
+    """Why a process cannot listen there now, in words; empty where it can."""
+    try:
+        if is_free(host, port):
+            return ""
+    except PortInUse as failure:
+        return f"{failure.thing} {failure.fault}"
+    return f"port {port} (for the {name}) is taken by {who_listens(port)}"
+
+
+def refuse_shared(wanted: Iterable[tuple[str, int]]) -> None:
+    """Prove that no two processes want the same port.
+
+    Args:
+        wanted: name of the process, port.
+
+    Raises:
+        PortInUse: two want the same.
+    """
+    owners: dict[int, str] = {}
+    for name, port in wanted:
+        if port in owners:
+            raise PortInUse(
+                f"port {port}", f"is wanted by {owners[port]} and by {name}", "Give each a port of its own."
+            )
+        owners[port] = name
+
+
 def refuse_busy(wanted: Iterable[tuple[str, str, int]]) -> None:
-    """Before anything starts, prove that every port is free and no two processes want the same.
+    """Before anything starts, prove that every port of the main job is free.
 
     Args:
         wanted: name of the process, host, port.
@@ -65,14 +93,8 @@ def refuse_busy(wanted: Iterable[tuple[str, str, int]]) -> None:
     Raises:
         PortInUse: names every port that is taken, and who has it.
     """
-    owners: dict[int, str] = {}
-    taken: list[str] = []
+    taken = []
     for name, host, port in wanted:
-        if port in owners:
-            raise PortInUse(
-                f"port {port}", f"is wanted by {owners[port]} and by {name}", "Give each a port of its own."
-            )
-        owners[port] = name
         if not is_free(host, port):
             taken.append(f"{port} (for the {name}) by {who_listens(port)}")
     if taken:

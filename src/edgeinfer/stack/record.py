@@ -1,15 +1,23 @@
 """What a run wrote down about itself, and what is still there of a run that was killed."""
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import psutil
 
+from edgeinfer.stack.folder import write_whole
+
 _STEP_SECONDS = 0.1
+# Killed processes are gone at once, unless they wait for a disk that does not answer.
+_KILLED_SECONDS = 10.0
+# Names the data folder in the environment of each process of a run, so that they are found without the record.
+MARK = "STACK_DATA_FOLDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +30,50 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberState:
+    """How a process of the run stands.
+
+    Args:
+        name: of the process.
+        state: a value of `edgeinfer.stack.supervisor.State`.
+        restarts: how often it was started again.
+        fault: why it does not work, or empty.
+    """
+
+    name: str
+    state: str
+    restarts: int = 0
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Damaged files that were moved out of the way.
+
+    Args:
+        part: whose they were: prometheus, alertmanager, stack.
+        path: where they lay, from the data folder on.
+        moved_to: where they lie now, from the data folder on.
+        fault: what was wrong with them.
+        lost: what is missing now, in words.
+    """
+
+    part: str
+    path: str
+    moved_to: str
+    fault: str
+    lost: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The content of stack.json."""
 
     pid: int
     addresses: Mapping[str, str]
     processes: tuple[Running, ...]
+    members: tuple[MemberState, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
 
 
 def running(name: str, pid: int) -> Running | None:
@@ -38,12 +84,16 @@ def running(name: str, pid: int) -> Running | None:
         return None
 
 
-def write(path: Path, addresses: Mapping[str, str], processes: Sequence[Running]) -> None:
-    """Replace the record in one step, so that a reader never sees half of it."""
-    record = Record(os.getpid(), addresses, tuple(processes))
-    unfinished = path.with_suffix(".new")
-    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-    unfinished.replace(path)
+def write(
+    path: Path,
+    addresses: Mapping[str, str],
+    processes: Sequence[Running],
+    members: Sequence[MemberState] = (),
+    set_aside: Sequence[SetAside] = (),
+) -> None:
+    """Replace the record in one step and synced, so that neither a reader nor a power cut leaves half of it."""
+    record = Record(os.getpid(), addresses, tuple(processes), tuple(members), tuple(set_aside))
+    write_whole(path, msgspec.json.format(msgspec.json.encode(record)).decode() + "\n")
 
 
 def read(path: Path) -> Record | None:
@@ -54,22 +104,45 @@ def read(path: Path) -> Record | None:
         return None
 
 
-async def end_leftovers(path: Path, grace_seconds: float = 20.0) -> list[Running]:
-    """End what a killed run left behind; returns what was still alive.
+async def end_leftovers(
+    path: Path, grace_seconds: float = 20.0, killed_seconds: float = _KILLED_SECONDS
+) -> tuple[list[Running], list[Running]]:
+    """End what a killed run left behind; returns what was alive, and what still is.
 
-    On Linux the processes end by themselves when their parent does and are only waited for.
+    On Linux the processes are asked to end by the kernel when their parent ends; one that a signal suspended
+    hears of that only once it goes on. They are found by the record, and by their mark where that was lost.
     """
     record = read(path)
-    left = [one for one in record.processes if _lives(one)] if record else []
+    written = [one for one in record.processes if _lives(one)] if record else []
+    left = {one.pid: one for one in (*_marked(path.parent), *written)}.values()
     for one in left:
-        _signal(one, kill=False)
-    for _ in range(int(grace_seconds / _STEP_SECONDS)):
-        if not any(_lives(one) for one in left):
-            return left
+        _signal(one, signal.SIGTERM)
+        _signal(one, signal.SIGCONT)
+    if await _await_end(left, grace_seconds):
+        return list(left), []
+    for one in left:
+        _signal(one, signal.SIGKILL)
+    await _await_end(left, killed_seconds)
+    return list(left), [one for one in left if _lives(one)]
+
+
+async def _await_end(processes: Collection[Running], seconds: float) -> bool:
+    """Whether all of them ended in time."""
+    for _ in range(int(seconds / _STEP_SECONDS)):
+        if not any(_lives(one) for one in processes):
+            return True
         await asyncio.sleep(_STEP_SECONDS)
-    for one in left:
-        _signal(one, kill=True)
-    return left
+    return not any(_lives(one) for one in processes)
+
+
+def _marked(folder: Path) -> list[Running]:
+    """Processes of this user that carry the mark of this folder, other than this one."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(MARK) == str(folder):
+                found.append(Running(process.name(), process.pid, process.create_time()))
+    return found
 
 
 def _lives(one: Running) -> bool:
@@ -80,11 +153,10 @@ def _lives(one: Running) -> bool:
         return False
 
 
-def _signal(one: Running, *, kill: bool) -> None:
+def _signal(one: Running, sign: signal.Signals) -> None:
     try:
         process = psutil.Process(one.pid)
-        if process.create_time() != one.started_at:
-            return
-        (process.kill if kill else process.terminate)()
+        if process.create_time() == one.started_at:
+            process.send_signal(sign)
     except psutil.Error:
         return

@@ -2,9 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import aiohttp
@@ -23,6 +23,8 @@ _LIVE_SECONDS = 2.5  # new numbers come with each scrape, every 5 s
 _COLLECTING_LOOKS = 16  # two scrapes take 15 s at most; after this many looks something is wrong
 _DISK_SECONDS = 10.0
 _LEAST_FREE_BYTES = 100 * 1024 * 1024
+_TICK_SECONDS = 0.1
+_CHANGES = (Kind.STARTING, Kind.READY, Kind.CRASHED, Kind.GAVE_UP, Kind.FINISHED)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The order in which people need them; everything else comes between.
 _FIRST_NAMES = ("console", "gateway")
@@ -49,80 +51,125 @@ class StackRun:
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     free: FreeBytes = free_bytes
     _end: asyncio.Event = field(default_factory=asyncio.Event)
+    _without_numbers: int = 0
+    _disk_is_full: bool = False
+    _warned: set[str] = field(default_factory=set)
 
     async def run(self) -> bool:
         """Run until a signal asks for the end; returns whether every process was well at the end.
 
         Raises:
-            PortInUse: a port that is needed is taken.
-            StackError: a process did not start, or an essential one kept crashing.
-            ConfigurationError: as above, because its configuration must be mended.
+            PortInUse: a port of gateway or sidecar is taken, or two processes want the same.
+            ConfigurationError: gateway or sidecar did not start because a setting must be fixed.
         """
-        for one in await record.end_leftovers(self.folder.record):
-            self._tell(Kind.NOTE, f"{one.name} (process {one.pid}) of a run that was killed has ended")
-        ports.refuse_busy((plan.name, plan.host, plan.port) for plan in self.plans if plan.port)
+        await self._end_leftovers()
+        ports.refuse_shared((plan.name, plan.port) for plan in self.plans if plan.port)
+        main_job = [plan for plan in self.plans if plan.is_main_job and plan.port]
+        ports.refuse_busy((plan.name, plan.host, plan.port) for plan in main_job if plan.port)
         async with aiohttp.ClientSession() as http:
             supervisor = Supervisor(
-                self.plans, self.folder.logs, child.spawn, http_probe(http), self._tell_event, self.policy
+                [self._marked(plan) for plan in self.plans],
+                self.folder.logs,
+                child.spawn,
+                http_probe(http),
+                self._tell_event,
+                self.policy,
+                obstacle=_obstacle,
             )
             supervisor.tell = partial(self._tell_and_record, supervisor)
             with self._signals(supervisor):
                 try:
                     await self._work(supervisor, http)
                 finally:
-                    well = all(member.state is not State.GAVE_UP for member in supervisor.members)
+                    well = supervisor.is_well
                     self._tell(Kind.STOPPING, "ending")
                     await supervisor.stop()
                     self._write_record(supervisor)
                     self._tell(Kind.STOPPED, f"ended, nothing is left running; the data is in {self.folder.root}")
         return well
 
+    async def _end_leftovers(self) -> None:
+        ended, still = await record.end_leftovers(self.folder.record)
+        for one in ended:
+            if one not in still:
+                self._tell(Kind.NOTE, f"{one.name} (process {one.pid}) of a run that was killed has ended")
+        for one in still:
+            why = "it waits for a disk or a device that does not answer"
+            self._tell(Kind.WARNING, f"{one.name} (process {one.pid}) of a run that was killed cannot be ended: {why}")
+
+    def _marked(self, plan: ChildPlan) -> ChildPlan:
+        """So that the next run finds it, should this one be killed."""
+        return replace(plan, environment={**plan.environment, record.MARK: str(self.folder.root)})
+
     async def _work(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
         await _until(self._end, supervisor.start())
         if self._end.is_set():
             return
-        self.narrator.addresses(self._addresses(), str(self.folder.root))
+        with self._forgiving():
+            self.narrator.addresses(self._addresses(), str(self.folder.root))
         await _until(
             self._end,
-            supervisor.watch(),
-            self._show_figures(http),
-            self._watch_disk(),
+            self._again(supervisor.tick, _TICK_SECONDS),
+            self._again(partial(self._show_figures, supervisor, http), _LIVE_SECONDS),
+            self._again(partial(self._look_at_disk, supervisor), _DISK_SECONDS),
         )
 
-    async def _show_figures(self, http: aiohttp.ClientSession) -> None:
-        without_numbers = 0
+    async def _again(self, job: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Do it for ever: whatever goes wrong in our housekeeping is said once, and ends neither it nor the run."""
         while True:
-            figures: LiveFigures | None = None
-            if self.prometheus_url:
-                figures = await read_figures(http, self.prometheus_url)
-                without_numbers = without_numbers + 1 if figures.is_collecting else 0
-            if without_numbers == _COLLECTING_LOOKS:
-                self._tell(Kind.WARNING, f"no measurements arrive: see {self.folder.logs / 'prometheus.log'}")
-            with self._forgiving():
-                self.narrator.live(figures)
-            await asyncio.sleep(_LIVE_SECONDS)
+            try:
+                await job()
+            except Exception as failure:  # noqa: BLE001 - a supervisor that dies of its own fault takes all with it
+                self._warn_once(f"unexpected error in the supervisor: {failure!r}")
+            await asyncio.sleep(seconds)
 
-    async def _watch_disk(self) -> None:
-        warned = False
-        while True:
-            left = self.free(self.folder.root)
-            if left < _LEAST_FREE_BYTES and not warned:
+    async def _show_figures(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
+        figures: LiveFigures | None = None
+        if self.prometheus_url and _is_ready(supervisor, "prometheus"):
+            figures = await read_figures(http, self.prometheus_url)
+            self._without_numbers = self._without_numbers + 1 if figures.is_collecting else 0
+        elif self.prometheus_url:  # whoever else answers there is not ours
+            figures = LiveFigures()
+        if self._without_numbers == _COLLECTING_LOOKS:
+            self._tell(Kind.WARNING, f"no measurements arrive: see {self.folder.logs / 'prometheus.log'}")
+        with self._forgiving():
+            self.narrator.live(figures, {one.plan.name: one.trouble for one in supervisor.members if one.trouble})
+
+    async def _look_at_disk(self, supervisor: Supervisor) -> None:
+        if not self.folder.root.is_dir():
+            self._warn_once(
+                f"the data folder {self.folder.root} is gone while everything runs: nothing that is stored now will "
+                "be there after a restart. Put it back or end this run, and start again"
+            )
+            return
+        left = self.free(self.folder.root)
+        if left < _LEAST_FREE_BYTES:
+            supervisor.shorten_logs()
+            if not self._disk_is_full:
                 self._tell(Kind.WARNING, f"only {left / 1e6:.0f} MB are free for {self.folder.root}: make room")
-            warned = left < _LEAST_FREE_BYTES
-            await asyncio.sleep(_DISK_SECONDS)
+        self._disk_is_full = left < _LEAST_FREE_BYTES
 
     def _write_record(self, supervisor: Supervisor) -> None:
         living = [record.running(member.plan.name, member.pid) for member in supervisor.members if member.pid]
+        states = [
+            record.MemberState(member.plan.name, member.state, member.restarts, member.fault)
+            for member in supervisor.members
+        ]
         try:
-            record.write(self.folder.record, self._addresses(), [one for one in living if one])
+            record.write(self.folder.record, self._addresses(), [one for one in living if one], states)
         except OSError as failure:
-            self._tell(Kind.WARNING, f"{self.folder.record} cannot be written ({failure.strerror})")
+            self._warn_once(f"{self.folder.record} cannot be written ({failure.strerror or failure})")
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            self._tell(Kind.WARNING, message)
 
     def _addresses(self) -> dict[str, str]:
         return {plan.name: plan.address for plan in sorted(self.plans, key=_rank) if plan.address}
 
     def _tell_and_record(self, supervisor: Supervisor, event: Event) -> None:
-        if event.kind in (Kind.STARTING, Kind.READY):
+        if event.kind in _CHANGES:
             self._write_record(supervisor)
         self._tell_event(event)
 
@@ -180,6 +227,14 @@ async def _until(end: asyncio.Event, *jobs: Coroutine[None, None, None]) -> None
         for task in (*working, ending):
             task.cancel()
         await asyncio.gather(*working, ending, return_exceptions=True)
+
+
+def _is_ready(supervisor: Supervisor, name: str) -> bool:
+    return any(member.plan.name == name and member.state is State.READY for member in supervisor.members)
+
+
+def _obstacle(plan: ChildPlan) -> str:
+    return ports.in_the_way(plan.name, plan.host, plan.port) if plan.port else ""
 
 
 def _rank(plan: ChildPlan) -> tuple[int, str]:

@@ -1,6 +1,11 @@
-"""Starts the processes in order, keeps them running, and ends them in the other order."""
+"""Starts the processes in order, keeps what can be kept, and ends them in the other order.
+
+No process ends another: gateway and sidecar serve whatever happens to their helpers, and the helpers stay whatever
+happens to gateway and sidecar. What keeps crashing is given up for a while and tried again, with a growing pause.
+"""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +18,23 @@ from edgeinfer.errors import ConfigurationError, EdgeInferError, StackError
 from edgeinfer.stack import logfile
 from edgeinfer.stack.child import Child, Spawn
 from edgeinfer.stack.events import Event, Kind, Tell
-from edgeinfer.stack.plan import ChildPlan
+from edgeinfer.stack.plan import ChildPlan, Stage
 from edgeinfer.stack.readiness import Probe
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
 
 _TICK_SECONDS = 0.1
 _TELL_WAITING_SECONDS = 10.0
+_LOOK_DEEPER_SECONDS = 2.0
+# So long a stage waits for the main job of the one before: a sidecar that hangs delays the gateway, and does not stop
+# it, because the gateway answers without a sidecar as well.
+_STAGE_SECONDS = 20.0
+# So long the whole start is waited for before the addresses are shown; Prometheus may read its log for longer.
+_START_SECONDS = 60.0
 
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
+Obstacle = Callable[[ChildPlan], str]
+"""What keeps a process from starting, such as a taken port, in words; empty where nothing does."""
 
 
 class State(StrEnum):
@@ -49,11 +62,32 @@ class Member:
     start_again_at: float = 0.0
     crashes_in_a_row: int = 0
     restarts: int = 0
+    was_ready: bool = False
+    is_suspended: bool = False
+    fault: str = ""
+    complaints: set[str] = field(default_factory=set)
 
     @property
     def pid(self) -> int | None:
         """Of the living process."""
         return self.child.pid if self.child and self.state in (State.STARTING, State.READY) else None
+
+    @property
+    def trouble(self) -> str:
+        """Why it does not work now, in a word or two; empty where it works."""
+        if self.is_suspended:
+            return "suspended"
+        if self.state is State.GAVE_UP:
+            return "given up for now"
+        return (
+            "restarting" if self.state is State.BACKING_OFF or (self.restarts and self.state is State.STARTING) else ""
+        )
+
+
+def nothing_in_the_way(plan: ChildPlan) -> str:
+    """No obstacle for any process."""
+    del plan
+    return ""
 
 
 @dataclass(slots=True)
@@ -69,6 +103,9 @@ class Supervisor:
         policy: when to start a crashed process again.
         clock: monotonic seconds.
         sleep: waits.
+        obstacle: looked at before each start.
+        before_restart: does what lets a crashed process start again, such as setting damaged files aside; returns
+            whether it did something, after which the process is started without a wait.
     """
 
     plans: Sequence[ChildPlan]
@@ -79,48 +116,87 @@ class Supervisor:
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     clock: Clock = monotonic
     sleep: Sleep = asyncio.sleep
+    obstacle: Obstacle = nothing_in_the_way
+    before_restart: Callable[[Member], bool] = lambda _: False
     members: list[Member] = field(init=False)
+    _is_starting: bool = field(init=False, default=False)
+    _looked_deeper_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         ordered = sorted(self.plans, key=lambda plan: plan.stage)
         self.members = [Member(plan, self.logs / f"{plan.name}.log") for plan in ordered]
 
+    @property
+    def members_by_name(self) -> dict[str, Member]:
+        """Each process by its name."""
+        return {member.plan.name: member for member in self.members}
+
+    @property
+    def is_well(self) -> bool:
+        """Whether no process is given up, or was and has not come back."""
+        return all(
+            member.state is State.READY or not self.policy.is_given_up(member.crashes_in_a_row)
+            for member in self.members
+        )
+
     async def start(self) -> None:
-        """Start stage after stage, each once the one before is ready.
+        """Start stage after stage; each waits for the main job of those before, and none for a helper.
+
+        Only the replay waits for everything, because it is there to be seen.
+        What crashes meanwhile, or takes longer, is seen to by `watch`.
 
         Raises:
-            StackError: a process ended, or was not ready in time; the message has its last words.
-            ConfigurationError: it ended because its configuration must be mended.
+            ConfigurationError: gateway or sidecar ended with 78 at their first start: a setting must be fixed.
         """
-        for _, stage in groupby(self.members, key=lambda member: member.plan.stage):
-            together = list(stage)
-            for member in together:
-                self._start(member)
-            while any(member.state is State.STARTING for member in together):
-                waiting = [member for member in together if member.state is State.STARTING]
-                await asyncio.gather(*(self._notice_ready(member) for member in waiting))
-                self._refuse_crashes_of(self.members)
-                await self.sleep(_TICK_SECONDS)
+        self._is_starting = True
+        try:
+            for stage, group in groupby(self.members, key=lambda member: member.plan.stage):
+                await self._settle(self._awaited_by(stage), _STAGE_SECONDS)
+                for member in list(group):
+                    self._start(member)
+            await self._settle(self.members, _START_SECONDS)
+        finally:
+            self._is_starting = False
+
+    async def await_ready(self) -> None:
+        """Look after the processes until each is ready or has finished.
+
+        Raises:
+            StackError, ConfigurationError: one crashed, or was not ready in its time; the message has its last words.
+        """
+        while any(member.state is State.STARTING for member in self.members):
+            await self.tick()
+            await self.sleep(_TICK_SECONDS)
+        for member in self.members:
+            if member.state not in (State.READY, State.FINISHED):
+                raise self._failure(member, member.fault)
 
     async def watch(self) -> None:
-        """Start what crashes again, for as long as this is not cancelled.
-
-        Raises:
-            StackError, ConfigurationError: an essential process was given up.
-        """
+        """Start what crashes again, for as long as this is not cancelled."""
         while True:
             await self.tick()
             await self.sleep(_TICK_SECONDS)
 
     async def tick(self) -> None:
-        """Look at each process once.
+        """Look at each process once; whatever the system refuses is told once and ends nothing.
 
         Raises:
-            StackError, ConfigurationError: an essential process was given up.
+            ConfigurationError: during `start` alone, as described there.
         """
+        looks_deeper = self.clock() - self._looked_deeper_at >= _LOOK_DEEPER_SECONDS
+        if looks_deeper:
+            self._looked_deeper_at = self.clock()
         for member in self.members:
-            await self._look_at(member)
-            logfile.rotate(member.log)
+            try:
+                await self._look_at(member)
+            except OSError as failure:
+                self._complain(member, f"cannot be looked at ({failure.strerror or failure})")
+            if looks_deeper:
+                self._notice_suspension(member)
+                self._notice_lost_log(member)
+            self._keep_log_small(member)
+        if looks_deeper:
+            self._bound_logs()
 
     async def stop(self) -> None:
         """End every process, the last started first: SIGTERM, and SIGKILL for what does not go in time."""
@@ -139,14 +215,39 @@ class Supervisor:
             if member.child:
                 member.child.kill()
 
+    def shorten_logs(self) -> None:
+        """Give up all of the logs but their ends: the last room is not theirs."""
+        for member in self.members:
+            try:
+                logfile.shorten(member.log)
+            except OSError as failure:
+                self._complain(member, f"its log cannot be cut ({failure.strerror or failure})")
+
+    def _awaited_by(self, stage: int) -> list[Member]:
+        started = [member for member in self.members if member.state is not State.PLANNED]
+        return [member for member in started if member.plan.is_main_job or stage == Stage.REPLAY]
+
+    async def _settle(self, members: Sequence[Member], seconds: float) -> None:
+        """Wait until none of these is starting for the first time any more, but no longer than this."""
+        deadline = self.clock() + seconds
+        while any(member.state is State.STARTING for member in members) and self.clock() < deadline:
+            await self.tick()
+            await self.sleep(_TICK_SECONDS)
+
     def _start(self, member: Member) -> None:
+        member.started_at = member.told_at = self.clock()
+        in_the_way = self.obstacle(member.plan)
+        if in_the_way:
+            self._crashed(member, in_the_way, 0)
+            return
         try:
             member.child = self.spawn(member.plan, member.log)
         except OSError as failure:
-            fault = f"cannot be started ({failure.strerror or failure})"
-            raise StackError(member.plan.name, fault, f"Check {member.plan.argv[0]}.") from failure
+            member.child = None
+            self._crashed(member, f"{member.plan.argv[0]} cannot be started ({failure.strerror or failure})", 0)
+            return
         member.state = State.STARTING
-        member.started_at = member.told_at = self.clock()
+        member.is_suspended = False
         self._say(Kind.STARTING, member, "starting", pid=member.child.pid)
 
     async def _notice_ready(self, member: Member) -> bool:
@@ -154,20 +255,13 @@ class Supervisor:
         if child is None or child.exit_code() is not None or not await self.probe(member.plan, child):
             return False
         member.state = State.READY
+        member.was_ready = True
+        member.fault = ""
         seconds = self.clock() - member.started_at
         what = ("ready" if member.plan.ready_url else "runs") + (" again" if member.restarts else "")
         after = f" after {seconds:.1f} s" if member.plan.ready_url else ""
         self._say(Kind.READY, member, what + after, pid=child.pid, seconds=round(seconds, 3))
         return True
-
-    def _refuse_crashes_of(self, members: Sequence[Member]) -> None:
-        """While the stack starts, nothing is tried twice: what fails now would fail again."""
-        for member in members:
-            code = member.child.exit_code() if member.child else None
-            if code is not None and not (member.plan.may_finish and code == 0):
-                raise self._failure(member, how_it_ended(code), code)
-            if member.state is State.STARTING and self._is_late(member):
-                raise self._failure(member, f"was not ready after {member.plan.start_seconds:.0f} s")
 
     def _is_late(self, member: Member) -> bool:
         now = self.clock()
@@ -179,10 +273,10 @@ class Supervisor:
         return now - member.started_at > member.plan.start_seconds
 
     async def _look_at(self, member: Member) -> None:
-        if member.state is State.BACKING_OFF:
+        if member.state in (State.BACKING_OFF, State.GAVE_UP):
             if self.clock() >= member.start_again_at:
                 member.restarts += 1
-                self._start_again(member)
+                self._start(member)
             return
         if member.state not in (State.STARTING, State.READY) or member.child is None:
             return
@@ -193,12 +287,6 @@ class Supervisor:
             member.child.kill()
             self._crashed(member, f"was not ready after {member.plan.start_seconds:.0f} s", -signal.SIGKILL)
 
-    def _start_again(self, member: Member) -> None:
-        try:
-            self._start(member)
-        except StackError as failure:
-            self._crashed(member, failure.fault, EXIT_CONFIGURATION)
-
     def _ended(self, member: Member, code: int) -> None:
         if member.plan.may_finish and code == 0:
             member.state = State.FINISHED
@@ -207,24 +295,46 @@ class Supervisor:
         self._crashed(member, how_it_ended(code), code)
 
     def _crashed(self, member: Member, how: str, code: int) -> None:
+        """Decide when it is started again; a fault of the configuration is one at the first start alone."""
         if self.clock() - member.started_at >= self.policy.healthy_seconds:
             member.crashes_in_a_row = 0
         member.crashes_in_a_row += 1
-        if self.policy.gives_up(member.crashes_in_a_row, code):
-            self._give_up(member, how, code)
+        member.is_suspended = False
+        member.fault = how
+        is_misconfigured = code == EXIT_CONFIGURATION and not member.was_ready
+        if is_misconfigured and self._is_starting and member.plan.is_main_job:
+            member.state = State.GAVE_UP
+            raise self._failure(member, how, code)
+        if not is_misconfigured and self.before_restart(member):
+            self._back_off(member, how, code, 0.0)
             return
-        delay = self.policy.delay_seconds(member.crashes_in_a_row)
+        if is_misconfigured and not member.plan.is_main_job:
+            member.crashes_in_a_row = max(member.crashes_in_a_row, self.policy.most_crashes)
+        delay = self.policy.delay_seconds(member.crashes_in_a_row, is_main_job=member.plan.is_main_job)
+        if self.policy.is_given_up(member.crashes_in_a_row):
+            self._give_up(member, how, code, delay)
+        else:
+            self._back_off(member, how, code, delay)
+
+    def _back_off(self, member: Member, how: str, code: int, delay: float) -> None:
         member.state = State.BACKING_OFF
         member.start_again_at = self.clock() + delay
-        self._say(Kind.CRASHED, member, f"{how}; starts again in {delay:g} s", exit_code=code, delay_seconds=delay)
+        again = f"starts again in {delay:g} s" if delay else "starts again"
+        first_time = "" if member.was_ready else self._last_words(member)
+        self._say(Kind.CRASHED, member, f"{how}{first_time}; {again}", exit_code=code, delay_seconds=delay)
 
-    def _give_up(self, member: Member, how: str, code: int) -> None:
+    def _give_up(self, member: Member, how: str, code: int, delay: float) -> None:
         member.state = State.GAVE_UP
-        row = f", {member.crashes_in_a_row} times in a row" if member.crashes_in_a_row > 1 else ""
+        member.start_again_at = self.clock() + delay
+        row = f", {member.crashes_in_a_row} times in a row" if member.restarts else ""
         failure = self._failure(member, how + row, code)
-        if member.plan.essential:
-            raise failure
-        self._say(Kind.GAVE_UP, member, f"{failure.fault}; it is not started again. {failure.remedy}")
+        again = f"given up for now, tried again in {delay:g} s"
+        self._say(Kind.GAVE_UP, member, f"{failure.fault}; {again}. {failure.remedy}", delay_seconds=delay)
+
+    def _last_words(self, member: Member) -> str:
+        """What it said, where nobody has seen it work yet: a crash of what worked is short and told in its log."""
+        said, _ = logfile.last_words(member.log) if member.child else ("", "")
+        return f" and said: {said.rstrip('.')}" if said else ""
 
     async def _await_end(self, member: Member) -> None:
         child = member.child
@@ -236,11 +346,49 @@ class Supervisor:
                 return
             await self.sleep(_TICK_SECONDS / 5)
 
+    def _notice_suspension(self, member: Member) -> None:
+        """A process that a signal suspended is neither ended nor let go on: whoever did it may be looking at it."""
+        was_suspended = member.is_suspended
+        member.is_suspended = bool(member.pid and member.child and member.child.is_suspended())
+        if member.is_suspended and not was_suspended:
+            self._say(
+                Kind.WARNING, member, f"is suspended by a signal and does nothing; kill -CONT {member.pid} ends that"
+            )
+        elif was_suspended and member.pid and not member.is_suspended:
+            self._say(Kind.NOTE, member, "goes on")
+
+    def _notice_lost_log(self, member: Member) -> None:
+        """A log that was removed takes room nevertheless, until its process ends."""
+        if member.pid is None or member.log.exists():
+            return
+        self._complain(member, "its log was removed; what it says is lost until it is started again")
+        with contextlib.suppress(OSError):
+            logfile.bound_lost(member.pid)
+
+    def _keep_log_small(self, member: Member) -> None:
+        try:
+            logfile.rotate(member.log)
+        except OSError as failure:
+            self._complain(member, f"its log cannot be kept small ({failure.strerror or failure})")
+
+    def _bound_logs(self) -> None:
+        try:
+            logfile.bound_all(member.log for member in self.members)
+        except OSError:  # each log is bounded for itself, and what is wrong with the folder was told there
+            return
+
+    def _complain(self, member: Member, what: str) -> None:
+        """Say it once: a look comes ten times a second, and the fault may last for days."""
+        if what not in member.complaints:
+            member.complaints.add(what)
+            self._say(Kind.WARNING, member, what)
+
     def _failure(self, member: Member, fault: str, code: int = 0) -> EdgeInferError:
-        said, hint = logfile.last_words(member.log)
+        said, hint = logfile.last_words(member.log) if member.child else ("", member.plan.remedy)
         fault = f"{fault} and said: {said.rstrip('.')}" if said else fault
         kind = ConfigurationError if code == EXIT_CONFIGURATION else StackError
-        return kind(member.plan.name, fault, f"{hint} See {member.log}.".lstrip())
+        see = f"See {member.log}." if member.child else ""
+        return kind(member.plan.name, fault, f"{hint} {see}".strip())
 
     def _say(self, kind: Kind, member: Member, what: str, **details: object) -> None:
         self.tell(Event(kind, f"{member.plan.name}: {what}", {"child": member.plan.name, **details}))
