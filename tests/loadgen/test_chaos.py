@@ -2,11 +2,13 @@ import asyncio
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+import aiohttp
 import numpy as np
 import psutil
 import pytest
@@ -19,6 +21,7 @@ from edgeinfer.loadgen.chaos import ChaosRunner
 from edgeinfer.loadgen.doing import Samples, doing
 from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind
 from edgeinfer.loadgen.feed import SampleFeed
+from edgeinfer.loadgen.foreign import foreign_server
 from edgeinfer.loadgen.outcome import Outcome, as_table, judge
 from edgeinfer.loadgen.proxy import FaultyProxy
 from edgeinfer.loadgen.scenario import Scenario, error
@@ -42,12 +45,14 @@ from edgeinfer.loadgen.steps import (
     Starve,
     Step,
     StepClock,
+    TakePort,
     Watching,
 )
 from edgeinfer.loadgen.traffic import Traffic
 from edgeinfer.loadgen.webhook import Arrival, WebhookReceiver
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.recordings.reader import load_recording
+from edgeinfer.stack.ports import PortPool
 from tests.fakes.chip_service import STATES, become
 from tests.fakes.hailo_platform.machine import Chip, Machine
 from tests.loadgen.fake_gateway import FakeGateway, serving
@@ -60,6 +65,7 @@ class FakeStage:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     gateway_url: str = ""
     pid: int | None = None
+    port: int = 9
     held: list[Process] = field(default_factory=list)
     caps: list[int | None] = field(default_factory=list)
     device: list[str] = field(default_factory=list)
@@ -76,6 +82,9 @@ class FakeStage:
 
     def pid_of(self, process: Process) -> int | None:
         return self.pid
+
+    def port_of(self, process: Process) -> int:
+        return self.port
 
     def hold_down(self, process: Process) -> None:
         self.held.append(process)
@@ -167,6 +176,29 @@ async def test_a_killed_process_is_held_down_until_the_fault_ends(stage: FakeSta
         assert stage.held == [Process.GATEWAY]
         await until(lambda: status_of(stage.pid) in DEAD)
     assert stage.held == []
+
+
+async def test_a_foreign_server_has_the_port_of_a_process_until_the_fault_ends(stage: FakeStage) -> None:
+    stage.port = PortPool().take(1)[0]
+    async with aiohttp.ClientSession() as http:
+        async with doing(stage, TakePort(Process.EXPORTER), USERS):
+            assert stage.held == [Process.EXPORTER]
+            await until(lambda: status_of(stage.pid) in DEAD)
+            async with http.get(f"http://127.0.0.1:{stage.port}/metrics") as answer:
+                assert answer.status == 200
+                assert "node_exporter_build_info" in await answer.text()
+        assert stage.held == []
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await http.get(f"http://127.0.0.1:{stage.port}/metrics")
+
+
+async def test_a_foreign_server_waits_until_the_port_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as before:
+        port = before.getsockname()[1]
+        begun = asyncio.ensure_future(foreign_server(port).__aenter__())
+        await asyncio.sleep(0.1)
+        assert not begun.done()
+    await asyncio.wait_for(begun, 10)
 
 
 async def test_a_process_that_starts_starved_is_killed_and_capped_until_the_fault_ends(stage: FakeStage) -> None:

@@ -166,6 +166,13 @@ class LiveStage:
         """Of the living process."""
         return self._members[process.value].pid
 
+    def port_of(self, process: Process) -> int:
+        """That it listens on."""
+        port = self._members[process.value].plan.port
+        if port is None:
+            raise ValueError(f"{process.value} listens on no port")
+        return port
+
     def hold_down(self, process: Process) -> None:
         """Let the supervisor not start it again."""
         self._held.add(process.value)

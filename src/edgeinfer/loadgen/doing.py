@@ -16,6 +16,7 @@ import orjson
 import psutil
 
 from edgeinfer.loadgen.faults import NO_FAULT
+from edgeinfer.loadgen.foreign import foreign_server
 from edgeinfer.loadgen.proxy import FaultyProxy
 from edgeinfer.loadgen.steps import (
     Blind,
@@ -37,6 +38,7 @@ from edgeinfer.loadgen.steps import (
     Starve,
     Step,
     StepClock,
+    TakePort,
     Watching,
 )
 from edgeinfer.loadgen.webhook import WebhookReceiver
@@ -76,6 +78,9 @@ class Stage(Protocol):
 
     def pid_of(self, process: Process) -> int | None:
         """Of the living process."""
+
+    def port_of(self, process: Process) -> int:
+        """That it listens on."""
 
     def hold_down(self, process: Process) -> None:
         """Let the supervisor not start it again."""
@@ -136,6 +141,12 @@ async def doing(stage: Stage, step: Step, users: Users) -> AsyncIterator[None]: 
             killing = asyncio.create_task(_keep_killing(stage, step))
             yield
             killing.cancel()
+        case TakePort(process):
+            stage.hold_down(process)
+            _signal(stage.pid_of(process), signal.SIGKILL)
+            async with foreign_server(stage.port_of(process)):
+                yield
+            stage.let_up(process)
         case Freeze(process):
             pid = stage.pid_of(process)
             _signal(pid, signal.SIGSTOP)

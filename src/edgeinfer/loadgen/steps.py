@@ -64,6 +64,16 @@ class KillAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class TakePort:
+    """SIGKILL, and until the fault ends a foreign server has the port of the process, so that it cannot come back.
+
+    The server answers every request with metrics of its own, as node exporter does.
+    """
+
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
 class Freeze:
     """SIGSTOP, and SIGCONT at the end: the process holds its connections and answers nothing."""
 
@@ -164,6 +174,7 @@ Step = (
     Inject
     | Kill
     | KillAgain
+    | TakePort
     | Freeze
     | Starve
     | StartStarved

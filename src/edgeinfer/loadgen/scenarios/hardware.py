@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from edgeinfer.catalog import sidecar as sidecar_metrics
 from edgeinfer.loadgen.scenario import Counted, Scenario, error, hardware_error
-from edgeinfer.loadgen.steps import Board, Crowd, Device, Flap, Kill, Process
+from edgeinfer.loadgen.steps import Board, Crowd, Device, Flap, Kill, Process, TakePort
 
 # The exporter asks the board's firmware every ten seconds.
 _FIRMWARE_SECONDS = 10.0
@@ -123,6 +123,14 @@ HARDWARE = (
         steps=(Kill(Process.EXPORTER),),
         alert="HailoExporterDown",
         alert_minutes=4,
+        needs_chip=True,
+    ),
+    Scenario(
+        name="exporter-port-taken",
+        does="Another program has the exporter's port and answers Prometheus there, as node exporter would.",
+        steps=(TakePort(Process.EXPORTER),),
+        alert="ScrapeTargetForeign",
+        alert_minutes=5,
         needs_chip=True,
     ),
     replace(

@@ -1,0 +1,128 @@
+"""Alerts on what is scraped: that a target which answers is the service it is taken for."""
+
+from collections.abc import Mapping
+
+from edgeinfer.catalog import device, gateway, sidecar
+from edgeinfer.catalog.metric import Metric, Owner
+from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, gauge
+from edgeinfer.monitoring.engine import UP
+from edgeinfer.monitoring.promql import Queries
+
+_Q = Queries("5m", {})
+# What each service exports from its first scrape on, whatever it is asked; a sidecar of somebody else's that is
+# instrumented as the guide says has it too.
+IDENTITY: Mapping[Owner, Metric] = {
+    Owner.GATEWAY: gateway.BUILD_INFO,
+    Owner.SIDECAR: sidecar.READY,
+    Owner.EXPORTER: device.EXPORTER_BUILD_INFO,
+}
+_EXPORTER = 'job="hailo-exporter", instance="exporter:9048"'
+_NODE = f'node_exporter_build_info{{{_EXPORTER}, version="1.5.0"}}'
+_OURS = f'{device.EXPORTER_BUILD_INFO.name}{{{_EXPORTER}, version="1", python="3"}}'
+
+
+def create() -> list[Alert]:
+    """Every alert of this subject."""
+    return [_foreign()]
+
+
+def _foreign() -> Alert:
+    return Alert(
+        name="ScrapeTargetForeign",
+        expression="\nor ".join(
+            f"{_Q.select(UP, {'job': str(job)})} == 1 unless on (job, instance) {_Q.select(metric)}"
+            for job, metric in IDENTITY.items()
+        ),
+        hold="2m",
+        severity=Severity.CRITICAL,
+        service="prometheus",
+        signal="monitoring",
+        board="edgeinfer-gateway",
+        summary="What answers at {{ $labels.instance }} is not {{ $labels.job }}",
+        description="{{ $labels.instance }} of {{ $labels.job }} answers Prometheus, without any metric of that "
+        "service.",
+        runbook=Runbook(
+            means="Another program has the port, often node exporter, or the address in prometheus.yml is wrong.",
+            costs="Blindness: the target counts as up, and no other alert about this service can fire.",
+            steps=(
+                Step(
+                    "Who has the port? Put that of the alert's instance in place of 9048.",
+                    {
+                        "`edgeinfer`": "it is ours: the address in prometheus.yml is another's. Correct it, reload.",
+                        "another program": "it came first, and ours ended with status 78: move one of them.",
+                        "nobody": "Prometheus asks another machine: correct the address in prometheus.yml, reload.",
+                    },
+                    command="sudo ss -ltnp 'sport = :9048'",
+                ),
+                Step(
+                    "Whose metrics are they?",
+                    {
+                        "`node_...`": "node exporter: it belongs on port 9100, in a job of its own.",
+                        "`hailo_...` or `edgeinfer_...`": "another service of ours: two jobs were exchanged.",
+                        "HTML or nothing": "a web page; go by the program that the first step named.",
+                    },
+                    command="curl -s localhost:9048/metrics | grep -v '^#' | head",
+                ),
+                Step(
+                    "Give ours a free port: set EDGEINFER_EXPORTER_PORT (or that of the gateway or sidecar), change "
+                    "the target in prometheus.yml, and start both again.",
+                    {
+                        "the alert ends within a minute": "done.",
+                        "it stays": "the service does not run: see HailoExporterDown, HailoSidecarDown, EdgeInferDown.",
+                    },
+                    command="sudo systemctl restart edgeinfer-exporter; sudo systemctl reload prometheus",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={
+                f"up{{{_EXPORTER}}}": gauge((1, 900)),
+                _NODE: gauge((1, 600), (None, 300)),
+                _OURS: gauge((None, 600), (1, 300)),
+            },
+            waits_at=105,
+            fires_at=150,
+            resolves_at=630,
+            labels={"job": "hailo-exporter", "instance": "exporter:9048"},
+            says="exporter:9048 of hailo-exporter answers Prometheus, without any metric of that service.",
+        ),
+        neighbours=(
+            *(
+                Neighbour(
+                    why=f"{job} is itself",
+                    series={
+                        f'up{{job="{job}", instance="x:1"}}': gauge((1, 600)),
+                        f'{metric.name}{{job="{job}", instance="x:1"}}': gauge((0, 600)),
+                    },
+                    at=500,
+                )
+                for job, metric in IDENTITY.items()
+            ),
+            Neighbour(why="down is not foreign", series={f"up{{{_EXPORTER}}}": gauge((0, 600))}, at=500),
+            Neighbour(
+                why="a job of somebody else's", series={'up{job="node", instance="node:9100"}': gauge((1, 600))}, at=500
+            ),
+        ),
+        also_fires=(
+            *(
+                Neighbour(
+                    why=f"a stranger at the address of {job}",
+                    series={
+                        f'up{{job="{job}", instance="x:1"}}': gauge((1, 600)),
+                        f'{metric.name}{{job="{job}", instance="y:1"}}': gauge((1, 600)),
+                    },
+                    at=500,
+                )
+                for job, metric in IDENTITY.items()
+            ),
+            Neighbour(
+                why="the gateway at the exporter's address",
+                series={
+                    f"up{{{_EXPORTER}}}": gauge((1, 600)),
+                    f'{gateway.BUILD_INFO.name}{{{_EXPORTER}, version="1", python="3"}}': gauge((1, 600)),
+                },
+                at=500,
+            ),
+        ),
+    )
