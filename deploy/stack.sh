@@ -36,7 +36,7 @@ native() {
 hand_on() { # the settings of compose, under the names that the native stack reads
   local pair value
   for pair in GATEWAY_PORT PROMETHEUS_PORT ALERTMANAGER_PORT CONSOLE_PORT RETENTION_TIME RETENTION_SIZE \
-    GATEWAY_HOST:GATEWAY_BIND_ADDRESS CONSOLE_HOST:BIND_ADDRESS; do
+    GATEWAY_HOST:GATEWAY_BIND_ADDRESS CONSOLE_HOST:BIND_ADDRESS GATEWAY_ALLOW_NO_KEYS CONSOLE_ALLOW_NETWORK; do
     value=$(setting "${pair#*:}" "")
     [ -z "$value" ] || export "EDGEINFER_${pair%:*}=$value"
   done
@@ -193,7 +193,7 @@ case $TARGET in
     CHIP_EXPORTER=$(chip_exporter); export CHIP_EXPORTER
     up watchers
     host=$(setting BIND_ADDRESS 127.0.0.1)
-    echo "Grafana: http://$host:$(setting GRAFANA_PORT 3000)   console: http://$host:$(setting CONSOLE_PORT 8088)   Prometheus: http://$host:$(setting PROMETHEUS_PORT 9090)" ;;
+    echo "Grafana: http://$host:$(setting GRAFANA_PORT 3000)   console: http://$host:$(setting CONSOLE_PORT 8088)   Prometheus: http://127.0.0.1:$(setting PROMETHEUS_PORT 9090)" ;;
   monitoring-down)
     GRAFANA_ADMIN_PASSWORD=-; export GRAFANA_ADMIN_PASSWORD
     watchers rm --stop --force

@@ -1,6 +1,7 @@
 """Every setting, one frozen class per process; the only reader of the environment."""
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -77,11 +78,52 @@ class ProcessSettings(BaseModel):
         }
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on `host`; a name other than localhost may be any."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    # ::ffff:127.0.0.1 is loopback in the other notation, which Python 3.11 does not know.
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _require_loopback(setting: str, host: str, *, fault: str, remedy: str) -> None:
+    if not is_loopback(host):
+        raise SettingsError(f"setting {setting}", f"{host!r} is an address of the network, and {fault}", remedy)
+
+
+def _require_keys(setting: str, host: str) -> None:
+    _require_loopback(
+        setting,
+        host,
+        fault="nobody would need a key",
+        remedy="Make a key with 'edgeinfer key new' and name its file in EDGEINFER_GATEWAY_API_KEYS_FILE, or listen on "
+        "127.0.0.1. EDGEINFER_GATEWAY_ALLOW_NO_KEYS=true serves everybody who reaches this address.",
+    )
+
+
+def _refuse_network(setting: str, host: str, *, allowed_by: str, who: str) -> None:
+    _require_loopback(
+        setting,
+        host,
+        fault=f"the {who} asks nobody for a key",
+        remedy=f"Listen on 127.0.0.1, behind a proxy with a login where others need it. "
+        f"{allowed_by}=true serves everybody who reaches this address.",
+    )
+
+
 class SidecarSettings(ProcessSettings):
     """The Hailo sidecar."""
 
     host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_SIDECAR_HOST"), description="Address to listen on.")
     port: Port = Field(9000, validation_alias=_env("EDGEINFER_SIDECAR_PORT"), description="Port to listen on.")
+    allow_network: bool = Field(
+        False,
+        validation_alias=_env("EDGEINFER_SIDECAR_ALLOW_NETWORK"),
+        description="Whether it may listen on an address of the network, where everybody may ask it: it has no keys.",
+    )
     use_real_model: bool = Field(
         True,
         validation_alias=_env("USE_REAL_MODEL"),
@@ -195,12 +237,30 @@ class SidecarSettings(ProcessSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _is_closed(self) -> Self:
+        if not self.allow_network:
+            allowed_by = "EDGEINFER_SIDECAR_ALLOW_NETWORK"
+            _refuse_network("EDGEINFER_SIDECAR_HOST", self.host, allowed_by=allowed_by, who="sidecar")
+        return self
+
 
 class GatewaySettings(ProcessSettings):
     """The gateway."""
 
     host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_GATEWAY_HOST"), description="Address to listen on.")
     port: Port = Field(8080, validation_alias=_env("EDGEINFER_GATEWAY_PORT"), description="Port to listen on.")
+    published_on: str = Field(
+        "",
+        validation_alias=_env("EDGEINFER_GATEWAY_PUBLISHED_ON"),
+        description="In a container: the address of the machine on which the port is published, which decides whether "
+        "keys are needed in place of the address to listen on.",
+    )
+    allow_no_keys: bool = Field(
+        False,
+        validation_alias=_env("EDGEINFER_GATEWAY_ALLOW_NO_KEYS"),
+        description="Whether it may listen on an address of the network without API keys, where everybody may ask it.",
+    )
     use_real_model: bool = Field(
         True,
         validation_alias=_env("USE_REAL_MODEL"),
@@ -323,12 +383,33 @@ class GatewaySettings(ProcessSettings):
         description="How long /healthz answers 503 after SIGTERM while requests are still accepted.",
     )
 
+    @model_validator(mode="after")
+    def _is_closed(self) -> Self:
+        if self.api_keys_file is None and not self.allow_no_keys:
+            if self.published_on:
+                _require_keys("EDGEINFER_GATEWAY_PUBLISHED_ON", self.published_on)
+            else:
+                _require_keys("EDGEINFER_GATEWAY_HOST", self.host)
+        return self
+
 
 class ConsoleSettings(ProcessSettings):
     """The console."""
 
     host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_CONSOLE_HOST"), description="Address to listen on.")
     port: Port = Field(8088, validation_alias=_env("EDGEINFER_CONSOLE_PORT"), description="Port to listen on.")
+    published_on: str = Field(
+        "",
+        validation_alias=_env("EDGEINFER_CONSOLE_PUBLISHED_ON"),
+        description="In a container: the address of the machine on which the port is published, which counts in place "
+        "of the address to listen on.",
+    )
+    allow_network: bool = Field(
+        False,
+        validation_alias=_env("EDGEINFER_CONSOLE_ALLOW_NETWORK"),
+        description="Whether it may be reached from the network, where everybody may look and silence alerts: it has "
+        "no login.",
+    )
     prometheus_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = Field(
         "http://127.0.0.1:9090",
         validation_alias=_env("EDGEINFER_PROMETHEUS_URL"),
@@ -350,6 +431,14 @@ class ConsoleSettings(ProcessSettings):
         description="Names under which browsers may reach the console beside its address and this machine's loopback, "
         "separated by commas; behind a proxy, the proxy's name.",
     )
+
+    @model_validator(mode="after")
+    def _is_closed(self) -> Self:
+        if not self.allow_network:
+            setting, host = ("PUBLISHED_ON", self.published_on) if self.published_on else ("HOST", self.host)
+            allowed_by = "EDGEINFER_CONSOLE_ALLOW_NETWORK"
+            _refuse_network(f"EDGEINFER_CONSOLE_{setting}", host, allowed_by=allowed_by, who="console")
+        return self
 
 
 class StackSettings(ProcessSettings):
@@ -375,6 +464,16 @@ class StackSettings(ProcessSettings):
     )
     gateway_port: Port = Field(
         8080, validation_alias=_env("EDGEINFER_GATEWAY_PORT"), description="Port of the gateway."
+    )
+    gateway_api_keys_file: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_GATEWAY_API_KEYS_FILE"),
+        description="File of the keys that the gateway asks for; see the gateway's own settings.",
+    )
+    gateway_allow_no_keys: bool = Field(
+        False,
+        validation_alias=_env("EDGEINFER_GATEWAY_ALLOW_NO_KEYS"),
+        description="Whether the gateway may listen on an address of the network without API keys.",
     )
     sidecar_port: Port = Field(
         9000,
@@ -403,6 +502,11 @@ class StackSettings(ProcessSettings):
     console_port: Port = Field(
         8088, validation_alias=_env("EDGEINFER_CONSOLE_PORT"), description="Port of the console."
     )
+    console_allow_network: bool = Field(
+        False,
+        validation_alias=_env("EDGEINFER_CONSOLE_ALLOW_NETWORK"),
+        description="Whether the console may listen on an address of the network.",
+    )
     prometheus_port: Port = Field(
         9090, validation_alias=_env("EDGEINFER_PROMETHEUS_PORT"), description="Port of Prometheus, on loopback."
     )
@@ -422,6 +526,16 @@ class StackSettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_RETENTION_SIZE"),
         description="Size on disk at which the oldest measurements are dropped.",
     )
+
+    @model_validator(mode="after")
+    def _is_closed(self) -> Self:
+        """Refused here already: a child's refusal would come after the start of the others."""
+        if self.gateway_api_keys_file is None and not self.gateway_allow_no_keys:
+            _require_keys("EDGEINFER_GATEWAY_HOST", self.gateway_host)
+        if not self.console_allow_network:
+            allowed_by = "EDGEINFER_CONSOLE_ALLOW_NETWORK"
+            _refuse_network("EDGEINFER_CONSOLE_HOST", self.console_host, allowed_by=allowed_by, who="console")
+        return self
 
 
 class AlertingSettings(ProcessSettings):
@@ -478,6 +592,11 @@ class ExporterSettings(ProcessSettings):
     port: Port = Field(
         EXPORTER_PORT, validation_alias=_env("EDGEINFER_EXPORTER_PORT"), description="Port to listen on."
     )
+    allow_network: bool = Field(
+        False,
+        validation_alias=_env("EDGEINFER_EXPORTER_ALLOW_NETWORK"),
+        description="Whether it may listen on an address of the network, where everybody may read it: it has no keys.",
+    )
     interval_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
         5.0,
         validation_alias=_env("EDGEINFER_EXPORTER_INTERVAL_SECONDS"),
@@ -504,6 +623,13 @@ class ExporterSettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_EXPORTER_KERNEL_ROOT"),
         description="Where /sys, /proc and /dev of the machine are found; in a container, where they are mounted.",
     )
+
+    @model_validator(mode="after")
+    def _is_closed(self) -> Self:
+        if not self.allow_network:
+            allowed_by = "EDGEINFER_EXPORTER_ALLOW_NETWORK"
+            _refuse_network("EDGEINFER_EXPORTER_HOST", self.host, allowed_by=allowed_by, who="exporter")
+        return self
 
 
 def prepare_hailort(environment: MutableMapping[str, str] | None = None) -> None:

@@ -82,7 +82,8 @@ def test_a_fetched_alertmanager_starts_where_its_templates_are() -> None:
 
 
 def test_a_gateway_on_every_address_is_told_by_its_loopback_address() -> None:
-    gateway = plan.gateway(StackSettings.from_environment({"EDGEINFER_GATEWAY_HOST": "::"}), FOLDER)
+    open_to_all = {"EDGEINFER_GATEWAY_HOST": "::", "EDGEINFER_GATEWAY_ALLOW_NO_KEYS": "true"}
+    gateway = plan.gateway(StackSettings.from_environment(open_to_all), FOLDER)
 
     assert option(gateway, "--host") == "::"
     assert gateway.ready_url == "http://127.0.0.1:8080/healthz"

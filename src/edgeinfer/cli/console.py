@@ -10,6 +10,7 @@ from edgeinfer.console.app import build_app
 from edgeinfer.monitoring.files import dashboards_folder
 from edgeinfer.settings import ConsoleSettings
 from edgeinfer.web.server import bind, serve
+from edgeinfer.web.supervisor import supervisor_of
 
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
@@ -40,7 +41,7 @@ def create() -> click.Command:
             runbooks=_runbooks(),
             hosts=hosts(settings.host, settings.allowed_hosts),
         )
-        serve(app, [listener], drain_seconds=2)
+        serve(app, [listener], drain_seconds=2, supervisor=supervisor_of(settings))
 
     return console
 
