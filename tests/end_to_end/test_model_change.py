@@ -20,6 +20,7 @@ from edgeinfer.model.card import default_folder, load_card
 from tests.end_to_end.service_process import ServiceProcess
 from tests.fakes.hailo_platform.hef import write_hef
 from tests.fakes.hailo_platform.machine import default_chip
+from tests.hailort.bad_hefs import BAD_HEFS
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.end_to_end
@@ -159,8 +160,12 @@ def test_a_chip_changes_its_network_without_a_lost_window(version: str, tmp_path
             assert told["result"] == result, told
             assert (status(service)["hef_sha256"] == first["hef_sha256"]) == (result == "refused")
         assert 0.99 < told["likeness"]["cosine_mean"] < 1.0
-        hef.write_bytes(b"PK\x03\x04 a zip")
-        told = change(service)
-        assert told["result"] == "refused"
-        assert "is not a HEF: it begins with 50 4b 03 04" in told["reason"]
+        serving = status(service)["hef_sha256"]
+        for bad in BAD_HEFS:
+            hef.write_bytes(bad.content(tmp_path, version))
+            told = change(service)
+            assert told["result"] == "refused", (bad.name, told)
+            assert bad.words in told["reason"]
+            assert told["remedy"]
+        assert status(service)["hef_sha256"] == serving
     assert set(load.statuses) == {200}

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from edgeinfer.backends.base import Description, Inference, Window
 from edgeinfer.errors import BackendError, ModelFileError
+from edgeinfer.hailort.compatibility import check_before_open
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef
 from edgeinfer.hailort.identity import Identity, read_identity
 from edgeinfer.hailort.layout import Layout, LayoutChoice, choose_layout
 from edgeinfer.hailort.library import Library, load_library
-from edgeinfer.hailort.network import ChipNetwork, Edge
+from edgeinfer.hailort.network import ChipNetwork
+from edgeinfer.hailort.roles import check_inputs, find_roles
 from edgeinfer.model.card import ModelCard
 from edgeinfer.model.processing import make_mount, make_scale, softmax, turn
 from edgeinfer.settings import SidecarSettings
@@ -34,6 +36,7 @@ def create(card: ModelCard, settings: SidecarSettings) -> "HailortBackend":
 
     Raises:
         ModelFileError: the HEF is missing, damaged or not the card's: told before anything is served.
+        SettingsError: HailoRT and numpy do not fit.
     """
     backend = HailortBackend(
         card,
@@ -43,7 +46,7 @@ def create(card: ModelCard, settings: SidecarSettings) -> "HailortBackend":
         timeout_ms=settings.hailo_timeout_ms,
         expected_chips=len(read_driver_facts().nodes),
     )
-    backend.checked_hef()
+    backend.check()
     return backend
 
 
@@ -129,11 +132,13 @@ class HailortBackend:
 
         Raises:
             ModelFileError: the HEF or the card cannot be used with this chip.
+            SettingsError: HailoRT and numpy do not fit.
             BackendError: no chip can be opened; with the class of the first chip's failure.
         """
         self.close()
         hef = self.checked_hef()
         library = self._load()
+        check_before_open(library, hef, self._card, self._layout_choice)
         ids = self._device_ids or self._scanned(library)
         identities = [_identity(library, device_id) for device_id in ids]
         for identity in identities:
@@ -166,6 +171,20 @@ class HailortBackend:
         for chip in chips:
             self._wait_until_free(chip)
             chip.network.close()
+
+    def check(self) -> None:
+        """Check everything that needs no chip; a HailoRT that does not load is left to `open`, which is tried again.
+
+        Raises:
+            ModelFileError: the HEF cannot be used.
+            SettingsError: HailoRT and numpy do not fit.
+        """
+        hef = self.checked_hef()
+        try:
+            library = self._load()
+        except BackendError:
+            return
+        check_before_open(library, hef, self._card, self._layout_choice)
 
     def checked_hef(self) -> HefFile:
         """Read the HEF and check what needs no chip.
@@ -224,9 +243,9 @@ class HailortBackend:
         if choice == "auto" and self._hef is not None:
             choice = self._hef.manifest.layout
         try:
-            _check_inputs(network.inputs)
+            check_inputs(network.inputs)
             self._layout = choose_layout(network.input.shape, choice)
-            self._latent_at, self._scores_at = _roles(network.outputs, self._card)
+            self._latent_at, self._scores_at = find_roles(network.outputs, self._card)
         except ModelFileError:
             network.close()
             raise
@@ -351,31 +370,6 @@ def _identity(library: Library, device_id: str) -> Identity | None:
     except Exception as failure:  # noqa: BLE001  # Device() leaks an exception that derives from nothing narrower
         _log.info("the chip's identity cannot be read", extra={"device_id": device_id, "failure": repr(failure)})
         return None
-
-
-def _check_inputs(inputs: tuple[Edge, ...]) -> None:
-    if len(inputs) != 1:
-        names = [edge.name for edge in inputs]
-        fault = f"are {names}, where one window is due"
-        raise ModelFileError("the HEF's inputs", fault, "Compile the network of this model card, with its one input.")
-
-
-def _roles(outputs: tuple[Edge, ...], card: ModelCard) -> tuple[int, int]:
-    """Which output is the latent and which the scores: by size, and where that says nothing by name."""
-    wanted = {"latent": card.latent_size, "motif_scores": len(card.motifs)}
-    found = {role: [at for at, edge in enumerate(outputs) if edge.size == size] for role, size in wanted.items()}
-    if wanted["latent"] == wanted["motif_scores"]:
-        found = {
-            role: [at for at in places if role.split("_", 1)[0] in outputs[at].name] for role, places in found.items()
-        }
-    if any(len(places) != 1 for places in found.values()):
-        sizes = {edge.name: edge.size for edge in outputs}
-        raise ModelFileError(
-            "the HEF's outputs",
-            f"are {sizes}, where a latent of {wanted['latent']} and {wanted['motif_scores']} scores are due",
-            "Compile the network of this model card, with its two outputs.",
-        )
-    return found["latent"][0], found["motif_scores"][0]
 
 
 def _log_layout(layout: Layout, device_id: str) -> None:

@@ -4,6 +4,7 @@ import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -35,6 +36,12 @@ class Library:
     def numbers(self) -> tuple[int, ...]:
         """The version as numbers that compare, such as (4, 23, 0)."""
         return tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
+
+    @property
+    def native_part(self) -> Path | None:
+        """File of the compiled binding; None where there is none to be found."""
+        file = getattr(getattr(self.binding, "_pyhailort", None), "__file__", None)
+        return Path(file) if file and Path(file).is_file() else None
 
     def scan(self) -> list[str]:
         """Addresses of the devices, such as "0001:01:00.0"; raises HailoRT's raw exceptions."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 
 from edgeinfer.backends.base import Backend, Description, Inference, Window
-from edgeinfer.errors import BackendError, InvalidOutput, InvalidWindow, ModelFileError, NotReady
+from edgeinfer.errors import BackendError, ConfigurationError, InvalidOutput, InvalidWindow, NotReady
 from edgeinfer.model.card import ModelCard
 from edgeinfer.sidecar.instruments import SidecarInstruments
 
@@ -185,7 +185,7 @@ class ServedModel:
         while not self._stop.is_set():
             try:
                 attempt()
-            except ModelFileError as failure:
+            except ConfigurationError as failure:
                 _log.error("the model cannot be used", extra={"fault": str(failure)})
                 self._stand(Standing(State.UNUSABLE, f"{failure.thing} {failure.fault}", failure.remedy))
                 return False

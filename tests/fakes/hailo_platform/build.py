@@ -1,6 +1,7 @@
 """One version of the library as modules, ready to be imported by name."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,11 @@ _TOP_ENUMS = (
 )
 
 
+# Stand in for the compiled binding: what pybind11 leaves in it tells whether it knows numpy 2.
+_FOR_NUMPY_1 = Path(__file__).with_name("native_of_pybind11_2_10.bin")
+_FOR_NUMPY_2 = Path(__file__).with_name("native_of_pybind11_2_13.bin")
+
+
 def modules(machine: Machine) -> dict[str, ModuleType]:
     """The four modules by name."""
     found = statuses(machine.version)
@@ -45,6 +51,7 @@ def modules(machine: Machine) -> dict[str, ModuleType]:
             "HailoRTStatusException": found.raw,
             "get_status_message": found.status_name,
             "__version__": machine.version,
+            "__file__": str(_FOR_NUMPY_2 if machine.knows_numpy_2 else _FOR_NUMPY_1),
         },
     )
     inner = {

@@ -52,7 +52,7 @@ def write_hef(  # each is a property of the compiled network
     scores_shape: tuple[int, ...] = (1, 1, 12),
     input_scale: float = 0.0,
     header: hef_file.Header | None = None,
-    bottleneck_fps: float = 1000.0,
+    bottleneck_fps: float | None = 1000.0,
 ) -> Path:
     """Write a network that takes a window and gives a latent and motif logits.
 
@@ -205,6 +205,8 @@ class HEF:
 
     def bottleneck_fps(self, network_group_name: str | None = None) -> float:
         del network_group_name
+        if self._bottleneck_fps is None:
+            self._world.statuses.fail_raw(61)
         return float(self._bottleneck_fps)
 
     def get_sorted_output_names(self, network_group_name: str | None = None) -> list[str]:

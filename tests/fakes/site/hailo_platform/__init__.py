@@ -2,6 +2,7 @@
 
 `FAKE_HAILO` names a JSON file that is read again whenever it changes:
 `{"version": "4.23.0", "chip": {"ts0": 61.5}, "inject": [["run_async", 82, 1]], "notify": [["DEBUG", {}]]}`.
+`"knows_numpy_2": false` is a library as Hailo builds it until 5.1.0.
 What was applied last is told by its key `change`, in a file beside it that ends in `.applied`.
 """
 
@@ -53,6 +54,7 @@ def _follow(machine: Any, path: Path) -> None:
 _path = Path(os.environ.get("FAKE_HAILO", os.devnull))
 _document = _read(_path)
 _machine = world.Machine(_document.get("version", "4.23.0"))
+_machine.knows_numpy_2 = _document.get("knows_numpy_2", True)
 _apply(_machine, _document)
 sys.modules.update(build.modules(_machine))
 threading.Thread(target=_follow, args=(_machine, _path), daemon=True).start()
