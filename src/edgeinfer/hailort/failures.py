@@ -97,7 +97,7 @@ def _class_by_circumstances(code: int, now: Circumstances) -> str:
         return "device_not_found"
     if code == 63 and now.is_hot:  # noqa: PLR2004  # as above
         return "thermal_throttling"
-    if code == 13 and now.doing in (Doing.READING_HEF, Doing.CONFIGURING):  # noqa: PLR2004  # as above
+    if code in (13, 14) and now.doing in (Doing.READING_HEF, Doing.CONFIGURING):  # as above
         return "hef_invalid"
     if now.may_lack and code in _NO_RESPONSE_CODES:
         return "unsupported_feature"
