@@ -15,13 +15,24 @@ def write_kernel(  # each is a fact of the machine
     node: bool = True,
     driver_5_3: bool = False,
     firmware_word: str | None = None,
+    links: tuple[str, str, str] | None = None,
 ) -> Path:
     """Write what the driver shows; `driver_5_3` moves the class folder as that version did.
 
-    A `firmware_word` makes the machine a Raspberry Pi.
+    A `firmware_word` makes the machine a Raspberry Pi. `links` are the PCIe link now, at most by the chip and at most
+    by its port, each as "8.0 GT/s PCIe x4"; without them the kernel says nothing of it.
     """
     pci = root / "sys/bus/pci/devices" / BDF
-    pci.mkdir(parents=True)
+    pci.parent.mkdir(parents=True)
+    behind_port = root / "sys/devices/pci0001:00/0001:00:00.0" / BDF
+    behind_port.mkdir(parents=True)
+    pci.symlink_to(behind_port)
+    for folder, which, link in zip(
+        (pci, pci, behind_port.parent), ("current", "max", "max"), links or (), strict=False
+    ):
+        speed, _, width = link.rpartition(" x")
+        (folder / f"{which}_link_speed").write_text(speed + "\n")
+        (folder / f"{which}_link_width").write_text(width + "\n")
     (pci / "vendor").write_text("0x1e60\n")
     (pci / "device").write_text(device + "\n")
     nvme = root / "sys/bus/pci/devices/0000:01:00.0"

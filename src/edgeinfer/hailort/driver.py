@@ -1,6 +1,7 @@
 """What the kernel says of Hailo chips, without HailoRT: modules, class folders, PCI devices, nodes."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,31 @@ VENDOR = "0x1e60"
 _CHIPS = {"0x2864": "Hailo-8", "0x45c4": "Hailo-10H"}
 _MODULES = ("hailo_pci", "hailo1x_pci")
 # The driver of 5.3 moved its folder; libraries up to 5.2 look in the first one only.
-_CLASSES = ("hailo_chardev", "hailo1x")
+_NEW_CLASS = "hailo1x"
+_CLASSES = ("hailo_chardev", _NEW_CLASS)
+_MOVED_IN = (5, 3)
+MODULE_OF_CHIP = {"Hailo-8": "hailo_pci", "Hailo-10H": "hailo1x_pci"}
+_NEW_UDEV_RULE = "deploy/udev/51-edgeinfer.rules in /etc/udev/rules.d (driver 5.3 brings no rule of its own)"
 _BUS = "sys/bus/pci/devices"
+_LINK_SPEED = re.compile(r"(\d+(?:\.\d+)?) GT/s")
+_MAX_LANES = 32
 _BDF_LENGTH = len("0000:00:00.0")
+
+
+@dataclass(frozen=True, slots=True)
+class PcieLink:
+    """A link, or what one end of it is able to.
+
+    Args:
+        speed_gt_per_second: transfers of one lane, in 10^9 a second; 5 for generation 2, 8 for generation 3.
+        width_lanes: number of lanes.
+    """
+
+    speed_gt_per_second: float
+    width_lanes: int
+
+    def __str__(self) -> str:
+        return f"{self.speed_gt_per_second:g} GT/s x{self.width_lanes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +44,17 @@ class PciDevice:
         address: such as "0001:01:00.0".
         chip: "Hailo-8" (also for an 8L), "Hailo-10H", or the raw device id.
         driver: name of the kernel driver bound to it; empty if none.
+        link: as it is now; None where the kernel does not say it, as for a link that is down.
+        max_link: of the chip.
+        port_max_link: of the port that it is plugged into.
     """
 
     address: str
     chip: str
     driver: str
+    link: PcieLink | None = None
+    max_link: PcieLink | None = None
+    port_max_link: PcieLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +115,18 @@ def _pci(folder: Path) -> list[PciDevice]:
             kind = _text(device / "device")
             driver = device / "driver"
             name = driver.resolve().name if driver.exists() else ""
-            found.append(PciDevice(device.name, _CHIPS.get(kind, kind), name))
+            links = _link(device, "current"), _link(device, "max"), _link(device.resolve().parent, "max")
+            found.append(PciDevice(device.name, _CHIPS.get(kind, kind), name, *links))
     return found
+
+
+def _link(folder: Path, which: str) -> PcieLink | None:
+    """Speed as "8.0 GT/s PCIe" and width as "4"; "Unknown" and 0 or 255 lanes are no link."""
+    speed, width = _text(folder / f"{which}_link_speed"), _text(folder / f"{which}_link_width")
+    said = _LINK_SPEED.match(speed)
+    if said is None or not width.isdecimal() or not 0 < int(width) <= _MAX_LANES:
+        return None
+    return PcieLink(float(said.group(1)), int(width))
 
 
 def _nodes(root: Path) -> list[Node]:
@@ -101,6 +140,41 @@ def _nodes(root: Path) -> list[Node]:
             may_open = os.access(path, os.R_OK | os.W_OK)
             found.append(Node(entry.name, class_name, _address(entry), path, may_open))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class DriverNames:
+    """What this machine calls the driver's parts, for texts that people copy from.
+
+    Args:
+        module: kernel module, such as "hailo_pci".
+        node: of the first chip, such as "/dev/hailo0".
+        udev_rule: what lets users open the node.
+    """
+
+    module: str = "hailo_pci"
+    node: str = "/dev/hailo0"
+    udev_rule: str = "the udev rule 51-hailo-udev.rules of the driver"
+
+
+_USUAL = DriverNames()
+
+
+def driver_names(facts: DriverFacts, root: Path = Path("/")) -> DriverNames:
+    """The names as this machine shows them: by its loaded module, its nodes and its chips, in this order."""
+    chips = {MODULE_OF_CHIP[device.chip] for device in facts.pci if device.chip in MODULE_OF_CHIP}
+    module = next(iter([*sorted(facts.modules), *sorted(chips)]), _USUAL.module)
+    nodes = [node for node in facts.nodes if node.class_name == _NEW_CLASS] or list(facts.nodes)
+    is_new = (
+        any(node.class_name == _NEW_CLASS for node in nodes) or _numbers(facts.modules.get(module, "")) >= _MOVED_IN
+    )
+    node = f"/{nodes[0].path.relative_to(root)}" if nodes else "/dev/h1x-0" if is_new else _USUAL.node
+    rule = _NEW_UDEV_RULE if is_new else _USUAL.udev_rule
+    return DriverNames(module, node, rule)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def _address(entry: Path) -> str:
