@@ -160,6 +160,11 @@ class SidecarSettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_HAILO_TIMEOUT_MS"),
         description="Longest time for the chip to take a window, and again to answer it.",
     )
+    hailo_frames_in_flight: Annotated[int, Field(ge=1, le=64)] = Field(
+        32,
+        validation_alias=_env("EDGEINFER_HAILO_FRAMES_IN_FLIGHT"),
+        description="Frames at once on each chip at most; HailoRT's own queue takes 2 to 32.",
+    )
     shadow_backend: Literal["none", "onnx", "hailort", "stub"] = Field(
         "none",
         validation_alias=_env("EDGEINFER_SHADOW_BACKEND"),

@@ -28,7 +28,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     yield built
     built.machine.chip.stuck = False
     built.backend.close()
-    assert built.machine.aborted == []
+    assert (built.machine.aborted, built.machine.races) == ([], [])
     assert built.machine.vdevices_open == 0
 
 
@@ -45,7 +45,7 @@ def test_the_description_names_chip_library_model_and_file(rig: Rig) -> None:
     assert description.runtime == f"hailort {rig.machine.version}"
     assert (description.latent_dimensions, description.motif_count) == (64, 12)
     assert len(description.model_sha256) == 64
-    assert rig.backend.parallelism == 1
+    assert rig.backend.parallelism == 8  # frames that the chip's queue takes
 
 
 def test_the_host_normalizes_before_and_makes_scores_of_logits_after(rig: Rig) -> None:
@@ -173,7 +173,8 @@ def test_a_failure_that_shuts_the_network_down_is_mended_before_the_next_window(
 def test_every_status_has_its_class_and_the_chip_answers_again(rig: Rig, status: Status) -> None:
     rig.backend.open()
     rig.machine.inject("run_async", status.code)
-    assert fails_with(rig) == status.error_class
+    # An internal failure of a chip that is open is one of that frame.
+    assert fails_with(rig) == ("execution_failed" if status.name == "INTERNAL_FAILURE" else status.error_class)
     rig.clock.advance(1.1)
     assert rig.backend.infer(WINDOW).latent.shape == (64,)
     assert rig.machine.vdevices_open == 1
@@ -306,11 +307,11 @@ def two_chips(version: str) -> Machine:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_several_chips_serve_at_once_one_thread_each(version: str, tmp_path: Path) -> None:
+def test_several_chips_serve_at_once(version: str, tmp_path: Path) -> None:
     machine = two_chips(version)
     rig = build_rig(machine, tmp_path, timeout_ms=2000)
     description = rig.backend.open()
-    assert rig.backend.parallelism == 2
+    assert rig.backend.parallelism == 16
     assert "0001:01:00.0" in description.device
     assert "0002:01:00.0" in description.device
     assert {chip.owner_group for chip in machine.chips} == {"SHARED-0001:01:00.0", "SHARED-0002:01:00.0"}

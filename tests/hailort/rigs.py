@@ -55,6 +55,6 @@ def build_rig(machine: Machine, folder: Path, *, hef: dict[str, Any] | None = No
     path = write_hef(folder / "net.hef", **{"architecture": machine.chip.architecture, **(hef or {})})
     clock = Clock()
     load = importer(machine)
-    options = {"timeout_ms": 200, "clock": clock, "start": at_once, **given}
+    options = {"timeout_ms": 1000, "clock": clock, "start": at_once, **given}
     backend = HailortBackend(shipped_card(), path, load=lambda: load_library(load), **options)
     return Rig(machine, path, clock, backend)

@@ -100,6 +100,8 @@ def test_every_class_is_in_the_catalog_and_has_a_remedy() -> None:
         (13, Circumstances(Doing.READING_SENSOR, may_lack=True), "unsupported_feature"),
         (18, Circumstances(Doing.READING_SENSOR, may_lack=True), "unsupported_feature"),
         (18, RUNNING, "execution_failed"),
+        (8, RUNNING, "execution_failed"),
+        (8, OPENING, "hailort_init_failure"),
         (16, Circumstances(Doing.READING_SENSOR, may_lack=True), "unsupported_feature"),
         (16, Circumstances(Doing.READING_SENSOR), "version_mismatch"),
         (79, OPENING, "hailort_init_failure"),

@@ -30,13 +30,13 @@ def takes_a_moment() -> None:
 
 def make_pool(backend: ToyBackend, *, workers: int = 1, capacity: int = 2) -> tuple[InferencePool, SidecarInstruments]:
     instruments = SidecarInstruments(new_registry())
-    return InferencePool(backend.infer, instruments, workers=workers, capacity=capacity), instruments
+    return InferencePool(backend.infer, instruments, workers=lambda: workers, capacity=capacity), instruments
 
 
 def brief_pool(backend: ToyBackend, capacity: int = 8) -> InferencePool:
     """Two windows at once, one of them on the loop."""
     instruments = SidecarInstruments(new_registry())
-    return InferencePool(backend.infer, instruments, workers=2, capacity=capacity, is_brief=lambda: True)
+    return InferencePool(backend.infer, instruments, workers=lambda: 2, capacity=capacity, is_brief=lambda: True)
 
 
 async def test_a_full_queue_sheds_and_says_when_to_come_back() -> None:
@@ -58,7 +58,7 @@ async def test_the_gauges_tell_what_waits_and_what_is_computed() -> None:
     gate = threading.Event()
     registry = new_registry()
     backend = ToyBackend(waits_for(gate))
-    pool = InferencePool(backend.infer, SidecarInstruments(registry), workers=1, capacity=8)
+    pool = InferencePool(backend.infer, SidecarInstruments(registry), workers=lambda: 1, capacity=8)
     pool.start()
     waiting = [asyncio.create_task(pool.infer(WINDOW)) for _ in range(4)]
     await asyncio.sleep(0.05)
@@ -157,7 +157,7 @@ async def test_the_loop_takes_the_eldest_first() -> None:
         return backend.infer(window)
 
     instruments = SidecarInstruments(new_registry())
-    pool = InferencePool(compute, instruments, workers=2, capacity=8, is_brief=lambda: True)
+    pool = InferencePool(compute, instruments, workers=lambda: 2, capacity=8, is_brief=lambda: True)
     pool.start()
     answered = asyncio.Event()
 

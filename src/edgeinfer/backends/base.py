@@ -43,9 +43,10 @@ class Inference:
         latent: (latent_dimensions,) float32.
         motif_scores: (motif_count,) float32, each in [0, 1], summing to 1.
         preprocess_seconds: mount rotation, normalization, layout.
-        execute_seconds: the network itself.
+        execute_seconds: the network itself, with the wait for a device that is busy or recovering.
         postprocess_seconds: scores from logits and the like.
         batch_size: windows computed together with this one.
+        frames_in_flight: with the device when this one was handed to it, itself counted; None without a device.
     """
 
     latent: NDArray[np.float32]
@@ -54,6 +55,7 @@ class Inference:
     execute_seconds: float
     postprocess_seconds: float
     batch_size: int = 1
+    frames_in_flight: int | None = None
 
 
 class Backend(Protocol):
@@ -65,7 +67,7 @@ class Backend(Protocol):
 
     @property
     def parallelism(self) -> int:
-        """How many threads may call `infer` at once."""
+        """How many threads may call `infer` at once; may change when the device is opened."""
 
     @property
     def is_cpu_bound(self) -> bool:

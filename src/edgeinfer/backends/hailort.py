@@ -1,9 +1,9 @@
-"""The backend on Hailo chips: one network per chip, the rest of the model on the host."""
+"""The backend on Hailo chips: one network per chip with several frames in flight, the rest of the model on the host."""
 
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter
 
@@ -20,6 +20,7 @@ from edgeinfer.hailort.layout import Layout, LayoutChoice, choose_layout
 from edgeinfer.hailort.library import Library, load_library
 from edgeinfer.hailort.network import ChipNetwork
 from edgeinfer.hailort.roles import check_inputs, find_roles
+from edgeinfer.hailort.session import again
 from edgeinfer.model.card import ModelCard
 from edgeinfer.model.processing import make_mount, make_scale, softmax, turn
 from edgeinfer.settings import SidecarSettings
@@ -29,6 +30,10 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 30.0
 # HailoRT's own timeouts end far below this; waiting longer for a busy chip helps nobody.
 _LONGEST_TURN_SECONDS = 5.0
+# A frame waits in the library's queue for those before it, and the time that it is given runs meanwhile.
+_QUEUE_SHARE_OF_TIMEOUT = 0.5
+# Weight of the newest frame in the mean time that the chip takes for one.
+_NEWEST = 0.1
 
 
 def create(card: ModelCard, settings: SidecarSettings) -> "HailortBackend":
@@ -44,6 +49,7 @@ def create(card: ModelCard, settings: SidecarSettings) -> "HailortBackend":
         device_ids=tuple(part.strip() for part in settings.hailo_devices.split(",") if part.strip()),
         layout=settings.hef_layout,
         timeout_ms=settings.hailo_timeout_ms,
+        most_in_flight=settings.hailo_frames_in_flight,
         expected_chips=len(read_driver_facts().nodes),
     )
     backend.check()
@@ -57,20 +63,47 @@ def start_thread(action: Callable[[], None]) -> None:
 
 @dataclass(slots=True, eq=False)
 class _Chip:
-    """A chip and what is being done about it."""
+    """A chip, the frames on it and what is being done about it; read and written with the backend's lock.
+
+    Args:
+        network: on the chip.
+        in_flight: windows that threads have with it.
+        is_recovering: whether it is being configured or opened again.
+        failures: times in a row that it could not be opened.
+        due_at: when to open it again.
+        last_failure: None once it has answered again.
+        was_told: whether a caller got the last failure.
+        seconds_per_frame: mean time from one answer to the next while it has work.
+        answered_at: when the last answer came, by `perf_counter`.
+    """
 
     network: ChipNetwork
-    busy: bool = False
+    in_flight: int = 0
+    is_recovering: bool = False
     failures: int = 0
     due_at: float = 0.0
     last_failure: BackendError | None = None
     was_told: bool = False
-    buffer: Array = field(default_factory=lambda: np.empty(0, np.float32))
+    seconds_per_frame: float = 0.0
+    answered_at: float = 0.0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes windows."""
+        return self.network.is_open and not self.network.has_failed and not self.is_recovering
+
+    def answered(self, started: float, ended: float) -> None:
+        """Note an answer: the chip was at work since it began, or since the answer before."""
+        seconds = ended - max(started, self.answered_at)
+        self.answered_at = max(self.answered_at, ended)
+        before = self.seconds_per_frame
+        self.seconds_per_frame = before + _NEWEST * (seconds - before) if before else seconds
 
 
 class HailortBackend:
     """Answers windows on Hailo chips through HailoRT's InferModel.
 
+    Each chip has as many frames in flight as callers ask for, its queue takes and the timeout allows.
     A chip that fails is mended behind the caller's back: its network is configured again at once, and a chip
     that is lost is opened again with growing waits while the others go on serving.
 
@@ -80,6 +113,7 @@ class HailortBackend:
         device_ids: the chips to use; every chip that a scan finds if empty.
         layout: of the window in the network's input; found from its shape by "auto".
         timeout_ms: for a frame to be taken, and again for it to come back.
+        most_in_flight: frames at once on each chip, if its queue takes as many.
         expected_chips: how many threads to be ready for, before `open` counts the chips.
         load: how the library is had.
         clock: monotonic seconds.
@@ -94,6 +128,7 @@ class HailortBackend:
         device_ids: tuple[str, ...] = (),
         layout: LayoutChoice = "auto",
         timeout_ms: int = 700,
+        most_in_flight: int = 32,
         expected_chips: int = 1,
         load: Callable[[], Library] = load_library,
         clock: Callable[[], float] = monotonic,
@@ -104,6 +139,7 @@ class HailortBackend:
         self._device_ids = device_ids
         self._layout_choice = layout
         self._timeout_ms = timeout_ms
+        self._most_in_flight = most_in_flight
         self._expected_chips = expected_chips
         self._load = load
         self._clock = clock
@@ -119,8 +155,9 @@ class HailortBackend:
 
     @property
     def parallelism(self) -> int:
-        """One thread per chip; before `open`, as many as the settings name or are expected."""
-        return len(self._chips) or len(self._device_ids) or max(1, self._expected_chips)
+        """A thread for each frame that the chips take; before `open`, one for each chip named or expected."""
+        depths = sum(self._most_on(chip) for chip in self._chips)
+        return depths or len(self._device_ids) or max(1, self._expected_chips)
 
     @property
     def is_cpu_bound(self) -> bool:
@@ -148,28 +185,34 @@ class HailortBackend:
         return self._description(library, hef, ids, identities)
 
     def infer(self, window: Window) -> Inference:
-        """Answer one window on a chip that is free.
+        """Answer one window on a chip that takes one more frame.
 
         Raises:
             BackendError: with the class of the failure.
         """
-        chip = self._take()
-        try:
-            return self._infer_on(chip, window)
-        except BackendError as failure:
-            self._note(chip, failure)
-            chip.was_told = True
-            raise
-        finally:
-            self._give_back(chip)
+        started = perf_counter()
+        buffer = self._preprocessed(window)
+        preprocessed = perf_counter()
+        outputs, in_flight = self._run(buffer)
+        executed = perf_counter()
+        latent = outputs[self._latent_at].reshape(-1)
+        scores = self._scores(outputs[self._scores_at].reshape(-1))
+        return Inference(
+            latent=latent,
+            motif_scores=scores,
+            preprocess_seconds=preprocessed - started,
+            execute_seconds=executed - preprocessed,
+            postprocess_seconds=perf_counter() - executed,
+            frames_in_flight=in_flight,
+        )
 
     def close(self) -> None:
-        """Let go of every chip."""
+        """Let go of every chip; what is on one is waited for, and ends with a failure if it does not come back."""
         with self._turn:
             chips, self._chips = self._chips, []
             self._turn.notify_all()
         for chip in chips:
-            self._wait_until_free(chip)
+            self._wait_until_idle(chip)
             chip.network.close()
 
     def check(self) -> None:
@@ -229,10 +272,13 @@ class HailortBackend:
         try:
             chip.network.open()
             self._settle(chip)
-            chip.network.run(chip.buffer)
+            # Not one number over and over, which a network may answer with one number.
+            shape, size = chip.network.input.shape, chip.network.input.size
+            _, chip.seconds_per_frame = chip.network.run(np.linspace(-1, 1, size, dtype=np.float32).reshape(shape))
         except BackendError as failure:
             chip.network.close()
             self._note(chip, failure)
+            self._postpone(chip, failure)
             return False
         return True
 
@@ -249,26 +295,32 @@ class HailortBackend:
         except ModelFileError:
             network.close()
             raise
-        chip.buffer = np.zeros(network.input.shape, np.float32)
         _log_layout(self._layout, network.device_id)
 
-    def _infer_on(self, chip: _Chip, window: Window) -> Inference:
-        started = perf_counter()
+    def _preprocessed(self, window: Window) -> Array:
+        """The window as the network takes it, in an array of its own: HailoRT reads it while the next is prepared."""
+        if not self._chips:
+            raise self._why_none()
         values = turn(window, self._mount)
-        self._layout.fill(values if self._scale is None else self._scale.apply(values), chip.buffer)
-        preprocessed = perf_counter()
-        outputs, execute_seconds = chip.network.run(chip.buffer)
-        executed = perf_counter()
-        latent = outputs[self._latent_at].reshape(-1)
-        scores = self._scores(outputs[self._scores_at].reshape(-1))
-        chip.failures, chip.last_failure = 0, None
-        return Inference(
-            latent=latent,
-            motif_scores=scores,
-            preprocess_seconds=preprocessed - started,
-            execute_seconds=execute_seconds,
-            postprocess_seconds=perf_counter() - executed,
-        )
+        buffer = np.empty(self._layout.shape, np.float32)
+        self._layout.fill(values if self._scale is None else self._scale.apply(values), buffer)
+        return buffer
+
+    def _run(self, buffer: Array) -> tuple[list[Array], int]:
+        """The outputs of one frame, and how many were in flight with it."""
+        chip, in_flight = self._take()
+        started = perf_counter()
+        try:
+            outputs, seconds = chip.network.run(buffer)
+        except BackendError as failure:
+            self._note(chip, failure, was_told=True)
+            self._give_back(chip, None)
+            raise
+        except BaseException:
+            self._give_back(chip, None)
+            raise
+        self._give_back(chip, (started, started + seconds))
+        return outputs, in_flight
 
     def _scores(self, values: Array) -> Array:
         if self._file.scores == "logits":
@@ -278,19 +330,20 @@ class HailortBackend:
         positive /= positive.sum()
         return positive
 
-    def _take(self) -> _Chip:
-        """A chip for this thread alone."""
+    def _take(self) -> tuple[_Chip, int]:
+        """A chip that takes one more frame, and how many are on it then."""
         deadline = self._clock() + _LONGEST_TURN_SECONDS
         with self._turn:
             while True:
                 self._reopen_what_is_due()
-                for chip in self._chips:
-                    if chip.network.is_open and not chip.busy:
-                        chip.busy = True
-                        return chip
+                free = [chip for chip in self._chips if chip.is_ready and chip.in_flight < self._most_on(chip)]
+                if free:
+                    chip = min(free, key=lambda chip: chip.in_flight)
+                    chip.in_flight += 1
+                    return chip, chip.in_flight
                 is_late = self._clock() >= deadline
-                # A chip that is being opened again at this moment is worth waiting for.
-                hopeful = [chip for chip in self._chips if chip.network.is_open or (chip.busy and not is_late)]
+                # A chip that is being configured or opened again at this moment is worth waiting for.
+                hopeful = [chip for chip in self._chips if chip.network.is_open or (chip.is_recovering and not is_late)]
                 if not hopeful:
                     raise self._why_none()
                 if is_late:
@@ -298,21 +351,25 @@ class HailortBackend:
                     raise BackendError("the chips", "are all busy", remedy, error_class="backpressure")
                 self._turn.wait(0.1)
 
+    def _most_on(self, chip: _Chip) -> int:
+        """Frames at once: as many as the settings and the queue allow, and as come back well within their timeout."""
+        seconds = chip.seconds_per_frame
+        in_time = int(_QUEUE_SHARE_OF_TIMEOUT * self._timeout_ms / 1000 / seconds) if seconds else 1
+        return max(1, min(self._most_in_flight, chip.network.queue_size, in_time))
+
     def _why_none(self) -> BackendError:
         """The failure of a chip, one that nobody was told yet if there is one."""
         for chip in sorted(self._chips, key=lambda chip: chip.was_told):
             last = chip.last_failure
             if last is not None:
                 repeated, chip.was_told = chip.was_told, True
-                return BackendError(
-                    last.thing, last.fault, last.remedy, error_class=last.error_class, is_repeated=repeated
-                )
+                return again(last) if repeated else last
         return BackendError("the backend", "is not open", "Open it first.", error_class="misuse")
 
     def _reopen_what_is_due(self) -> None:
         for chip in self._chips:
-            if not chip.network.is_open and not chip.busy and self._clock() >= chip.due_at:
-                chip.busy = True
+            if not chip.network.is_open and not chip.is_recovering and self._clock() >= chip.due_at:
+                chip.is_recovering = True
                 self._start(lambda chip=chip: self._reopen(chip))  # type: ignore[misc]  # binds the loop's chip
 
     def _reopen(self, chip: _Chip) -> None:
@@ -320,28 +377,60 @@ class HailortBackend:
             if self._open_chip(chip):
                 _log.info("a chip is back", extra={"device_id": chip.network.device_id})
         finally:
-            self._give_back(chip)
+            self._end_recovery(chip)
 
-    def _note(self, chip: _Chip, failure: BackendError) -> None:
-        chip.last_failure, chip.was_told = failure, False
-        if chip.network.is_open:
-            return
-        wait = min(_FIRST_WAIT_SECONDS * 2**chip.failures, _LONGEST_WAIT_SECONDS)
-        chip.failures += 1
-        chip.due_at = self._clock() + wait
+    def _recover(self, chip: _Chip) -> None:
+        """Configure the network again after a failure, when all that was in flight has come back."""
+        failure = chip.last_failure
+        try:
+            chip.network.recover()
+            if not chip.network.is_open and failure is not None:
+                self._postpone(chip, failure)
+        finally:
+            self._end_recovery(chip)
+
+    def _end_recovery(self, chip: _Chip) -> None:
+        with self._turn:
+            chip.is_recovering = False
+            self._turn.notify_all()
+
+    def _note(self, chip: _Chip, failure: BackendError, *, was_told: bool = False) -> None:
+        with self._turn:
+            chip.last_failure, chip.was_told = failure, was_told
+
+    def _postpone(self, chip: _Chip, failure: BackendError) -> None:
+        """Set when to open the chip again, later after each failure in a row."""
+        with self._turn:
+            wait = min(_FIRST_WAIT_SECONDS * 2**chip.failures, _LONGEST_WAIT_SECONDS)
+            chip.failures += 1
+            chip.due_at = self._clock() + wait
         _log.warning(
             "a chip is lost and will be opened again",
             extra={"device_id": chip.network.device_id, "error_class": failure.error_class, "wait_seconds": wait},
         )
 
-    def _give_back(self, chip: _Chip) -> None:
+    def _give_back(self, chip: _Chip, answered: tuple[float, float] | None) -> None:
+        """End a thread's turn; the last to leave a network that has failed has it recovered."""
         with self._turn:
-            chip.busy = False
+            chip.in_flight -= 1
+            if answered is not None:
+                chip.answered(*answered)
+                if not chip.network.has_failed:
+                    chip.failures, chip.last_failure = 0, None
+            must_recover = chip.network.has_failed and chip.in_flight == 0 and not chip.is_recovering
+            chip.is_recovering = chip.is_recovering or must_recover
             self._turn.notify_all()
+        if must_recover:
+            self._start(lambda: self._recover(chip))
 
-    def _wait_until_free(self, chip: _Chip) -> None:
+    def _wait_until_idle(self, chip: _Chip) -> None:
         with self._turn:
-            self._turn.wait_for(lambda: not chip.busy, timeout=_LONGEST_TURN_SECONDS)
+            is_idle = self._turn.wait_for(
+                lambda: chip.in_flight == 0 and not chip.is_recovering, timeout=_LONGEST_TURN_SECONDS
+            )
+        if not is_idle:
+            # HailoRT ends what is in flight with a failure when the network is left: no window waits for ever.
+            _log.warning("a chip is closed under its frames", extra={"device_id": chip.network.device_id})
 
     def _description(
         self, library: Library, hef: HefFile, ids: tuple[str, ...], identities: list[Identity | None]

@@ -73,7 +73,7 @@ WORKERS = Metric(
     name="hailo_sidecar_workers",
     kind=Kind.GAUGE,
     unit="count",
-    help="Threads that call the backend.",
+    help="Threads that may call the backend at once: one for each frame that a chip takes, or for each core.",
     owners=SIDECAR,
 )
 BATCH_SIZE = Metric(
@@ -83,6 +83,14 @@ BATCH_SIZE = Metric(
     help="Windows that the backend computed together; 1 where it does not batch.",
     owners=SIDECAR,
     buckets=buckets.BATCH_SIZE,
+)
+FRAMES_IN_FLIGHT = Metric(
+    name="hailo_sidecar_frames_in_flight",
+    kind=Kind.HISTOGRAM,
+    unit="windows",
+    help="Windows with a chip at once, when each answered one was handed to it; nothing without a chip.",
+    owners=SIDECAR,
+    buckets=buckets.FRAMES_IN_FLIGHT,
 )
 READY = Metric(
     name="hailo_sidecar_ready",

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from edgeinfer.errors import ModelFileError, SettingsError
+from edgeinfer.hailort.edge import Edge
 from edgeinfer.hailort.failures import code_of
 from edgeinfer.hailort.hef import HefFile, check_line
 from edgeinfer.hailort.layout import Layout, LayoutChoice, choose_layout
 from edgeinfer.hailort.library import Library
-from edgeinfer.hailort.network import Edge
 from edgeinfer.hailort.roles import check_inputs, find_roles
 from edgeinfer.hailort.status import status_name
 from edgeinfer.model.card import ModelCard

@@ -11,6 +11,8 @@ from edgeinfer.hailort.status import BY_CODE, CODE_BY_EXCEPTION_CLASS, REMEDIES,
 _IN_TEXT = re.compile(r"(?:error: |Value )(\d+) (?:\((?:HAILO_\w+)?\)|is not a valid status)")
 _NO_DEVICE = "device not found in the system"
 _UNKNOWN_CHIP = "DeviceArchitectureTypes"
+# An open chip that fails a frame in this way has not failed to start.
+_OF_A_FRAME = {8: "execution_failed"}
 _NO_RESPONSE_CODES = (7, 16, 18, 13, 48, 79)
 
 
@@ -72,6 +74,8 @@ def classify(failure: BaseException, circumstances: Circumstances) -> str:
     special = _class_by_circumstances(code, circumstances)
     if special:
         return special
+    if circumstances.doing is Doing.RUNNING and code in _OF_A_FRAME:
+        return _OF_A_FRAME[code]
     return BY_CODE[code].error_class if code in BY_CODE else "unknown"
 
 

@@ -1,7 +1,6 @@
-"""One compiled network on one chip: opened, run with timeouts, mended after a failure, closed in order."""
+"""One compiled network on one chip: opened, run by several threads, recovered after a failure, closed in order."""
 
 import logging
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -9,39 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.errors import BackendError
+from edgeinfer.hailort.edge import Edge
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, code_of
 from edgeinfer.hailort.library import Library
+from edgeinfer.hailort.session import Session, again
 
 Array = NDArray[np.float32]
 _log = logging.getLogger(__name__)
 
 # After these the chip itself has to be opened again; configuring would only fail or hang.
+_STREAM_ABORT = 63
 _CHIP_IS_LOST = ("communication_closed", "device_not_found", "hailort_init_failure", "version_mismatch")
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One input or output of the network, as the host sees it: dense float32.
-
-    Args:
-        name: such as "model/input_layer1".
-        shape: per frame; there is no batch axis.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """Numbers in one frame."""
-        return int(np.prod(self.shape))
-
-
 class ChipNetwork:
-    """A network on one chip; used by one thread at a time.
+    """A network on one chip; `run` is called by as many threads at once as `queue_size` says.
 
-    HailoRT shuts a configured network down at any failure inside `run_async`, and a frame that timed out
-    stays in flight, so after a failure the network is configured again before the next window.
+    The first failure ends the session of the configured network. What is in flight then comes back, right or
+    failed; after that `recover` configures the network again, and until then nothing new is run.
+    `open`, `recover` and `close` are called by one thread at a time.
 
     Args:
         library: the loaded HailoRT.
@@ -59,11 +44,11 @@ class ChipNetwork:
         self._timeout_ms = timeout_ms
         self._vdevice: Any = None
         self._model: Any = None
-        self._configured: Any = None
-        self._in_flight: list[Any] = []
+        self._session: Session | None = None
         self._failed_before = False
         self.inputs: tuple[Edge, ...] = ()
         self.outputs: tuple[Edge, ...] = ()
+        self.queue_size = 1
 
     @property
     def input(self) -> Edge:
@@ -72,8 +57,14 @@ class ChipNetwork:
 
     @property
     def is_open(self) -> bool:
-        """Whether a window can be run."""
-        return self._configured is not None
+        """Whether the network is configured on the chip, be it in a session that has failed."""
+        return self._session is not None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether `recover` is due once no frame is under way."""
+        session = self._session
+        return session is not None and session.failure is not None
 
     def open(self) -> None:
         """Take the chip and load the network.
@@ -92,19 +83,33 @@ class ChipNetwork:
         """Run one frame: an input of `input.shape` to the outputs in the order of `outputs`, and the seconds.
 
         Raises:
-            BackendError: the network has been configured again where that was possible.
+            BackendError: with the class of this frame's failure; repeated where another's failure took it along.
         """
+        session = self._session
+        if session is None:
+            raise BackendError(f"device {self.device_id}", "was closed", "Try again in a second.", error_class="misuse")
         _check(window, self.input)
-        outputs = [np.empty(edge.shape, np.float32) for edge in self.outputs]
         started = perf_counter()
         try:
-            self._run(window, outputs)
+            outputs = session.run(window)
         except Exception as failure:  # 4.x leaks exceptions that derive from nothing narrower
-            told = self._told(failure, Doing.RUNNING)
-            self._mend(told)
-            raise told from failure
+            raise self._judged(session, failure) from failure
         self._failed_before = False
         return outputs, perf_counter() - started
+
+    def recover(self) -> None:
+        """Configure again on the chip that is held; give the chip up where that cannot help. Leaves no frame behind.
+
+        A pipeline that fails twice in a row does not come back by configuring it again.
+        """
+        failure = self._session.failure if self._session is not None else None
+        if failure is None:
+            return
+        if failure.error_class in _CHIP_IS_LOST or self._failed_before:
+            self.close()
+            return
+        self._failed_before = True
+        self._reconfigure()
 
     def close(self) -> None:
         """Let go in order: configured network, model, chip. Safe to call twice and after a failure."""
@@ -136,34 +141,30 @@ class ChipNetwork:
                 edge.set_format_type(self._library.platform.FormatType.FLOAT32)
             self.inputs = tuple(_edge(given) for given in self._model.inputs)
             self.outputs = tuple(_edge(output) for output in self._model.outputs)
-            self._configured = self._model.configure()
+            self._configure()
         except Exception as failure:
             raise self._told(failure, Doing.CONFIGURING) from failure
 
-    def _run(self, window: Array, outputs: list[Array]) -> None:
-        named = {edge.name: array for edge, array in zip(self.outputs, outputs, strict=True)}
-        bindings = self._configured.create_bindings(input_buffers={self.input.name: window}, output_buffers=named)
-        # Kept until the frame is known to be back: HailoRT goes on writing after a timeout.
-        self._in_flight = [bindings, window, outputs]
-        self._configured.wait_for_async_ready(timeout_ms=self._timeout_ms)
-        self._configured.run_async([bindings]).wait(self._timeout_ms)
-        self._in_flight = []
+    def _configure(self) -> None:
+        configured = self._model.configure()
+        self._session = Session(configured, self.inputs, self.outputs, timeout_ms=self._timeout_ms)
+        self.queue_size = self._session.queue_size
 
-    def _mend(self, failure: BackendError) -> None:
-        """Configure again on the chip that is held; give the chip up where that cannot help.
-
-        A pipeline that fails twice in a row does not come back by configuring it again.
-        """
-        if failure.error_class in _CHIP_IS_LOST or self._failed_before:
-            self.close()
-            return
-        self._failed_before = True
-        self._reconfigure()
+    def _judged(self, session: Session, failure: Exception) -> BackendError:
+        """What a frame's failure is, and whether it is the first of its session or one that the first took along."""
+        with session.judging:
+            first, code = session.failure, code_of(failure)
+            if first is not None and code is not None and code in (session.failure_code, _STREAM_ABORT):
+                return again(first)
+            told = failure if isinstance(failure, BackendError) else self._told(failure, Doing.RUNNING)
+            if first is None:
+                session.failure, session.failure_code = told, code
+            return told
 
     def _reconfigure(self) -> None:
         self._leave()
         try:
-            self._configured = self._model.configure()
+            self._configure()
         except Exception as failure:  # noqa: BLE001  # whatever it is, the chip has to be opened again
             _log.warning(
                 "the network cannot be configured again; the chip is given up until it is opened again",
@@ -172,11 +173,9 @@ class ChipNetwork:
             self.close()
 
     def _leave(self) -> None:
-        configured, self._configured = self._configured, None
-        if configured is not None:
-            # Shuts the network down and joins its callback thread: nothing writes into our arrays afterwards.
-            _quietly(lambda: configured.__exit__(None, None, None), "leave the network")
-        self._in_flight = []
+        session, self._session = self._session, None
+        if session is not None:
+            _quietly(session.close, "leave the network")
 
     def _told(self, failure: Exception, doing: Doing) -> BackendError:
         found = self._library.scan_count() if doing is Doing.OPENING else None

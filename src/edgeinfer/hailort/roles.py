@@ -1,7 +1,7 @@
 """Which edge of a compiled network is what the model card describes."""
 
 from edgeinfer.errors import ModelFileError
-from edgeinfer.hailort.network import Edge
+from edgeinfer.hailort.edge import Edge
 from edgeinfer.model.card import ModelCard
 
 

@@ -37,7 +37,12 @@ STATUSES = (
     Status(5, "INSUFFICIENT_BUFFER", "misuse"),
     Status(6, "INVALID_OPERATION", "misuse", "a buffer of the wrong size, or multi-process service on a Hailo-10H"),
     Status(7, "NOT_IMPLEMENTED", "unsupported_feature"),
-    Status(8, "INTERNAL_FAILURE", "hailort_init_failure", "at configure: often a descriptor page larger than 4096"),
+    Status(
+        8,
+        "INTERNAL_FAILURE",
+        "hailort_init_failure",
+        "of a frame: execution_failed; at configure: often a descriptor page larger than 4096",
+    ),
     Status(9, "DATA_ALIGNMENT_FAILURE", "misuse"),
     Status(10, "CHUNK_TOO_LARGE", "misuse"),
     Status(11, "INVALID_LOGGER_LEVEL", "misuse"),

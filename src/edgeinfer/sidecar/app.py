@@ -74,14 +74,14 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
     instruments = SidecarInstruments(registry)
     instruments.build_info.replace([(version, platform.python_version())])
     model = ServedModel(backend, card, instruments)
-    workers = workers or backend.parallelism
+    most = (lambda: workers) if workers is not None else (lambda: model.parallelism)
     shadow = Shadow(shadow_plan, instruments) if shadow_plan is not None else None
     change = ModelChange(model, change_plan, instruments, shadow=shadow) if change_plan is not None else None
     infer = model.infer if shadow is None else shadow.around(model.infer)
     pool = InferencePool(
         infer,
         instruments,
-        workers=workers,
+        workers=most,
         capacity=queue_capacity,
         check_ready=model.check_ready,
         is_brief=model.is_brief,
@@ -92,7 +92,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         model,
         change,
         version=version,
-        workers=workers,
+        workers=most,
         queue_capacity=queue_capacity,
         last_seconds=lambda: endpoint.last_seconds,
         clock=clock,

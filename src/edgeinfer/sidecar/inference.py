@@ -57,9 +57,9 @@ class InferencePool:
     `submit` and everything about the queue happen on the loop's thread; workers only compute.
 
     Args:
-        compute: answers one window; called from `workers` threads at once.
+        compute: answers one window; called from as many threads at once as `workers` says.
         instruments: queue depth, windows in flight, batch sizes.
-        workers: windows computed at once.
+        workers: how many windows may be computed at once, now; it grows when a device is opened.
         capacity: windows that may wait.
         check_ready: raises NotReady while no window can be answered.
         is_brief: whether the loop may stand still for a window.
@@ -70,7 +70,7 @@ class InferencePool:
         compute: Callable[[Window], Inference],
         instruments: SidecarInstruments,
         *,
-        workers: int,
+        workers: Callable[[], int],
         capacity: int,
         check_ready: Callable[[], None] = lambda: None,
         is_brief: Callable[[], bool] = lambda: False,
@@ -94,10 +94,10 @@ class InferencePool:
     def start(self) -> None:
         """Take windows from now on; needs a running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._instruments.workers.set(self._workers)
+        self._instruments.workers.set_function(self._workers)
         self._instruments.queue_capacity.set(self._capacity)
-        self._instruments.queue_depth.set_function(lambda: max(0, self._pending - self._workers))
-        self._instruments.in_flight.set_function(lambda: min(self._pending, self._workers))
+        self._instruments.queue_depth.set_function(lambda: max(0, self._pending - self._workers()))
+        self._instruments.in_flight.set_function(lambda: min(self._pending, self._workers()))
 
     def submit(self, window: Window, is_abandoned: Callable[[], bool], deliver: Deliver) -> None:
         """Have one window answered; `deliver` gets the answer, Abandoned or a BackendError.
@@ -112,8 +112,9 @@ class InferencePool:
             Overloaded: the queue is full.
         """
         self._check_ready()
-        if self._pending >= self._workers + self._capacity:
-            raise self._full()
+        workers = self._workers()
+        if self._pending >= workers + self._capacity:
+            raise self._full(workers)
         self._pending += 1
         job = _Job(window, is_abandoned, deliver)
         is_brief = self._is_brief()
@@ -123,7 +124,7 @@ class InferencePool:
         if is_brief and self._own is None and self._jobs.empty():
             self._own = job
         else:
-            self._grow(self._workers - is_brief)
+            self._grow(min(workers, self._pending) - is_brief)
             self._jobs.put(job)
 
     async def infer(self, window: Window, is_abandoned: Callable[[], bool] = never) -> Computed:
@@ -192,8 +193,8 @@ class InferencePool:
         assert self._loop is not None  # noqa: S101 - start() comes first
         return self._loop
 
-    def _full(self) -> Overloaded:
-        seconds = math.ceil(self._pending * self._mean_seconds / self._workers)
+    def _full(self, workers: int) -> Overloaded:
+        seconds = math.ceil(self._pending * self._mean_seconds / workers)
         fault = f"{self._capacity} windows wait already"
         return Overloaded("the queue", fault, "Try again after Retry-After.", retry_after_seconds=max(1, seconds))
 
@@ -239,6 +240,8 @@ class InferencePool:
             if isinstance(outcome, Inference):
                 self._mean_seconds += _NEWEST * (perf_counter() - job.started - self._mean_seconds)
                 self._instruments.batch_size.observe(outcome.batch_size)
+                if outcome.frames_in_flight is not None:
+                    self._instruments.frames_in_flight.observe(outcome.frames_in_flight)
                 job.deliver(Computed(outcome, job.started))
             elif outcome is not None:
                 job.deliver(outcome)

@@ -24,6 +24,7 @@ class SidecarInstruments:
         self.in_flight = instruments.gauge(sidecar.IN_FLIGHT, registry)
         self.workers = instruments.gauge(sidecar.WORKERS, registry)
         self.batch_size = instruments.histogram(sidecar.BATCH_SIZE, registry)
+        self.frames_in_flight = instruments.histogram(sidecar.FRAMES_IN_FLIGHT, registry)
         self.ready = instruments.gauge(sidecar.READY, registry)
         self.recoveries = instruments.counter(sidecar.BACKEND_RECOVERIES, registry)
         self.model_changes = instruments.counter(sidecar.MODEL_CHANGES, registry)

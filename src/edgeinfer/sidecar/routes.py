@@ -19,7 +19,7 @@ class SidecarStatus:
         model: that is served.
         change: of the model; None where it cannot be changed.
         version: of the sidecar.
-        workers: threads that call the backend.
+        workers: how many threads may call the backend at once, now.
         queue_capacity: windows that may wait.
         last_seconds: time of the last answered window, None before the first.
         clock: monotonic seconds.
@@ -31,7 +31,7 @@ class SidecarStatus:
         change: ModelChange | None,
         *,
         version: str,
-        workers: int,
+        workers: Callable[[], int],
         queue_capacity: int,
         last_seconds: Callable[[], float | None],
         clock: Callable[[], float],
@@ -74,7 +74,7 @@ class SidecarStatus:
             motifs=list(card.motif_names),
             window_length=card.window.length,
             channels=list(CHANNELS),
-            workers=self._workers,
+            workers=self._workers(),
             queue_capacity=self._queue_capacity,
             model_change=None if last is None else Change.model_validate(asdict(last)),
         )

@@ -14,7 +14,28 @@ from tests.fakes.hailo_platform.statuses import statuses
 from tests.fakes.hailo_platform.vdevice import VDevice
 from tests.fakes.hailo_platform.world import World
 
-_LEGACY = ("ConfigureParams", "InputVStreamParams", "OutputVStreamParams", "InferVStreams")
+# Names that are exported and that nothing of ours uses: there is nothing behind them here.
+_LEGACY = (
+    "ConfigureParams",
+    "InputVStreamParams",
+    "OutputVStreamParams",
+    "InputVStreams",
+    "OutputVStreams",
+    "InferVStreams",
+    "HailoStreamDirection",
+    "HailoFormatFlags",
+    "Endianness",
+)
+_LEGACY_4 = (
+    "MipiDataTypeRx",
+    "MipiPixelsPerClock",
+    "MipiClockSelection",
+    "MipiIspImageInOrder",
+    "MipiIspImageOutDataType",
+    "IspLightFrequency",
+)
+_LEGACY_5 = ("HailoSessionListener", "HailoSession")
+_TOP_ONLY_4 = ("EthernetDevice", "PcieDevice", "UDPRateLimiter")
 _TOP_ENUMS = (
     enums.FormatType,
     enums.FormatOrder,
@@ -63,8 +84,10 @@ def modules(machine: Machine) -> dict[str, ModuleType]:
         "HailoRTStreamAbortedByUser": type("HailoRTStreamAbortedByUser", (found.error,), {}),
         "HailoCommunicationClosedException": found.by_code[62],
         **{klass.__name__: klass for klass in _TOP_ENUMS},
-        **{name: type(name, (), {}) for name in _LEGACY},
+        **{name: type(name, (), {}) for name in (*_LEGACY, *(_LEGACY_4 if machine.is_old_line else _LEGACY_5))},
     }
+    top_only = {name: type(name, (), {}) for name in (_TOP_ONLY_4 if machine.is_old_line else ())}
+    top_only["join_drivers_path"] = type("join_drivers_path", (), {})
     wrapper = _module(
         "hailo_platform.pyhailort.pyhailort",
         {
@@ -81,8 +104,11 @@ def modules(machine: Machine) -> dict[str, ModuleType]:
         },
     )
     package = _module("hailo_platform.pyhailort", {"pyhailort": wrapper, "_pyhailort": binding})
-    top = _module("hailo_platform", {**inner, "__version__": machine.version, "pyhailort": package})
-    top.__all__ = sorted(inner)  # type: ignore[attr-defined]  # a module may have one
+    missing = {"MissingPyHRTLib": type("MissingPyHRTLib", (Exception,), {})}
+    top = _module(
+        "hailo_platform", {**inner, **top_only, **missing, "__version__": machine.version, "pyhailort": package}
+    )
+    top.__all__ = sorted([*inner, *top_only])  # type: ignore[attr-defined]  # a module may have one
     return {module.__name__: module for module in (top, package, wrapper, binding)}
 
 

@@ -20,6 +20,8 @@ class FormatType(_Bound):
 
 
 class FormatOrder(_Bound):
+    """The names of the binding of 4.23 and the numbers of `hailort.h`; 9 has no name there."""
+
     AUTO = 0
     NHWC = 1
     NHCW = 2
@@ -27,7 +29,22 @@ class FormatOrder(_Bound):
     F8CR = 4
     NHW = 5
     NC = 6
-    HAILO_NMS = 11
+    BAYER_RGB = 7
+    vars()["12_BIT_BAYER_RGB"] = 8  # no Python name, and yet a member
+    RGB888 = 10
+    NCHW = 11
+    YUY2 = 12
+    NV12 = 13
+    NV21 = 14
+    YYUV = 15
+    YYVU = 16
+    RGB4 = 17
+    I420 = 18
+    YYYYUV = 19
+    HAILO_NMS_WITH_BYTE_MASK = 20
+    HAILO_NMS_ON_CHIP = 21
+    HAILO_NMS_BY_CLASS = 22
+    HAILO_NMS_BY_SCORE = 23
 
 
 class HailoSchedulingAlgorithm(_Bound):

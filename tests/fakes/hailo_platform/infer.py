@@ -1,9 +1,17 @@
-"""`InferModel`, `ConfiguredInferModel`, bindings and jobs."""
+"""`InferModel`, `ConfiguredInferModel`, bindings and jobs, no kinder than HailoRT 4.23 and 5.2.
+
+What was seen with the real Python module, or read in the source of both:
+waiting succeeds also for a frame that failed, whose outputs then hold zeros, copied over whatever stood there;
+the status reaches the callback alone, as an instance without a cause; one failed frame ends the pipeline, so that
+every frame in flight behind it, and every later `run_async`, ends with the same status; a shutdown ends what is in
+flight with 63; inputs are read and outputs written when the frame ends, whoever holds the arrays by then.
+"""
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,10 +19,16 @@ import numpy as np
 from tests.fakes.hailo_platform.enums import FormatOrder, FormatType
 from tests.fakes.hailo_platform.hef import Array, Edge, Format, Network, QuantInfo, compute_of
 from tests.fakes.hailo_platform.hef_file import fits
+from tests.fakes.hailo_platform.machine import Chip, Gate
 from tests.fakes.hailo_platform.world import World
 
 _ITEM_SIZES = {FormatType.UINT8: 1, FormatType.UINT16: 2, FormatType.FLOAT32: 4}
-_QUEUE_SIZE = 2
+_QUEUE_BYTES = 32 * 1024 * 1024
+_FEWEST_QUEUED = 2
+_TIMEOUT, _STREAM_ABORT, _COMMUNICATION_CLOSED = 4, 63, 62
+# How long a shutdown waits for what is in flight (WAIT_FOR_ASYNC_IN_DTOR_TIMEOUT).
+_SHUTDOWN_SECONDS = 10.0
+_LOOK_SECONDS = 0.002
 
 
 class _EdgeState:
@@ -114,13 +128,20 @@ class InferModel:
     def set_power_mode(self, power_mode: Any) -> None:
         self.power_mode = power_mode
 
+    @property
+    def queue_size(self) -> int:
+        """Frames in flight at most: 32 MB of them, at least 2, at most what the build says (read in 4.23)."""
+        bytes_of_frame = max(edge.byte_size for edge in (*self._inputs.values(), *self._outputs.values()))
+        limit = self._world.machine.queue_limit
+        return min(max(_QUEUE_BYTES // bytes_of_frame, _FEWEST_QUEUED), limit)
+
     def configure(self) -> "ConfiguredInferModel":
         self._world.step("configure")
         if self._vdevice.is_released:
             self._world.statuses.fail(62)
         if self._is_ambiguous:
             self._world.statuses.fail(2)
-        if self.batch_size > _QUEUE_SIZE:
+        if self.batch_size > self.queue_size:
             self._world.statuses.fail(6)
         for chip in self._vdevice.chips:
             if chip.streams_closed:
@@ -185,25 +206,31 @@ class CompletionInfo:
 
 
 class AsyncInferJob:
-    """A frame under way."""
+    """A frame under way; what became of it is not to be had here."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, gate: Gate | None) -> None:
         self._world = world
+        self._gate = gate
         self._done = threading.Event()
         self._called = threading.Event()
-        self._status: int | None = None
 
     def wait(self, timeout_ms: int) -> None:
-        """Wait for the frame, then for the callback: up to twice the time given."""
+        """Wait for the frame, then for the callback: up to twice the time given; says nothing of the frame's status."""
+        self._world.machine.waited_ms.append(timeout_ms)
         self._world.step("job.wait")
         for event in (self._done, self._called):
-            if not event.wait(timeout_ms / 1000):
-                self._world.statuses.fail(4)
-        if self._status is not None:
-            self._world.statuses.fail(self._status)
+            if not self._within(event, timeout_ms):
+                self._world.statuses.fail(_TIMEOUT)
 
-    def finish(self, status: int | None) -> None:
-        self._status = status
+    def _within(self, event: threading.Event, timeout_ms: int) -> bool:
+        if self._gate is None:
+            return event.wait(timeout_ms / 1000)
+        while not event.wait(_LOOK_SECONDS):
+            if self._gate.has_expired(self):
+                return False
+        return True
+
+    def finish(self) -> None:
         self._done.set()
 
     def called_back(self) -> None:
@@ -211,99 +238,145 @@ class AsyncInferJob:
 
 
 class _Frame:
-    def __init__(self, job: AsyncInferJob, inputs: list[Array], outputs: dict[str, Array], callback: Any) -> None:
+    def __init__(
+        self, job: AsyncInferJob, inputs: dict[str, Array], outputs: dict[str, Array], callback: Callable[[int], None]
+    ) -> None:
         self.job = job
         self.inputs = inputs
         self.outputs = outputs
         self.callback = callback
+        self.due = 0.0
 
 
 class _Inner:
-    """The C++ object: queue, worker thread, and whether it has shut itself down."""
+    """The C++ object: its pipeline, the frames in flight, and the one thread that runs the callbacks."""
 
     def __init__(self, world: World, model: InferModel) -> None:
         self.world = world
         self.model = model
-        self.dead = False
         self.active = False
-        self.stopping = False
+        self.pipeline_status: int | None = None
+        self._is_ending = False
         self._frames: deque[_Frame] = deque()
         self._changed = threading.Condition()
         self._in_flight = 0
+        self._due: deque[float] = deque(maxlen=self.chip.overlap)
         self._compute = compute_of(model._network)
         self._worker = threading.Thread(target=self._work, name="native-callbacks", daemon=True)
         self._worker.start()
 
     @property
-    def chip(self) -> Any:
-        return self.model._vdevice.chips[0]
-
-    def wait_ready(self, timeout_ms: int, frames_count: int) -> None:
-        deadline = time.monotonic() + timeout_ms / 1000
-        with self._changed:
-            while not self.dead and self._in_flight + frames_count > _QUEUE_SIZE:
-                if not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
-                    self.world.statuses.fail(4)
-
-    def push(self, frame: _Frame) -> None:
-        with self._changed:
-            self._frames.append(frame)
-            self._in_flight += 1
-            self._changed.notify_all()
+    def chip(self) -> Chip:
+        chip: Chip = self.model._vdevice.chips[0]
+        return chip
 
     @property
     def is_full(self) -> bool:
-        return self._in_flight >= _QUEUE_SIZE
+        return self._in_flight >= self.model.queue_size
+
+    def wait_ready(self, timeout_ms: int, frames_count: int) -> None:
+        """Looks at the queue alone: a pipeline that has ended is told by `run_async` (read in 4.23)."""
+        limit = self.model.queue_size
+        deadline = time.monotonic() + timeout_ms / 1000
+        with self._changed:
+            while self.pipeline_status is None and self._in_flight + frames_count > limit:
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
+                    self.world.statuses.fail(_TIMEOUT)
+
+    def push(self, frame: _Frame) -> None:
+        now = time.monotonic()
+        with self._changed:
+            # A chip that works on so many at once begins this one when the frame so many before it is done.
+            begins = self._due[0] if len(self._due) == self._due.maxlen else now
+            frame.due = max(now, begins) + self.chip.latency_seconds
+            self._due.append(frame.due)
+            self._frames.append(frame)
+            self._in_flight += 1
+            self._changed.notify_all()
+        if self.chip.gate is not None:
+            self.chip.gate.took(frame.job)
 
     def shut_down(self) -> None:
+        """End the pipeline: what is in flight ends with 63."""
         with self._changed:
-            self.dead = True
-            self.stopping = True
+            self.pipeline_status = _STREAM_ABORT
             self._changed.notify_all()
-        if threading.current_thread() is not self._worker:
-            self._worker.join()
+            if threading.current_thread() is not self._worker:
+                self._changed.wait_for(lambda: self._in_flight == 0, _SHUTDOWN_SECONDS)
+
+    def end(self) -> None:
+        """What the destructor does: shut down, run the callbacks that are left, join their thread."""
+        self.shut_down()
+        with self._changed:
+            self._is_ending = True
+            self._changed.notify_all()
+        self._worker.join()
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._frames and not self.stopping:
+                while not self._frames and not self._is_ending:
                     self._changed.wait()
                 if not self._frames:
                     return
-                frame = self._frames.popleft()
-            status = self._run(frame)
+                frame = self._frames[0]
+                status = self._ended(frame)
+                self._frames.popleft()
+            self._write(frame, status)
             with self._changed:
+                if status is not None and self.pipeline_status is None:
+                    self.pipeline_status = status
                 self._in_flight -= 1
                 self._changed.notify_all()
             self._complete(frame, status)
 
-    def _run(self, frame: _Frame) -> int | None:
-        if self.chip.latency_seconds:
-            time.sleep(self.chip.latency_seconds)
-        while self.chip.stuck and not self.stopping:
-            time.sleep(0.002)
-        if self.stopping and self.chip.stuck:
-            return 63
-        status = self.world.machine.outcome_of("completion")
-        if isinstance(status, int):
-            self.dead = True
-            return status
-        values = frame.inputs[0].astype(np.float32)
+    def _ended(self, frame: _Frame) -> int | None:
+        """Wait until the frame has ended, and say how; called with the lock."""
+        while True:
+            if self.pipeline_status is not None:
+                return self.pipeline_status
+            if self.chip.gate is not None:
+                verdict = self.chip.gate.verdict()
+                if verdict is not None:
+                    return verdict[0]
+                self._changed.wait(_LOOK_SECONDS)
+                continue
+            if self.chip.streams_closed:
+                return _STREAM_ABORT
+            if not self.chip.present:
+                return _COMMUNICATION_CLOSED
+            remaining = frame.due - time.monotonic()
+            if remaining <= 0 and not self.chip.stuck:
+                status = self.world.machine.outcome_of("completion")
+                return status if isinstance(status, int) else None
+            self._changed.wait(min(remaining, 0.05) if remaining > 0 else _LOOK_SECONDS)
+
+    def _write(self, frame: _Frame, status: int | None) -> None:
+        """The library's own buffers, zeros where the chip wrote nothing, are copied over ours in any case."""
+        if status is not None:
+            for target in frame.outputs.values():
+                target.reshape(-1)[:] = 0
+            return
+        values = self._native(frame)
         for name, answer in self._compute(values).items():
             if self.chip.noise is not None:
                 answer = self.chip.noise(answer)  # noqa: PLW2901  # the disturbed one takes its place
-            target = frame.outputs[name]
-            target.reshape(-1)[:] = answer.reshape(-1)
-        return None
+            frame.outputs[name].reshape(-1)[:] = answer.reshape(-1)
+
+    def _native(self, frame: _Frame) -> Array:
+        """Only the bytes count, and as they lie there now: int32 in a float32 edge is silently garbage."""
+        name = self.model.input_names[0]
+        state = self.model._inputs[name]
+        raw = np.frombuffer(frame.inputs[name].tobytes(), _DTYPES[state.type])
+        return raw.reshape(state.edge.shape).astype(np.float32)
 
     def _complete(self, frame: _Frame, status: int | None) -> None:
-        frame.job.finish(status)
-        if frame.callback is not None:
-            failure = None if status is None else self.world.statuses.make(status)
-            try:
-                frame.callback(completion_info=CompletionInfo(failure))
-            except BaseException as raised:  # noqa: BLE001  # the real library ends the process here
-                self.world.machine.aborted.append(raised)
+        frame.job.finish()
+        try:
+            frame.callback(status or 0)
+        except BaseException as raised:  # noqa: BLE001  # the real library ends the process here
+            self.world.machine.aborted.append(raised)
+            return
         frame.job.called_back()
 
 
@@ -313,6 +386,8 @@ class ConfiguredInferModel:
     def __init__(self, world: World, inner: _Inner) -> None:
         self._world = world
         self._configured_infer_model: Any = inner
+        self._buffer_guards: deque[list[Any]] = deque()
+        self._caller = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -320,7 +395,7 @@ class ConfiguredInferModel:
     def __exit__(self, *_: object) -> Literal[False]:
         inner, self._configured_infer_model = self._configured_infer_model, None
         if inner is not None:
-            inner.shut_down()
+            inner.end()
         return False
 
     def shutdown(self) -> None:
@@ -350,15 +425,29 @@ class ConfiguredInferModel:
             self._world.statuses.fail(6)
 
     def get_async_queue_size(self) -> int:
-        assert self._configured_infer_model.model is not None
-        return _QUEUE_SIZE
+        size: int = self._configured_infer_model.model.queue_size
+        return size
 
     def create_bindings(self, input_buffers: Any = None, output_buffers: Any = None) -> Bindings:
         return Bindings(self._world, self._configured_infer_model.model, input_buffers, output_buffers)
 
+    @contextmanager
+    def _alone(self, call: str) -> Iterator[None]:
+        """Note a second thread in here: the real one keeps buffers in the order of the calls, without a lock."""
+        is_alone = self._caller.acquire(blocking=False)
+        if not is_alone:
+            self._world.machine.races.append(f"{call} while another thread was in a call of the same model")
+        try:
+            yield
+        finally:
+            if is_alone:
+                self._caller.release()
+
     def wait_for_async_ready(self, timeout_ms: int = 1000, frames_count: int = 1) -> None:
-        self._world.step("wait_for_async_ready")
-        self._configured_infer_model.wait_ready(timeout_ms, frames_count)
+        inner = self._configured_infer_model
+        with self._alone("wait_for_async_ready"):
+            self._world.step("wait_for_async_ready")
+            inner.wait_ready(timeout_ms, frames_count)
 
     def run(self, bindings: list[Bindings], timeout: int) -> None:
         self.run_async(bindings).wait(timeout)
@@ -367,17 +456,35 @@ class ConfiguredInferModel:
         if not isinstance(bindings, list):
             raise TypeError("run_async(): incompatible function arguments.")
         inner = self._configured_infer_model
-        outputs = self._output_buffers(inner, bindings[0])
-        status = self._why_not(inner, bindings[0], outputs)
-        if status is not None:
-            # Any failure inside run_async shuts the configured model down.
-            inner.shut_down()
-            self._world.statuses.fail(status)
-        job = AsyncInferJob(self._world)
-        names = inner.model.input_names
-        inputs = [self._native(inner, name, bindings[0].input(name).get_buffer()) for name in names]
-        inner.push(_Frame(job, inputs, outputs, callback))
-        return job
+        with self._alone("run_async"):
+            frame = bindings[0]
+            guard = [frame.input(name).get_buffer() for name in inner.model.input_names]
+            self._buffer_guards.append(guard)
+            time.sleep(0)  # the interpreter's lock is let go in here
+            outputs = self._output_buffers(inner, frame)
+            status = self._why_not(inner, frame, outputs)
+            if status is not None:
+                # Any failure inside run_async shuts the configured model down.
+                inner.shut_down()
+                self._world.statuses.fail(status)
+            inputs = dict(zip(inner.model.input_names, guard, strict=True))
+            job = AsyncInferJob(self._world, inner.chip.gate)
+            inner.push(_Frame(job, inputs, outputs, self._wrapped(callback, guard)))
+            return job
+
+    def _wrapped(self, callback: Callable[..., None] | None, guard: list[Any]) -> Callable[[int], None]:
+        """As the Python module wraps a callback: the exception first, then the caller's, then the guard goes."""
+
+        def called(code: int) -> None:
+            failure = self._world.statuses.make(code) if code else None
+            if isinstance(failure, self._world.statuses.unknown):
+                raise failure  # the module asks for the name of the status in here
+            if callback is not None:
+                callback(completion_info=CompletionInfo(failure))
+            if self._buffer_guards.popleft() is not guard:
+                self._world.machine.races.append("the buffers of another frame were let go")
+
+        return called
 
     def _output_buffers(self, inner: _Inner, frame: Bindings) -> dict[str, Array]:
         buffers = {name: frame.output(name).get_buffer() for name in inner.model.output_names}
@@ -391,12 +498,6 @@ class ConfiguredInferModel:
             raise injected
         return injected or _state_fault(inner) or _buffer_fault(inner, frame, outputs)
 
-    def _native(self, inner: _Inner, name: str, buffer: Array | None) -> Array:
-        state = inner.model._inputs[name]
-        assert buffer is not None
-        # Only the bytes count: int32 in a float32 edge is silently garbage.
-        return np.frombuffer(buffer.tobytes(), _DTYPES[state.type]).reshape(state.edge.shape)
-
 
 _DTYPES: dict[FormatType, Any] = {
     FormatType.UINT8: np.uint8,
@@ -409,8 +510,10 @@ def _state_fault(inner: _Inner) -> int | None:
     vdevice = inner.model._vdevice
     if not inner.chip.present:
         return 62
-    if inner.dead or vdevice.is_released or inner.chip.streams_closed:
-        return 63
+    if inner.pipeline_status is not None:
+        return inner.pipeline_status
+    if vdevice.is_released or inner.chip.streams_closed:
+        return _STREAM_ABORT
     if not vdevice.scheduler_is_on and not inner.active:
         return 72
     return 82 if inner.is_full else None

@@ -3,6 +3,7 @@
 import ctypes
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 ORANGE, ORANGE_HYSTERESIS, RED, RED_HYSTERESIS = 104.0, 99.0, 120.0, 116.0
 CLOCK_HERTZ = 400_000_000
 # HailoRT 4.23 and 5.2: only these let other threads run while they wait (and a configured model's destructor).
-_LETS_OTHERS_RUN = frozenset({"wait_for_async_ready", "run_async", "job.wait"})
+_LETS_OTHERS_RUN = frozenset({"wait_for_async_ready", "run_async", "job.wait", "completion"})
 # Called through PyDLL, a C function keeps the interpreter: no other thread of Python runs until it returns.
 _C_LIBRARY = ctypes.PyDLL(None)
 
@@ -49,6 +50,11 @@ class Chip:
     streams_closed: bool = False
     """Red zone: every run is aborted with 63."""
     latency_seconds: float = 0.0
+    """From the moment that the chip takes a frame up to its answer."""
+    overlap: int = 1
+    """Frames that the chip works on at once, as a pipeline does; one is the unkind case."""
+    gate: "Gate | None" = None
+    """If there is one, a test decides when and how each frame ends."""
     busy_share: float = 0.0
     """Percent of the time that its owner's monitor file tells; without it no file is written."""
     noise: Any = None
@@ -58,6 +64,51 @@ class Chip:
     open_devices: int = 0
     previous_states: tuple[int, int] = (0, 0)
     """Why each processor of the chip started last, application and core: 0 is the power-up."""
+
+
+class Gate:
+    """A test's hand on the frames in flight of a chip, in the order in which the device ends them: first in, first out.
+
+    While it is on a chip, no frame ends and no wait times out unless the test says so.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._verdicts: deque[int | None] = deque()
+        self._expired: set[int] = set()
+        self.jobs: list[Any] = []
+        """Every job that was taken, in order."""
+
+    def took(self, job: Any) -> None:
+        """A frame is in flight."""
+        with self._changed:
+            self.jobs.append(job)
+            self._changed.notify_all()
+
+    def until_taken(self, count: int, seconds: float = 30.0) -> None:
+        """Wait until so many frames have been taken since the gate was made."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.jobs) >= count, seconds), f"{len(self.jobs)} of {count}"
+
+    def finish(self, status: int | None = None) -> None:
+        """Let the eldest frame that has no verdict end, with this status if one is given."""
+        with self._changed:
+            self._verdicts.append(status)
+
+    def verdict(self) -> tuple[int | None] | None:
+        """The verdict on the eldest frame, if the test has come to one."""
+        with self._changed:
+            return (self._verdicts.popleft(),) if self._verdicts else None
+
+    def expire(self, job: Any) -> None:
+        """Let the time of the one who waits for this job run out."""
+        with self._changed:
+            self._expired.add(id(job))
+
+    def has_expired(self, job: Any) -> bool:
+        """Whether the time of the one who waits for this job has run out."""
+        with self._changed:
+            return id(job) in self._expired
 
 
 @dataclass
@@ -83,6 +134,12 @@ class Machine:
         self.driver_version = version if driver_version == "same" else driver_version
         self.aborted: list[BaseException] = []
         """What callbacks raised; the real library ends the process there."""
+        self.races: list[str] = []
+        """Calls of one configured model at once from two threads: the real one mixes up which buffers it keeps."""
+        self.waited_ms: list[float] = []
+        """The time that each wait for a job was given."""
+        self.queue_limit = 8
+        """Frames that the queue takes at most: 8 in packages with the multi-process service, 32 without."""
         self.vdevices_open = 0
         self.knows_numpy_2 = True
         """Hailo's own packages before 5.1.1 do not; the tests run with numpy 2, so they see a package built again."""

@@ -55,7 +55,25 @@ _CLASSES = {
     62: "HailoCommunicationClosedException",
     69: "HailoRTNetworkGroupNotActivatedException",
 }
-_TIMEOUT_TEXT = "Received a timeout - hailort has failed because a timeout had occurred"
+# The texts of 4.23 and 5.2; every other code becomes "libhailort failed with error: ...".
+_TEXTS = {
+    21: "Failed to receive data",
+    15: "HailoRT has failed because an invalid protocol version was received from device",
+    18: "libhailort control operation failed",
+    48: "HailoRT has failed because an unsupported opcode was sent to device",
+    25: "An invalid frame was received",
+    4: "Received a timeout - hailort has failed because a timeout had occurred",
+    63: "Stream was aborted",
+    6: "Invalid operation. See hailort.log for more information",
+    2: "Invalid argument. See hailort.log for more information",
+    61: "Item not found. See hailort.log for more information",
+    26: "Invalid HEF. See hailort.log for more information",
+    93: "HEF file is not compatible with device. See hailort.log for more information",
+    19: "Ethernet failure. See hailort.log for more information",
+    36: "Failure in hailort driver ioctl. run 'dmesg | grep hailo' for more information",
+    62: "Communication closed failure. Check server-client connection",
+    69: "Network group is not activated",
+}
 
 
 def as_numbers(version: str) -> tuple[int, ...]:
@@ -86,7 +104,7 @@ class Statuses:
             return self.unknown(f"Value {code} is not a valid status")
         if code not in self.by_code:
             return self.error(f"libhailort failed with error: {code} ({self.status_name(code)})")
-        return self.by_code[code](_TIMEOUT_TEXT if code == 4 else "See hailort.log for more information")
+        return self.by_code[code](_TEXTS[code])
 
     def fail(self, code: int) -> NoReturn:
         """Raise as a wrapped call does: chained to the raw status, which an unknown code has as its context alone."""

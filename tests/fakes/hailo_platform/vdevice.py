@@ -10,14 +10,25 @@ from tests.fakes.hailo_platform.world import World
 
 
 class VDeviceParams:
-    """The five properties; the scheduler is set as an enumeration and read as an int, as in the real binding."""
+    """The five properties; the scheduler is set as an enumeration and read as an int, as in the real binding.
+
+    HailoRT 4.23: ids that are set, even none, set the count as well, and a count of none is status 2.
+    """
 
     def __init__(self, scheduler: HailoSchedulingAlgorithm) -> None:
-        self.device_ids: list[str] = []
+        self._device_ids: list[str] = []
         self.device_count = 1
         self.group_id = "UNIQUE"
         self.multi_process_service = False
         self._scheduler = scheduler
+
+    @property
+    def device_ids(self) -> list[str]:
+        return list(self._device_ids)
+
+    @device_ids.setter
+    def device_ids(self, ids: list[str]) -> None:
+        self._device_ids, self.device_count = list(ids), len(ids)
 
     @property
     def scheduling_algorithm(self) -> Any:
@@ -39,7 +50,9 @@ class VDevice:
         machine = self._world.machine
         self._released = True
         self._world.step("VDevice")
-        if device_ids is not None:
+        if device_ids and params is not None and params.device_ids:
+            self._world.statuses.fail(6)
+        if device_ids:
             # Both lines drop the caller's parameters on this path; 4.x has no scheduler here.
             params = self.create_params()
             params.device_ids = list(device_ids)
@@ -72,6 +85,8 @@ class VDevice:
         self._world.statuses.fail(77)  # no hailort_service runs in this world
 
     def _choose(self) -> list[Chip]:
+        if self._params.device_count == 0:
+            self._world.statuses.fail(2)
         if self._params.device_ids:
             return [self._named(device_id) for device_id in self._params.device_ids]
         free = [chip for chip in self._world.machine.present() if self._may_take(chip)]
@@ -140,7 +155,8 @@ class VDevice:
 
     def create_infer_model(self, hef_source: str | bytes, name: str = "") -> InferModel:
         if os.getpid() != self._creation_pid:
-            raise self._world.statuses.error("VDevice can only be used from the process that created it")
+            message = "InferModel can be created only from the process VDevice was created in."
+            raise self._world.statuses.error(message)
         self._world.step("create_infer_model")
         if not isinstance(hef_source, str | bytes):
             raise TypeError("create_infer_model(): incompatible function arguments.")

@@ -5,7 +5,7 @@ from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.board import Board
 from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, dial, graph, stat, table, timeline
-from edgeinfer.monitoring.dashboards.sources import SCOPE
+from edgeinfer.monitoring.dashboards.sources import SCOPE, finite
 from edgeinfer.monitoring.dashboards.style import (
     GREEN,
     GREY,
@@ -24,6 +24,7 @@ from edgeinfer.monitoring.thresholds import (
 )
 
 _Q = Queries("$__rate_interval", SCOPE | {"chip_id": matching("$chip")})
+_SERVED = Queries("$__rate_interval", SCOPE)
 _CHIP = ("chip_id", "instance")
 _LEGEND = "{{chip_id}} {{instance}}"
 _SIDECAR = Drill("Inference in detail", "hailo-sidecar-monitoring")
@@ -183,21 +184,28 @@ def _use() -> list[Panel]:
             "Share of time in which the chip had at least one frame in flight, from HailoRT's monitor files.",
             [Query(_Q.gauge(device.UTILIZATION_RATIO, by=_CHIP), _LEGEND)],
             Look(unit="percentunit", maximum=1),
-            size=(8, 8),
+            size=(6, 8),
+        ),
+        graph(
+            "Frames in flight",
+            "Mean number of windows with a chip at once: what keeps a chip busy while its use says that it is not?",
+            [Query(finite(_SERVED.mean(sidecar.FRAMES_IN_FLIGHT, by=("instance",))), "{{instance}}")],
+            Look(unit="short", decimals=1),
+            size=(6, 8),
         ),
         graph(
             "Use by network",
             "Share of time in which each network had a frame in flight: who takes the chip?",
             [Query(_Q.gauge(device.NETWORK_UTILIZATION, by=("network", "instance")), "{{network}} {{instance}}")],
             Look(unit="percentunit", maximum=1),
-            size=(8, 8),
+            size=(6, 8),
         ),
         graph(
             "Frames by network",
             "Frames that each network finished per second.",
             [Query(_Q.gauge(device.NETWORK_RATE, by=("network", "instance")), "{{network}} {{instance}}")],
             Look(unit="cps"),
-            size=(8, 8),
+            size=(6, 8),
         ),
     ]
 

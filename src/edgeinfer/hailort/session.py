@@ -1,0 +1,151 @@
+"""One configured network and its frames in flight, from the first frame to the first failure."""
+
+import threading
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeinfer.errors import BackendError
+from edgeinfer.hailort.edge import Edge
+
+Array = NDArray[np.float32]
+
+
+class Frame:
+    """One window on its way through the chip, with buffers of its own.
+
+    The outputs begin as NaN: numbers that nobody wrote must never look like an answer.
+
+    Args:
+        window: of the input's shape; not to be changed before the frame has ended.
+        edges: the outputs.
+    """
+
+    def __init__(self, window: Array, edges: tuple[Edge, ...]) -> None:
+        self.window = window
+        self.outputs = [np.full(edge.shape, np.nan, np.float32) for edge in edges]
+        self.bindings: Any = None
+        self._edges = edges
+        self._has_ended = False
+        self._failure: Exception | None = None
+
+    def ended(self, *, completion_info: Any) -> None:
+        """HailoRT's callback, on its own thread; raising here would end the process."""
+        self._failure = completion_info.exception
+        self._has_ended = True
+
+    def check(self) -> None:
+        """Raise what became of the frame, unless it is an answer.
+
+        That waiting succeeded says nothing: HailoRT tells the status of a frame to the callback alone, and copies
+        zeros into the outputs of one that failed.
+
+        Raises:
+            Exception: HailoRT's own, as the callback got it.
+            BackendError: the frame was never said to have ended, or it left an output unwritten.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if not self._has_ended:
+            raise _no_answer("was waited for, and never said to have ended")
+        for edge, output in zip(self._edges, self.outputs, strict=True):
+            _check_written(edge, output)
+
+
+def _check_written(edge: Edge, output: Array) -> None:
+    """The second wall, which trusts no status: an output that nobody wrote is NaN, or one number over and over."""
+    lowest, highest = output.min(), output.max()
+    # NaN is neither; no latent and no scores of a network that works are one number.
+    if not (lowest < highest or (edge.size == 1 and lowest == highest)):
+        raise _no_answer(f"left {edge.name} with {lowest:g} in all of its {edge.size} places")
+
+
+def _no_answer(fault: str) -> BackendError:
+    remedy = "Look at the log of HailoRT (HAILORT_LOGGER_PATH) and at 'dmesg'."
+    return BackendError("a frame on the chip", fault, remedy, error_class="execution_failed")
+
+
+class Session:
+    """One configured network; several threads run frames on it at once.
+
+    HailoRT ends the whole pipeline at the first frame that fails: what is in flight behind it fails with it, and
+    nothing runs any more until the network is configured again, as another session.
+
+    Args:
+        configured: HailoRT's `ConfiguredInferModel`.
+        inputs: of the network; the first is used.
+        outputs: of the network.
+        timeout_ms: for the queue to take a frame, and again for the frame to come back.
+    """
+
+    def __init__(
+        self, configured: Any, inputs: tuple[Edge, ...], outputs: tuple[Edge, ...], *, timeout_ms: int
+    ) -> None:
+        self._configured = configured
+        self._inputs = inputs
+        self._outputs = outputs
+        self._timeout_seconds = timeout_ms / 1000
+        # HailoRT keeps the buffers of the frames in the order of these calls, without a lock of its own.
+        self._submitting = threading.Lock()
+        self._in_flight: set[Frame] = set()
+        self.queue_size = int(configured.get_async_queue_size())
+        self.judging = threading.Lock()
+        self.failure: BackendError | None = None
+        self.failure_code: int | None = None
+
+    def run(self, window: Array) -> list[Array]:
+        """Run one frame; waits outside of the lock, so that others are taken meanwhile.
+
+        Raises:
+            Exception: whatever HailoRT raised, or told the callback.
+            BackendError: the frame did not leave an answer, or the session is over.
+        """
+        frame = Frame(window, self._outputs)
+        # Kept until it is known to have ended: HailoRT goes on reading and writing after a timeout.
+        self._in_flight.add(frame)
+        job = self._submit(frame)
+        job.wait(_milliseconds(self._timeout_seconds))
+        self._in_flight.discard(frame)
+        frame.check()
+        return frame.outputs
+
+    def close(self) -> None:
+        """Shut the network down: what is in flight ends, and nothing is written into its buffers afterwards."""
+        configured, self._configured = self._configured, None
+        try:
+            # Drops the C++ object, whose destructor lets the interpreter go and joins the thread of the callbacks.
+            configured.__exit__(None, None, None)
+        finally:
+            self._in_flight.clear()
+
+    def _submit(self, frame: Frame) -> Any:
+        deadline = perf_counter() + self._timeout_seconds
+        if not self._submitting.acquire(timeout=self._timeout_seconds):
+            raise self._not_taken()
+        try:
+            if self.failure is not None:
+                raise again(self.failure)
+            frame.bindings = self._configured.create_bindings(
+                input_buffers={self._inputs[0].name: frame.window},
+                output_buffers={edge.name: output for edge, output in zip(self._outputs, frame.outputs, strict=True)},
+            )
+            self._configured.wait_for_async_ready(timeout_ms=_milliseconds(deadline - perf_counter()))
+            return self._configured.run_async([frame.bindings], frame.ended)
+        finally:
+            self._submitting.release()
+
+    def _not_taken(self) -> BackendError:
+        fault = f"was not taken within {self._timeout_seconds * 1000:g} ms: others wait to be taken before it"
+        remedy = "Look at 'dmesg' for the driver; a device that stays stuck needs a power cycle."
+        return BackendError("a frame for the chip", fault, remedy, error_class="timeout")
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def again(failure: BackendError) -> BackendError:
+    """The same failure for another window that it cost, which is not to be counted a second time."""
+    return BackendError(failure.thing, failure.fault, failure.remedy, error_class=failure.error_class, is_repeated=True)
