@@ -64,3 +64,12 @@ def write_kernel(  # each is a fact of the machine
             (entry / "device_id").write_text("1e60:2864\n")
         (root / "dev" / name).touch()
     return root
+
+
+def hold(root: Path, pid: int, node: str, command: bytes) -> None:
+    """Let a process have a node open, as its links in /proc say."""
+    files = root / f"proc/{pid}/fd"
+    files.mkdir(parents=True)
+    (files / "0").symlink_to("/dev/null")
+    (files / "5").symlink_to(node)
+    (files.parent / "cmdline").write_bytes(command)

@@ -16,10 +16,10 @@ from rich.text import Text
 from edgeinfer.cli._folder_inspectors import FOLDER_INSPECTORS
 from edgeinfer.errors import EngineNotFound, ModelFileError
 from edgeinfer.findings import Finding, Verdict
-from edgeinfer.hailort.diagnose import diagnose
-from edgeinfer.model.card import default_folder, load_card
+from edgeinfer.hailort.diagnose import Machine, diagnose
+from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.recordings.reader import list_recordings, load_recording
-from edgeinfer.settings import SidecarSettings, StackSettings
+from edgeinfer.settings import SidecarSettings, StackSettings, prepare_hailort
 from edgeinfer.stack import plan
 from edgeinfer.stack.diagnosis import look_at_engines, look_at_folder, look_at_ports
 from edgeinfer.stack.engines import Program, cache_folder, find_all
@@ -122,8 +122,17 @@ def _folder(settings: StackSettings) -> list[Finding]:
 
 def _hailo(_: StackSettings) -> list[Finding]:
     settings = SidecarSettings.from_environment()
+    prepare_hailort()
+    machine = Machine(numpy_version=version("numpy"))
     wanted = settings.backend == "hailort"
-    return diagnose(hef_path=settings.hef_path, numpy_version=version("numpy"), wanted=wanted)
+    return diagnose(hef_path=settings.hef_path, card=_card_for_hef(settings), machine=machine, wanted=wanted)
+
+
+def _card_for_hef(settings: SidecarSettings) -> ModelCard | None:
+    try:
+        return load_card(settings.model_folder or default_folder())
+    except ModelFileError:  # what is wrong with the card stands under "model"
+        return None
 
 
 def _root(settings: StackSettings) -> Path:

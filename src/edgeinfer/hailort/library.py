@@ -1,7 +1,9 @@
 """The HailoRT library, imported when it is asked for and never before."""
 
 import importlib
+import importlib.util
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,14 @@ from typing import Any
 from edgeinfer.errors import BackendError
 
 Importer = Callable[[str], ModuleType]
+Locator = Callable[[], Path | None]
+_PACKAGE = "hailo_platform"
+_INSTALL = (
+    "Install it (on a Pi: sudo apt install hailo-all, or hailo-h10-all) and use a venv made with "
+    "--system-site-packages."
+)
+_SHARED_OBJECT = re.compile(r"libhailort\.so[\w.]*")
+_CPYTHON = re.compile(r"cpython-(\d)(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +65,17 @@ class Library:
             return None
 
 
-def load_library(import_module: Importer = importlib.import_module) -> Library:
+def _package_folder() -> Path | None:
+    spec = importlib.util.find_spec(_PACKAGE)
+    return Path(spec.origin).parent if spec is not None and spec.origin else None
+
+
+def load_library(import_module: Importer = importlib.import_module, locate: Locator = _package_folder) -> Library:
     """Import HailoRT.
 
     Args:
         import_module: how a module is had by its name; tests give a fake one.
+        locate: where the package lies, without importing it; asked only to explain a failure.
 
     Raises:
         BackendError: of class `hailort_init_failure`; the library is missing or does not load.
@@ -68,17 +84,47 @@ def load_library(import_module: Importer = importlib.import_module) -> Library:
         platform = import_module("hailo_platform")
         binding = import_module("hailo_platform.pyhailort.pyhailort")
     except ModuleNotFoundError as failure:
-        raise _not_loaded(
-            "is not installed for this Python",
-            "Install it (on a Pi: sudo apt install hailo-all, or hailo-h10-all) and use a venv made with "
-            "--system-site-packages.",
-        ) from failure
-    except Exception as failure:  # MissingPyHRTLib and a version clash of the native parts derive from nothing narrower
-        raise _not_loaded(
-            f"does not load ({type(failure).__name__}: {failure})",
-            "Install python and native library of the same version; do not mix 4.x and 5.x packages.",
-        ) from failure
+        raise _not_found(failure.name or _PACKAGE, locate) from failure
+    except Exception as failure:  # a version clash of the native parts derives from nothing narrower
+        raise _does_not_load(failure) from failure
     return Library(str(platform.__version__), platform, binding)
+
+
+def _not_found(name: str, locate: Locator) -> BackendError:
+    """Told apart by what was not found: the package, its native part, or something that it needs."""
+    if name == _PACKAGE:
+        return _not_loaded("is not installed for this Python", _INSTALL)
+    here = ".".join(map(str, sys.version_info[:2]))
+    if name.startswith(_PACKAGE + "."):
+        built_for = _native_pythons(locate())
+        parts = f"its native part is for Python {', '.join(built_for)}" if built_for else "it has no native part"
+        fault = f"is installed, and {parts}; this is Python {here}"
+        remedy = f"Make the venv with that Python and --system-site-packages, or install HailoRT for Python {here}."
+        return _not_loaded(fault, remedy if built_for else f"Install HailoRT for Python {here} again.")
+    fault = f"is installed, and the module {name} that it needs is not"
+    return _not_loaded(fault, f"Install it into this environment: {sys.executable} -m pip install {name}")
+
+
+def _does_not_load(failure: Exception) -> BackendError:
+    missing = _SHARED_OBJECT.search(str(failure))
+    if missing:
+        return _not_loaded(
+            f"does not load: its native part wants {missing.group(0)}, and that is not here",
+            "Install the package hailort (h10-hailort for a Hailo-10H) of the version of its Python package; do not "
+            "mix 4.x and 5.x.",
+        )
+    return _not_loaded(
+        f"does not load ({type(failure).__name__}: {failure})",
+        "Install python and native library of the same version; do not mix 4.x and 5.x packages.",
+    )
+
+
+def _native_pythons(folder: Path | None) -> list[str]:
+    """Pythons that a native part lies there for, such as "3.11"; CPython's tag stands in the name of its file."""
+    if folder is None:
+        return []
+    found = [_CPYTHON.search(file.name) for file in (folder / "pyhailort").glob("_pyhailort*.so")]
+    return sorted({f"{match.group(1)}.{match.group(2)}" for match in found if match})
 
 
 def _not_loaded(fault: str, remedy: str) -> BackendError:

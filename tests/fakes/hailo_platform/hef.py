@@ -152,6 +152,7 @@ class HEF:
                 hef_file.open_path(source, version) if isinstance(source, str) else hef_file.open_bytes(source, version)
             )
         except hef_file.Refused as refused:
+            self._world.say(refused.sentence)
             self._world.statuses.fail(refused.status)
         self._architecture = found.architecture
         document = json.loads(found.mapping)

@@ -22,6 +22,10 @@ _NUMBERS = {
     "SAGE_A0": 100, "SAGE_B0": 101, "PAPRIKA_B0": 102, "HAILO15H": 103, "GINGER": 104, "LAVENDER": 105, "PLUTO": 106,
 }  # fmt: skip
 _TARGETS = {"HAILO8": "HAILO8P", "HAILO10H": "HAILO15H"}
+_OUTDATED = (
+    "Hef has periph_calculation_in_hailort feature disabled - this HEF is outdated and no longer supported. "
+    "Please update HEF"
+)
 # device_internal.cpp, 4.20 to 5.0.
 _RUNS = {
     "HAILO8": {"HAILO8P", "HAILO8R", "HAILO8L"},
@@ -33,9 +37,10 @@ _RUNS = {
 class Refused(Exception):
     """The library does not load the file."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, sentence: str = "") -> None:
         super().__init__(status)
         self.status = status
+        self.sentence = sentence
 
 
 class Aborted(BaseException):
@@ -163,8 +168,8 @@ def _format(content: bytes, version: str) -> int:
     return form
 
 
-def _refused(status: int, version: str) -> Refused:
-    return Refused(status if as_numbers(version) >= (4, 21) else 26)
+def _refused(status: int, version: str, sentence: str = "") -> Refused:
+    return Refused(status if as_numbers(version) >= (4, 21) else 26, sentence)
 
 
 def _parse(proto: bytes, version: str) -> Opened:
@@ -173,7 +178,7 @@ def _parse(proto: bytes, version: str) -> Opened:
         header = _fields(found[1])
         number = int.from_bytes(header.get(1, b"\0"), "little")
         if b"outdated" in found.get(4, b""):
-            raise _refused(92, version)
+            raise _refused(92, version, _OUTDATED)
         return Opened(next(name for name, code in _NUMBERS.items() if code == number), found[3])
     except (LookupError, StopIteration) as failure:
         raise _refused(91, version) from failure

@@ -1,0 +1,150 @@
+"""The upper rooms of the doctor: library, numpy, device, firmware and HEF."""
+
+from pathlib import Path
+from typing import Any
+
+from edgeinfer.errors import BackendError, EdgeInferError
+from edgeinfer.findings import Finding, Verdict
+from edgeinfer.hailort.compatibility import ParsedHef, check_card, check_numpy, parse_hef
+from edgeinfer.hailort.driver import DriverFacts
+from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error
+from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef, check_line
+from edgeinfer.hailort.identity import Identity, read_identity
+from edgeinfer.hailort.last_words import LastWords
+from edgeinfer.hailort.library import Library
+from edgeinfer.model.card import ModelCard
+
+_LOOK_CLOSER = "Look at 'dmesg | grep hailo' and at the log of HailoRT (HAILORT_LOGGER_PATH)."
+_MOVED_IN = (5, 3)  # the driver of this version moved its class folder
+_SAME_VERSION = "Bring both to one version (on a Pi: sudo apt full-upgrade, then reboot)."
+
+
+def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what is looked at here
+    facts: DriverFacts,
+    library: Library | None,
+    trouble: BackendError | None,
+    *,
+    hef_path: Path | None,
+    card: ModelCard | None,
+    numpy_version: str,
+) -> list[Finding]:
+    """Look at the library and everything that can be asked through it.
+
+    Args:
+        facts: what the kernel says.
+        library: loaded; None where it does not load.
+        trouble: why it does not.
+        hef_path: the compiled network to check too.
+        card: of the model that it should be.
+        numpy_version: of the numpy whose arrays the library gets; empty where that is not to be looked at.
+    """
+    findings = [Finding("hailort library", Verdict.MISSING, trouble.fault, trouble.remedy)] if trouble else []
+    identities: list[Identity] = []
+    if library is not None:
+        findings += [_line(library, facts), *_numpy(library, numpy_version)]
+        found, identities = _devices(library, facts)
+        findings += found
+    if hef_path is not None:
+        findings.append(_hef(hef_path, library, identities, card))
+    return findings
+
+
+def _line(library: Library, facts: DriverFacts) -> Finding:
+    chips = {device.chip for device in facts.pci}
+    wrong = "Hailo-8" if library.is_remote else "Hailo-10H"
+    if wrong in chips:
+        line = "4.x" if library.is_remote else "5.x"
+        remedy = f"Install HailoRT {line}; the two lines cannot be mixed in one process."
+        return Finding("hailort library", Verdict.BROKEN, f"{library.version} does not drive a {wrong}", remedy)
+    if any(node.class_name == "hailo1x" for node in facts.nodes) and library.numbers < _MOVED_IN:
+        message = f"{library.version} looks in /sys/class/hailo_chardev, and the driver is of 5.3 or newer"
+        return Finding("hailort library", Verdict.BROKEN, message, _SAME_VERSION)
+    return Finding("hailort library", Verdict.OK, f"HailoRT {library.version}")
+
+
+def _numpy(library: Library, numpy_version: str) -> list[Finding]:
+    if not numpy_version:
+        return []
+    try:
+        check_numpy(library, numpy_version)
+    except EdgeInferError as failure:
+        return [Finding("numpy", Verdict.BROKEN, f"{numpy_version} {failure.fault}", failure.remedy)]
+    return [Finding("numpy", Verdict.OK, f"{numpy_version} fits HailoRT {library.version}")]
+
+
+def _devices(library: Library, facts: DriverFacts) -> tuple[list[Finding], list[Identity]]:
+    words = LastWords()
+    try:
+        with words.listening():
+            ids = library.scan()
+    except Exception as failure:  # noqa: BLE001  # HailoRT 4.x raises a bare Exception subclass here
+        return [_failed("hailo device", failure, Circumstances(Doing.OPENING), words)], []
+    if not ids:
+        remedy = "Fix the driver first." if facts.pci else "Fix the chip first."
+        return [Finding("hailo device", Verdict.MISSING, "HailoRT's scan finds none", remedy)], []
+    findings, identities = [], []
+    for device_id in ids:
+        found, identity = _device(library, device_id, len(ids))
+        findings += found
+        identities += [identity] if identity else []
+    return findings, identities
+
+
+def _device(library: Library, device_id: str, found: int) -> tuple[list[Finding], Identity | None]:
+    words = LastWords()
+    try:
+        with words.listening():
+            device: Any = library.platform.Device(device_id)
+    except Exception as failure:  # noqa: BLE001  # as above: the raw exception
+        return [_failed("hailo device", failure, Circumstances(Doing.OPENING, found, by_id=True), words)], None
+    try:
+        with words.listening():
+            identity = read_identity(device.control)
+    except Exception as failure:  # noqa: BLE001  # any failed control call is a finding
+        return [_failed("hailo device", failure, Circumstances(Doing.READING_SENSOR, found), words)], None
+    finally:
+        device.release()
+    message = f"{device_id} {identity.architecture} {identity.board_name}".rstrip()
+    return [Finding("hailo device", Verdict.OK, message), _firmware(identity, library)], identity
+
+
+def _firmware(identity: Identity, library: Library) -> Finding:
+    if identity.firmware_version.split(".")[:2] == library.version.split(".")[:2]:
+        return Finding("hailo firmware", Verdict.OK, identity.firmware_version)
+    message = f"{identity.firmware_version} and library {library.version} differ; all but identify fails with 16"
+    remedy = "Install the firmware of the library's version (/lib/firmware/hailo) and switch off and on."
+    return Finding("hailo firmware", Verdict.BROKEN, message, remedy)
+
+
+def _hef(path: Path, library: Library | None, identities: list[Identity], card: ModelCard | None) -> Finding:
+    words = LastWords()
+    try:
+        hef = check_hef(path)
+        for identity in identities:
+            check_architecture(hef, identity.architecture)
+        if library is None:
+            message = f"{path} {hef.described()}; its edges are seen with the library alone"
+            return Finding("hef", Verdict.NOTE, message)
+        check_line(hef, library.numbers)
+        with words.listening():
+            parsed = parse_hef(library, hef)
+        if card is not None:
+            check_card(parsed, hef, card)
+    except EdgeInferError as failure:
+        message = ". ".join(filter(None, [f"{failure.thing} {failure.fault}", words.quoted]))
+        return Finding("hef", Verdict.BROKEN, message, failure.remedy)
+    return Finding("hef", Verdict.OK, _edges(hef, parsed, card))
+
+
+def _edges(hef: HefFile, parsed: ParsedHef, card: ModelCard | None) -> str:
+    edges = ", ".join(f"{edge.name} {edge.shape}" for edge in (*parsed.inputs, *parsed.outputs))
+    fps = f"; at most {parsed.bottleneck_fps:.0f} windows/s" if parsed.bottleneck_fps is not None else ""
+    fits = f"; it is the network of {card.name} {card.version}" if card is not None else ""
+    return f"{hef.path} {hef.described()}: {edges}{fps}{fits}"
+
+
+def _failed(subject: str, failure: Exception, circumstances: Circumstances, words: LastWords) -> Finding:
+    reported = as_backend_error(failure, circumstances)
+    # Who reads this has run the doctor already.
+    remedy = _LOOK_CLOSER if "edgeinfer doctor" in reported.remedy else reported.remedy
+    return Finding(subject, Verdict.BROKEN, ". ".join(filter(None, [reported.fault, words.quoted])), remedy)
