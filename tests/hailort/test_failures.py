@@ -158,7 +158,7 @@ def test_special_remedies_name_the_descriptor_page_and_the_right_line() -> None:
     ("failure", "words"),
     [
         (ModuleNotFoundError("No module named 'hailo_platform'"), "system-site-packages"),
-        (ImportError("libhailort.so.4.23.0: cannot open shared object file"), "same version"),
+        (ImportError("libhailort.so.4.23.0: cannot open shared object file"), "version of its Python package"),
         (RuntimeError("MissingPyHRTLib"), "same version"),
     ],
 )
