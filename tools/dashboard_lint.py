@@ -16,9 +16,16 @@ from tools.promql_unit import unit_of
 PANEL_TYPES = ("row", "stat", "timeseries", "bargauge", "gauge", "table", "state-timeline", "text")
 # Ids of Grafana 13.2.3's units that we use (valueFormats/categories in @grafana/data).
 UNITS = (
-    "none", "short", "s", "percent", "percentunit", "bytes", "celsius", "watt", "mamp", "hertz", "reqps", "cps", "cpm",
-    "dateTimeFromNow",
+    "none", "locale", "s", "dthms", "percent", "percentunit", "bytes", "celsius", "watt", "mamp", "hertz", "reqps",
+    "suffix:fps", "suffix:/s", "dateTimeFromNow",
 )  # fmt: skip
+# They choose a larger or smaller unit for a value; a fixed number of decimals would then hide digits that matter:
+# with none, 1,629 requests read "2K" and every age from 60 to 89 s "1 min".
+_SCALING_UNITS = ("s", "bytes", "watt", "mamp", "hertz", "reqps")
+# Units for the same quantity: of a plain number, and of seconds.
+_ALIKE = ({"none", "locale"}, {"s", "dthms"})
+_MOST_DIGITS = 6
+_ORDERED = ("sort", "sort_desc", "topk", "bottomk")
 _COLUMNS = 24
 _UID_LENGTHS = range(8, 41)
 _LEAST_PANELS = 8
@@ -151,6 +158,7 @@ def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str
     unit = panel["fieldConfig"]["defaults"].get("unit")
     if unit not in UNITS:
         yield f"unit {unit!r}: not one of Grafana's that we use"
+    yield from _digits(panel)
     if panel.get("datasource") != _DATASOURCE:
         yield "datasource: must be the variable"
     if not panel.get("targets"):
@@ -168,6 +176,31 @@ def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str
         yield from _target(panel, target, known)
     if panel["type"] != "table" and not any(faults(target["expr"], known) for target in panel.get("targets", [])):
         yield from _overrides(panel, known)
+
+
+def _digits(panel: Mapping[str, Any]) -> Iterator[str]:
+    config = panel["fieldConfig"]
+    parts = [
+        config["defaults"],
+        *({one["id"]: one["value"]} for each in config["overrides"] for one in each["properties"]),
+    ]
+    unit = config["defaults"].get("unit")
+    for part in parts:
+        if "decimals" in part and part.get("unit", unit) in _SCALING_UNITS:
+            yield f"decimals: {part.get('unit', unit)!r} scales, so that fixed decimals would round digits away"
+        if part.get("unit") == "locale" and config["defaults"].get("decimals") != 0:
+            yield "decimals: a count is whole; an average of counts is 'none' with decimals"
+        for step in part.get("thresholds", {}).get("steps", []):
+            if step["value"] is not None and step["value"] != float(f"{step['value']:.{_MOST_DIGITS}g}"):
+                yield f"thresholds: {step['value']!r} has more digits than a value on its way to the page; round it"
+
+
+def _order(panel: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
+    """Prometheus answers an instant query in no order: bars would change places at each refresh."""
+    tree = promql_parser.parse(substituted(target["expr"]))
+    name = tree.func.name if isinstance(tree, promql_parser.Call) else str(getattr(tree, "op", ""))
+    if panel["type"] == "bargauge" and target.get("instant") and _labels_left(tree) and name not in _ORDERED:
+        yield f"query {target['refId']}: several bars in no order; use sort or sort_desc"
 
 
 def _threshold_line(panel: Mapping[str, Any]) -> Iterator[str]:
@@ -192,6 +225,7 @@ def _target(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[
             yield f"query {target['refId']}: rate over [{window}] in place of [$__rate_interval]"
     yield from _scope(target, known)
     yield from _unit(panel, target, known)
+    yield from _order(panel, target)
     if panel["type"] != "table":
         yield from _legend(target)
 
@@ -199,7 +233,7 @@ def _target(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[
 def _unit(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
     shown, is_of = panel["fieldConfig"]["defaults"]["unit"], unit_of(target["expr"], known)
     wanted = CATALOG_UNITS.get(is_of, shown)
-    if shown != wanted and {shown, wanted} != {"none", "short"}:
+    if shown != wanted and {shown, wanted} not in _ALIKE:
         yield f"query {target['refId']}: it gives {is_of}, which Grafana calls {wanted!r}; the panel says {shown!r}"
 
 

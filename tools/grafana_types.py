@@ -16,6 +16,9 @@ _ORIGIN = "derived by tools/grafana_types.py from the types of @grafana/schema 1
 # Told apart by panel type; Grafana's generic types would collapse them to empty objects.
 _OPEN = ("options", "custom")
 _FIELD_TYPES = {"timeseries": "timeseriesField", "state-timeline": "stateTimelineField", "table": "tableField"}
+# "custom.width" names an option, "custom.hideFrom.viz" a part of one.
+_CUSTOM_OPTION = 2
+_NOTHING = {"type": "object", "additionalProperties": False}
 _OPTION_NAMES = {"state-timeline": "stateTimeline"}
 # The query of a target is a type of the Prometheus plugin, which the package does not carry.
 _TARGET = {
@@ -82,9 +85,35 @@ def faults(document: dict[str, Any]) -> list[str]:
             found += _against(schema(), _relaxed(parts[field]), custom, f"{where} custom")
         elif custom:
             found.append(f"{where}: a {panel['type']} has no custom field options")
+        found += [
+            f"{where} {fault}" for fault in _override_faults(panel, _relaxed(parts[field]) if field else _NOTHING)
+        ]
         for target in panel.get("targets", []):
             found += [f"{where} targets: {error.message}" for error in Draft7Validator(_TARGET).iter_errors(target)]
     return found
+
+
+def _override_faults(panel: dict[str, Any], custom: dict[str, Any]) -> list[str]:
+    """Properties of overrides: their ids are names of field options, with dots where an option has parts."""
+    found = []
+    config = schema()["definitions"]["FieldConfig"]
+    options = config | {"properties": config["properties"] | {"custom": custom}}
+    for override in panel.get("fieldConfig", {}).get("overrides", []):
+        for one in override["properties"]:
+            value: Any = one["value"]
+            names = one["id"].split(".")
+            for name in reversed(names):
+                value = {name: value}
+            # An id that names a part gives only that part.
+            definitions = _without_required(schema()) if len(names) > _CUSTOM_OPTION else schema()
+            found += _against(definitions, options, value, f"override {one['id']}")
+    return found
+
+
+def _without_required(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_required(value) for key, value in node.items() if key != "required"}
+    return [_without_required(value) for value in node] if isinstance(node, list) else node
 
 
 def _against(definitions: dict[str, Any], part: dict[str, Any], value: Any, where: str) -> list[str]:

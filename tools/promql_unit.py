@@ -11,7 +11,16 @@ from tools.promql_lint import Known, substituted
 from tools.promql_tree import children
 
 # These give values of the same kind as they read.
-_KEEPING = ("max_over_time", "min_over_time", "avg_over_time", "last_over_time", "clamp_min", "sort_desc", "scalar")
+_KEEPING = (
+    "max_over_time",
+    "min_over_time",
+    "avg_over_time",
+    "last_over_time",
+    "clamp_min",
+    "sort",
+    "sort_desc",
+    "scalar",
+)
 _AGGREGATIONS = ("sum", "max", "min", "avg", "topk")
 _RATES = ("rate", "increase")
 _FILTERS = (">=", ">", "<=", "<", "==", "!=", "and", "unless")

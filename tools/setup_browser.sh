@@ -20,7 +20,7 @@ if ! command -v npm >/dev/null; then
   echo "Installing npm (once)"
   apt-get install -y -qq --no-install-recommends npm >/dev/null
 fi
-for manifest in tests/browser/package.json tools/grafana_schema/package.json; do
+for manifest in tests/browser/package.json tools/grafana_schema/package.json tools/grafana_data/package.json; do
   folder=$(dirname "$manifest")
   if [ -f "$manifest" ] && [ ! -d "$folder/node_modules" ]; then
     echo "Installing the test tools of $folder (once)"

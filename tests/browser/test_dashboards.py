@@ -40,7 +40,7 @@ def expression(target: dict[str, Any], step: float, seconds: float) -> str:
 def same(drawn: float | None, told: str) -> bool:
     if drawn is None:
         return math.isnan(float(told))
-    return math.isclose(drawn, float(told), rel_tol=6e-6, abs_tol=1e-12) or float(told) == drawn
+    return math.isclose(drawn, float(told), rel_tol=1.1e-5, abs_tol=1e-12) or float(told) == drawn
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +146,7 @@ def test_numbers_read_as_in_the_terminal(stack: Stack, open_window: OpenWindow) 
         cases,
     )
     wrong = [
-        (case, text)
-        for case, text in zip(cases, written, strict=True)
-        if text.replace("\u202f", " ") != case["text"] and case["unit"] != "furlongs"
+        (case, text) for case, text in zip(cases, written, strict=True) if text.replace("\u202f", " ") != case["text"]
     ]
     assert wrong == []
 

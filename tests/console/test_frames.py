@@ -1,9 +1,11 @@
 """Prometheus' answers on one grid of time."""
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,9 +43,14 @@ def test_not_a_number_is_a_gap_and_infinity_survives_json() -> None:
     assert orjson.loads(orjson.dumps(frame.as_document()))["columns"] == [[None, "Infinity", "-Infinity"]]
 
 
-def test_series_come_in_an_order_that_stays_with_edges_by_size() -> None:
+def test_series_of_a_range_keep_the_order_of_the_answer_by_which_grafana_colors_them() -> None:
     found = [series([(0, "1")], le=edge) for edge in ("+Inf", "10", "0.5", "2")]
-    assert range_frame(target("{{le}}"), found, TimeRange(0, 0), 5).names == ["0.5", "2", "10", "+Inf"]
+    assert range_frame(target("{{le}}"), found, TimeRange(0, 0), 5).names == ["+Inf", "10", "0.5", "2"]
+
+
+def test_values_of_one_moment_come_in_an_order_that_stays_with_edges_by_size() -> None:
+    found = [{"metric": {"le": edge}, "value": [0, "1"]} for edge in ("+Inf", "10", "0.5", "2")]
+    assert instant_frame(target("{{le}}"), found, 0).names == ["0.5", "2", "10", "+Inf"]
 
 
 def test_an_expression_that_sorts_keeps_its_order() -> None:
@@ -72,7 +79,26 @@ def test_a_value_on_the_wire_is_the_value_to_six_digits(values: list[float | Non
         assert (value is None) == (wire is None)
         assert (value == 0) == (wire == 0)
         if value:
-            assert math.isclose(float(wire or 0), value, rel_tol=5.1e-6)
+            assert math.isclose(float(wire or 0), value, rel_tol=1.01e-5)
+
+
+@pytest.mark.parametrize("length", [1, 20])
+def test_rounding_a_value_of_the_wire_once_more_goes_as_rounding_the_value_itself(length: int) -> None:
+    for value, shown in ((21.2499999, "21.2"), (21.2500001, "21.3"), (0.97499999, "0.97"), (-21.2500001, "-21.3")):
+        wire = from_wire(to_wire(np.array([[value]]).repeat(length, 1))[0])[-1]
+        places = len(shown.split(".")[1])
+        assert f"{Decimal(str(wire)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)}" == shown
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.1, 0.95, 0.975, 94, 104])
+def test_a_value_just_below_a_threshold_stays_below_on_the_wire(threshold: float) -> None:
+    below, above = threshold * (1 - 1e-12), threshold * (1 + 1e-12)
+    for length in (1, 20):
+        low, edge, high = (
+            float(from_wire(to_wire(np.array([[value]]).repeat(length, 1))[0])[-1] or 0)
+            for value in (below, threshold, above)
+        )
+        assert low < edge == threshold <= high
 
 
 def test_a_time_keeps_its_milliseconds_and_a_rate_its_six_digits() -> None:
@@ -84,7 +110,7 @@ def test_a_time_keeps_its_milliseconds_and_a_rate_its_six_digits() -> None:
 
 def test_a_small_value_beside_a_large_one_keeps_its_digits() -> None:
     row = [4096.5, 0.0012345678, 0.0, *[4096.5] * 9]
-    assert from_wire(to_wire(np.array([row]))[0])[:3] == [4096.5, 0.00123457, 0]
+    assert from_wire(to_wire(np.array([row]))[0])[:3] == [4096.5, 0.00123456, 0]
 
 
 def test_infinity_among_many_values_survives_json() -> None:

@@ -28,7 +28,8 @@ BOUNDS = {
     "watt": (0.0, 30.0),
     "bytes": (0.0, 1e13),
     "reqps": (0.0, 1e5),
-    "cps": (0.0, 1e6),
+    "suffix:/s": (0.0, 1e6),
+    "dthms": (0.0, 3600.0),
 }
 _NAMES = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 

@@ -30,6 +30,16 @@ def _latency(document: Document) -> Document:
     return found
 
 
+def _bars(document: Document) -> Document:
+    found: Document = next(panel for panel in document["panels"] if panel.get("title") == "Motifs seen")
+    return found
+
+
+def _override(panel: Document, name: str, value: Any) -> None:
+    change = {"matcher": {"id": "byName", "options": "x"}, "properties": [{"id": name, "value": value}]}
+    panel["fieldConfig"]["overrides"].append(change)
+
+
 def _annotate(document: Document, expression: str) -> None:
     annotation = document["annotations"]["list"][0]
     annotation["expr"] = annotation["target"]["expr"] = expression
@@ -99,6 +109,11 @@ TYPE_DEFECTS: dict[str, Callable[[Document], object]] = {
     "an unknown key of a variable": lambda d: d["templating"]["list"][0].update(auto=True),
     "an unknown key of an annotation": lambda d: d["annotations"]["list"][0].update(colour="red"),
     "custom options on a stat": lambda d: _stat(d)["fieldConfig"]["defaults"].update(custom={"drawStyle": "line"}),
+    "an override of an unknown option": lambda d: _override(_graph(d), "custom.hidden", value=True),
+    "an override of a misspelt option": lambda d: _override(_stat(d), "colour", {"mode": "fixed"}),
+    "an override with a wrong value": lambda d: _override(_graph(d), "custom.lineWidth", "thick"),
+    "an override of an unknown part": lambda d: _override(_graph(d), "custom.hideFrom.vizz", value=True),
+    "an override of a custom option on a stat": lambda d: _override(_stat(d), "custom.lineWidth", 1),
     "a wrong sort of schema version": lambda d: d.update(schemaVersion="42"),
 }
 LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
@@ -165,6 +180,26 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
     "an annotation of an unknown label": (
         lambda d: _annotate(d, 'ALERTS{alertstat="firing"}'),
         "annotation Alerts: ALERTS: it has no label alertstat",
+    ),
+    "decimals of a unit that scales": (
+        lambda d: _latency(d)["fieldConfig"]["defaults"].update(decimals=0),
+        "fixed decimals would round digits away",
+    ),
+    "decimals of an overriding unit that scales": (
+        lambda d: _override(_latency(d), "decimals", 1),
+        "fixed decimals would round digits away",
+    ),
+    "a count with fractions": (
+        lambda d: _bars(d)["fieldConfig"]["defaults"].pop("decimals"),
+        "a count is whole",
+    ),
+    "a threshold with more digits than a value has": (
+        lambda d: _latency(d)["fieldConfig"]["defaults"]["thresholds"]["steps"][1].update(value=5.999999999999999),
+        "has more digits",
+    ),
+    "bars in no order": (
+        lambda d: _bars(d)["targets"][0].update(expr=_bars(d)["targets"][0]["expr"].replace("sort_desc", "")),
+        "several bars in no order",
     ),
     "no legend": (lambda d: _graph(d)["targets"][0].update(legendFormat=""), "a legend is missing"),
 }

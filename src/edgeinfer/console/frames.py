@@ -66,7 +66,8 @@ class Frame:
 def range_frame(target: Target, series: Sequence[dict[str, Any]], time: TimeRange, step: float) -> Frame:
     """Series of a range query, each on the same grid of points."""
     count = round(time.seconds / step) + 1
-    kept = _sorted(series)[:_MOST_SERIES]
+    # In the order of the answer, which Prometheus sorts by label: it decides on the colors, in Grafana too.
+    kept = series[:_MOST_SERIES]
     values = np.full((len(kept), count), np.nan)
     for row, one in zip(values, kept, strict=True):
         _place(one["values"], row, time.start, step)
@@ -129,7 +130,7 @@ def to_wire(values: Values) -> list[Column]:
     factors = np.power(10.0, decimals)
     fits = (is_whole | is_even) & (largest < _MOST_WHOLE / factors)
     return [
-        {"decimals": int(places), "changes": _changes(np.rint(row * factor))} if fit else _plain(row)
+        {"decimals": int(places), "changes": _changes(_units(row, factor))} if fit else _plain(row)
         for row, places, factor, fit in zip(values, decimals, factors, fits, strict=True)
     ]
 
@@ -139,6 +140,21 @@ def _changes(whole: Values) -> list[int | None]:
     column = np.full(len(whole), None, object)
     column[known] = np.diff(whole[known], prepend=0.0).astype(np.int64)
     return list(column.tolist())
+
+
+def _units(values: Values, factor: Values | float) -> Values:
+    """Whole numbers of the last decimal that is kept, such that rounding them once more goes as for the value itself.
+
+    21.2499999 rounded to six digits and then to three would be 21.3; and a value just below a threshold would become
+    it. So a value that is cut off never ends in 0 or 5, the two digits at which the next rounding turns.
+    """
+    nearest = np.rint(values * factor)
+    is_exact = nearest / factor == values
+    size = np.floor(np.abs(values) * factor)
+    size = np.where(size / factor > np.abs(values), size - 1, size)
+    is_turning = np.isin(size % 10, (0, 5))
+    cut = np.copysign(np.where(is_turning, size + 1, size), values)
+    return np.where(is_exact | np.isnan(values), nearest, cut)
 
 
 def _plain(values: Values) -> list[Value]:
@@ -153,7 +169,7 @@ def _shortened(values: Values) -> Values:
     with np.errstate(all="ignore"):
         factor = np.power(10.0, _decimals(np.abs(values)))
         # A whole number over a power of ten is the shortest decimal; too small or large ones stay as they are.
-        shortened = np.rint(values * factor) / factor
+        shortened = _units(values, factor) / factor
     return np.where(np.isfinite(shortened) & (np.abs(values) > _TINY), shortened, values)
 
 

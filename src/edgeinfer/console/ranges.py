@@ -15,7 +15,8 @@ _LONGEST_SECONDS = 5 * _UNIT_SECONDS["y"]
 
 # Prometheus refuses more points than this in one series.
 _MOST_POINTS = 11_000
-# (intervals up to this many milliseconds, become this many): the table of Grafana's gtime.RoundInterval.
+# (intervals below this many milliseconds, become this many): the table of Grafana's rangeUtil.roundInterval. Its server
+# has another, which takes the bound itself in; but it never asks in shorter steps than the page told it.
 _ROUNDING = (
     (10, 1),
     (15, 10),
@@ -116,7 +117,7 @@ def format_duration(seconds: float) -> str:
 def round_interval(seconds: float) -> float:
     """The nearest interval that people use."""
     milliseconds = seconds * 1000
-    chosen = next((becomes for most, becomes in _ROUNDING if milliseconds <= most), _LONGEST_STEP)
+    chosen = next((becomes for bound, becomes in _ROUNDING if milliseconds < bound), _LONGEST_STEP)
     return chosen / 1000
 
 

@@ -1,6 +1,6 @@
 // What a dashboard says of a series: unit, thresholds, mappings, color, with its overrides applied.
 
-import { format, formatParts, knowsUnit } from "./units.js";
+import { formatParts, knowsUnit } from "./units.js";
 import { namedColor, paletteColor } from "./theme.js";
 
 const DEFAULT_STEPS = [{ value: null, color: "green" }, { value: 80, color: "red" }];
@@ -37,25 +37,27 @@ export function regex(text) {
 }
 
 function apply(config, property) {
-  if (property.id.startsWith("custom.")) config.custom[property.id.slice(7)] = property.value;
-  else config[property.id] = property.value;
+  if (!property.id.startsWith("custom.")) return (config[property.id] = property.value);
+  // "custom.hideFrom.viz" is a part of an option.
+  const [first, ...rest] = property.id.slice(7).split(".");
+  config.custom[first] = rest.reduceRight((value, name) => ({ [name]: value }), property.value);
 }
 
 // The text of a value: a mapping's, or the number with its unit; and the mapping's color.
 export function display(value, config) {
   const mapped = mapping(value, config.mappings);
-  if (mapped?.text) return { text: mapped.text, suffix: "", color: mapped.color ? namedColor(mapped.color) : "", mapped: true };
   const color = mapped?.color ? namedColor(mapped.color) : "";
-  if (value === null || value === undefined) return { text: config.noValue || "–", suffix: "", color, absent: true };
-  if (typeof value === "string") return { text: value, suffix: "", color };
+  const bare = (text, more) => ({ text, gap: "", suffix: "", color, ...more });
+  if (mapped?.text !== undefined && mapped.text !== null) return bare(mapped.text, { mapped: true });
+  // Not-a-number is what a query gives on purpose where there is nothing now.
+  if (value === null || value === undefined || value === "" || Number.isNaN(value)) return bare(config.noValue || "–", { absent: true });
+  if (typeof value === "string") return bare(value);
   return { ...formatParts(value, config.unit, config.decimals ?? null), color };
 }
 
 export function displayText(value, config) {
-  const mapped = mapping(value, config.mappings);
-  if (mapped?.text) return mapped.text;
-  if (value === null || value === undefined) return config.noValue || "–";
-  return typeof value === "string" ? value : format(value, config.unit, config.decimals ?? null);
+  const { text, gap, suffix } = display(value, config);
+  return text + gap + suffix;
 }
 
 function mapping(value, mappings) {
@@ -117,7 +119,7 @@ export function fieldNotices(panel, knownCustom) {
     else if (id === "color" && value?.mode && !KNOWN_COLOR_MODES.includes(value.mode)) found.push(`color mode ${value.mode}`);
     else if (id === "mappings") (value || []).forEach((one) => one.type in MAPPINGS || found.push(`value mapping ${one.type}`));
     else if (id === "links" && value?.length) found.push("data links");
-    else if (id.startsWith("custom.") ? !knownCustom.includes(id.slice(7)) : !KNOWN_PROPERTIES.includes(id)) found.push(`option ${id}`);
+    else if (id.startsWith("custom.") ? !knownCustom.includes(id.slice(7).split(".")[0]) : !KNOWN_PROPERTIES.includes(id)) found.push(`option ${id}`);
   };
   const defaults = panel.fieldConfig?.defaults || {};
   for (const [id, value] of Object.entries(defaults)) property(id, value);

@@ -33,15 +33,13 @@ const present = (values) => values.filter((value) => value !== null && !Number.i
 const sum = (values) => values.reduce((all, value) => all + value, 0);
 
 const REDUCERS = {
-  lastNotNull: (values) => {
-    for (let place = values.length - 1; place >= 0; place -= 1) if (values[place] !== null) return values[place];
-    return null;
-  },
+  lastNotNull: (values) => present(values).at(-1) ?? null,
   last: (values) => values[values.length - 1] ?? null,
   firstNotNull: (values) => present(values)[0] ?? null,
   first: (values) => values[0] ?? null,
-  min: (values) => present(values).reduce((low, value) => (low === null || value < low ? value : low), null),
-  max: (values) => present(values).reduce((high, value) => (high === null || value > high ? value : high), null),
+  // An infinity that is no bound of the others is not counted, as in Grafana.
+  min: (values) => present(values).reduce((low, value) => (value < (low ?? Infinity) ? value : low), null),
+  max: (values) => present(values).reduce((high, value) => (value > (high ?? -Infinity) ? value : high), null),
   mean: (values) => (present(values).length ? sum(present(values)) / present(values).length : null),
   sum: (values) => (present(values).length ? sum(present(values)) : null),
   count: (values) => values.length,

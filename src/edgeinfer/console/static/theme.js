@@ -19,12 +19,16 @@ const SHADES = {
   purple: ["#DEB6F2", "#CA95E5", "#B877D9", "#A352CC", "#8F3BB8", "#7C2EA3"],
 };
 const SHADE_PLACE = { "super-light": 0, light: 1, "": 2, "semi-dark": 3, dark: 4 };
-const OTHERS = { white: "#FFFFFF", black: "#000000", gray: "#8E8E8E", grey: "#8E8E8E" };
 
+// The order in which series without a color of their own get theirs; Grafana 13.2.3's.
 const PALETTE = [
-  "green", "semi-dark-yellow", "light-blue", "semi-dark-orange", "red", "blue", "purple", "#705DA0",
-  "dark-green", "yellow", "#447EBC", "#C15C17", "#890F02", "#0A437C", "#6D1F62", "#584477",
-  "#B7DBAB", "#F4D598", "#70DBED", "#F9BA8F", "#F29191", "#82B5D8", "#E5A8E2", "#AEA2E0",
+  "green", "semi-dark-yellow", "blue", "orange", "red", "purple",
+  "dark-green", "dark-yellow", "dark-blue", "dark-orange", "dark-red", "dark-purple",
+  ...["green", "yellow", "blue", "orange", "red", "purple"].map((hue) => `super-light-${hue}`),
+  "#447EBC", "#C15C17", "#890F02", "#0A437C", "#6D1F62", "#584477", "#B7DBAB", "#F4D598", "#70DBED", "#F9BA8F", "#F29191", "#82B5D8",
+  "#E5A8E2", "#AEA2E0", "#629E51", "#E5AC0E", "#64B0C8", "#E0752D", "#BF1B00", "#0A50A1", "#962D82", "#614D93", "#9AC48A", "#F2C96D",
+  "#65C5DB", "#F9934E", "#EA6460", "#5195CE", "#D683CE", "#806EB7", "#3F6833", "#967302", "#2F575E", "#99440A", "#58140C", "#052B51",
+  "#511749", "#3F2B5B", "#E0F9D7", "#FCEACA", "#CFFAFF", "#F9E2D2", "#FCE2DE", "#BADFF4", "#F9D9F9", "#DEDAF7",
 ];
 
 export function paletteColor(index) {
@@ -38,7 +42,7 @@ export function namedColor(name) {
   if (name.startsWith("#")) return name;
   const parsed = /^(super-light-|light-|semi-dark-|dark-)?(red|orange|yellow|green|blue|purple)$/.exec(name);
   if (parsed) return SHADES[parsed[2]][SHADE_PLACE[(parsed[1] || "").replace(/-$/, "")] + (isDark() ? 0 : 1)];
-  return OTHERS[name] || (CSS.supports("color", name) ? name : "#8E8E8E");
+  return CSS.supports("color", name) ? name : "#808080";
 }
 
 export function css(variable) {

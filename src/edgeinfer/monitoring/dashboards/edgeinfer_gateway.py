@@ -8,12 +8,13 @@ from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, graph, stat, table, timeline
 from edgeinfer.monitoring.dashboards.sources import FIRING, LIVE, finite, health_state, or_zero
 from edgeinfer.monitoring.dashboards.style import (
+    AGE,
     ALL_UP,
+    COUNT,
     GREEN,
     LATENCY_LINE,
     NONE_IS_GOOD,
     ORANGE,
-    PER_MINUTE,
     PER_SECOND,
     RED,
     REQUESTS_PER_SECOND,
@@ -61,7 +62,7 @@ def _now() -> list[Panel]:
             "P95 of phone requests",
             "Nineteen of twenty API requests were answered faster than this.",
             [Query(finite(LIVE.quantile(0.95, gateway.HTTP_DURATION, where=_PHONES)), "p95")],
-            Look(unit="s", decimals=1, steps=LATENCY_LINE, no_value="no requests"),
+            Look(unit="s", steps=LATENCY_LINE, no_value="no requests"),
             drill=_SIDECAR,
         ),
         stat(
@@ -81,13 +82,13 @@ def _now() -> list[Panel]:
             "Requests per minute",
             "API requests of phones.",
             [Query(f"60 * {LIVE.rate(gateway.HTTP_REQUESTS, where=_PHONES)}", "requests")],
-            Look(unit=PER_MINUTE, decimals=0),
+            Look(unit=COUNT, decimals=0),
         ),
         stat(
             "Sessions",
             "Sessions that are open now.",
             [Query(LIVE.gauge(gateway.SESSIONS_ACTIVE, how="sum"), "sessions")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
         ),
         stat(
             "Gateway",
@@ -172,7 +173,7 @@ def _sessions() -> list[Panel]:
             "Open sessions",
             "Sessions that were started and have not ended.",
             [Query(LIVE.gauge(gateway.SESSIONS_ACTIVE, by=("instance",)), "{{instance}}")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
         graph(
@@ -193,7 +194,7 @@ def _sessions() -> list[Panel]:
             "Samples held",
             "IMU samples in memory; a session keeps its newest 2000.",
             [Query(LIVE.gauge(gateway.SAMPLES_STORED, by=("instance",)), "{{instance}}")],
-            Look(unit="short"),
+            Look(unit=COUNT, decimals=0),
             size=(4, 7),
         ),
     ]
@@ -251,7 +252,7 @@ def _upstream() -> list[Panel]:
             "Circuit breaker movements",
             "Times that a sidecar's circuit breaker entered a state.",
             [Query(LIVE.increase(gateway.CIRCUIT_TRANSITIONS, by=("backend", "state")), "{{backend}} {{state}}")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
             bars=True,
         ),
@@ -272,8 +273,8 @@ def _health() -> list[Panel]:
         bars(
             "Since the last check",
             "A check runs every 30 seconds; one that is much older has stopped.",
-            [Query(age, "{{check}} {{instance}}", instant=True)],
-            Look(unit="s", decimals=0, minimum=0, maximum=120, steps=((None, GREEN), (60, YELLOW), (120, RED))),
+            [Query(f"sort_desc({age})", "{{check}} {{instance}}", instant=True)],
+            Look(unit=AGE, minimum=0, maximum=120, steps=((None, GREEN), (60, YELLOW), (120, RED))),
             size=(8, 7),
         ),
     ]
@@ -292,14 +293,14 @@ def _processes() -> list[Panel]:
             "CPU of our processes",
             "Seconds of CPU time per second: 1 is one core.",
             [Query(LIVE.rate(engine.PROCESS_CPU, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit="short", decimals=2),
+            Look(unit="none", decimals=2),
             size=(8, 7),
         ),
         graph(
             "Open files",
             "File descriptors, connections among them.",
             [Query(LIVE.gauge(engine.OPEN_FILES, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
     ]
@@ -318,7 +319,7 @@ def _monitoring() -> list[Panel]:
             "Series exported",
             "Samples in one scrape of each process; a line that keeps rising is a label gone wild.",
             [Query(LIVE.gauge(engine.SCRAPE_SAMPLES, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
         table(

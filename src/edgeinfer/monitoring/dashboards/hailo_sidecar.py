@@ -1,6 +1,9 @@
 """The Hailo Sidecar Monitoring Dashboard: fast, right, healthy, real? Then where the time and the errors go."""
 
+from itertools import pairwise
+
 from edgeinfer.catalog import device, gateway, labels, sidecar, system
+from edgeinfer.catalog.metric import Metric
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.board import Board
 from edgeinfer.monitoring.dashboards.layout import Row
@@ -9,6 +12,7 @@ from edgeinfer.monitoring.dashboards.sources import (
     FIRING,
     LIVE,
     PERCENTILES,
+    WHOLE,
     finite,
     health_state,
     quantile,
@@ -18,6 +22,7 @@ from edgeinfer.monitoring.dashboards.style import (
     ALL_UP,
     BACKEND_COLORS,
     BLUE,
+    COUNT,
     ERROR_COLORS,
     GREEN,
     GREY,
@@ -25,7 +30,6 @@ from edgeinfer.monitoring.dashboards.style import (
     LATENCY_LINE,
     NONE_IS_GOOD,
     ORANGE,
-    PER_MINUTE,
     PER_SECOND,
     PERCENTILE_COLORS,
     PURPLE,
@@ -85,7 +89,7 @@ def _now() -> list[Panel]:
             "P95 latency",
             "Nineteen of twenty inference requests were faster than this over the last minute. The promise is 100 ms.",
             [Query(quantile(0.95), "p95")],
-            Look(unit="s", decimals=1, steps=LATENCY, no_value="no requests"),
+            Look(unit="s", steps=LATENCY, no_value="no requests"),
             drill=_SLO,
         ),
         stat(
@@ -99,14 +103,14 @@ def _now() -> list[Panel]:
             "Requests per minute",
             "Inference requests that the gateway made to sidecars.",
             [Query(f"60 * {LIVE.rate(gateway.INFERENCE_REQUESTS)}", "requests")],
-            Look(unit=PER_MINUTE, decimals=0),
+            Look(unit=COUNT, decimals=0),
             drill=_GATEWAY,
         ),
         stat(
             "Samples per minute",
             "IMU samples in the windows that sidecars answered; a window has 100.",
             [Query(f"60 * {samples}", "samples")],
-            Look(unit=PER_MINUTE, decimals=0),
+            Look(unit=COUNT, decimals=0),
             drill=_GATEWAY,
         ),
         stat(
@@ -290,7 +294,7 @@ def _inside_errors() -> list[Panel]:
             "Recoveries",
             "Times that the backend was closed and opened again after a failure.",
             [Query(LIVE.increase(sidecar.BACKEND_RECOVERIES, by=("instance",)), "{{instance}}")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 8),
             bars=True,
         ),
@@ -332,7 +336,7 @@ def _backends() -> list[Panel]:
             "Calls under way",
             "Calls that each sidecar has not answered yet.",
             [Query(LIVE.gauge(gateway.BACKEND_IN_FLIGHT, by=("backend",)), "{{backend}}")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
         timeline(
@@ -394,7 +398,10 @@ def _output() -> list[Panel]:
         stat(
             "Output dimensions",
             "Length of each output in the newest answer. The model of this project gives 64 and 12.",
-            [Query(LIVE.gauge(gateway.OUTPUT_DIMENSIONS, by=("output",)), "{{output}}", instant=True)],
+            [
+                Query(LIVE.gauge(gateway.OUTPUT_DIMENSIONS, where={"output": one}), one, instant=True)
+                for one in labels.OUTPUTS
+            ],
             Look(unit="none", decimals=0, no_value="no answer yet"),
             size=(6, 8),
             shows="value_and_name",
@@ -419,7 +426,7 @@ def _output() -> list[Panel]:
             "Motifs seen",
             "Windows of the shown time range by their most likely motif.",
             [Query(f"sort_desc({share})", "{{motif}} {{name}}", instant=True)],
-            Look(unit="short", decimals=0, minimum=0, no_value="no answers"),
+            Look(unit=COUNT, decimals=0, minimum=0, no_value="no answers"),
             size=(12, 8),
         ),
     ]
@@ -438,18 +445,30 @@ def _confidence() -> list[Panel]:
         ),
         bars(
             "Confidence distribution",
-            "Answers of the shown time range at most this sure of their motif, adding up.",
-            [Query(f"sum by (le) (increase({LIVE.select(of, suffix='_bucket')}[$__range]))", "≤ {{le}}", instant=True)],
-            Look(unit="short", decimals=0, minimum=0, no_value="no answers"),
+            "Share of the shown time range's answers by how sure they were of their motif. "
+            "A model that knows its input has long bars below.",
+            _shares(of),
+            Look(unit="percentunit", decimals=1, minimum=0, color=BLUE, no_value="no answers"),
             size=(8, 8),
         ),
         graph(
             "Length of the latent vector",
             "Euclidean length of the latent vectors: a jump means other input or another model.",
             [Query(finite(LIVE.quantile(fraction, gateway.LATENT_NORM)), name) for name, fraction in spread.items()],
-            Look(unit="short", decimals=1, colors={"p10": TEAL, "p50": GREEN, "p90": BLUE}),
+            Look(unit="none", decimals=1, colors={"p10": TEAL, "p50": GREEN, "p90": BLUE}),
             size=(8, 8),
         ),
+    ]
+
+
+def _shares(histogram: Metric) -> list[Query]:
+    """What lies between two neighbouring edges of a histogram, as a share of all; the lowest first."""
+    up_to = [WHOLE.at_most(edge, histogram) for edge in histogram.buckets]
+    between = [up_to[0], *(f"({upper} - {lower})" for lower, upper in pairwise(up_to))]
+    edges = [0, *histogram.buckets]
+    return [
+        Query(finite(f"{part} / {WHOLE.count(histogram)}"), f"{lower:g} to {upper:g}", instant=True)
+        for part, (lower, upper) in zip(between, pairwise(edges), strict=True)
     ]
 
 
@@ -463,7 +482,7 @@ def _drift() -> list[Panel]:
                 Query(LIVE.gauge(gateway.LATENT_DRIFT, by=("instance",)), "latent {{instance}}"),
                 Query(LIVE.gauge(gateway.MOTIF_DRIFT, by=("instance",)), "motifs {{instance}}"),
             ],
-            Look(unit="short", decimals=3, steps=_DRIFT),
+            Look(unit="none", decimals=3, steps=_DRIFT),
             size=(16, 7),
             line=True,
         ),
@@ -471,7 +490,7 @@ def _drift() -> list[Panel]:
             "Answers in the drift window",
             "How many answers the index rests on; with few it is mostly noise.",
             [Query(LIVE.gauge(gateway.DRIFT_WINDOW, by=("instance",)), "{{instance}}")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
     ]
@@ -492,14 +511,14 @@ def _shadow() -> list[Panel]:
             "Shadow likeness",
             "Cosine between the two latent vectors: 1 means the same direction. Absent without a shadow.",
             [Query(finite(LIVE.quantile(value, sidecar.SHADOW_COSINE)), name) for name, value in spread.items()],
-            Look(unit="short", decimals=4, maximum=1, colors={"p10": ORANGE, "p50": GREEN}),
+            Look(unit="none", decimals=4, maximum=1, colors={"p10": ORANGE, "p50": GREEN}),
             size=(8, 7),
         ),
         graph(
             "Model changes",
             "Times that the sidecar was told to serve another model; refused leaves the old one serving.",
             [Query(LIVE.increase(sidecar.MODEL_CHANGES, by=("result",)), "{{result}}")],
-            Look(unit="short", decimals=0, colors={"switched": GREEN, "unchanged": GREY, "refused": RED}),
+            Look(unit=COUNT, decimals=0, colors={"switched": GREEN, "unchanged": GREY, "refused": RED}),
             size=(8, 7),
         ),
     ]
@@ -516,14 +535,14 @@ def _work() -> list[Panel]:
                 Query(LIVE.gauge(sidecar.QUEUE_CAPACITY, by=("instance",)), "room {{instance}}"),
                 Query(LIVE.gauge(sidecar.WORKERS, by=("instance",)), "workers {{instance}}"),
             ],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 8),
         ),
         graph(
             "Windows computed together",
             "Mean size of a batch; 1 where the backend does not batch.",
             [Query(finite(LIVE.mean(sidecar.BATCH_SIZE, by=("instance",))), "{{instance}}")],
-            Look(unit="short", decimals=1),
+            Look(unit="none", decimals=1),
             size=(4, 8),
         ),
         graph(

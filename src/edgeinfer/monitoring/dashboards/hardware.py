@@ -7,6 +7,8 @@ from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, dial, graph, stat, table, timeline
 from edgeinfer.monitoring.dashboards.sources import SCOPE, finite
 from edgeinfer.monitoring.dashboards.style import (
+    AGE,
+    COUNT,
     GREEN,
     GREY,
     HEAT,
@@ -92,14 +94,14 @@ def _now() -> list[Panel]:
             "Power",
             "Power of the chips, where the board has a sensor for it.",
             [Query(_Q.gauge(device.POWER, how="sum"), "power")],
-            Look(unit="watt", decimals=2, no_value="no sensor"),
+            Look(unit="watt", no_value="no sensor"),
             size=(4, 6),
         ),
         stat(
             "Failures of the backend",
             "Failures of the sidecar's backend over the shown range, all classes.",
             [Query(_Q.increase(sidecar.HARDWARE_ERRORS, window="$__range"), "failures", instant=True)],
-            Look(unit="short", decimals=0, steps=NONE_IS_GOOD),
+            Look(unit=COUNT, decimals=0, steps=NONE_IS_GOOD),
             size=(4, 6),
             sparkline=False,
             drill=_SIDECAR,
@@ -148,7 +150,7 @@ def _throttling() -> list[Panel]:
                 ),
                 Query(_Q.gauge(device.ANNOUNCED_CLOCK, by=_CHIP), f"announced {_LEGEND}"),
             ],
-            Look(unit="hertz", decimals=0),
+            Look(unit="hertz"),
             size=(8, 7),
         ),
         graph(
@@ -159,7 +161,7 @@ def _throttling() -> list[Panel]:
                 Query(_Q.gauge(device.THROTTLING_PROTECTION, by=_CHIP), f"protection on {_LEGEND}"),
                 Query(_Q.gauge(device.ANNOUNCED_THROTTLING, by=_CHIP), f"announced {_LEGEND}"),
             ],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
     ]
@@ -190,7 +192,7 @@ def _use() -> list[Panel]:
             "Frames in flight",
             "Mean number of windows with a chip at once: what keeps a chip busy while its use says that it is not?",
             [Query(finite(_SERVED.mean(sidecar.FRAMES_IN_FLIGHT, by=("instance",))), "{{instance}}")],
-            Look(unit="short", decimals=1),
+            Look(unit="none", decimals=1),
             size=(6, 8),
         ),
         graph(
@@ -204,7 +206,7 @@ def _use() -> list[Panel]:
             "Frames by network",
             "Frames that each network finished per second.",
             [Query(_Q.gauge(device.NETWORK_RATE, by=("network", "instance")), "{{network}} {{instance}}")],
-            Look(unit="cps"),
+            Look(unit="suffix:fps"),
             size=(6, 8),
         ),
     ]
@@ -216,7 +218,7 @@ def _events() -> list[Panel]:
             "Notifications",
             "What the device reported by itself: alarms, clock changes, memory errors.",
             [Query(_Q.increase(device.NOTIFICATIONS_RECEIVED, by=("notification",)), "{{notification}}")],
-            Look(unit="short", decimals=0),
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
             bars=True,
         ),
@@ -231,7 +233,7 @@ def _events() -> list[Panel]:
             "Power of each chip",
             "Power of each chip, where the board has a sensor for it.",
             [Query(_Q.gauge(device.POWER, by=_CHIP), _LEGEND)],
-            Look(unit="watt", decimals=2),
+            Look(unit="watt"),
             size=(8, 7),
         ),
     ]
@@ -243,8 +245,8 @@ def _freshness() -> list[Panel]:
         bars(
             "Age of each reading",
             "Seconds since each sensor was last read. A reading that has stopped is old here and absent elsewhere.",
-            [Query(age, "{{chip_id}} {{sensor}}", instant=True)],
-            Look(unit="s", decimals=0, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, steps=_AGE, no_value="none read"),
+            [Query(f"sort_desc({age})", "{{chip_id}} {{sensor}}", instant=True)],
+            Look(unit=AGE, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, steps=_AGE, no_value="none read"),
             size=(8, 8),
         ),
         graph(
@@ -279,8 +281,8 @@ def _collectors() -> list[Panel]:
         bars(
             "Since a collector last read",
             "Seconds since each collector last read what it is for.",
-            [Query(f"time() - {_Q.gauge(system.COLLECTOR_LAST_SUCCESS, by=by)}", legend, instant=True)],
-            Look(unit="s", decimals=0, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, steps=_AGE, no_value="none read"),
+            [Query(f"sort_desc(time() - {_Q.gauge(system.COLLECTOR_LAST_SUCCESS, by=by)})", legend, instant=True)],
+            Look(unit=AGE, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, steps=_AGE, no_value="none read"),
             size=(5, 7),
         ),
         graph(
@@ -313,15 +315,25 @@ def _bus() -> list[Panel]:
         bars(
             "Temperature of each throttling level",
             "Where the device enters each level, as it says itself.",
-            [Query(_Q.gauge(device.LEVEL_TEMPERATURE, by=levels), "{{chip_id}} level {{level}}", instant=True)],
+            [
+                Query(
+                    f"sort({_Q.gauge(device.LEVEL_TEMPERATURE, by=levels)})",
+                    "{{chip_id}} level {{level}}",
+                    instant=True,
+                )
+            ],
             Look(unit="celsius", decimals=0, minimum=0, maximum=130, no_value="not read"),
             size=(8, 6),
         ),
         bars(
             "Clock of each throttling level",
             "How fast the device runs in each level.",
-            [Query(_Q.gauge(device.LEVEL_CLOCK, by=levels), "{{chip_id}} level {{level}}", instant=True)],
-            Look(unit="hertz", decimals=0, minimum=0, no_value="not read"),
+            [
+                Query(
+                    f"sort_desc({_Q.gauge(device.LEVEL_CLOCK, by=levels)})", "{{chip_id}} level {{level}}", instant=True
+                )
+            ],
+            Look(unit="hertz", minimum=0, no_value="not read"),
             size=(8, 6),
         ),
     ]

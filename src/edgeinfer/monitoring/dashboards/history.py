@@ -11,6 +11,7 @@ from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query
 from edgeinfer.monitoring.dashboards.panels import graph as any_graph
 from edgeinfer.monitoring.dashboards.sources import PERCENTILES, SCOPE
 from edgeinfer.monitoring.dashboards.style import (
+    COUNT,
     ERROR_COLORS,
     GREEN,
     LATENCY_LINE,
@@ -144,7 +145,7 @@ def _model() -> list[Panel]:
                 Query(_mean(recording.HISTORY_LATENT_DRIFT, how="max", by=("instance",)), "latent {{instance}}"),
                 Query(_mean(recording.HISTORY_MOTIF_DRIFT, how="max", by=("instance",)), "motifs {{instance}}"),
             ],
-            Look(unit="short", decimals=3),
+            Look(unit="none", decimals=3),
         ),
         graph(
             "Up",
@@ -199,7 +200,7 @@ def _machine() -> list[Panel]:
             "Alerts",
             "Alerts that fired, by severity.",
             [Query(_mean(recording.HISTORY_ALERTS, how="max", by=("severity",)), "{{severity}}")],
-            Look(unit="short", decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            Look(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
             size=(8, 7),
             bars=True,
             stacked=True,

@@ -91,6 +91,7 @@ class Look:
 
     Args:
         steps: from which value on which color.
+        color: of every series, where they are parts of one thing.
         colors: color of a series by its legend.
         states: names and colors of values.
     """
@@ -100,6 +101,7 @@ class Look:
     minimum: float | None = None
     maximum: float | None = None
     steps: Steps = PLAIN
+    color: str = ""
     colors: Mapping[str, str] | None = None
     states: States = ()
     no_value: str = ""
@@ -107,7 +109,7 @@ class Look:
     @property
     def judges(self) -> bool:
         """Whether a color says something, and is not only the next of a palette."""
-        return self.steps is not PLAIN or bool(self.colors or self.states)
+        return self.steps is not PLAIN or bool(self.color or self.colors or self.states)
 
 
 def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
@@ -231,9 +233,8 @@ def table(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     """One row for each series; `columns` renames labels and `Value`, what is not named is hidden."""
     builder = table_builders.Panel().show_header(True).cell_height(common.TableCellHeight.SM)
     _dress(builder, title, description, [query], look, as_table=True)
-    builder.override_by_name("Time", [_property("custom.hidden", True)])
-    if "Value" not in columns:
-        builder.override_by_name("Value", [_property("custom.hidden", True)])
+    for name in ("Time", *(() if "Value" in columns else ("Value",))):
+        builder.override_by_name(name, [_property("custom.hideFrom.viz", True)])
     for name, shown in columns.items():
         builder.override_by_name(name, [_property("displayName", shown)])
     return Panel(builder, *size, drill)
@@ -283,7 +284,10 @@ def _dress(  # noqa: PLR0913  # what all panels have in common
     builder.thresholds(_thresholds(look.steps))
     by_value = len(look.steps) > 1 and not isinstance(builder, timeseries_builders.Panel)
     mode = dashboard.FieldColorModeId.THRESHOLDS if by_value else dashboard.FieldColorModeId.PALETTE_CLASSIC
-    builder.color_scheme(dashboard_builders.FieldColor().mode(mode))
+    scheme = dashboard_builders.FieldColor().mode(mode)
+    if look.color:
+        scheme = dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.FIXED).fixed_color(look.color)
+    builder.color_scheme(scheme)
     for value, apply in (
         (look.decimals, builder.decimals),
         (look.minimum, builder.min),

@@ -9,6 +9,7 @@ from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, graph, note, stat, table
 from edgeinfer.monitoring.dashboards.sources import JOBS, WHOLE, finite
 from edgeinfer.monitoring.dashboards.style import (
+    COUNT,
     ERROR_COLORS,
     GREEN,
     ORANGE,
@@ -29,7 +30,7 @@ from edgeinfer.monitoring.thresholds import BURN_FAST, BURN_SLOW, ERROR_BUDGET, 
 
 _SIDECAR = Drill("Inference in detail", "hailo-sidecar-monitoring")
 _LEFT: Steps = ((None, RED), (0.25, YELLOW), (0.5, GREEN))
-_FAST, _SLOW_PACE = BURN_FAST / ERROR_BUDGET, BURN_SLOW / ERROR_BUDGET
+_FAST, _SLOW_PACE = round(BURN_FAST / ERROR_BUDGET, 4), round(BURN_SLOW / ERROR_BUDGET, 4)
 _BURN: Steps = ((None, GREEN), (1, YELLOW), (_FAST, RED))
 _WINDOW_COLORS = {"5m": RED, "1h": ORANGE, "6h": TEAL, "3d": PURPLE}
 
@@ -73,7 +74,7 @@ def _burn(ratio: Recorded) -> str:
 
 def _now() -> list[Panel]:
     look = Look(unit="percentunit", decimals=1, steps=_LEFT, maximum=1, no_value="no requests yet")
-    pace = Look(unit="short", decimals=2, steps=_BURN, no_value="no requests")
+    pace = Look(unit="none", decimals=2, steps=_BURN, no_value="no requests")
     share = Look(unit="percentunit", decimals=2, steps=SUCCESS, no_value="no requests")
     month = "30d"
     return [
@@ -123,7 +124,7 @@ def _now() -> list[Panel]:
 
 
 def _burning() -> list[Panel]:
-    look = Look(unit="short", decimals=2, steps=((None, GREEN), (_FAST, RED)), colors=_WINDOW_COLORS)
+    look = Look(unit="none", decimals=2, steps=((None, GREEN), (_FAST, RED)), colors=_WINDOW_COLORS)
     return [
         graph(
             "Error burn by window",
@@ -183,14 +184,14 @@ def _spent() -> list[Panel]:
             "Errors by class",
             "Failures of the shown time range by class: what spent the error budget.",
             [Query(f"sort_desc({errors})", "{{error_type}}", instant=True)],
-            Look(unit="short", decimals=0, minimum=0, colors=ERROR_COLORS, no_value="none"),
+            Look(unit=COUNT, decimals=0, minimum=0, colors=ERROR_COLORS, no_value="none"),
             drill=_SIDECAR,
         ),
         bars(
             "Failures by sidecar",
             "Failed calls of the shown time range: which sidecar spent it.",
             [Query(f"sort_desc({backends})", "{{backend}}", instant=True)],
-            Look(unit="short", decimals=0, minimum=0, no_value="none"),
+            Look(unit=COUNT, decimals=0, minimum=0, no_value="none"),
         ),
         bars(
             "Share of each class",
@@ -215,7 +216,7 @@ def _alerts() -> list[Panel]:
             "Alerts over time",
             "Alerts that fired, by severity.",
             [Query('count by (severity) (ALERTS{alertstate="firing", severity!="none"})', "{{severity}}")],
-            Look(unit="short", decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            Look(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
             bars=True,
             stacked=True,
         ),

@@ -55,10 +55,13 @@ ERROR_COLORS = {
     "circuit_open": TEAL,
 }
 
+# Whole numbers, grouped by thousands and never shortened: "1,629" and not "2 K".
+COUNT = "locale"
+# Hours, minutes, seconds: in the largest fitting unit, everything from 60 to 89 seconds would read "1 min".
+AGE = "dthms"
 # Units of rates, which the catalog does not name: it names what is counted.
 REQUESTS_PER_SECOND = "reqps"
-PER_SECOND = "cps"
-PER_MINUTE = "cpm"
+PER_SECOND = "suffix:/s"
 
 
 def of(colors: Mapping[str, str], *names: str) -> dict[str, str]:

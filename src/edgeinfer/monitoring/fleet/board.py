@@ -5,6 +5,7 @@ from edgeinfer.monitoring.dashboards.board import Board
 from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.panels import Look, Panel, Query, bars, graph, stat, table
 from edgeinfer.monitoring.dashboards.style import (
+    COUNT,
     ERROR_COLORS,
     HEAT,
     LATENCY,
@@ -42,7 +43,7 @@ def create() -> Board:
 def _now() -> list[Panel]:
     alive = f"count(max by (site, device) (last_over_time({rules.UP.name}[3m])))"
     silent = f"count({rules.dead()}) or vector(0)"
-    whole = Look(unit="short", decimals=0)
+    whole = Look(unit=COUNT, decimals=0)
     # Asked as of now: the last point of a small curve over six hours is minutes old.
     return [
         stat(
@@ -57,7 +58,7 @@ def _now() -> list[Panel]:
             "Devices silent",
             "Devices of the last week that send nothing now.",
             [Query(silent, "silent", instant=True)],
-            Look(unit="short", decimals=0, steps=NONE_IS_GOOD),
+            Look(unit=COUNT, decimals=0, steps=NONE_IS_GOOD),
             size=(4, 4),
             sparkline=False,
         ),
@@ -65,7 +66,7 @@ def _now() -> list[Panel]:
             "Requests",
             "Inference requests of all devices per second.",
             [Query(f"sum({rules.REQUESTS.name})", "requests", instant=True)],
-            Look(unit=REQUESTS_PER_SECOND, decimals=1),
+            Look(unit=REQUESTS_PER_SECOND),
             size=(4, 4),
             sparkline=False,
         ),
@@ -87,7 +88,7 @@ def _now() -> list[Panel]:
             "P95",
             "95 % of all requests of all devices were at least so fast.",
             [Query(f"histogram_quantile(0.95, sum by (le) ({rules.BUCKETS.name})) >= 0", "p95", instant=True)],
-            Look(unit="s", decimals=3, steps=LATENCY, no_value="no requests"),
+            Look(unit="s", steps=LATENCY, no_value="no requests"),
             size=(4, 4),
             sparkline=False,
         ),
@@ -95,7 +96,7 @@ def _now() -> list[Panel]:
             "Alerts on devices",
             "Alerts that fire on devices, all severities.",
             [Query(f"sum({rules.ALERTS.name}) or vector(0)", "alerts", instant=True)],
-            Look(unit="short", decimals=0, steps=NONE_IS_GOOD),
+            Look(unit=COUNT, decimals=0, steps=NONE_IS_GOOD),
             size=(4, 4),
             sparkline=False,
         ),
@@ -138,7 +139,7 @@ def _silent() -> list[Panel]:
             "Alerts by device",
             "Alerts that fire on devices.",
             Query(f"topk({_WORST}, sum by (site, device, severity) ({rules.ALERTS.name}))"),
-            Look(unit="short"),
+            Look(unit=COUNT, decimals=0),
             columns={"site": "Site", "device": "Device", "severity": "Severity", "Value": "Alerts"},
         ),
     ]

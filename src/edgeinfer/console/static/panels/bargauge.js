@@ -4,7 +4,6 @@ import { el, clear } from "../dom.js";
 import { display, displayText, fieldNotices, thresholdSteps } from "../fields.js";
 import { reducedOf } from "../series.js";
 import { css, readable } from "../theme.js";
-import { gap } from "../units.js";
 
 export function notices(panel) {
   const found = fieldNotices(panel, ["hideFrom"]);
@@ -53,7 +52,7 @@ export class BarGauge {
     const track = el("div", { class: "bar-track" }, el("div", { class: "bar-fill", style: { "--share": one.share, "--color": color, "--low": thresholdSteps(one.config)[0]?.color || color } }));
     if (this.context.panel.options?.showUnfilled === false) track.classList.add("bare");
     const isColored = this.context.panel.options?.valueMode !== "text";
-    const value = el("div", { class: "bar-value", style: { color: shown.absent ? css("--muted") : isColored ? readable(color) : css("--text") } }, shown.text, gap(shown.suffix), shown.suffix);
+    const value = el("div", { class: "bar-value", style: { color: shown.absent ? css("--muted") : isColored ? readable(color) : css("--text") } }, shown.text, shown.gap, shown.suffix);
     return el("div", { class: "bar-row" }, el("div", { class: "bar-name", title: one.name }, one.name), track, value);
   }
 }

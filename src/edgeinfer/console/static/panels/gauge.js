@@ -4,7 +4,6 @@ import { el, svg, clear } from "../dom.js";
 import { display, displayText, fieldNotices, thresholdSteps } from "../fields.js";
 import { reducedOf } from "../series.js";
 import { css, readable } from "../theme.js";
-import { gap } from "../units.js";
 
 const SWEEP = (240 * Math.PI) / 180;
 const START = Math.PI - (SWEEP - Math.PI) / 2;
@@ -45,7 +44,7 @@ export class Gauge {
     if (one.value !== null) shape.append(arc(78, 0, share(one.value), 18, display(one.value, one.config).color || one.color));
     if (this.context.panel.options?.showThresholdMarkers !== false) this.#markers(shape, one, share);
     const shown = display(one.value, one.config);
-    const value = el("div", { class: "gauge-value", style: { color: shown.absent ? css("--muted") : readable(one.color) } }, shown.text, gap(shown.suffix), shown.suffix);
+    const value = el("div", { class: "gauge-value", style: { color: shown.absent ? css("--muted") : readable(one.color) } }, shown.text, shown.gap, shown.suffix);
     const name = this.values.length > 1 ? el("div", { class: "gauge-name" }, one.name) : null;
     return el("div", { class: "gauge" }, el("div", { class: "gauge-dial" }, shape, value), name);
   }

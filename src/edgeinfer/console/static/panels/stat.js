@@ -4,7 +4,6 @@ import { el, svg, clear } from "../dom.js";
 import { display, displayText, fieldNotices } from "../fields.js";
 import { reducedOf } from "../series.js";
 import { css, inkOn, readable, withAlpha } from "../theme.js";
-import { gap } from "../units.js";
 
 // White on a color reads from a contrast of 3 if the letters are large, and large they are if they are few.
 const LARGE = 3;
@@ -68,7 +67,7 @@ export class Stat {
     }
     const textMode = options.textMode || "auto";
     const withName = textMode === "value_and_name" || (textMode === "auto" && this.values.length > 1);
-    const main = textMode === "name" ? { text: one.name, suffix: "" } : shown;
+    const main = textMode === "name" ? { text: one.name, gap: "", suffix: "" } : shown;
     if (withName) tile.append(el("div", { class: "stat-name", style: isBackground ? { color: inkOn(color) } : {} }, one.name));
     if (textMode !== "none") tile.append(this.#number(main, isBackground || mode === "none" ? "" : color));
     if (options.graphMode && options.graphMode !== "none" && one.step) {
@@ -81,7 +80,7 @@ export class Stat {
   #number(shown, color) {
     const length = shown.text.length + (shown.suffix ? shown.suffix.length * 0.6 + 0.4 : 0);
     const number = el("div", { class: "stat-value", style: { "--length": Math.max(3, length) } }, el("span", {}, shown.text));
-    if (shown.suffix) number.append(gap(shown.suffix), el("span", { class: "stat-unit" }, shown.suffix));
+    if (shown.suffix) number.append(shown.gap, el("span", { class: "stat-unit" }, shown.suffix));
     if (color) number.style.setProperty("color", shown.absent ? css("--muted") : readable(color));
     return number;
   }

@@ -3,7 +3,7 @@
 import { el, clear, setStyles } from "../dom.js";
 import { display, displayText, fieldNotices, thresholdColor } from "../fields.js";
 import { seriesOf, timeAt } from "../series.js";
-import { inkOn, paletteColor } from "../theme.js";
+import { inkOn } from "../theme.js";
 import { dateTime, tickLabel, ticks } from "../time.js";
 
 export const notices = (panel) => fieldNotices(panel, ["axisPlacement", "fillOpacity", "hideFrom", "insertNulls", "lineWidth", "spanNulls"]);
@@ -56,7 +56,7 @@ export class StateTimeline {
     for (const one of stretches(series)) {
       const from = this.#share(timeAt(series, one.from));
       const to = this.#share(timeAt(series, one.to) + series.step);
-      const color = stateColor(one.value, series.config);
+      const color = stateColor(one.value, series);
       const text = displayText(one.value, series.config);
       track.append(el("div", { class: "lane-part", style: { left: `${from * 100}%`, width: `${Math.max(0.15, (to - from) * 100)}%`, background: color, color: inkOn(color) } }, el("span", {}, text)));
     }
@@ -66,7 +66,7 @@ export class StateTimeline {
   #legend() {
     if (this.context.panel.options?.legend?.showLegend === false) return;
     const states = new Map();
-    for (const one of this.series) for (const value of new Set(one.values)) if (value !== null) states.set(displayText(value, one.config), stateColor(value, one.config));
+    for (const one of this.series) for (const value of new Set(one.values)) if (value !== null) states.set(displayText(value, one.config), stateColor(value, one));
     clear(this.legend).append(...[...states].map(([text, color]) => el("li", {}, el("span", { class: "chip", style: { "--chip": color } }), text)));
   }
 
@@ -118,10 +118,8 @@ export class StateTimeline {
   }
 }
 
-function stateColor(value, config) {
-  const mapped = display(value, config).color;
-  if (mapped) return mapped;
-  return config.color?.mode === "thresholds" ? thresholdColor(value, config) : paletteColor(Math.max(0, Math.round(value)));
+export function stateColor(value, { config, color }) {
+  return display(value, config).color || (config.color?.mode === "thresholds" ? thresholdColor(value, config) : color);
 }
 
 // Points of one value side by side, as one part.

@@ -25,11 +25,8 @@ export class Table {
 
   update(answer) {
     this.answer = answer;
-    const { columns, rows } = this.#transformed(rowsOf(answer));
-    this.columns = columns
-      .map((name) => ({ name, config: fieldConfig(this.context.panel, { name, kind: isNumeric(rows, name) ? "number" : "string", ref: "" }) }))
-      .filter((column) => !(column.config.custom.hidden || column.config.custom.hideFrom?.viz))
-      .map((column) => ({ ...column, title: column.config.displayName || column.name, isNumber: isNumeric(rows, column.name) }));
+    const { columns, rows } = tableOf(this.context.panel, answer);
+    this.columns = columns;
     this.rows = this.#sorted(rows);
     clear(this.element).append(this.#table());
   }
@@ -43,14 +40,10 @@ export class Table {
   }
 
   drawn() {
-    return this.columns.map((column) => ({ name: column.title, values: this.rows.map((row) => row[column.name] ?? null), texts: this.rows.map((row) => this.#text(row[column.name], column)) }));
+    return this.columns.map((column) => ({ name: column.title, values: this.rows.map((row) => row[column.name] ?? null), texts: this.rows.map(column.text) }));
   }
 
   destroy() {}
-
-  #transformed(table) {
-    return (this.context.panel.transformations || []).filter((one) => !one.disabled).reduce((found, one) => (APPLY[one.id] ? APPLY[one.id](found, one.options || {}) : found), table);
-  }
 
   #sorted(rows) {
     const column = this.sort && this.columns.find((one) => one.title === this.sort.name || one.name === this.sort.name);
@@ -60,7 +53,7 @@ export class Table {
 
   #table() {
     const head = el("tr", {}, ...this.columns.map((column) => this.#head(column)));
-    const body = this.rows.slice(0, MOST_ROWS).map((row) => el("tr", {}, ...this.columns.map((column) => this.#cell(row[column.name], column))));
+    const body = this.rows.slice(0, MOST_ROWS).map((row) => el("tr", {}, ...this.columns.map((column) => this.#cell(row, column))));
     const isHeadShown = this.context.panel.options?.showHeader !== false;
     return el("table", { class: "data" }, isHeadShown ? el("thead", {}, head) : null, el("tbody", {}, ...body));
   }
@@ -77,8 +70,9 @@ export class Table {
     return el("th", { scope: "col", "aria-sort": order, class: column.isNumber ? "number" : null }, button);
   }
 
-  #cell(value, column) {
-    const cell = el("td", { class: column.isNumber ? "number" : null }, this.#text(value, column));
+  #cell(row, column) {
+    const value = row[column.name];
+    const cell = el("td", { class: column.isNumber ? "number" : null }, column.text(row));
     const style = column.config.custom.cellOptions?.type || column.config.custom.displayMode;
     const shown = display(value ?? null, column.config);
     const color = shown.color || (typeof value === "number" && style ? cellColor(value, column.config) : "");
@@ -88,14 +82,27 @@ export class Table {
     } else if (color && (style === "color-text" || shown.mapped)) cell.style.setProperty("color", readable(color));
     return cell;
   }
-
-  #text(value, column) {
-    if (column.name === "Time" && typeof value === "number" && !column.config.unit?.startsWith("dateTime")) return dateTime(value / 1000);
-    return value === undefined || value === null ? column.config.noValue || "–" : displayText(value, column.config);
-  }
 }
 
 const cellColor = (value, config) => (config.color?.mode === "fixed" ? namedColor(config.color.fixedColor) : thresholdColor(value, config));
+
+// The shown columns, each with its configuration and the text of its cells, and all rows.
+export function tableOf(panel, answer) {
+  const { columns, rows } = transformed(panel, rowsOf(answer));
+  const shown = columns
+    .map((name) => ({ name, isNumber: isNumeric(rows, name), config: fieldConfig(panel, { name, kind: isNumeric(rows, name) ? "number" : "string", ref: "" }) }))
+    .filter((column) => !(column.config.custom.hidden || column.config.custom.hideFrom?.viz))
+    .map((column) => ({ ...column, title: column.config.displayName || column.name, text: (row) => cellText(row[column.name], column) }));
+  return { columns: shown, rows };
+}
+
+function cellText(value, { name, config }) {
+  if (name === "Time" && typeof value === "number" && !config.unit?.startsWith("dateTime")) return dateTime(value / 1000);
+  return value === undefined || value === null ? config.noValue || "–" : displayText(value, config);
+}
+
+const transformed = (panel, table) =>
+  (panel.transformations || []).filter((one) => !one.disabled).reduce((found, one) => (APPLY[one.id] ? APPLY[one.id](found, one.options || {}) : found), table);
 
 function rowsOf(answer) {
   const many = answer.frames.length > 1;
