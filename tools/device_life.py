@@ -24,7 +24,7 @@ from edgeinfer.metrics.instruments import facts
 from tests.collectors.chips import Station, station
 from tests.fakes.hailo_platform.machine import Chip, Machine
 from tests.fakes.hailo_platform.monitor_files import DeviceUse, NetworkUse, encode, write
-from tests.fakes.kernel import write_kernel
+from tests.fakes.kernel import write_kernel, write_link
 
 STEP_SECONDS = 5
 MINUTES = 60
@@ -151,6 +151,7 @@ def begin(folder: Path, *, epoch: float) -> Life:
     """A life that is about to begin, with its files below the folder."""
     (folder / "proc" / _PID).mkdir(parents=True)
     write_kernel(folder)
+    write_link(folder, current=(2, 1), device=(3, 4), slot=(2, 1))
     here = station(Machine("4.23.0"), folder, epoch=epoch)
     facts(device.EXPORTER_BUILD_INFO, [("scripted", platform.python_version())], here.registry)
     return Life(here, folder / "hmon_files")

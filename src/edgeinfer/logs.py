@@ -3,7 +3,9 @@
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from time import monotonic
 from typing import IO
 
 # The last is uvicorn's: its message once more, for a terminal.
@@ -35,3 +37,30 @@ def configure(level: str, stream: IO[str] | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn.access").disabled = True
+
+
+class LogLimiter:
+    """Lets a line about a subject through when it says something new, and then once in ten minutes.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    _REPEAT_SECONDS = 600.0
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._last: dict[str, tuple[str, float]] = {}
+
+    def is_due(self, subject: str, what: str) -> bool:
+        """Whether this is to be logged now; if so, it counts as logged."""
+        said, at = self._last.get(subject, ("", 0.0))
+        now = self._clock()
+        if said == what and now - at < self._REPEAT_SECONDS:
+            return False
+        self._last[subject] = (what, now)
+        return True
+
+    def forget(self, subject: str) -> bool:
+        """The subject is well again: the next line about it is new. Returns whether anything had been logged."""
+        return self._last.pop(subject, None) is not None

@@ -1,13 +1,13 @@
 """The exporter's collectors on a faked machine, with clocks that a test turns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Sample
 
 from edgeinfer.collectors.base import Collector
-from edgeinfer.collectors.run import RunMetrics, run_metrics, run_once
+from edgeinfer.collectors.run import RunMetrics, Runner, run_metrics
 from edgeinfer.exporter.collecting import Sources, collectors
 from edgeinfer.hailort.library import load_library
 from edgeinfer.metrics.registry import new_registry
@@ -27,9 +27,21 @@ class Station:
     marks: RunMetrics
     elapsed: float = 0.0
     epoch: float = EPOCH
+    runners: dict[str, Runner] = field(default_factory=dict)
 
     def run(self, name: str = "hailo_device") -> bool:
-        return run_once(self.collectors[name], self.marks, wall_clock=lambda: self.epoch + self.elapsed)
+        return self.runner(name).run()
+
+    def runner(self, name: str = "hailo_device") -> Runner:
+        """What runs a collector, with the station's clocks."""
+        if name not in self.runners:
+            self.runners[name] = Runner(
+                self.collectors[name],
+                self.marks,
+                wall_clock=lambda: self.epoch + self.elapsed,
+                clock=lambda: self.elapsed,
+            )
+        return self.runners[name]
 
     def turn(self, seconds: float = 5.0, times: int = 1, name: str = "hailo_device") -> bool:
         """Let time pass, then run a collector; so many times."""
@@ -50,6 +62,14 @@ class Station:
     def last_success(self, sensor: str, chip: str = "0001:01:00.0") -> float | None:
         found = self.of_chip("hailo_sensor_last_success_timestamp_seconds", chip, sensor=sensor)
         return None if found is None else found - EPOCH
+
+    def run_errors(self, collector: str) -> dict[str, float]:
+        """What was counted for the runs of a collector, without the zeros."""
+        return {
+            sample.labels["reason"]: sample.value
+            for sample in self.samples()
+            if sample.name == "hailo_collector_errors_total" and sample.labels["collector"] == collector
+        }
 
     def errors(self, sensor: str) -> dict[str, float]:
         """What was counted for a sensor, without the zeros."""

@@ -1,6 +1,8 @@
 """The chip's sensors: read once each, absent when they cannot be had, one failure never costing another."""
 
+import logging
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from tests.collectors.chips import EPOCH, Station, station
 from tests.fakes.hailo_platform.machine import Machine, default_chip
+from tests.fakes.kernel import BDF, write_kernel
 
 VERSIONS = ("4.23.0", "5.2.0")
 TEMPERATURE = "hailo_hardware_temperature_celsius"
@@ -241,8 +244,8 @@ def test_without_the_library_nothing_is_claimed(tmp_path: Path) -> None:
     names = {sample.name for sample in here.samples() if sample.value}
     assert not any(name.startswith(("hailo_hardware", "hailo_device", "hailo_hailort")) for name in names)
     assert here.machine.calls.count("import") == 1  # tried again after a minute, not at every turn
-    counted = here.value("hailo_collector_errors_total", collector="hailo_device", reason="nothing_to_read")
-    assert counted == 3.0
+    assert here.run_errors("hailo_device") == {}
+    assert here.value("hailo_collector_success", collector="hailo_device") is None
 
 
 def test_a_failing_scan_withdraws_the_count_and_every_reading(here: Station) -> None:
@@ -345,3 +348,141 @@ def test_identity_is_asked_again_so_that_its_age_tells_the_truth(here: Station) 
     here.turn(times=6)
     assert [sample for sample in here.samples() if sample.name == "hailo_device_info"] == []
     assert here.of_chip(TEMPERATURE) is not None
+
+
+def test_a_machine_without_a_chip_counts_no_error_and_one_that_appears_is_read(tmp_path: Path) -> None:
+    here = station(Machine(chips=[default_chip("4.23.0")]), tmp_path)
+    here.machine.chip.present = False
+    for _ in range(20):
+        # The count stands from one turn to the next, however far away that is.
+        assert not here.turn(here.runner().interval_seconds)
+        assert here.value("hailo_devices_found") == 0.0
+    assert here.run_errors("hailo_device") == {}
+    assert [sample for sample in here.samples() if sample.name.startswith("hailo_sensor") and sample.value] == []
+    assert here.runner().interval_seconds == 30.0
+    here.machine.chip.present = True
+    assert here.turn(here.runner().interval_seconds)
+    assert here.of_chip(TEMPERATURE) == 48.5
+    assert here.runner().interval_seconds == 5.0
+
+
+@pytest.mark.parametrize("shown", ["bus", "node"])
+@pytest.mark.parametrize("library", [True, False])
+def test_a_chip_that_the_kernel_shows_and_nobody_can_read_is_an_error(
+    tmp_path: Path, shown: str, *, library: bool
+) -> None:
+    here = station(Machine(), write_kernel(tmp_path, node=shown == "node"))
+    if shown == "node":
+        (tmp_path / "sys/bus/pci/devices" / BDF / "vendor").unlink()
+    if library:
+        here.machine.chip.present = False
+    else:
+        here.machine.inject("import", ModuleNotFoundError("hailo_platform"), times=None)
+    assert not here.turn(times=3)
+    assert here.run_errors("hailo_device") == {"failed": 3.0}
+    assert here.value("hailo_collector_success", collector="hailo_device") == 0.0
+    assert here.runner().interval_seconds == 5.0
+
+
+def test_a_chip_that_was_there_and_is_gone_is_an_error(old: Station) -> None:
+    old.run()
+    old.machine.chip.present = False
+    assert not old.turn(times=3)
+    assert old.run_errors("hailo_device") == {"failed": 3.0}
+
+
+def test_a_failing_scan_ends_the_identities_too(old: Station) -> None:
+    old.run()
+    old.machine.inject("scan", 36)
+    assert not old.turn()
+    assert [sample for sample in old.samples() if sample.name == "hailo_device_info"] == []
+
+
+def test_a_chip_that_falls_silent_is_told_in_the_same_turn(here: Station) -> None:
+    here.turn(times=2)
+    for call in (*READING_OF, "identify", "previous_system_state"):
+        here.machine.inject(f"control.{call}", 4, times=None)
+    # Of five sensors some are not due now: that they answered in an earlier turn does not count.
+    assert not here.turn()
+    assert here.value("hailo_hailort_status", device_id="0001:01:00.0") == 0.0
+
+
+@pytest.mark.parametrize(("field", "value"), [("ts0", float("nan")), ("ts1", 1e9)])
+def test_an_answer_in_which_one_value_cannot_be_true_is_no_success(old: Station, field: str, value: float) -> None:
+    old.run()
+    setattr(old.machine.chip, field, value)
+    old.turn(times=3)
+    assert old.last_success("temperature") == 0.0
+
+
+def test_an_opening_that_blocked_the_process_is_tried_again_after_four_times_as_long(old: Station) -> None:
+    def pass_time(seconds: float) -> None:
+        old.elapsed += seconds
+
+    old.machine.hold = pass_time
+    old.machine.delay("Device", 30.0)
+    old.machine.inject("Device", 4, times=None)
+    begun = []
+    for _ in range(200):
+        before = old.machine.calls.count("Device")
+        began = old.elapsed + 5.0
+        old.turn()
+        assert old.value("hailo_hailort_status", device_id="0001:01:00.0") == 0.0
+        if old.machine.calls.count("Device") > before:
+            begun.append(began)
+    assert len(begun) > 3
+    assert min(later - earlier for earlier, later in pairwise(begun)) >= 150.0
+
+
+def test_a_reading_that_fails_on_and_on_is_logged_once_in_ten_minutes(
+    old: Station, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="edgeinfer.collectors"):
+        old.run()
+        old.machine.inject("control.get_chip_temperature", 4, times=None)
+        old.turn(times=240)  # twenty minutes
+        old.machine.heal()
+        old.turn()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["a reading could not be had"] * 2 + ["a reading is had again"]
+
+
+def test_a_board_that_says_that_it_has_no_power_sensor_is_not_asked_for_power(tmp_path: Path) -> None:
+    for version in (*VERSIONS, "5.0.0"):
+        here = station(Machine(version), tmp_path, measure_power=True)
+        here.turn(times=12)
+        assert "power_measurement" not in here.machine.chip.control_calls
+        assert here.errors("power") == {"unsupported": 1.0}
+        here.machine.chip.current_monitoring = True
+        here.turn(seconds=600)
+        assert here.of_chip("hailo_hardware_power_watts") == 2.5
+
+
+def test_an_evaluation_board_is_asked_for_power_whatever_it_says(tmp_path: Path) -> None:
+    here = station(Machine(), tmp_path, measure_power=True)
+    here.machine.chip.product_name = "HAILO-8 EVB"
+    here.turn()
+    assert here.machine.chip.control_calls.count("power_measurement") == 1
+
+
+def test_why_the_firmware_started_last_is_told_for_both_processors(old: Station) -> None:
+    old.machine.chip.previous_states = (1, 3)
+    old.run()
+    reason = "hailo_firmware_restart_reason"
+    assert old.of_chip(reason, processor="application") == 1.0
+    assert old.of_chip(reason, processor="core") == 3.0
+    old.turn(times=30)  # read once a minute: it stands meanwhile
+    assert old.of_chip(reason, processor="application") == 1.0
+    assert old.machine.chip.control_calls.count("previous_system_state") == 2 * 3
+    old.machine.chip.previous_states = (7, 0)
+    old.turn(times=13)
+    assert old.of_chip(reason, processor="application") is None
+    assert old.of_chip(reason, processor="core") == 0.0
+
+
+def test_a_hailo_10h_does_not_say_why_its_firmware_started(tmp_path: Path) -> None:
+    here = station(Machine("5.2.0"), tmp_path)
+    here.turn(times=20)
+    assert here.of_chip("hailo_firmware_restart_reason", processor="application") is None
+    assert here.errors("previous_system_state") == {"unsupported": 1.0}
+    assert here.value("hailo_hailort_status", device_id="0001:01:00.0") == 1.0

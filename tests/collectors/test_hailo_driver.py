@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from edgeinfer.hailort.driver import read_driver_facts
-from tests.collectors.chips import station
+from tests.collectors.chips import Station, station
 from tests.fakes.hailo_platform.machine import Machine
-from tests.fakes.kernel import BDF, write_kernel
+from tests.fakes.kernel import BDF, write_kernel, write_link
 
 
 def test_driver_bus_and_nodes_are_told_without_the_library(tmp_path: Path) -> None:
@@ -57,3 +57,50 @@ def test_an_unbound_chip_has_no_driver(tmp_path: Path) -> None:
     facts = read_driver_facts(write_kernel(tmp_path, bound=False, node=False))
     assert [chip.driver for chip in facts.pci] == [""]
     assert facts.nodes == ()
+
+
+def link_of(here: Station) -> dict[str, float | None]:
+    """What is told of the chip's PCIe link, by metric and end."""
+    told: dict[str, float | None] = {}
+    for what in ("generation", "lanes"):
+        told[what] = here.of_chip(f"hailo_pcie_link_{what}")
+        for end in ("device", "slot"):
+            told[f"{end} {what}"] = here.of_chip(f"hailo_pcie_link_max_{what}", end=end)
+    return told
+
+
+def test_the_link_is_told_as_it_runs_and_as_both_ends_could(tmp_path: Path) -> None:
+    here = station(Machine(), write_kernel(tmp_path))
+    write_link(tmp_path, current=(2, 1), device=(3, 4), slot=(3, 1))
+    assert here.run("hailo_driver")
+    assert link_of(here) == {
+        "generation": 2.0,
+        "device generation": 3.0,
+        "slot generation": 3.0,
+        "lanes": 1.0,
+        "device lanes": 4.0,
+        "slot lanes": 1.0,
+    }
+
+
+def test_what_the_kernel_does_not_know_of_a_link_is_absent_never_zero(tmp_path: Path) -> None:
+    here = station(Machine(), write_kernel(tmp_path))
+    assert here.run("hailo_driver")
+    assert set(link_of(here).values()) == {None}
+    write_link(tmp_path, current=(3, 1), device=(3, 4), slot=None)
+    here.turn(seconds=30, name="hailo_driver")
+    assert (link_of(here)["generation"], link_of(here)["slot lanes"]) == (3.0, None)
+    write_link(tmp_path, current=(0, 255), device=(3, 4), slot=None)  # a link that is down
+    here.turn(seconds=30, name="hailo_driver")
+    assert (link_of(here)["generation"], link_of(here)["lanes"]) == (None, None)
+    assert link_of(here)["device lanes"] == 4.0
+
+
+def test_driver_and_library_are_no_longer_told_when_the_kernel_cannot_be_read(tmp_path: Path) -> None:
+    here = station(Machine(), write_kernel(tmp_path))
+    assert here.run("hailo_driver")
+    (tmp_path / "sys/module/hailo_pci/version").unlink()
+    (tmp_path / "sys/module/hailo_pci/version").mkdir()  # reading it fails, as that of a driver that is going away
+    assert not here.turn(seconds=30, name="hailo_driver")
+    assert [sample for sample in here.samples() if sample.name == "hailo_driver_info"] == []
+    assert here.run_errors("hailo_driver") == {"failed": 1.0}

@@ -95,7 +95,8 @@ each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_a_unit_is_watched_and_runs_as_nobody_special(unit: Path) -> None:
     assert value(unit, "Type") == "notify"
     # A control call of a Hailo-10H may hold the interpreter for ten seconds.
-    assert int(value(unit, "WatchdogSec")) >= 30
+    # Opening a chip that does not answer keeps the exporter's interpreter for 30.7 s.
+    assert int(value(unit, "WatchdogSec")) >= (60 if "exporter" in unit.name else 30)
     assert value(unit, "User") == "edgeinfer"
 
 

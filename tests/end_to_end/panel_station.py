@@ -24,7 +24,7 @@ from edgeinfer.stack.engines import Program, cache_folder, find_all, require
 from edgeinfer.stack.ports import PortPool
 from tests.end_to_end.running_stack import RunningStack, until
 from tests.fakes.hailo_platform.monitor_files import DeviceUse, NetworkUse, encode, write
-from tests.fakes.kernel import write_kernel
+from tests.fakes.kernel import write_kernel, write_link
 from tools.promql_lint import substituted
 
 HURRIED = "2s"
@@ -138,6 +138,7 @@ def _exporter(folder: Path, port: int, state: Path) -> Iterator[None]:
         "EDGEINFER_EXPORTER_KERNEL_ROOT": str(folder / "kernel"),
     }
     write_kernel(folder / "kernel", firmware_word="50005")
+    write_link(folder / "kernel", current=(2, 1), device=(3, 4), slot=(2, 1))
     # A file counts only while the process that owns the chip lives.
     (folder / "kernel" / "proc" / str(os.getpid())).mkdir(parents=True, exist_ok=True)
     use = encode(str(os.getpid()), [NetworkUse("motifs", 12.0, 30.0)], [DeviceUse("0000:01:00.0", 30.0)])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,10 +24,11 @@ pytestmark = pytest.mark.end_to_end
 class Exporter:
     """A running exporter, its chip and its manager's socket."""
 
-    def __init__(self, folder: Path, version: str) -> None:
+    def __init__(self, folder: Path, version: str, **chip: Any) -> None:
         self._script = folder / "chip.json"
         self._changes = 0
-        self.tell(version=version)
+        self.log = folder / "log"
+        self.tell(version=version, chip=chip)
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(folder / "notify"))
         self.manager.settimeout(20)
@@ -41,12 +43,24 @@ class Exporter:
         }
         program = "from edgeinfer.cli.main import main; main()"
         command = [sys.executable, "-c", program, "exporter", "--port", str(port)]
-        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=environment, stderr=log)
 
     def tell(self, **document: Any) -> None:
         """Change the chip; a number keeps two equal documents apart."""
         self._changes += 1
         self._script.write_text(json.dumps({**document, "change": self._changes}))
+
+    def end(self) -> None:
+        """End it at once, and its manager's socket with it."""
+        self.manager.close()
+        self.process.kill()
+        self.process.wait()
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Its log, without the server's own lines."""
+        lines = [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
+        return [line for line in lines if not line["logger"].startswith("uvicorn")]
 
     def metrics(self) -> str:
         with urllib.request.urlopen(f"{self.address}/metrics", timeout=10) as answer:  # noqa: S310  # loopback
@@ -68,9 +82,7 @@ class Exporter:
 def exporter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Exporter]:
     running = Exporter(tmp_path, request.param)
     yield running
-    running.manager.close()
-    running.process.kill()
-    running.process.wait()
+    running.end()
 
 
 def test_a_chip_is_told_lost_and_found_without_a_restart(exporter: Exporter) -> None:
@@ -94,3 +106,22 @@ def test_a_chip_is_told_lost_and_found_without_a_restart(exporter: Exporter) -> 
         except BlockingIOError:
             break
     assert heard == {b"WATCHDOG=1", b"STOPPING=1"}
+
+
+def test_without_a_chip_nothing_is_counted_and_each_collector_says_so_once_until_one_appears(tmp_path: Path) -> None:
+    running = Exporter(tmp_path, "4.23.0", present=False)
+    try:
+        assert running.manager.recv(100) == b"READY=1"
+        running.until(lambda text: "hailo_devices_found 0.0" in text)
+        for _ in range(8):  # signs of life, twice a second: at a turn a second, four lines and four errors
+            assert running.manager.recv(100) == b"WATCHDOG=1"
+        text = running.metrics()
+        assert [line for line in text.splitlines() if line.startswith("hailo_collector_errors_total{")] == []
+        assert [line for line in text.splitlines() if re.match(r"hailo_sensor_read_errors_total.* [^0]", line)] == []
+        silent = [line["collector"] for line in running.logged()]
+        assert sorted(silent) == sorted(set(silent))
+        assert {line["message"] for line in running.logged()} <= {"nothing to read here; looking again now and then"}
+        running.tell(chip={"present": True})
+        running.until(lambda text: 'hailo_hardware_temperature_celsius{chip_id="0001:01:00.0"} 48.5' in text)
+    finally:
+        running.end()

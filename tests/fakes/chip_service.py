@@ -52,6 +52,10 @@ def _damaged(machine: Machine) -> None:
     machine.notify(machine.chip, "HEALTH_MONITOR_LCU_ECC_UNCORRECTABLE_ERROR")
 
 
+def _watchdog(machine: Machine) -> None:
+    machine.chip.previous_states = (0, 1)
+
+
 def _vanished(machine: Machine) -> None:
     machine.chip.present = False
 
@@ -89,6 +93,7 @@ STATES: dict[str, Callable[[Machine], None]] = {
     "stream-abort": _stream_abort,
     "overcurrent": _overcurrent,
     "damaged": _damaged,
+    "watchdog": _watchdog,
     "vanished": _vanished,
     "stuck": _stuck,
     "out-of-memory": _out_of_memory,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 BDF = "0001:01:00.0"
+_SPEEDS = {1: "2.5 GT/s PCIe", 2: "5.0 GT/s PCIe", 3: "8.0 GT/s PCIe", 4: "16.0 GT/s PCIe"}
 
 
 def write_kernel(  # each is a fact of the machine
@@ -73,3 +74,17 @@ def hold(root: Path, pid: int, node: str, command: bytes) -> None:
     (files / "0").symlink_to("/dev/null")
     (files / "5").symlink_to(node)
     (files.parent / "cmdline").write_bytes(command)
+
+
+def write_link(root: Path, *, current: tuple[int, int], device: tuple[int, int], slot: tuple[int, int] | None) -> None:
+    """Write the PCIe link of the chip, each end as (generation, lanes); a slot of None says nothing of itself."""
+    chip = (root / "sys/bus/pci/devices" / BDF).resolve()
+    _write_speed(chip, "current", *current)
+    _write_speed(chip, "max", *device)
+    if slot is not None:
+        _write_speed(chip.parent, "max", *slot)
+
+
+def _write_speed(folder: Path, which: str, generation: int, lanes: int) -> None:
+    (folder / f"{which}_link_speed").write_text(_SPEEDS.get(generation, "Unknown") + "\n")
+    (folder / f"{which}_link_width").write_text(f"{lanes}\n")

@@ -46,6 +46,7 @@ from edgeinfer.loadgen.steps import (
     Step,
     StepClock,
     TakePort,
+    TrainLink,
     Watching,
 )
 from edgeinfer.loadgen.traffic import Traffic
@@ -71,6 +72,7 @@ class FakeStage:
     device: list[str] = field(default_factory=list)
     environments: list[dict[str, str]] = field(default_factory=list)
     boards: list[int] = field(default_factory=list)
+    links: list[int | None] = field(default_factory=list)
     clocks: list[int] = field(default_factory=list)
     blinded: list[Watching | None] = field(default_factory=list)
     known_alerts: dict[str, str] = field(default_factory=dict)
@@ -106,6 +108,9 @@ class FakeStage:
 
     async def set_board(self, word: int) -> None:
         self.boards.append(word)
+
+    async def set_link(self, generation: int | None) -> None:
+        self.links.append(generation)
 
     async def set_clock(self, seconds: int) -> None:
         self.clocks.append(seconds)
@@ -268,6 +273,12 @@ async def test_a_board_complains_until_the_step_ends(stage: FakeStage) -> None:
     async with doing(stage, Board(0x5), USERS):
         assert stage.boards == [0x5]
     assert stage.boards == [0x5, 0]
+
+
+async def test_a_link_is_as_fast_as_it_can_be_afterwards(stage: FakeStage) -> None:
+    async with doing(stage, TrainLink(1), USERS):
+        assert stage.links == [1]
+    assert stage.links == [1, None]
 
 
 async def test_a_flapping_chip_is_well_in_the_end(stage: FakeStage) -> None:

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edgeinfer.catalog.all import metrics_of
 from edgeinfer.catalog.metric import Kind, Owner
-from edgeinfer.collectors.run import Collectors, run_metrics, run_once
+from edgeinfer.collectors.run import Collectors, Runner, run_metrics
 from edgeinfer.collectors.system import METRICS, SystemCollector
 from edgeinfer.metrics.readings import readings
 from tests.sidecar.rig import Rig, ToyBackend, running, window
@@ -26,7 +26,7 @@ def collect_twice(rig: Rig) -> None:
     metrics = run_metrics(rig.registry)
     Collectors([], metrics)
     for _ in range(2):
-        assert run_once(collector, metrics)
+        assert Runner(collector, metrics).run()
 
 
 def test_the_scrape_and_the_catalog_name_the_same_metrics() -> None:

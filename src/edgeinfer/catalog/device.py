@@ -23,12 +23,14 @@ SENSORS = (
     "extended_information",
     "health_information",
     "throttling_state",
+    "previous_system_state",
     "power",
     "monitor",
     "driver",
 )
 SENSOR = Label("sensor", SENSORS)
 BOARD_COMPLAINTS = ("undervoltage", "frequency_capped", "throttled", "soft_temperature_limit")
+PCIE_END = Label("end", ("device", "slot"))
 LEVEL = Label("level", bounded_by="the device's throttling levels, four at most")
 
 HAILORT_STATUS = Metric(
@@ -93,6 +95,42 @@ DEVICE_NODES = Metric(
     help="Device nodes that the kernel driver made, by whether this process may open them.",
     owners=EXPORTER,
     labels=(Label("access", ("allowed", "denied")),),
+    sensor=True,
+)
+PCIE_GENERATION = Metric(
+    name="hailo_pcie_link_generation",
+    kind=Kind.GAUGE,
+    unit="count",
+    help="Generation of PCIe at which the chip's link runs now: 1 is 2.5 GT/s a lane, 2 is 5, 3 is 8, 4 is 16.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+PCIE_LANES = Metric(
+    name="hailo_pcie_link_lanes",
+    kind=Kind.GAUGE,
+    unit="count",
+    help="Lanes over which the chip's PCIe link runs now.",
+    owners=EXPORTER,
+    labels=(CHIP,),
+    sensor=True,
+)
+PCIE_MAX_GENERATION = Metric(
+    name="hailo_pcie_link_max_generation",
+    kind=Kind.GAUGE,
+    unit="count",
+    help="Generation of PCIe that each end of the chip's link can do.",
+    owners=EXPORTER,
+    labels=(CHIP, PCIE_END),
+    sensor=True,
+)
+PCIE_MAX_LANES = Metric(
+    name="hailo_pcie_link_max_lanes",
+    kind=Kind.GAUGE,
+    unit="count",
+    help="Lanes that each end of the chip's PCIe link has; a Raspberry Pi 5 has one, whatever the chip could use.",
+    owners=EXPORTER,
+    labels=(CHIP, PCIE_END),
     sensor=True,
 )
 TEMPERATURE = Metric(
@@ -222,6 +260,16 @@ POWER = Metric(
     "protection for a sample.",
     owners=EXPORTER,
     labels=(CHIP,),
+    sensor=True,
+)
+RESTART_REASON = Metric(
+    name="hailo_firmware_restart_reason",
+    kind=Kind.GAUGE,
+    unit="state",
+    help="Why the firmware on each processor of the chip started last: 0 power-up or reset from outside, 1 hardware "
+    "watchdog, 2 software watchdog, 3 asked for by software; a Hailo-10H does not say.",
+    owners=EXPORTER,
+    labels=(CHIP, Label("processor", ("application", "core"))),
     sensor=True,
 )
 UTILIZATION_RATIO = Metric(

@@ -74,10 +74,10 @@ COLLECTOR_ERRORS = Metric(
     name="hailo_collector_errors_total",
     kind=Kind.COUNTER,
     unit="errors",
-    help="Runs of a collector that failed, by why.",
+    help="Runs of a collector that failed, by why; a source that does not exist on this machine is no failure.",
     owners=COLLECTING,
     labels=(
         COLLECTOR,
-        Label("reason", ("nothing_to_read", "permission", "malformed", "stale", "timeout", "failed")),
+        Label("reason", ("permission", "malformed", "stale", "timeout", "failed")),
     ),
 )

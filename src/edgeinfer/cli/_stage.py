@@ -45,6 +45,9 @@ _SHORT_FLAGS = (
     "--storage.remote.flush-deadline=1s",
     "--query.lookback-delta=15s",
 )
+_CHIP_ON_BUS = "sys/bus/pci/devices/0001:01:00.0"
+_BEST_GENERATION = 3
+_LINK_SPEEDS = {1: "2.5 GT/s PCIe", 2: "5.0 GT/s PCIe", 3: "8.0 GT/s PCIe"}
 _FIRMWARE_WORD = "sys/devices/platform/soc/soc:firmware/get_throttled"
 _RELOAD = aiohttp.ClientTimeout(total=90)
 # With these, the library sets only the wall clock off, and looks each second by how much.
@@ -223,6 +226,10 @@ class LiveStage:
         """Let the board's firmware say this word; 0 is a board without a complaint."""
         self._firmware_file.write_text(f"{word:x}\n", encoding="ascii")
 
+    async def set_link(self, generation: int | None) -> None:
+        """Let the chip's PCIe link run at this generation; None is the best that both ends can do."""
+        self._write_link("current", generation or _BEST_GENERATION)
+
     async def set_clock(self, seconds: int) -> None:
         """Set the wall clock of gateway and sidecar so many seconds off."""
         self._clock_file.write_text(f"{seconds:+d}", encoding="utf-8")
@@ -281,13 +288,24 @@ class LiveStage:
         return replace(gateway, environment=environment)
 
     def _make_board(self) -> None:
-        """A machine of its own for the exporter: the processes and devices of this one, and a board's firmware."""
+        """A machine of its own for the exporter: the processes and devices of this one, a board's firmware, a bus."""
         self._firmware_file.parent.mkdir(parents=True, exist_ok=True)
         self._firmware_file.write_text("0\n", encoding="ascii")
+        chip = self._machine / _CHIP_ON_BUS
+        chip.mkdir(parents=True, exist_ok=True)
+        (chip / "vendor").write_text("0x1e60\n", encoding="ascii")
+        (chip / "device").write_text("0x2864\n", encoding="ascii")
+        for which in ("current", "max"):
+            self._write_link(which, _BEST_GENERATION)
         for name in ("proc", "dev"):
             link = self._machine / name
             if not link.is_symlink():
                 link.symlink_to(f"/{name}")
+
+    def _write_link(self, which: str, generation: int) -> None:
+        chip = self._machine / _CHIP_ON_BUS
+        (chip / f"{which}_link_speed").write_text(f"{_LINK_SPEEDS[generation]}\n", encoding="ascii")
+        (chip / f"{which}_link_width").write_text("1\n", encoding="ascii")
 
     @property
     def _machine(self) -> Path:

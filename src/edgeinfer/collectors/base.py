@@ -4,9 +4,12 @@ from typing import Literal, Protocol
 
 FaultReason = Literal["permission", "malformed", "stale", "timeout", "failed"]
 
+# A collector with nothing to read is run less and less often, up to this: what appears is seen within it.
+LONGEST_IDLE_SECONDS = 30.0
+
 
 class NothingToRead(Exception):
-    """The source is not there; its series stay absent and the collector counts no fault of its own."""
+    """The source does not exist on this machine; its series stay absent, and nothing is counted as an error."""
 
 
 class SourceFault(Exception):

@@ -1,12 +1,15 @@
 """Every chip that HailoRT finds: which there are, who they are, and what their sensors say."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
 
 from edgeinfer.catalog import device
-from edgeinfer.collectors.base import NothingToRead, SourceFault
+from edgeinfer.collectors.base import LONGEST_IDLE_SECONDS, NothingToRead, SourceFault
 from edgeinfer.collectors.hailo_sensors import Sensor
 from edgeinfer.collectors.hailo_session import ChipSession, Outputs
 from edgeinfer.errors import BackendError
+from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.hailort.failures import code_of
 from edgeinfer.hailort.library import Library
 from edgeinfer.metrics.instruments import Facts
@@ -25,23 +28,28 @@ class HailoDeviceCollector:
         interval_seconds: time between two turns.
         outputs: where to publish.
         identities: the info metric of the chips.
+        kernel_root: below which /sys and /dev lie; what they show tells a machine without a chip from one whose chip
+            cannot be read.
     """
 
     name = "hailo_device"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a part of its own
         self,
         load: Callable[[], Library],
         sensors: tuple[Sensor, ...],
+        *,
         interval_seconds: float,
         outputs: Outputs,
         identities: Facts,
+        kernel_root: Path,
     ) -> None:
         self.interval_seconds = interval_seconds
         self._load = load
         self._sensors = sensors
         self._outputs = outputs
         self._identities = identities
+        self._kernel_root = kernel_root
         self._library: Library | None = None
         self._load_at = 0.0
         self._trouble = ""
@@ -57,8 +65,9 @@ class HailoDeviceCollector:
         """Scan, then give each chip its turn.
 
         Raises:
-            NothingToRead: there is no library or no chip.
-            SourceFault: the scan failed, or a chip does not answer.
+            NothingToRead: the machine has no chip.
+            SourceFault: there is a chip, and there is no library, the scan failed or finds none, or one does not
+                answer.
         """
         library = self._loaded()
         present = self._scan(library)
@@ -66,7 +75,7 @@ class HailoDeviceCollector:
         silent = [chip_id for chip_id in present if not self._turn(library, chip_id)]
         self._show_identities()
         if not present:
-            raise NothingToRead("HailoRT's scan finds no device")
+            self._refuse("HailoRT's scan finds no device")
         if silent:
             raise SourceFault("failed", f"no answer from {', '.join(silent)}")
 
@@ -79,14 +88,24 @@ class HailoDeviceCollector:
     def _loaded(self) -> Library:
         if self._library is None:
             if self._outputs.clock() < self._load_at:
-                raise NothingToRead(self._trouble)
+                self._refuse(self._trouble)
             try:
                 self._library = self._load()
             except BackendError as failure:
                 self._load_at = self._outputs.clock() + _LOAD_AGAIN_SECONDS
                 self._trouble = str(failure)
-                raise NothingToRead(self._trouble) from failure
+                self._refuse(self._trouble)
         return self._library
+
+    def _refuse(self, why: str) -> NoReturn:
+        """Say that no chip can be read: an error, unless there is none."""
+        if self._sessions:
+            raise SourceFault("failed", f"{why}; before there was {', '.join(sorted(self._sessions))}")
+        facts = read_driver_facts(self._kernel_root)
+        seen = [*(f"{chip.chip} at {chip.address}" for chip in facts.pci), *(str(node.path) for node in facts.nodes)]
+        if seen:
+            raise SourceFault("failed", f"{why}, and the kernel shows {', '.join(seen)}")
+        raise NothingToRead(why)
 
     def _scan(self, library: Library) -> list[str]:
         try:
@@ -96,10 +115,11 @@ class HailoDeviceCollector:
             for session in self._sessions.values():
                 session.end()
                 session.refuse()
+            self._show_identities()
             raise SourceFault("failed", f"HailoRT's scan failed with status {code_of(failure)}: {failure}") from failure
-        self._outputs.readings.publish_for(
-            _FRESH_TURNS * self.interval_seconds, device.DEVICES_FOUND, float(len(present))
-        )
+        # With nothing to read, the next turn may be as far away as that.
+        pace = self.interval_seconds if present or self._sessions else max(self.interval_seconds, LONGEST_IDLE_SECONDS)
+        self._outputs.readings.publish_for(_FRESH_TURNS * pace, device.DEVICES_FOUND, float(len(present)))
         return present
 
     def _end_what_is_gone(self, present: list[str]) -> None:

@@ -6,15 +6,19 @@ from time import time
 
 from edgeinfer.catalog import device
 from edgeinfer.collectors.base import NothingToRead
-from edgeinfer.hailort.driver import DriverFacts, read_driver_facts
+from edgeinfer.hailort.driver import DriverFacts, PciDevice, read_driver_facts
 from edgeinfer.metrics.fresh import FreshReadings
 from edgeinfer.metrics.instruments import Facts
 
 _FRESH_TURNS = 3
+# Of PCIe, by the speed of a lane in GT/s.
+_GENERATIONS = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6}
+_CURRENT = (device.PCIE_GENERATION, device.PCIE_LANES)
+_MAXIMA = (device.PCIE_MAX_GENERATION, device.PCIE_MAX_LANES)
 
 
 class HailoDriverCollector:
-    """Reads modules, PCI devices and nodes.
+    """Reads modules, PCI devices with their links, and nodes.
 
     Args:
         root: below which /sys and /dev lie.
@@ -48,7 +52,11 @@ class HailoDriverCollector:
             NothingToRead: there is neither a chip on the bus nor a module.
             OSError: the kernel's folders cannot be read.
         """
-        facts = read_driver_facts(self._root)
+        try:
+            facts = read_driver_facts(self._root)
+        except OSError:
+            self._driver.replace([])
+            raise
         self._driver.replace(
             [(module, version, self._library_version()) for module, version in sorted(facts.modules.items())]
         )
@@ -68,4 +76,19 @@ class HailoDriverCollector:
             self._readings.publish_for(seconds, device.DEVICE_NODES, float(allowed), "allowed")
             self._readings.publish_for(seconds, device.DEVICE_NODES, float(len(facts.nodes) - allowed), "denied")
         for chip in facts.pci:
+            self._publish_link(chip, seconds)
             self._readings.publish(device.SENSOR_LAST_SUCCESS, self._wall_clock(), chip.address, "driver")
+
+    def _publish_link(self, chip: PciDevice, seconds: float) -> None:
+        links = {(): chip.link, ("device",): chip.max_link, ("slot",): chip.port_max_link}
+        for end, link in links.items():
+            generation, lanes = _MAXIMA if end else _CURRENT
+            values = {
+                generation: _GENERATIONS.get(link.speed_gt_per_second) if link else None,
+                lanes: link.width_lanes if link else None,
+            }
+            for metric, value in values.items():
+                if value is None:
+                    self._readings.withdraw(metric, chip.address, *end)
+                else:
+                    self._readings.publish_for(seconds, metric, float(value), chip.address, *end)

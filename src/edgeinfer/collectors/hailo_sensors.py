@@ -37,6 +37,10 @@ class Sample:
         return math.isfinite(self.value) and self.bounds[0] <= self.value <= self.bounds[1]
 
 
+class Lacking(Exception):
+    """The chip says that it does not have this reading."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sensor:
     """One reading of a chip.
@@ -44,19 +48,20 @@ class Sensor:
     Args:
         name: value of the `sensor` label.
         every: readings of the collector's interval between two of this one.
-        read: asks the chip's control; raises HailoRT's exceptions.
+        read: asks the chip's control, with the module `hailo_platform` for its enumerations; raises HailoRT's
+            exceptions, and `Lacking` where the chip says beforehand that it cannot.
         metrics: what it publishes.
         may_lack: whether a Hailo-10H, or some boards, do not have it.
     """
 
     name: str
     every: int
-    read: Callable[[Any], Iterator[Sample]]
+    read: Callable[[Any, Any], Iterator[Sample]]
     metrics: tuple[Metric, ...]
     may_lack: bool = False
 
 
-def _temperature(control: Any) -> Iterator[Sample]:
+def _temperature(control: Any, _: Any) -> Iterator[Sample]:
     answer = control.get_chip_temperature()
     both = [
         Sample(device.SENSOR_TEMPERATURE, float(answer.ts0_temperature), ("ts0",), _CELSIUS),
@@ -68,12 +73,12 @@ def _temperature(control: Any) -> Iterator[Sample]:
         yield Sample(device.TEMPERATURE, max(sample.value for sample in both), bounds=_CELSIUS)
 
 
-def _extended_information(control: Any) -> Iterator[Sample]:
+def _extended_information(control: Any, _: Any) -> Iterator[Sample]:
     answer = control.get_extended_device_information()
     yield Sample(device.CLOCK, float(answer.neural_network_core_clock_rate), bounds=_HERTZ)
 
 
-def _health_information(control: Any) -> Iterator[Sample]:
+def _health_information(control: Any, _: Any) -> Iterator[Sample]:
     # Private in name, present in every tag of both lines.
     answer = control._get_health_information()  # noqa: SLF001
     for limit in ("orange", "red"):
@@ -93,14 +98,27 @@ def _health_information(control: Any) -> Iterator[Sample]:
         yield Sample(device.LEVEL_CLOCK, float(level.throttling_nn_clock_freq), (name,), _HERTZ)
 
 
-def _throttling_state(control: Any) -> Iterator[Sample]:
+def _throttling_state(control: Any, _: Any) -> Iterator[Sample]:
     yield Sample(device.THROTTLING_PROTECTION, float(bool(control.get_throttling_state())))
 
 
-def _power(control: Any) -> Iterator[Sample]:
+def _power(control: Any, _: Any) -> Iterator[Sample]:
+    features = control.get_extended_device_information().supported_features
+    # The library asks for the first where there is no second, which came with 5.1.1; a board that it knows by its
+    # name beside that is an evaluation board.
+    has_sensor = features.current_monitoring or getattr(features, "power_measurement", False)
+    if not has_sensor and "EVB" not in str(control.identify().product_name):
+        raise Lacking("the chip says that its board has no sensor of power")
     # A single shot, whose pause of the overcurrent protection ends by itself; the long form is
     # state of the device that would collide with other clients.
     yield Sample(device.POWER, float(control.power_measurement()), bounds=_WATTS)
+
+
+def _restart_reason(control: Any, platform: Any) -> Iterator[Sample]:
+    cpus = platform.HailoCpuId
+    for processor, cpu in (("application", cpus.CPU0), ("core", cpus.CPU1)):
+        state = float(control.previous_system_state(cpu))
+        yield Sample(device.RESTART_REASON, state, (processor,), bounds=(0.0, 3.0))
 
 
 TEMPERATURE = Sensor("temperature", 1, _temperature, (device.TEMPERATURE, device.SENSOR_TEMPERATURE))
@@ -122,9 +140,11 @@ HEALTH_INFORMATION = Sensor(
 )
 THROTTLING_STATE = Sensor("throttling_state", 6, _throttling_state, (device.THROTTLING_PROTECTION,), may_lack=True)
 POWER = Sensor("power", 6, _power, (device.POWER,), may_lack=True)
+# It changes when the firmware starts again, and then the device is opened again.
+RESTART_REASON = Sensor("previous_system_state", 12, _restart_reason, (device.RESTART_REASON,), may_lack=True)
 
 
 def sensors(*, measure_power: bool) -> tuple[Sensor, ...]:
     """The sensors to read; power only where it was asked for."""
-    always = (TEMPERATURE, HEALTH_INFORMATION, EXTENDED_INFORMATION, THROTTLING_STATE)
+    always = (TEMPERATURE, HEALTH_INFORMATION, EXTENDED_INFORMATION, THROTTLING_STATE, RESTART_REASON)
     return (*always, POWER) if measure_power else always

@@ -9,10 +9,11 @@ from prometheus_client import Counter
 
 from edgeinfer.catalog import device
 from edgeinfer.collectors.hailo_notifications import Listener
-from edgeinfer.collectors.hailo_sensors import Sample, Sensor
+from edgeinfer.collectors.hailo_sensors import RESTART_REASON, Lacking, Sample, Sensor
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, code_of
 from edgeinfer.hailort.identity import Identity, read_identity
 from edgeinfer.hailort.library import Library
+from edgeinfer.logs import LogLimiter
 from edgeinfer.metrics.fresh import FreshReadings
 
 _log = logging.getLogger(__name__)
@@ -30,8 +31,12 @@ _REASONS = {
 _PERMISSION_CODE = 36
 _IDENTITY = "identity"
 _IDENTITY_TURNS = 6
+_NO_MEASUREMENT = (_IDENTITY, RESTART_REASON.name)
 # Missing this many turns ends a reading.
 _FRESH_TURNS = 3
+# Opening a chip that does not answer takes 30 s, in which no thread of this process runs: no scrape is answered then.
+# At most a fifth of the time may go that way.
+_WAIT_PER_BLOCKED_SECOND = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +75,28 @@ class ChipSession:
     outputs: Outputs
     identity: Identity | None = None
     _device: Any = None
+    _platform: Any = None
+    _logged: LogLimiter = field(init=False)
     _due_at: dict[str, float] = field(default_factory=dict)
     _outcomes: dict[str, str] = field(default_factory=dict)
     _reopen_at: float = 0.0
     _failures: int = 0
+
+    def __post_init__(self) -> None:
+        self._logged = LogLimiter(self.outputs.clock)
 
     def turn(self, library: Library) -> bool:
         """Open what is closed, read what is due; returns whether the chip answers."""
         if self._device is None and not self._open(library):
             return False
         results = {sensor.name: self._read(sensor) for sensor in self.sensors if self._is_due(sensor.name)}
-        if self._is_due(_IDENTITY):
-            results[_IDENTITY] = self._identify_again()
         self._outcomes.update(results)
+        # Where nothing answered now, what answered in an earlier turn does not count: who it is, is asked at once.
+        is_silent = bool(results) and "" not in results.values()
+        if is_silent or self._is_due(_IDENTITY):
+            results[_IDENTITY] = self._identify_again()
         lost = sorted(set(results.values()) & _DEVICE_IS_LOST)
-        answers = not lost and self._answers()
+        answers = not lost and self._answers() and not (is_silent and results[_IDENTITY])
         # Another version of the firmware stays another version however often the device is opened.
         if lost or (not answers and set(self._told()) != {"version_mismatch"}):
             self._give_up(lost[0] if lost else "no reading can be had")
@@ -93,8 +105,8 @@ class ChipSession:
         return answers
 
     def _told(self) -> list[str]:
-        """How the sensors went that this chip has, each when it was last read; who it is does not count."""
-        outcomes = [outcome for name, outcome in self._outcomes.items() if name != _IDENTITY]
+        """How the measurements went that this chip has, each when it was last due."""
+        outcomes = [outcome for name, outcome in self._outcomes.items() if name not in _NO_MEASUREMENT]
         return [outcome for outcome in outcomes if outcome != "unsupported_feature"]
 
     def _answers(self) -> bool:
@@ -112,15 +124,16 @@ class ChipSession:
             self.outputs.readings.withdraw(metric, self.chip_id)
 
     def _open(self, library: Library) -> bool:
-        if self.outputs.clock() < self._reopen_at:
+        began = self.outputs.clock()
+        if began < self._reopen_at:
             return False
         try:
             opened = library.platform.Device(self.chip_id)
         except Exception as failure:  # noqa: BLE001  # Device() leaks an exception that derives from nothing narrower
             self._count(_IDENTITY, failure, Circumstances(Doing.OPENING, by_id=True))
-            self._give_up(str(code_of(failure)))
+            self._give_up(str(code_of(failure)), blocked_seconds=self.outputs.clock() - began)
             return False
-        self._device = opened
+        self._device, self._platform = opened, library.platform
         try:
             self.identity = read_identity(opened.control)
         except Exception as failure:  # noqa: BLE001  # as above
@@ -157,19 +170,28 @@ class ChipSession:
         """Read one sensor; returns the class of its failure, or nothing."""
         self._wait_for_next(sensor.name, sensor.every)
         try:
-            samples = list(sensor.read(self._device.control))
+            samples = list(sensor.read(self._device.control, self._platform))
         except Exception as failure:  # noqa: BLE001  # any failure costs this reading and no other
             return self._fail(sensor, failure)
         self._publish(sensor, samples, _FRESH_TURNS * sensor.every * self.interval_seconds)
         return ""
 
     def _fail(self, sensor: Sensor, failure: Exception) -> str:
+        if isinstance(failure, Lacking):
+            return self._lack(sensor, str(failure))
         lacks = sensor.may_lack and (sensor.name == "power" or (self.identity is not None and self.identity.is_remote))
         error_class = self._count(sensor.name, failure, Circumstances(Doing.READING_SENSOR, may_lack=lacks))
         if error_class == "unsupported_feature":
             self._due_at[sensor.name] = self.outputs.clock() + _UNSUPPORTED_WAIT_SECONDS
         self._withdraw(sensor)
         return error_class
+
+    def _lack(self, sensor: Sensor, why: str) -> str:
+        self._due_at[sensor.name] = self.outputs.clock() + _UNSUPPORTED_WAIT_SECONDS
+        self.outputs.errors.labels(sensor.name, "unsupported").inc()
+        self._log_failure(sensor.name, "unsupported", why)
+        self._withdraw(sensor)
+        return "unsupported_feature"
 
     def _publish(self, sensor: Sensor, samples: list[Sample], fresh_seconds: float) -> None:
         readings, plausible = self.outputs.readings, [sample for sample in samples if sample.is_plausible]
@@ -178,13 +200,19 @@ class ChipSession:
             self._withdraw(sensor)
             for sample in plausible:
                 readings.publish_for(fresh_seconds, sample.metric, sample.value, self.chip_id, *sample.labels)
-        self.outputs.errors.labels(sensor.name, "implausible").inc(len(samples) - len(plausible))
-        if plausible:
+        # An answer in which one value cannot be true is none that was had.
+        if len(plausible) == len(samples):
             self._succeed(sensor.name)
+            return
+        self.outputs.errors.labels(sensor.name, "implausible").inc(len(samples) - len(plausible))
+        strange = [f"{one.metric.name} {one.value:g}" for one in samples if not one.is_plausible]
+        self._log_failure(sensor.name, "implausible", ", ".join(strange))
 
     def _succeed(self, sensor_name: str) -> None:
         now = self.outputs.wall_clock()
         self.outputs.readings.publish(device.SENSOR_LAST_SUCCESS, now, self.chip_id, sensor_name)
+        if self._logged.forget(sensor_name):
+            _log.info("a reading is had again", extra={"chip_id": self.chip_id, "sensor": sensor_name})
 
     def _count(self, sensor_name: str, failure: Exception, circumstances: Circumstances) -> str:
         told = as_backend_error(failure, circumstances, f"device {self.chip_id}")
@@ -192,22 +220,28 @@ class ChipSession:
         if code_of(failure) == _PERMISSION_CODE and circumstances.doing is Doing.OPENING:
             reason = "permission"
         self.outputs.errors.labels(sensor_name, reason).inc()
-        _log.info(
-            "a reading could not be had",
-            extra={"chip_id": self.chip_id, "sensor": sensor_name, "reason": reason, "detail": str(told)},
-        )
+        self._log_failure(sensor_name, reason, str(told))
         return told.error_class
 
-    def _give_up(self, why: str) -> None:
+    def _log_failure(self, sensor_name: str, reason: str, detail: str) -> None:
+        if self._logged.is_due(sensor_name, reason):
+            _log.warning(
+                "a reading could not be had",
+                extra={"chip_id": self.chip_id, "sensor": sensor_name, "reason": reason, "detail": detail},
+            )
+
+    def _give_up(self, why: str, *, blocked_seconds: float = 0.0) -> None:
         wait = min(_FIRST_WAIT_SECONDS * 2**self._failures, _LONGEST_WAIT_SECONDS)
+        wait = max(wait, _WAIT_PER_BLOCKED_SECOND * blocked_seconds)
         self._failures += 1
         self._reopen_at = self.outputs.clock() + wait
         self.end()
         self._publish_status(answers=False)
-        _log.warning(
-            "a chip does not answer and will be opened again",
-            extra={"chip_id": self.chip_id, "why": why, "wait_seconds": wait},
-        )
+        if self._logged.is_due("device", why):
+            _log.warning(
+                "a chip does not answer and will be opened again",
+                extra={"chip_id": self.chip_id, "why": why, "wait_seconds": wait},
+            )
 
     def _publish_status(self, *, answers: bool) -> None:
         # Renewed at every turn of the collector, also of a closed chip.
@@ -220,7 +254,8 @@ class ChipSession:
         self._publish_status(answers=False)
 
     def allow_reopening(self) -> None:
-        """The chip was plugged in again: do not wait for the back-off."""
+        """The chip was plugged in again: do not wait for the back-off, and log what fails as new."""
+        self._logged.forget("device")
         self._reopen_at, self._failures = 0.0, 0
 
     def _withdraw(self, sensor: Sensor) -> None:

@@ -4,18 +4,20 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter, time
+from time import monotonic, time
 
 from prometheus_client import CollectorRegistry, Counter
 
 from edgeinfer.catalog import system
-from edgeinfer.collectors.base import Collector, NothingToRead, SourceFault
+from edgeinfer.collectors.base import LONGEST_IDLE_SECONDS, Collector, NothingToRead, SourceFault
+from edgeinfer.logs import LogLimiter
 from edgeinfer.metrics.instruments import counter
 from edgeinfer.metrics.readings import Readings, readings
 
 _log = logging.getLogger(__name__)
 _STOP_SECONDS = 5.0
-_NOTHING = "nothing_to_read"
+_SUBJECT = "run"
+_MOST_DOUBLINGS = 10  # more than lead to the longest wait from the shortest interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,45 +34,77 @@ def run_metrics(registry: CollectorRegistry) -> RunMetrics:
     return RunMetrics(readings(marks, registry), counter(system.COLLECTOR_ERRORS, registry))
 
 
-def run_once(
-    collector: Collector,
-    metrics: RunMetrics,
-    *,
-    wall_clock: Callable[[], float] = time,
-    clock: Callable[[], float] = perf_counter,
-) -> bool:
-    """Run a collector, mark how it went, and say whether it read what it is for."""
-    started = clock()
-    reason = _reason_of_failure(collector)
-    metrics.marks.publish(system.COLLECTOR_DURATION, clock() - started, collector.name)
-    if reason == _NOTHING:
-        # A source that does not exist, such as the monitor files of a Hailo-10H, is no failure to shout about.
-        metrics.marks.withdraw(system.COLLECTOR_SUCCESS, collector.name)
-    else:
-        metrics.marks.publish(system.COLLECTOR_SUCCESS, float(not reason), collector.name)
-    if reason:
-        metrics.errors.labels(collector.name, reason).inc()
-        return False
-    metrics.marks.publish(system.COLLECTOR_LAST_SUCCESS, wall_clock(), collector.name)
-    return True
+class Runner:
+    """One collector: run, timed, its success marked, and logged when something changes.
 
+    Args:
+        collector: what to run.
+        metrics: where to mark how it went.
+        wall_clock: seconds since the epoch.
+        clock: seconds for durations and for what was logged lately.
+    """
 
-def _reason_of_failure(collector: Collector) -> str:
-    try:
-        collector.collect()
-    except NothingToRead as absence:
-        _log.debug("nothing to read", extra={"collector": collector.name, "detail": str(absence)})
-        return _NOTHING
-    except SourceFault as fault:
-        _log.info("a source could not be read", extra={"collector": collector.name, "detail": str(fault)})
-        return fault.reason
-    except PermissionError as failure:
-        _log.info("a source may not be read", extra={"collector": collector.name, "detail": str(failure)})
-        return "permission"
-    except Exception:  # noqa: BLE001  # a collector that nobody foresaw failing must not end its thread
-        _log.exception("a collector failed in a way that nobody foresaw", extra={"collector": collector.name})
-        return "failed"
-    return ""
+    def __init__(
+        self,
+        collector: Collector,
+        metrics: RunMetrics,
+        *,
+        wall_clock: Callable[[], float] = time,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._collector = collector
+        self._metrics = metrics
+        self._wall_clock = wall_clock
+        self._clock = clock
+        self._logged = LogLimiter(clock)
+        self._idle_runs = 0
+
+    @property
+    def interval_seconds(self) -> float:
+        """Time from this run to the next: the collector's own, and longer the longer there is nothing to read."""
+        own = self._collector.interval_seconds
+        return max(own, min(own * 2.0**self._idle_runs, LONGEST_IDLE_SECONDS))
+
+    def run(self) -> bool:
+        """Run it once; returns whether it read what it is for."""
+        started = self._clock()
+        reason = self._reason_of_failure()
+        self._metrics.marks.publish(system.COLLECTOR_DURATION, self._clock() - started, self._collector.name)
+        self._idle_runs = min(self._idle_runs + 1, _MOST_DOUBLINGS) if reason is None else 0
+        if reason is None:
+            self._metrics.marks.withdraw(system.COLLECTOR_SUCCESS, self._collector.name)
+            return False
+        self._metrics.marks.publish(system.COLLECTOR_SUCCESS, float(not reason), self._collector.name)
+        if reason:
+            self._metrics.errors.labels(self._collector.name, reason).inc()
+            return False
+        self._metrics.marks.publish(system.COLLECTOR_LAST_SUCCESS, self._wall_clock(), self._collector.name)
+        return True
+
+    def _reason_of_failure(self) -> str | None:
+        """Why the run failed: empty if it did not, None if there is nothing to read."""
+        try:
+            self._collector.collect()
+        except NothingToRead as absence:
+            self._log(logging.INFO, "nothing to read here; looking again now and then", str(absence))
+            return None
+        except SourceFault as fault:
+            self._log(logging.WARNING, "a source could not be read", str(fault))
+            return fault.reason
+        except PermissionError as failure:
+            self._log(logging.WARNING, "a source may not be read", str(failure))
+            return "permission"
+        except Exception as failure:  # noqa: BLE001  # whatever a collector raises must not end its thread
+            if self._logged.is_due(_SUBJECT, type(failure).__name__):
+                _log.exception("unexpected error in a collector", extra={"collector": self._collector.name})
+            return "failed"
+        if self._logged.forget(_SUBJECT):
+            _log.info("the source is read", extra={"collector": self._collector.name})
+        return ""
+
+    def _log(self, level: int, message: str, detail: str) -> None:
+        if self._logged.is_due(_SUBJECT, message + detail):
+            _log.log(level, message, extra={"collector": self._collector.name, "detail": detail})
 
 
 class Collectors:
@@ -106,7 +140,8 @@ class Collectors:
         self._threads.clear()
 
     def _run(self, collector: Collector) -> None:
+        runner = Runner(collector, self._metrics)
         while not self._stop.is_set():
-            started = perf_counter()
-            run_once(collector, self._metrics)
-            self._stop.wait(max(0.0, collector.interval_seconds - (perf_counter() - started)))
+            started = monotonic()
+            runner.run()
+            self._stop.wait(max(0.0, runner.interval_seconds - (monotonic() - started)))

@@ -57,9 +57,10 @@ def collectors(sources: Sources, registry: CollectorRegistry) -> list[Collector]
     chips = HailoDeviceCollector(
         sources.load,
         sensors(measure_power=sources.measure_power),
-        sources.interval_seconds,
-        outputs,
-        facts(device.DEVICE_INFO, [], registry),
+        interval_seconds=sources.interval_seconds,
+        outputs=outputs,
+        identities=facts(device.DEVICE_INFO, [], registry),
+        kernel_root=sources.kernel_root,
     )
     monitor = HailoMonitorCollector(
         sources.monitor_folder,

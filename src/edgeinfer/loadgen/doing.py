@@ -39,6 +39,7 @@ from edgeinfer.loadgen.steps import (
     Step,
     StepClock,
     TakePort,
+    TrainLink,
     Watching,
 )
 from edgeinfer.loadgen.webhook import WebhookReceiver
@@ -105,6 +106,9 @@ class Stage(Protocol):
 
     async def set_board(self, word: int) -> None:
         """Let the board's firmware say this word; 0 is a board without a complaint."""
+
+    async def set_link(self, generation: int | None) -> None:
+        """Let the chip's PCIe link run at this generation; None is the best that both ends can do."""
 
     async def set_clock(self, seconds: int) -> None:
         """Set the wall clock of gateway and sidecar so many seconds off."""
@@ -195,6 +199,10 @@ async def doing(stage: Stage, step: Step, users: Users) -> AsyncIterator[None]: 
             await stage.set_board(word)
             yield
             await stage.set_board(0)
+        case TrainLink(generation):
+            await stage.set_link(generation)
+            yield
+            await stage.set_link(None)
         case Flap():
             flapping = asyncio.create_task(_flap(stage, step))
             yield

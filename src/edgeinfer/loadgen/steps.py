@@ -155,6 +155,13 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainLink:
+    """The chip's PCIe link runs at this generation; chip and slot can do the third."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Flap:
     """The fake chip fails and is well again, over and over."""
 
@@ -186,6 +193,7 @@ Step = (
     | StepClock
     | Blind
     | Board
+    | TrainLink
     | Flap
     | Device
 )

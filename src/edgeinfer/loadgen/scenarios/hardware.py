@@ -4,10 +4,13 @@ from dataclasses import replace
 
 from edgeinfer.catalog import sidecar as sidecar_metrics
 from edgeinfer.loadgen.scenario import Counted, Scenario, error, hardware_error
-from edgeinfer.loadgen.steps import Board, Crowd, Device, Flap, Kill, Process, TakePort
+from edgeinfer.loadgen.steps import Board, Crowd, Device, Flap, Kill, Process, TakePort, TrainLink
 
-# The exporter asks the board's firmware every ten seconds.
+# The exporter asks the board's firmware every ten seconds, the kernel every thirty, and why the chip's firmware started
+# every twelfth turn.
 _FIRMWARE_SECONDS = 10.0
+_KERNEL_SECONDS = 30.0
+_RESTART_REASON_SECONDS = 12.0
 
 
 def _chip(name: str, does: str, state: str, alert: str, *counted: Counted, minutes: float = 4.0) -> Scenario:
@@ -36,6 +39,22 @@ HARDWARE = (
     ),
     _chip("chip-overcurrent", "The board draws too much current.", "overcurrent", "HailoOvercurrent"),
     _chip("chip-damaged", "The chip reports an uncorrectable memory error.", "damaged", "HailoMemoryDamaged"),
+    replace(
+        _chip(
+            "chip-watchdog",
+            "The chip's firmware hung, and its watchdog started it again.",
+            "watchdog",
+            "HailoFirmwareRestarted",
+        ),
+        fixed_seconds=_RESTART_REASON_SECONDS,
+    ),
+    replace(
+        _chip("chip-link-slow", "The chip's PCIe link trains down to 2.5 GT/s.", "", "HailoPcieLinkDegraded"),
+        steps=(TrainLink(1),),
+        alert_minutes=8,
+        fixed_seconds=_KERNEL_SECONDS,
+        is_slow=True,
+    ),
     _chip(
         "chip-vanished",
         "The chip is gone from the bus.",

@@ -1,6 +1,7 @@
 """Alerts on the chips: heat against the device's own limits, throttling, saturation, and readings that stopped."""
 
 from edgeinfer.catalog import device, sidecar, system
+from edgeinfer.catalog.metric import Metric
 from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
 from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, counter, gauge
 from edgeinfer.monitoring.promql import Queries, one_of
@@ -19,6 +20,7 @@ _BOARD = "edgeinfer-hardware"
 _BOARD_BY = ("job", "instance", "complaint")
 _BOARD_LABELS = {"job": "hailo-exporter", "instance": "exporter:9048"}
 _Q = Queries("5m", {})
+Series = dict[str, Values]
 
 _TEMPERATURE = _Q.gauge(device.TEMPERATURE, by=_BY_CHIP)
 _ORANGE = _Q.gauge(device.TEMPERATURE_LIMIT, by=_BY_CHIP, where={"limit": "orange"})
@@ -39,6 +41,8 @@ def create() -> list[Alert]:
         _saturated(),
         _refused(),
         _vanished(),
+        _link_degraded(),
+        _firmware_restarted(),
         _sensor_stale(),
         _collector_failing(),
         _board_undervoltage(),
@@ -499,6 +503,13 @@ def _refused() -> Alert:
                     command="sudo dmesg | grep -i hailo | tail -20",
                 ),
                 Step(
+                    "Board 'Hailo hardware', panel 'Why the firmware started': did it hang before?",
+                    {
+                        "a watchdog": "it hung and was restarted: see HailoFirmwareRestarted.",
+                        "power-up, or nothing": "go on.",
+                    },
+                ),
+                Step(
                     "Load the driver anew; nobody may hold the chip meanwhile.",
                     {
                         "HailoRT answers": "done.",
@@ -577,6 +588,162 @@ def _vanished() -> Alert:
     )
 
 
+def _link_series(metric: Metric, end: str = "") -> str:
+    return f"{metric.name}{{{_CHIP}" + (f', end="{end}"}}' if end else "}")
+
+
+def _link(*, now: tuple[float, float], device_can: tuple[float, float], slot_can: tuple[float, float] | None) -> Series:
+    """Ten minutes of a link; each pair is (generation, lanes)."""
+    told = {_link_series(device.PCIE_GENERATION): now[0], _link_series(device.PCIE_LANES): now[1]}
+    for end, can in (("device", device_can), ("slot", slot_can)):
+        if can:
+            told[_link_series(device.PCIE_MAX_GENERATION, end)] = can[0]
+            told[_link_series(device.PCIE_MAX_LANES, end)] = can[1]
+    return {series: gauge((value, 600)) for series, value in told.items()}
+
+
+def _link_degraded() -> Alert:
+    generation, lanes = (_Q.gauge(metric, by=_BY_CHIP) for metric in (device.PCIE_GENERATION, device.PCIE_LANES))
+    both_can, both_have = (
+        _Q.gauge(metric, how="min", by=_BY_CHIP) for metric in (device.PCIE_MAX_GENERATION, device.PCIE_MAX_LANES)
+    )
+    now = _link_series(device.PCIE_GENERATION)
+    return Alert(
+        name="HailoPcieLinkDegraded",
+        expression=f"{generation} < {both_can}\nor {lanes} < {both_have}",
+        hold="5m",
+        severity=Severity.WARNING,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="The PCIe link of {{ $labels.chip_id }} runs below what chip and slot can do",
+        description="Its generation or its number of lanes is {{ $value }}, less than both ends offer.",
+        runbook=Runbook(
+            means="The link trained to a lower speed or to fewer lanes than the chip and the slot both offer.",
+            costs="Frames take longer on their way to the chip; a link that trains down often is about to be lost.",
+            steps=(
+                Step(
+                    "Board 'Hailo hardware', panels 'PCIe generation' and 'PCIe lanes': which one fell, and when?",
+                    {
+                        "at a restart of the machine": "it was trained so: go on with the cable.",
+                        "while it ran": "the connection got worse: go on, and soon.",
+                    },
+                ),
+                Step(
+                    "What does the kernel say of the link?",
+                    {
+                        "`AER` and `Corrected error`": "a bad contact: go on with the cable.",
+                        "`link up` at 2.5 or 5.0 GT/s": "it was trained to that; go on with the cable.",
+                        "nothing": "look at the ends: `sudo lspci -vv -d 1e60: | grep Lnk` shows `downgraded`.",
+                    },
+                    command="sudo dmesg | grep -iE 'pcie|aer' | tail -20",
+                ),
+                Step(
+                    "Switch the machine off, reseat the module and its flat cable, and switch it on.",
+                    {
+                        "the alert ends": "it was the contact.",
+                        "it stays": "take another cable, as short as can be; then another module.",
+                        "it stays, and all is well at a lower generation": "set dtparam=pciex1_gen=2 for good.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={
+                now: gauge((1, 600), (3, 300)),
+                _link_series(device.PCIE_MAX_GENERATION, "device"): gauge((3, 900)),
+                _link_series(device.PCIE_MAX_GENERATION, "slot"): gauge((3, 900)),
+            },
+            waits_at=285,
+            fires_at=330,
+            resolves_at=630,
+            labels=_LABELS,
+            says="Its generation or its number of lanes is 1, less than both ends offer.",
+        ),
+        neighbours=(
+            Neighbour(
+                why="a slot of fewer lanes and a lower generation is no fault of the link",
+                series=_link(now=(2, 1), device_can=(3, 4), slot_can=(2, 1)),
+                at=550,
+            ),
+            Neighbour(
+                why="nor is a chip of fewer lanes and a lower generation",
+                series=_link(now=(2, 1), device_can=(2, 1), slot_can=(4, 4)),
+                at=550,
+            ),
+        ),
+        also_fires=(
+            Neighbour(why="a lane is lost", series=_link(now=(3, 1), device_can=(3, 2), slot_can=(3, 4)), at=550),
+            Neighbour(
+                why="nothing is known of the slot", series=_link(now=(2, 1), device_can=(3, 1), slot_can=None), at=550
+            ),
+        ),
+    )
+
+
+def _firmware_restarted() -> Alert:
+    reason = _Q.gauge(device.RESTART_REASON, by=(*_BY_CHIP, "processor"))
+    core, application = (
+        f'{device.RESTART_REASON.name}{{{_CHIP}, processor="{processor}"}}' for processor in ("core", "application")
+    )
+    return Alert(
+        name="HailoFirmwareRestarted",
+        expression=f"{reason} == 1\nor {reason} == 2",
+        severity=Severity.TICKET,
+        service="hailo-exporter",
+        signal="hardware",
+        board=_BOARD,
+        summary="A watchdog restarted the firmware of {{ $labels.chip_id }}",
+        description="The {{ $labels.processor }} processor of the chip was started last by its "
+        "{{ if eq $value 1.0 }}hardware{{ else }}software{{ end }} watchdog.",
+        runbook=Runbook(
+            means="The firmware on the chip hung, and its watchdog started it again.",
+            costs="Nothing now; while it happened, every inference failed.",
+            steps=(
+                Step(
+                    "When was it? Board 'Hailo hardware', panel 'Why the firmware started'.",
+                    {
+                        "since the exporter runs": "before that: the chip says it until it is switched off.",
+                        "it changed while the exporter ran": "go on with what happened then.",
+                    },
+                ),
+                Step(
+                    "What happened before?",
+                    {
+                        "a rise to the red limit": "see HailoTemperatureCritical.",
+                        "undervoltage": "see PiUndervoltage.",
+                        "nothing": "go on.",
+                    },
+                    command="sudo dmesg | grep -iE 'hailo|voltage|thermal' | tail -20",
+                ),
+                Step(
+                    "Switch the machine off and on, which clears it; a reboot keeps the module powered.",
+                    {
+                        "it comes back within days": "bring driver, library and firmware to one version; then replace "
+                        "the module.",
+                        "it does not": "done.",
+                    },
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={core: gauge((1, 300), (0, 300))},
+            fires_at=60,
+            resolves_at=330,
+            labels=_LABELS | {"processor": "core"},
+            says="The core processor of the chip was started last by its hardware watchdog.",
+        ),
+        neighbours=(
+            Neighbour(
+                why="power-up, and a reset that software asked for",
+                series={core: gauge((0, 300)), application: gauge((3, 300))},
+                at=250,
+            ),
+        ),
+        also_fires=(Neighbour(why="the software watchdog", series={application: gauge((2, 300))}, at=250),),
+    )
+
+
 def _sensor_stale() -> Alert:
     last = _Q.gauge(device.SENSOR_LAST_SUCCESS, by=(*_BY_CHIP, "sensor"))
     read = f'hailo_sensor_last_success_timestamp_seconds{{{_CHIP}, sensor="temperature"}}'
@@ -608,10 +775,10 @@ def _sensor_stale() -> Alert:
                 Step(
                     "What does the exporter say?",
                     {
-                        "the same fault at each turn": "do what it says.",
-                        "nothing for a minute": "it hangs: `sudo systemctl restart edgeinfer-exporter`.",
+                        "`a reading could not be had`": "do what it says; the line comes once in ten minutes.",
+                        "nothing": "it hangs: `sudo systemctl restart edgeinfer-exporter`.",
                     },
-                    command="journalctl -u edgeinfer-exporter --since -10min",
+                    command="journalctl -u edgeinfer-exporter --since -15min",
                 ),
             ),
         ),
@@ -664,7 +831,7 @@ def _collector_failing() -> Alert:
                     "What does the process say?",
                     {
                         "`a source may not be read`": "the line names the file.",
-                        "`a collector failed in a way that nobody foresaw`": "keep the traceback and file a bug.",
+                        "`unexpected error in a collector`": "keep the traceback and file a bug.",
                     },
                     command="journalctl -u 'edgeinfer-*' --since -30min | grep -i -A5 'collector'",
                 ),

@@ -10,7 +10,6 @@ from edgeinfer.monitoring.dashboards.style import (
     AGE,
     COUNT,
     GREEN,
-    GREY,
     HEAT,
     NONE_IS_GOOD,
     ORANGE,
@@ -50,7 +49,7 @@ def create() -> Board:
             Row("Use", [_use()], _SIDECAR),
             Row("What the device tells", [_events()], _SIDECAR),
             Row("Do we see? Sensors and collectors", [_freshness(), _collectors()], _SIDECAR),
-            Row("Identity", [_bus(), _identity()], _SIDECAR),
+            Row("Identity", [_bus(), _link(), _identity()], _SIDECAR),
         ],
     )
 
@@ -289,7 +288,7 @@ def _collectors() -> list[Panel]:
             "Collectors that failed",
             "Runs that failed, by collector and reason.",
             [Query(_Q.rate(system.COLLECTOR_ERRORS, by=("collector", "reason")), "{{collector}}: {{reason}}")],
-            Look(unit=PER_SECOND, colors={"system: nothing_to_read": GREY}),
+            Look(unit=PER_SECOND),
             size=(6, 7),
             bars=True,
         ),
@@ -334,6 +333,57 @@ def _bus() -> list[Panel]:
                 )
             ],
             Look(unit="hertz", minimum=0, no_value="not read"),
+            size=(8, 6),
+        ),
+    ]
+
+
+def _link() -> list[Panel]:
+    ends = ("end", *_CHIP)
+    return [
+        stat(
+            "PCIe generation",
+            "At which generation the chip's link runs now, and what each end can do: 1 is 2.5 GT/s a lane, 2 is 5, 3 "
+            "is 8. A Raspberry Pi 5 runs at 2 unless dtparam=pciex1_gen=3 is set.",
+            [
+                Query(_Q.gauge(device.PCIE_GENERATION, by=_CHIP), f"now {_LEGEND}"),
+                Query(_Q.gauge(device.PCIE_MAX_GENERATION, by=ends), f"{{{{end}}}} can {_LEGEND}"),
+            ],
+            Look(unit="short", decimals=0, no_value="not read"),
+            size=(8, 6),
+            shows="value_and_name",
+            sparkline=False,
+        ),
+        stat(
+            "PCIe lanes",
+            "Over how many lanes the chip's link runs now, and how many each end has.",
+            [
+                Query(_Q.gauge(device.PCIE_LANES, by=_CHIP), f"now {_LEGEND}"),
+                Query(_Q.gauge(device.PCIE_MAX_LANES, by=ends), f"{{{{end}}}} has {_LEGEND}"),
+            ],
+            Look(unit="short", decimals=0, no_value="not read"),
+            size=(8, 6),
+            shows="value_and_name",
+            sparkline=False,
+        ),
+        timeline(
+            "Why the firmware started",
+            "Why the firmware on each processor of the chip started last; a watchdog means that it had hung.",
+            [
+                Query(
+                    _Q.gauge(device.RESTART_REASON, by=("processor", *_CHIP)),
+                    f"{{{{processor}}}} {_LEGEND}",
+                )
+            ],
+            Look(
+                unit="short",
+                states=[
+                    (0, "power-up", GREEN),
+                    (1, "hardware watchdog", RED),
+                    (2, "software watchdog", RED),
+                    (3, "software", YELLOW),
+                ],
+            ),
             size=(8, 6),
         ),
     ]
