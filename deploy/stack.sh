@@ -79,8 +79,17 @@ check_port() { # SERVICE NAME PORT
   fi
 }
 
+first_node() { # what the kernel calls the first chip: hailo0, and h1x-0 from driver 5.3 on
+  local entry
+  for entry in "$SYSTEM_ROOT"/sys/class/hailo_chardev/* "$SYSTEM_ROOT"/sys/class/hailo1x/*; do
+    [ ! -e "$entry" ] || { echo "/dev/$(basename "$entry")"; return; }
+  done
+  echo /dev/hailo0
+}
+
 check_node() {
-  local node; node=$SYSTEM_ROOT$(setting HAILO_DEVICE /dev/hailo0)
+  HAILO_DEVICE=$(setting HAILO_DEVICE "$(first_node)"); export HAILO_DEVICE
+  local node=$SYSTEM_ROOT$HAILO_DEVICE
   [ -e "$node" ] || refuse "$node: there is no such device" \
     "Run '.venv/bin/edgeinfer doctor --only hailo' to see which part is missing: chip, driver or node. Without a chip: 'make hailo-cpu'."
 }

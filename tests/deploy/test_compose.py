@@ -184,7 +184,8 @@ def chip_machine(tmp_path: Path) -> Path:
     (tmp_path / "network.hef").touch()
     (tmp_path / "bin").mkdir()
     docker = tmp_path / "bin" / "docker"
-    docker.write_text(f'#!/bin/sh\n[ "$1" != compose ] || echo "$HAILORT_VERSION $*" >> {tmp_path}/told\n')
+    noted = "$HAILORT_VERSION $HAILO_DEVICE $*"
+    docker.write_text(f'#!/bin/sh\n[ "$1" != compose ] || echo "{noted}" >> {tmp_path}/told\n')
     docker.chmod(0o755)
     return tmp_path
 
@@ -212,7 +213,23 @@ def on_the_chip(machine: Path, *versions: str) -> tuple[int, str]:
 def test_a_chip_is_served_with_the_packages_of_its_driver(chip_machine: Path) -> None:
     code, told = on_the_chip(chip_machine, "4.23.0-1")
     assert code == 0, told
-    assert "4.23.0 compose -f docker-compose.yml --profile hailo-device up --detach --wait" in told
+    assert "4.23.0 /dev/hailo0 compose -f docker-compose.yml --profile hailo-device up --detach --wait" in told
+
+
+def test_the_node_of_driver_5_3_is_found_by_the_kernels_name_for_it(chip_machine: Path) -> None:
+    (chip_machine / "dev/hailo0").rename(chip_machine / "dev/h1x-0")
+    (chip_machine / "sys/class/hailo1x/h1x-0").mkdir(parents=True)
+    shutil.rmtree(chip_machine / "sys/module/hailo_pci")
+    (chip_machine / "sys/module/hailo1x_pci").mkdir()
+    (chip_machine / "sys/module/hailo1x_pci/version").write_text("5.3.0\n")
+    code, told = on_the_chip(chip_machine, "5.3.0")
+    assert code == 0, told
+    assert "5.3.0 /dev/h1x-0 compose" in told
+
+
+def test_a_node_keeps_its_name_in_the_container() -> None:
+    devices = [device for _, _, spec in SERVICES for device in spec.get("devices", [])]
+    assert devices == ["${HAILO_DEVICE:-/dev/hailo0}:${HAILO_DEVICE:-/dev/hailo0}"] * 2
 
 
 def test_packages_of_another_version_than_the_driver_are_refused(chip_machine: Path) -> None:

@@ -1,18 +1,24 @@
 """Every status in every way it can hide, and the codes that mean different things at different times."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgeinfer.catalog.labels import HARDWARE_ERROR_CLASSES
 from edgeinfer.errors import BackendError
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, classify, code_of
+from edgeinfer.hailort.holders import Holders
 from edgeinfer.hailort.library import load_library
+from edgeinfer.hailort.network import ChipNetwork
 from edgeinfer.hailort.status import CODE_BY_EXCEPTION_CLASS, REMEDIES, STATUSES
 from tests.fakes.hailo_platform.build import importer
+from tests.fakes.hailo_platform.hef import write_hef
 from tests.fakes.hailo_platform.machine import Machine
 from tests.fakes.hailo_platform.statuses import NAMES, statuses
+from tests.fakes.kernel import hold, write_kernel
 
 VERSIONS = ("4.20.0", "4.23.0", "5.2.0")
 OPENING, RUNNING = Circumstances(Doing.OPENING), Circumstances(Doing.RUNNING)
@@ -152,6 +158,50 @@ def test_special_remedies_name_the_descriptor_page_and_the_right_line() -> None:
     line = as_backend_error(raised("4.23.0", 79), OPENING)
     assert "force_desc_page_size=4096" in page.remedy
     assert "5.x for Hailo-10H" in line.remedy
+
+
+def refused_open(root: Path, machine: Machine, code: int, call: str = "VDevice") -> BackendError:
+    """What the backend says when this chip is opened on a machine with this kernel."""
+    machine.inject(call, code)
+    library = replace(load_library(importer(machine)), root=root)
+    hef = write_hef(root / "net.hef", architecture=machine.chip.architecture).read_bytes()
+    with pytest.raises(BackendError) as caught:
+        ChipNetwork(library, machine.chip.device_id, hef, group_id="SHARED", timeout_ms=100).open()
+    return caught.value
+
+
+@pytest.mark.parametrize("code", [73, 74])
+def test_the_process_that_holds_the_chip_is_named_with_what_to_do(code: int, tmp_path: Path) -> None:
+    """As Frigate, or a demo that nobody ended."""
+    root = write_kernel(tmp_path)
+    hold(root, 812, "/dev/hailo0", b"python3\0-m\0frigate\0")
+    failure = refused_open(root, Machine(), code)
+    assert failure.error_class == "device_in_use"
+    assert "held by 'python3 -m frigate' (process 812): stop that, and the chip is taken by itself" in failure.remedy
+
+
+def test_a_holder_that_may_not_be_looked_at_is_not_called_nobody(tmp_path: Path) -> None:
+    assert str(Holders((), is_whole=False)) == "a process that this user may not look into (try it with sudo)"
+    assert refused_open(write_kernel(tmp_path), Machine(), 73).remedy == REMEDIES["device_in_use"]
+
+
+KERNEL_5_3 = {"device": "0x45c4", "module": "hailo1x_pci", "version": "5.3.0", "driver_5_3": True}
+
+
+@pytest.mark.parametrize(
+    ("version", "kernel", "code", "call", "words"),
+    [
+        ("4.23.0", {}, 36, "VDevice", ["/dev/hailo0", "51-hailo-udev.rules", "--device /dev/hailo0:/dev/hailo0"]),
+        ("5.3.0", KERNEL_5_3, 36, "VDevice", ["/dev/h1x-0", "51-edgeinfer.rules", "--device /dev/h1x-0:/dev/h1x-0"]),
+        ("4.23.0", {}, 8, "configure", ["options hailo_pci force", "/etc/modprobe.d/hailo_pci.conf"]),
+        ("5.3.0", KERNEL_5_3, 8, "configure", ["options hailo1x_pci force", "/etc/modprobe.d/hailo1x_pci.conf"]),
+    ],
+)
+def test_remedies_name_module_and_node_as_the_machine_shows_them(
+    version: str, kernel: dict[str, Any], code: int, call: str, words: list[str], tmp_path: Path
+) -> None:
+    remedy = refused_open(write_kernel(tmp_path, **kernel), Machine(version), code, call).remedy
+    assert [word for word in words if word not in remedy] == []
 
 
 @pytest.mark.parametrize(

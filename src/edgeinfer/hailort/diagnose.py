@@ -19,6 +19,7 @@ from edgeinfer.hailort.driver import (
 from edgeinfer.hailort.holders import holders_of
 from edgeinfer.hailort.library import Library, load_library
 from edgeinfer.hailort.monitor_folder import diagnose_monitor_folder
+from edgeinfer.hailort.surroundings import Surroundings
 from edgeinfer.model.card import ModelCard
 
 _INSTALL_DRIVER = "Install it (on a Pi: sudo apt install hailo-all, or hailo-h10-all for a Hailo-10H) and reboot."
@@ -71,6 +72,7 @@ def diagnose(  # the subject, and what it is held against
             hef_path=hef_path,
             card=card,
             numpy_version=machine.numpy_version,
+            surroundings=Surroundings(names),
         ),
         *diagnose_monitor_folder(library, machine.root),
     ]

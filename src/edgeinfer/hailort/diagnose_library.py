@@ -12,6 +12,7 @@ from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef, check_
 from edgeinfer.hailort.identity import Identity, read_identity
 from edgeinfer.hailort.last_words import LastWords
 from edgeinfer.hailort.library import Library
+from edgeinfer.hailort.surroundings import Surroundings
 from edgeinfer.model.card import ModelCard
 
 _LOOK_CLOSER = "Look at 'dmesg | grep hailo' and at the log of HailoRT (HAILORT_LOGGER_PATH)."
@@ -27,6 +28,7 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
     hef_path: Path | None,
     card: ModelCard | None,
     numpy_version: str,
+    surroundings: Surroundings,
 ) -> list[Finding]:
     """Look at the library and everything that can be asked through it.
 
@@ -37,12 +39,13 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
         hef_path: the compiled network to check too.
         card: of the model that it should be.
         numpy_version: of the numpy whose arrays the library gets; empty where that is not to be looked at.
+        surroundings: what the machine calls its parts.
     """
     findings = [Finding("hailort library", Verdict.MISSING, trouble.fault, trouble.remedy)] if trouble else []
     identities: list[Identity] = []
     if library is not None:
         findings += [_line(library, facts), *_numpy(library, numpy_version)]
-        found, identities = _devices(library, facts)
+        found, identities = _devices(library, facts, surroundings)
         findings += found
     if hef_path is not None:
         findings.append(_hef(hef_path, library, identities, card))
@@ -72,31 +75,34 @@ def _numpy(library: Library, numpy_version: str) -> list[Finding]:
     return [Finding("numpy", Verdict.OK, f"{numpy_version} fits HailoRT {library.version}")]
 
 
-def _devices(library: Library, facts: DriverFacts) -> tuple[list[Finding], list[Identity]]:
+def _devices(library: Library, facts: DriverFacts, around: Surroundings) -> tuple[list[Finding], list[Identity]]:
     words = LastWords()
     try:
         with words.listening():
             ids = library.scan()
     except Exception as failure:  # noqa: BLE001  # HailoRT 4.x raises a bare Exception subclass here
-        return [_failed("hailo device", failure, Circumstances(Doing.OPENING), words)], []
+        return [_failed("hailo device", failure, Circumstances(Doing.OPENING, surroundings=around), words)], []
     if not ids:
         remedy = "Fix the driver first." if facts.pci else "Fix the chip first."
         return [Finding("hailo device", Verdict.MISSING, "HailoRT's scan finds none", remedy)], []
     findings, identities = [], []
     for device_id in ids:
-        found, identity = _device(library, device_id, len(ids))
+        found, identity = _device(library, device_id, len(ids), around)
         findings += found
         identities += [identity] if identity else []
     return findings, identities
 
 
-def _device(library: Library, device_id: str, found: int) -> tuple[list[Finding], Identity | None]:
+def _device(
+    library: Library, device_id: str, found: int, around: Surroundings
+) -> tuple[list[Finding], Identity | None]:
     words = LastWords()
     try:
         with words.listening():
             device: Any = library.platform.Device(device_id)
     except Exception as failure:  # noqa: BLE001  # as above: the raw exception
-        return [_failed("hailo device", failure, Circumstances(Doing.OPENING, found, by_id=True), words)], None
+        now = Circumstances(Doing.OPENING, found, by_id=True, surroundings=around)
+        return [_failed("hailo device", failure, now, words)], None
     try:
         with words.listening():
             identity = read_identity(device.control)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from edgeinfer.errors import BackendError
 from edgeinfer.hailort.status import BY_CODE, CODE_BY_EXCEPTION_CLASS, REMEDIES, status_name
+from edgeinfer.hailort.surroundings import Surroundings
 
 # The second is what the library raises for a status that it cannot name, with nothing in its cause.
 _IN_TEXT = re.compile(r"(?:error: |Value )(\d+) (?:\((?:HAILO_\w+)?\)|is not a valid status)")
@@ -37,6 +38,7 @@ class Circumstances:
         by_id: whether the device was named explicitly.
         is_hot: the chip is at its red limit or has just shut its dataflow down.
         may_lack: the reading is one that some boards or lines do not have, such as power.
+        surroundings: what the machine calls its parts, and who holds them.
     """
 
     doing: Doing
@@ -44,6 +46,7 @@ class Circumstances:
     by_id: bool = False
     is_hot: bool = False
     may_lack: bool = False
+    surroundings: Surroundings = Surroundings()  # noqa: RUF009  # frozen
 
 
 def code_of(failure: BaseException) -> int | None:
@@ -121,17 +124,20 @@ def as_backend_error(failure: BaseException, circumstances: Circumstances, thing
 
 
 def _remedy(error_class: str, code: int | None, circumstances: Circumstances) -> str:
+    names, holders = circumstances.surroundings.names, circumstances.surroundings.holders
+    if error_class == "device_in_use" and holders:
+        return f"The chip is held by {holders}: stop that, and the chip is taken by itself. A Hailo-8 has one owner."
     if code == 2 and circumstances.doing is Doing.CONFIGURING:  # noqa: PLR2004  # the number of status.py
         return "Compile a HEF with one network: with several of them, HailoRT does not know which one is meant."
     if code == 36 and circumstances.doing is Doing.OPENING:  # noqa: PLR2004  # the number of status.py
         return (
-            "Let this user open the chip's node: install the udev rule 51-hailo-udev.rules, or share the node with "
-            "the container."
+            f"Let this user open {names.node}: install {names.udev_rule}, or share the node with the container as "
+            f"--device {names.node}:{names.node}."
         )
     if code == 8 and circumstances.doing is Doing.CONFIGURING:  # noqa: PLR2004  # the number of status.py
         return (
-            "Where dmesg names max_desc_page_size, put 'options hailo_pci force_desc_page_size=4096' into "
-            "/etc/modprobe.d/hailo_pci.conf and reboot."
+            f"Where dmesg names max_desc_page_size, put 'options {names.module} force_desc_page_size=4096' into "
+            f"/etc/modprobe.d/{names.module}.conf and reboot."
         )
     if code == 79 and circumstances.doing is Doing.OPENING:  # noqa: PLR2004  # the number of status.py
         return "Install the line of HailoRT that fits the chip: 4.x for Hailo-8 and 8L, 5.x for Hailo-10H."

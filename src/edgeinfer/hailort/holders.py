@@ -39,7 +39,7 @@ class Holders:
     def __str__(self) -> str:
         if self.found:
             return " and ".join(map(str, self.found))
-        return "nobody" if self.is_whole else "a process that this user may not look into (try it with sudo)"
+        return "no process" if self.is_whole else "a process that this user may not look into (try it with sudo)"
 
 
 def holders_of(nodes: Iterable[Path], proc: Path = Path("/proc"), *, but: int | None = None) -> Holders:

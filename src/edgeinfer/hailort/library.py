@@ -31,11 +31,13 @@ class Library:
         version: such as "4.23.0".
         platform: the module `hailo_platform`.
         binding: the module `hailo_platform.pyhailort.pyhailort`, where the names live that the top level lacks.
+        root: below which the kernel's folders of its machine lie, for explaining failures.
     """
 
     version: str
     platform: Any
     binding: Any
+    root: Path = Path("/")
 
     @property
     def is_remote(self) -> bool:

@@ -12,6 +12,7 @@ from edgeinfer.hailort.edge import Edge
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, code_of
 from edgeinfer.hailort.library import Library
 from edgeinfer.hailort.session import Session, again
+from edgeinfer.hailort.surroundings import Surroundings, look_around
 
 Array = NDArray[np.float32]
 _log = logging.getLogger(__name__)
@@ -180,7 +181,8 @@ class ChipNetwork:
     def _told(self, failure: Exception, doing: Doing) -> BackendError:
         found = self._library.scan_count() if doing is Doing.OPENING else None
         hot = code_of(failure) == 63 and is_hot(self._library, self.device_id)  # noqa: PLR2004  # STREAM_ABORT
-        now = Circumstances(doing, devices_found=found, by_id=True, is_hot=hot)
+        around = Surroundings() if doing is Doing.RUNNING else look_around(code_of(failure), self._library.root)
+        now = Circumstances(doing, devices_found=found, by_id=True, is_hot=hot, surroundings=around)
         return as_backend_error(failure, now, f"device {self.device_id}")
 
 
