@@ -25,6 +25,9 @@ _SCALING_UNITS = ("s", "bytes", "watt", "mamp", "hertz", "reqps")
 # Units for the same quantity: of a plain number, and of seconds.
 _ALIKE = ({"none", "locale"}, {"s", "dthms"})
 _MOST_DIGITS = 6
+# Panels that show one number for each series, which is taken for the number of now.
+_NUMBERS = ("stat", "gauge", "bargauge")
+_NOW_WINDOW = "1m"
 _ORDERED = ("sort", "sort_desc", "topk", "bottomk")
 _COLUMNS = 24
 _UID_LENGTHS = range(8, 41)
@@ -159,6 +162,7 @@ def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str
     if unit not in UNITS:
         yield f"unit {unit!r}: not one of Grafana's that we use"
     yield from _digits(panel)
+    yield from _now(panel)
     if panel.get("datasource") != _DATASOURCE:
         yield "datasource: must be the variable"
     if not panel.get("targets"):
@@ -195,6 +199,25 @@ def _digits(panel: Mapping[str, Any]) -> Iterator[str]:
                 yield f"thresholds: {step['value']!r} has more digits than a value on its way to the page; round it"
 
 
+def _now(panel: Mapping[str, Any]) -> Iterator[str]:
+    """The last number that there was is not one of now: no panel may go on showing it when its source has stopped."""
+    if panel["type"] not in _NUMBERS:
+        return
+    defaults = panel["fieldConfig"]["defaults"]
+    if panel["options"]["reduceOptions"]["calcs"] != ["last"]:
+        yield "calcs: 'last', because 'lastNotNull' shows the last number that there was as that of now"
+    words = [one["options"]["result"].get("text") for one in defaults.get("mappings", []) if one["type"] == "special"]
+    if not defaults.get("noValue") or words != [defaults["noValue"]]:
+        yield "no_value: say what it means that there is nothing, for no series and for no value"
+    for target in panel.get("targets", []):
+        if target.get("instant"):
+            continue
+        if not target["expr"].endswith(" or vector(NaN)"):
+            yield f"query {target['refId']}: no point where there is nothing, so that its last number would stay"
+        if not panel.get("timeFrom"):
+            yield f"query {target['refId']}: over the picked range its newest point may be hours old; set timeFrom"
+
+
 def _order(panel: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
     """Prometheus answers an instant query in no order: bars would change places at each refresh."""
     tree = promql_parser.parse(substituted(target["expr"]))
@@ -220,8 +243,9 @@ def _target(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[
         return
     if target.get("datasource") != _DATASOURCE:
         yield f"query {target['refId']}: datasource must be the variable"
+    allowed = (*_RANGES, _NOW_WINDOW) if panel.get("timeFrom") or target.get("instant") else _RANGES
     for window in _RANGE_OF_RATE.findall(expression):
-        if window not in _RANGES:
+        if window not in allowed:
             yield f"query {target['refId']}: rate over [{window}] in place of [$__rate_interval]"
     yield from _scope(target, known)
     yield from _unit(panel, target, known)

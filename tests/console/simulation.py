@@ -5,7 +5,7 @@ dashboard has an answer at once, where real processes would have to run for an h
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from edgeinfer.catalog.all import all_metrics
@@ -55,7 +55,13 @@ GAUGES = {
 
 
 def openmetrics(
-    start: float, end: float, *, backend: str = "hailo", trouble: tuple[float, float] = (0.55, 0.63)
+    start: float,
+    end: float,
+    *,
+    backend: str = "hailo",
+    trouble: tuple[float, float] = (0.55, 0.63),
+    step_seconds: int = STEP_SECONDS,
+    stops: Mapping[str, float] | None = None,
 ) -> str:
     """The text that `promtool tsdb create-blocks-from openmetrics` reads.
 
@@ -64,14 +70,18 @@ def openmetrics(
         end: where it ends; may lie ahead, so that a test has data while it runs.
         backend: what hailo_runtime_info says.
         trouble: the part of the time in which requests fail and take long.
+        step_seconds: between two scrapes.
+        stops: from when on the process of a job answers no scrape.
     """
-    first = int(start) // STEP_SECONDS * STEP_SECONDS
-    moments = range(first, int(end), STEP_SECONDS)
-    shape = _Shape(first, len(moments) * STEP_SECONDS, trouble, backend)
+    first = int(start) // step_seconds * step_seconds
+    moments = range(first, int(end), step_seconds)
+    shape = _Shape(first, len(moments) * step_seconds, trouble, backend, step_seconds)
     lines: list[str] = []
     for name, labels, values in _all(shape, moments):
         text = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        points = zip(moments, values, strict=True)
+        stop = (stops or {}).get(labels.get("job", ""), math.inf) if name != "ALERTS" else math.inf
+        silent = 0.0 if name == "up" else None
+        points = [(at, value if at < stop else silent) for at, value in zip(moments, values, strict=True)]
         lines += [f"{name}{{{text}}} {value:.9g} {at}" for at, value in points if value is not None]
     return "\n".join([*lines, "# EOF", ""])
 
@@ -79,8 +89,8 @@ def openmetrics(
 class _Shape:
     """How the simulated hour goes."""
 
-    def __init__(self, first: int, seconds: int, trouble: tuple[float, float], backend: str) -> None:
-        self.first, self.seconds, self.backend = first, seconds, backend
+    def __init__(self, first: int, seconds: int, trouble: tuple[float, float], backend: str, step: int) -> None:
+        self.first, self.seconds, self.backend, self.step = first, seconds, backend, step
         self.begins, self.ends = (first + seconds * share for share in trouble)
 
     def version(self, at: float) -> str:
@@ -161,7 +171,7 @@ def _counter(rate: float, labels: dict[str, str], shape: _Shape, moments: range,
         found.append(round(total, 3))
         is_bad = rate < 1
         factor = (60 if shape.is_troubled(at) else 1) if is_bad else 1 + 0.35 * shape.wave(at, seed)
-        total += rate * factor * STEP_SECONDS
+        total += rate * factor * shape.step
     return found
 
 
@@ -177,7 +187,7 @@ def _histogram(metric: Metric, labels: dict[str, str], shape: _Shape, moments: r
             column.append(round(value, 3))
         sums.append(round(total, 5))
         center = middle * (1 + 0.3 * shape.wave(at, seed)) * (4 if shape.is_troubled(at) else 1)
-        count = 6 * STEP_SECONDS * (1 + 0.3 * shape.wave(at, seed))
+        count = 6 * shape.step * (1 + 0.3 * shape.wave(at, seed))
         total += count * center
         for place, bound in enumerate(bounds):
             totals[place] += count / (1 + (center / bound) ** 4)

@@ -86,7 +86,8 @@ class PanelStation:
         return float(result[0]["value"][1]) if result else math.nan
 
     def _answer(self, board: str, panel: Mapping[str, Any], expression: str) -> Answer:
-        query = substituted(expression, _VARIABLES)
+        # What a number of now says where there is nothing is no answer of the query.
+        query = substituted(expression.removesuffix(" or vector(NaN)"), _VARIABLES)
         now = time.time()
         result = self._ask("query_range", query=query, start=self._since, end=now, step=_STEP_SECONDS)
         values = tuple(float(value) for series in result for _, value in series["values"])

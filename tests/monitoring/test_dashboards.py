@@ -201,6 +201,19 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda d: _bars(d)["targets"][0].update(expr=_bars(d)["targets"][0]["expr"].replace("sort_desc", "")),
         "several bars in no order",
     ),
+    "a number of yesterday": (
+        lambda d: _stat(d)["options"]["reduceOptions"].update(calcs=["lastNotNull"]),
+        "shows the last number that there was",
+    ),
+    "a number without a point where there is nothing": (
+        lambda d: _stat(d)["targets"][0].update(expr=_stat(d)["targets"][0]["expr"].removesuffix(" or vector(NaN)")),
+        "its last number would stay",
+    ),
+    "a number of the picked range": (lambda d: _stat(d).pop("timeFrom"), "may be hours old"),
+    "a number without words for nothing": (
+        lambda d: _stat(d)["fieldConfig"]["defaults"].pop("mappings"),
+        "say what it means that there is nothing",
+    ),
     "no legend": (lambda d: _graph(d)["targets"][0].update(legendFormat=""), "a legend is missing"),
 }
 SCOPE = 'job=~"$job", instance=~"$instance"'

@@ -169,7 +169,8 @@ def _reading(  # noqa: PLR0913 - what a series is made of
     is_alone: bool,
 ) -> Reading:
     history = tuple(None if math.isnan(value) else value for value in row.tolist())
-    value = next((one for one in reversed(history) if one is not None), None)
+    # The value of now: the last that there was would go on after its source has stopped.
+    value = history[-1] if history else None
     config = panel.get("fieldConfig", {}).get("defaults", {})
     text, color = _text(value, config, name if panel.get("options", {}).get("textMode") == "name" else "")
     shown = pick.title if is_alone else f"{pick.title}: {name}"

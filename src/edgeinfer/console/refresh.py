@@ -163,7 +163,14 @@ class Refresher:
         variables = await resolve_variables(dashboard, request.variables, time, self._prometheus)
         choices = {one.name: one.choice for one in variables}
         answers, events, status = await asyncio.gather(
-            asyncio.gather(*(self._panel(panel, points, time, choices) for panel, points in panels)),
+            asyncio.gather(
+                *(
+                    self._panel(
+                        panel, points, _time_of(panel, time, is_relative=request.start.startswith("now")), choices
+                    )
+                    for panel, points in panels
+                )
+            ),
             self._annotations(dashboard, time, choices),
             self._status.read(),
         )
@@ -183,8 +190,6 @@ class Refresher:
         await self._status.close()
 
     async def _panel(self, panel: Panel, points: int, time: TimeRange, choices: Mapping[str, Choice]) -> PanelAnswer:
-        if panel.time_from_seconds:
-            time = TimeRange(time.end - panel.time_from_seconds, time.end)
         points = min(points, panel.most_points or points)
         asked = [self._target(panel, target, points, time, choices) for target in panel.targets]
         answers = await asyncio.gather(*asked)
@@ -268,6 +273,13 @@ class Refresher:
         except EngineError as failure:
             return [{"name": str(annotation.get("name", "")), "error": f"{failure.thing}: {failure.fault}"}]
         return annotations.events(annotation, series, step)
+
+
+def _time_of(panel: Panel, time: TimeRange, *, is_relative: bool) -> TimeRange:
+    """The panel's own length of time, which like in Grafana gives way to a fixed range such as of a zoom."""
+    if panel.time_from_seconds and is_relative:
+        return TimeRange(time.end - panel.time_from_seconds, time.end)
+    return time
 
 
 def _panel(dashboard: Dashboard, panel_id: int) -> Panel:

@@ -6,7 +6,7 @@ from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.board import Board
 from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, graph, stat, table, timeline
-from edgeinfer.monitoring.dashboards.sources import FIRING, LIVE, finite, health_state, or_zero
+from edgeinfer.monitoring.dashboards.sources import FIRING, LIVE, NOW, finite, health_state, or_zero
 from edgeinfer.monitoring.dashboards.style import (
     AGE,
     ALL_UP,
@@ -54,21 +54,21 @@ def create() -> Board:
 
 
 def _now() -> list[Panel]:
-    unanswered = LIVE.rate(gateway.ANALYSES, where={"source": other_than("none")})
-    errors = LIVE.rate(gateway.HTTP_REQUESTS, where={"status_code": matching("5..")})
-    every = LIVE.rate(gateway.HTTP_REQUESTS)
+    unanswered = NOW.rate(gateway.ANALYSES, where={"source": other_than("none")})
+    errors = NOW.rate(gateway.HTTP_REQUESTS, where={"status_code": matching("5..")})
+    every = NOW.rate(gateway.HTTP_REQUESTS)
     return [
         stat(
             "P95 of phone requests",
             "Nineteen of twenty API requests were answered faster than this.",
-            [Query(finite(LIVE.quantile(0.95, gateway.HTTP_DURATION, where=_PHONES)), "p95")],
+            [Query(finite(NOW.quantile(0.95, gateway.HTTP_DURATION, where=_PHONES)), "p95")],
             Look(unit="s", steps=LATENCY_LINE, no_value="no requests"),
             drill=_SIDECAR,
         ),
         stat(
             "Analyses answered",
             "Share of analyses that got a result, from a sidecar or from the gateway's CPU.",
-            [Query(finite(f"{unanswered} / {LIVE.rate(gateway.ANALYSES)}"), "answered")],
+            [Query(finite(f"{unanswered} / {NOW.rate(gateway.ANALYSES)}"), "answered")],
             Look(unit="percentunit", decimals=2, steps=_ANSWERED, no_value="no analyses"),
             drill=_SLO,
         ),
@@ -81,26 +81,26 @@ def _now() -> list[Panel]:
         stat(
             "Requests per minute",
             "API requests of phones.",
-            [Query(f"60 * {LIVE.rate(gateway.HTTP_REQUESTS, where=_PHONES)}", "requests")],
-            Look(unit=COUNT, decimals=0),
+            [Query(f"60 * {NOW.rate(gateway.HTTP_REQUESTS, where=_PHONES)}", "requests")],
+            Look(unit=COUNT, decimals=0, no_value="no gateway"),
         ),
         stat(
             "Sessions",
             "Sessions that are open now.",
-            [Query(LIVE.gauge(gateway.SESSIONS_ACTIVE, how="sum"), "sessions")],
-            Look(unit=COUNT, decimals=0),
+            [Query(NOW.gauge(gateway.SESSIONS_ACTIVE, how="sum"), "sessions")],
+            Look(unit=COUNT, decimals=0, no_value="no gateway"),
         ),
         stat(
             "Gateway",
             "Whether every gateway that is scraped is up.",
-            [Query(LIVE.gauge(engine.UP, how="min", where={"job": "edge-infer"}), "up")],
+            [Query(NOW.gauge(engine.UP, how="min", where={"job": "edge-infer"}), "up")],
             Look(unit="none", steps=ALL_UP, states=[(0, "down", RED), (1, "up", GREEN)], no_value="unknown"),
             sparkline=False,
         ),
         stat(
             "Version",
             "Version of the gateway that runs.",
-            [Query(LIVE.info(gateway.BUILD_INFO, by=("version",)), "{{version}}", instant=True)],
+            [Query(NOW.info(gateway.BUILD_INFO, by=("version",)), "{{version}}", instant=True)],
             Look(unit="none", no_value="no gateway"),
             shows="name",
             sparkline=False,
@@ -109,7 +109,7 @@ def _now() -> list[Panel]:
             "Alerts firing",
             "Alerts of severity critical and warning that fire now.",
             [Query(f"count({FIRING}) or vector(0)", "alerts", instant=True)],
-            Look(unit="none", decimals=0, steps=NONE_IS_GOOD),
+            Look(unit="none", decimals=0, steps=NONE_IS_GOOD, no_value="unknown"),
             sparkline=False,
             drill=_SLO,
         ),
@@ -274,7 +274,13 @@ def _health() -> list[Panel]:
             "Since the last check",
             "A check runs every 30 seconds; one that is much older has stopped.",
             [Query(f"sort_desc({age})", "{{check}} {{instance}}", instant=True)],
-            Look(unit=AGE, minimum=0, maximum=120, steps=((None, GREEN), (60, YELLOW), (120, RED))),
+            Look(
+                unit=AGE,
+                minimum=0,
+                maximum=120,
+                steps=((None, GREEN), (60, YELLOW), (120, RED)),
+                no_value="no check has run",
+            ),
             size=(8, 7),
         ),
     ]

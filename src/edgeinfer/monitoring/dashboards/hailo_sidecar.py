@@ -11,6 +11,7 @@ from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, ba
 from edgeinfer.monitoring.dashboards.sources import (
     FIRING,
     LIVE,
+    NOW,
     PERCENTILES,
     WHOLE,
     finite,
@@ -82,8 +83,8 @@ def create() -> Board:
 
 
 def _now() -> list[Panel]:
-    samples = LIVE.rate(gateway.SAMPLES_PROCESSED, where={"metric": "samples_processed"})
-    from_sidecar = LIVE.rate(gateway.ANALYSES, where={"source": "sidecar"})
+    samples = NOW.rate(gateway.SAMPLES_PROCESSED, where={"metric": "samples_processed"})
+    from_sidecar = NOW.rate(gateway.ANALYSES, where={"source": "sidecar"})
     return [
         stat(
             "P95 latency",
@@ -95,35 +96,35 @@ def _now() -> list[Panel]:
         stat(
             "Success",
             "Share of inference requests that a sidecar answered correctly. The promise is 95 %.",
-            [Query(success_ratio(), "success")],
+            [Query(success_ratio(NOW), "success")],
             Look(unit="percentunit", decimals=2, steps=SUCCESS, no_value="no requests"),
             drill=_SLO,
         ),
         stat(
             "Requests per minute",
             "Inference requests that the gateway made to sidecars.",
-            [Query(f"60 * {LIVE.rate(gateway.INFERENCE_REQUESTS)}", "requests")],
-            Look(unit=COUNT, decimals=0),
+            [Query(f"60 * {NOW.rate(gateway.INFERENCE_REQUESTS)}", "requests")],
+            Look(unit=COUNT, decimals=0, no_value="no gateway"),
             drill=_GATEWAY,
         ),
         stat(
             "Samples per minute",
             "IMU samples in the windows that sidecars answered; a window has 100.",
             [Query(f"60 * {samples}", "samples")],
-            Look(unit=COUNT, decimals=0),
+            Look(unit=COUNT, decimals=0, no_value="no gateway"),
             drill=_GATEWAY,
         ),
         stat(
             "From the sidecar",
             "Share of analyses that a sidecar computed; the others came from the gateway's CPU or from nobody.",
-            [Query(finite(f"{from_sidecar} / {LIVE.rate(gateway.ANALYSES)}"), "sidecar")],
+            [Query(finite(f"{from_sidecar} / {NOW.rate(gateway.ANALYSES)}"), "sidecar")],
             Look(unit="percentunit", decimals=1, steps=_FALLBACK, no_value="no analyses"),
         ),
         stat(
             "Backend",
             "What computes the answers: hailo is the chip, cpu the same model on the processor, "
             "stub means synthetic results that mean nothing.",
-            [Query(LIVE.info(sidecar.RUNTIME_INFO, by=("backend",)), "{{backend}}", instant=True)],
+            [Query(NOW.info(sidecar.RUNTIME_INFO, by=("backend",)), "{{backend}}", instant=True)],
             Look(unit="none", colors=BACKEND_COLORS, no_value="no sidecar"),
             shows="name",
             sparkline=False,
@@ -134,8 +135,8 @@ def _now() -> list[Panel]:
             "Whether every sidecar that is scraped is up and ready.",
             [
                 Query(
-                    f"{LIVE.gauge(UP, how='min', where={'job': 'hailo-inference'})} * "
-                    f"({LIVE.gauge(sidecar.READY, how='min')} or vector(0))",
+                    f"{NOW.gauge(UP, how='min', where={'job': 'hailo-inference'})} * "
+                    f"({NOW.gauge(sidecar.READY, how='min')} or vector(0))",
                     "ready",
                 )
             ],
@@ -146,7 +147,7 @@ def _now() -> list[Panel]:
             "Alerts firing",
             "Alerts of severity critical and warning that fire now.",
             [Query(f"count({FIRING}) or vector(0)", "alerts", instant=True)],
-            Look(unit="none", decimals=0, steps=NONE_IS_GOOD),
+            Look(unit="none", decimals=0, steps=NONE_IS_GOOD, no_value="unknown"),
             sparkline=False,
             drill=_SLO,
         ),

@@ -100,7 +100,7 @@ def _now() -> list[Panel]:
             "Failures of the backend",
             "Failures of the sidecar's backend over the shown range, all classes.",
             [Query(_Q.increase(sidecar.HARDWARE_ERRORS, window="$__range"), "failures", instant=True)],
-            Look(unit=COUNT, decimals=0, steps=NONE_IS_GOOD),
+            Look(unit=COUNT, decimals=0, steps=NONE_IS_GOOD, no_value="no sidecar"),
             size=(4, 6),
             sparkline=False,
             drill=_SIDECAR,

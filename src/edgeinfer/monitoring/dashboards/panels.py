@@ -1,7 +1,7 @@
 """The panels that our boards are made of; these types and options are all that the console draws too."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grafana_foundation_sdk.builders import (
@@ -36,13 +36,16 @@ from grafana_foundation_sdk.builders import (
 )
 from grafana_foundation_sdk.models import common, dashboard, prometheus, text
 
-from edgeinfer.monitoring.dashboards.style import PLAIN, Steps
+from edgeinfer.monitoring.dashboards.style import GREY, PLAIN, Steps
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 # Points that a graph asks for: at one hour one in fifteen seconds, at thirty days one in three hours.
 _GRAPH_POINTS = 240
 _SPARKLINE_POINTS = 120
+# A number with a curve is a number of now: its panel looks at these minutes whatever range is picked, because the last
+# point of a longer range is up to a step old, and a step of thirty days takes hours.
+NOW_RANGE = "15m"
 """What a value is called and colored: value, text, color."""
 States = Sequence[tuple[float, str, str]]
 
@@ -123,7 +126,11 @@ def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     sparkline: bool = True,
     drill: Drill | None = None,
 ) -> Panel:
-    """A number, or with `shows="name"` the legend of what is there; colored where the look says what a color means."""
+    """A number of now, or with `shows="name"` the legend of what is there; colored where the look gives colors meaning.
+
+    A sparkline shows the last minutes. Its query gets "not a number" at each point where it has nothing, so that the
+    panel says its `no_value` at once and not the last number that there was.
+    """
     mode = common.BigValueColorMode
     kind = mode.VALUE if sparkline else mode.BACKGROUND if look.judges else mode.NONE
     builder = (
@@ -135,8 +142,11 @@ def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
         .orientation(common.VizOrientation.AUTO)
         .reduce_options(_newest())
     )
-    _dress(builder, title, description, queries, look)
+    asked = [_total(query) if sparkline else replace(query, instant=True) for query in queries]
+    _dress(builder, title, description, asked, look)
     builder.max_data_points(_SPARKLINE_POINTS)
+    if not all(query.instant for query in asked):
+        builder.time_from(NOW_RANGE).hide_time_override(True)
     return Panel(builder, *size, drill)
 
 
@@ -296,8 +306,10 @@ def _dress(  # noqa: PLR0913  # what all panels have in common
     ):
         if value is not None:
             apply(value)
-    if look.states:
-        builder.mappings([_mapping(look.states)])
+    is_number = isinstance(builder, (stat_builders.Panel, gauge_builders.Panel, bargauge_builders.Panel))
+    nothing = [_nothing(look.no_value)] if is_number and look.no_value else []
+    if look.states or nothing:
+        builder.mappings([*([_mapping(look.states)] if look.states else []), *nothing])
     for name, color in (look.colors or {}).items():
         builder.override_by_name(name, [_property("color", {"mode": "fixed", "fixedColor": color})])
     for position, query in enumerate(queries):
@@ -319,7 +331,7 @@ def _target(query: Query, ref: str, *, as_table: bool) -> Any:
 
 
 def _newest() -> Any:
-    return common_builders.ReduceDataOptions().values(False).calcs(["lastNotNull"]).fields("")
+    return common_builders.ReduceDataOptions().values(False).calcs(["last"]).fields("")
 
 
 def _thresholds(steps: Steps) -> Any:
@@ -357,6 +369,18 @@ def _mapping(states: States) -> dashboard.ValueMap:
         for index, (value, name, color) in enumerate(states)
     }
     return dashboard.ValueMap(options=options)
+
+
+def _nothing(words: str) -> dashboard.SpecialValueMap:
+    """Grafana shows "NaN" for not-a-number unless it is told other words."""
+    result = dashboard.ValueMappingResult(text=words, color=GREY, index=0)
+    options = dashboard.DashboardSpecialValueMapOptions(match=dashboard.SpecialValueMatch.NULL_AND_NAN, result=result)
+    return dashboard.SpecialValueMap(options=options)
+
+
+def _total(query: Query) -> Query:
+    """The query with a point at each step."""
+    return query if query.instant else replace(query, expression=f"{query.expression} or vector(NaN)")
 
 
 def _property(name: str, value: Any) -> dashboard.DynamicConfigValue:

@@ -8,6 +8,8 @@ from edgeinfer.monitoring.recording import BUCKETS
 
 SCOPE = {"job": matching("$job"), "instance": matching("$instance")}
 LIVE = Queries("$__rate_interval", SCOPE)
+# For numbers of now: as long as a rate needs at a scrape each 15 s, whatever range is picked.
+NOW = Queries("1m", SCOPE)
 # Over the whole range that the board shows.
 WHOLE = Queries("$__range", SCOPE)
 JOBS = Queries("$__rate_interval", {"job": matching("$job")})
@@ -31,10 +33,10 @@ def quantile(fraction: float, buckets: Recorded = BUCKETS, *, by: Iterable[str] 
     return f"histogram_quantile({fraction}, {LIVE.recorded(buckets, by=('le', *by))}) >= 0"
 
 
-def success_ratio() -> str:
+def success_ratio(queries: Queries = LIVE) -> str:
     """Share of inference requests that succeeded."""
-    good = LIVE.rate(gateway.INFERENCE_REQUESTS, where={"status": "success"})
-    return finite(f"{good} / {LIVE.rate(gateway.INFERENCE_REQUESTS)}")
+    good = queries.rate(gateway.INFERENCE_REQUESTS, where={"status": "success"})
+    return finite(f"{good} / {queries.rate(gateway.INFERENCE_REQUESTS)}")
 
 
 def health_state() -> str:

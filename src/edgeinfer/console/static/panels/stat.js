@@ -2,7 +2,8 @@
 
 import { el, svg, clear } from "../dom.js";
 import { display, displayText, fieldNotices } from "../fields.js";
-import { reducedOf } from "../series.js";
+import { reducedOf, timeAt } from "../series.js";
+import { dateTime } from "../time.js";
 import { css, inkOn, readable, withAlpha } from "../theme.js";
 
 // White on a color reads from a contrast of 3 if the letters are large, and large they are if they are few.
@@ -55,7 +56,7 @@ export class Stat {
     const options = this.context.panel.options || {};
     const shown = display(one.value, one.config);
     const color = shown.color || one.color;
-    const tile = el("div", { class: "stat" });
+    const tile = el("div", { class: "stat", title: asOf(one) });
     const isLarge = !shown.suffix && shown.text.length < LONG;
     const ink = inkOn(color, isLarge ? LARGE : undefined);
     const mode = options.colorMode || "value";
@@ -85,6 +86,9 @@ export class Stat {
     return number;
   }
 }
+
+// Of when the number is.
+const asOf = (series) => (series.value === null ? "" : `as of ${dateTime(timeAt(series, series.values.length - 1))}`);
 
 function sparkline(series, color, mode) {
   const values = series.values;
