@@ -61,6 +61,9 @@ chaos: setup setup-engines ## Break everything on purpose and see each alert arr
 fuzz: setup ## Throw spoilt input at gateway and sidecar for five minutes
 	@$(BIN)/python -m tools.fuzz --minutes 5 $(ARGS)
 
+power-cut-matrix: setup setup-engines ## Damage each file of a data folder in each way, and start on it (an hour)
+	@$(BIN)/python -m tools.power_cut_matrix $(ARGS)
+
 bench: setup ## Compare the sidecar with other model servers (wrk from Debian; half an hour)
 	@benchmarks/peers/setup.sh
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
@@ -127,7 +130,7 @@ wheel: setup ## Build the wheel into dist
 docker-proof: setup ## Build and try the whole compose stack on a private docker engine (root, Debian; minutes)
 	@tools/docker_proof.sh
 
-.PHONY: audit fuzz setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
+.PHONY: audit fuzz power-cut-matrix setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
 .PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-engines setup-browser check fix generate lock
 
 verify-units: setup ## Check the systemd units with systemd's own checker, and tell how exposed each is

@@ -246,7 +246,10 @@ def test_a_driver_that_is_not_loaded_and_missing_packages_are_told(chip_machine:
 
 
 def test_watchers_that_run_already_are_named_in_place_of_a_second_run(tmp_path: Path) -> None:
-    record.write(DataFolder(tmp_path).record, {"console": "http://127.0.0.1:8088", "gateway": "http://x"}, [])
+    record.write(
+        DataFolder(tmp_path).record,
+        record.Record(1, {"console": "http://127.0.0.1:8088", "gateway": "http://x"}, ()),
+    )
     with lock.hold(DataFolder(tmp_path).lock):
         told = stack("monitoring-up", tmp_path, "/bin/false")
     assert "runs already" in told

@@ -22,10 +22,15 @@ def started(
     return process
 
 
+def write(folder: Path, *processes: Running | None) -> None:
+    living = tuple(one for one in processes if one)
+    record.write(folder / "stack.json", record.Record(os.getpid(), {}, living))
+
+
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     here = record.running("gateway", os.getpid())
     assert here
-    record.write(tmp_path / "stack.json", {"gateway": "http://127.0.0.1:8080"}, [here])
+    record.write(tmp_path / "stack.json", record.Record(os.getpid(), {"gateway": "http://127.0.0.1:8080"}, (here,)))
 
     read = record.read(tmp_path / "stack.json")
 
@@ -49,7 +54,7 @@ def test_a_record_that_cannot_be_read_is_none(content: str, tmp_path: Path) -> N
 async def test_what_a_killed_run_left_is_ended(tmp_path: Path) -> None:
     with started() as left, started(_IGNORES_TERM) as stubborn:
         both = [record.running("gateway", left.pid), record.running("console", stubborn.pid)]
-        record.write(tmp_path / "stack.json", {}, [one for one in both if one])
+        write(tmp_path, *both)
 
         ended, still = await record.end_leftovers(tmp_path / "stack.json", grace_seconds=0.5)
 
@@ -61,7 +66,7 @@ async def test_what_a_killed_run_left_is_ended(tmp_path: Path) -> None:
 
 async def test_a_process_that_only_has_the_number_of_a_former_one_is_left_alone(tmp_path: Path) -> None:
     with started() as stranger:
-        record.write(tmp_path / "stack.json", {}, [Running("gateway", stranger.pid, started_at=1.0)])
+        write(tmp_path, Running("gateway", stranger.pid, started_at=1.0))
 
         assert await record.end_leftovers(tmp_path / "stack.json") == ([], [])
         assert stranger.poll() is None
@@ -77,7 +82,7 @@ async def test_a_suspended_process_of_a_killed_run_is_gone_before_the_next_one_s
         suspended.send_signal(signal.SIGSTOP)
         here = record.running("gateway", suspended.pid)
         assert here
-        record.write(tmp_path / "stack.json", {}, [here])
+        write(tmp_path, here)
 
         ended, still = await record.end_leftovers(tmp_path / "stack.json", grace_seconds=5)
 

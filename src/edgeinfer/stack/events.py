@@ -17,6 +17,7 @@ class Kind(StrEnum):
     FINISHED = "finished"
     CRASHED = "crashed"
     GAVE_UP = "gave_up"
+    DAMAGED = "damaged"
     STOPPING = "stopping"
     STOPPED = "stopped"
 

@@ -95,16 +95,26 @@ def bound_all(logs: Iterable[Path], most_bytes: int = MOST_BYTES_OF_ALL) -> None
     """
     logs = list(logs)
     parts = sorted((part for log in logs for part in _parts(log)), key=_age)
-    total = sum(_size(path) for path in (*logs, *parts))
+    total = sum(size_of(path) for path in (*logs, *parts))
     while parts and total > most_bytes:
         oldest = parts.pop(0)
-        total -= _size(oldest)
+        total -= size_of(oldest)
         oldest.unlink(missing_ok=True)
 
 
 def tail(path: Path, lines: int = 5) -> list[str]:
     """The last lines, newest last; none where there is no log."""
     return list(_tail(path))[-lines:]
+
+
+def lines_since(path: Path, begin: int) -> list[str]:
+    """What was written from this byte on, at most the last few kilobytes; all of a log that was cut meanwhile."""
+    size = size_of(path)
+    count = min(size - begin if size >= begin else size, 4 * _BLOCK_BYTES)
+    try:
+        return _end_of(path, count).decode("utf-8", "replace").splitlines() if count else []
+    except OSError:
+        return []
 
 
 def last_words(path: Path) -> tuple[str, str]:
@@ -180,7 +190,8 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Its bytes; 0 where there is none."""
     try:
         return path.stat().st_size
     except OSError:

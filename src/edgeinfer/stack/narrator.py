@@ -21,6 +21,7 @@ _STYLES = {
     Kind.CRASHED: "yellow",
     Kind.WARNING: "yellow",
     Kind.GAVE_UP: "bold red",
+    Kind.DAMAGED: "bold yellow",
     Kind.FETCHING: "cyan",
 }
 _TITLES = {

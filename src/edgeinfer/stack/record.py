@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import psutil
 
+from edgeinfer.stack.damage import SetAside
 from edgeinfer.stack.folder import write_whole
+from edgeinfer.stack.inventory import Inventory
 
 _STEP_SECONDS = 0.1
 # Killed processes are gone at once, unless they wait for a disk that does not answer.
@@ -47,25 +49,6 @@ class MemberState:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
-    """Damaged files that were moved out of the way.
-
-    Args:
-        part: whose they were: prometheus, alertmanager, stack.
-        path: where they lay, from the data folder on.
-        moved_to: where they lie now, from the data folder on.
-        fault: what was wrong with them.
-        lost: what is missing now, in words.
-    """
-
-    part: str
-    path: str
-    moved_to: str
-    fault: str
-    lost: str
-
-
-@dataclass(frozen=True, slots=True)
 class Record:
     """The content of stack.json."""
 
@@ -74,6 +57,7 @@ class Record:
     processes: tuple[Running, ...]
     members: tuple[MemberState, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    inventory: Inventory = field(default_factory=Inventory)
 
 
 def running(name: str, pid: int) -> Running | None:
@@ -84,15 +68,8 @@ def running(name: str, pid: int) -> Running | None:
         return None
 
 
-def write(
-    path: Path,
-    addresses: Mapping[str, str],
-    processes: Sequence[Running],
-    members: Sequence[MemberState] = (),
-    set_aside: Sequence[SetAside] = (),
-) -> None:
+def write(path: Path, record: Record) -> None:
     """Replace the record in one step and synced, so that neither a reader nor a power cut leaves half of it."""
-    record = Record(os.getpid(), addresses, tuple(processes), tuple(members), tuple(set_aside))
     write_whole(path, msgspec.json.format(msgspec.json.encode(record)).decode() + "\n")
 
 

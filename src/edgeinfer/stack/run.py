@@ -1,7 +1,9 @@
 """One run from the first process to the last: start, watch, tell, end."""
 
 import asyncio
+import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,10 +14,12 @@ import aiohttp
 from edgeinfer.stack import child, ports, record
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes
+from edgeinfer.stack.inventory import Inventory, take
 from edgeinfer.stack.live import LiveFigures, read_figures
 from edgeinfer.stack.narrator import Narrator
-from edgeinfer.stack.plan import ChildPlan
+from edgeinfer.stack.plan import ChildPlan, Stage
 from edgeinfer.stack.readiness import http_probe
+from edgeinfer.stack.repair import Repairs
 from edgeinfer.stack.restart import RestartPolicy
 from edgeinfer.stack.supervisor import State, Supervisor
 
@@ -42,6 +46,7 @@ class StackRun:
         prometheus_url: asked for the live figures; empty without monitoring.
         policy: when to start a crashed process again.
         free: free bytes of the data folder's disk.
+        now: seconds since 1970.
     """
 
     plans: Sequence[ChildPlan]
@@ -50,9 +55,13 @@ class StackRun:
     prometheus_url: str = ""
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     free: FreeBytes = free_bytes
+    now: Callable[[], float] = time.time
     _end: asyncio.Event = field(default_factory=asyncio.Event)
     _without_numbers: int = 0
     _disk_is_full: bool = False
+    _known: Inventory = field(default_factory=Inventory)
+    _repairs: Repairs | None = None
+    _has_looked: bool = False
     _warned: set[str] = field(default_factory=set)
 
     async def run(self) -> bool:
@@ -66,6 +75,8 @@ class StackRun:
         ports.refuse_shared((plan.name, plan.port) for plan in self.plans if plan.port)
         main_job = [plan for plan in self.plans if plan.is_main_job and plan.port]
         ports.refuse_busy((plan.name, plan.host, plan.port) for plan in main_job if plan.port)
+        self._repairs = Repairs(self.folder, self._tell_event, self.now)
+        self._known = self._repairs.look_at_records()
         async with aiohttp.ClientSession() as http:
             supervisor = Supervisor(
                 [self._marked(plan) for plan in self.plans],
@@ -75,6 +86,8 @@ class StackRun:
                 self._tell_event,
                 self.policy,
                 obstacle=_obstacle,
+                before_stage=self._before_stage,
+                before_restart=self._repairs.before_restart,
             )
             supervisor.tell = partial(self._tell_and_record, supervisor)
             with self._signals(supervisor):
@@ -96,6 +109,12 @@ class StackRun:
         for one in still:
             why = "it waits for a disk or a device that does not answer"
             self._tell(Kind.WARNING, f"{one.name} (process {one.pid}) of a run that was killed cannot be ended: {why}")
+
+    async def _before_stage(self, stage: int) -> None:
+        """The measurements are read before Prometheus starts, in a thread: gateway and sidecar serve meanwhile."""
+        if stage == Stage.MONITORING and self._repairs:
+            await asyncio.to_thread(self._repairs.look_at_prometheus, self._known)
+            self._has_looked = True  # what was known until now is still needed before
 
     def _marked(self, plan: ChildPlan) -> ChildPlan:
         """So that the next run finds it, should this one be killed."""
@@ -155,8 +174,17 @@ class StackRun:
             record.MemberState(member.plan.name, member.state, member.restarts, member.fault)
             for member in supervisor.members
         ]
+        has_ended = all(member.state is State.STOPPED for member in supervisor.members)
         try:
-            record.write(self.folder.record, self._addresses(), [one for one in living if one], states)
+            content = record.Record(
+                pid=os.getpid(),
+                addresses=self._addresses(),
+                processes=tuple(one for one in living if one),
+                members=tuple(states),
+                set_aside=tuple(self._repairs.done if self._repairs else ()),
+                inventory=take(self.folder, is_final=has_ended) if self._has_looked else self._known,
+            )
+            record.write(self.folder.record, content)
         except OSError as failure:
             self._warn_once(f"{self.folder.record} cannot be written ({failure.strerror or failure})")
 

@@ -64,6 +64,7 @@ class Member:
     restarts: int = 0
     was_ready: bool = False
     is_suspended: bool = False
+    log_begin: int = 0
     fault: str = ""
     complaints: set[str] = field(default_factory=set)
 
@@ -82,6 +83,21 @@ class Member:
         return (
             "restarting" if self.state is State.BACKING_OFF or (self.restarts and self.state is State.STARTING) else ""
         )
+
+
+async def nothing_to_do(stage: int) -> None:
+    """Before no stage."""
+    del stage
+
+
+def nothing_done(member: Member) -> bool:
+    """For no crash."""
+    del member
+    return False
+
+
+BeforeStage = Callable[[int], Awaitable[None]]
+BeforeRestart = Callable[[Member], bool]
 
 
 def nothing_in_the_way(plan: ChildPlan) -> str:
@@ -104,6 +120,7 @@ class Supervisor:
         clock: monotonic seconds.
         sleep: waits.
         obstacle: looked at before each start.
+        before_stage: done before a stage is started, while those of before are looked after.
         before_restart: does what lets a crashed process start again, such as setting damaged files aside; returns
             whether it did something, after which the process is started without a wait.
     """
@@ -117,7 +134,8 @@ class Supervisor:
     clock: Clock = monotonic
     sleep: Sleep = asyncio.sleep
     obstacle: Obstacle = nothing_in_the_way
-    before_restart: Callable[[Member], bool] = lambda _: False
+    before_stage: BeforeStage = nothing_to_do
+    before_restart: BeforeRestart = nothing_done
     members: list[Member] = field(init=False)
     _is_starting: bool = field(init=False, default=False)
     _looked_deeper_at: float = field(init=False, default=0.0)
@@ -152,6 +170,7 @@ class Supervisor:
         try:
             for stage, group in groupby(self.members, key=lambda member: member.plan.stage):
                 await self._settle(self._awaited_by(stage), _STAGE_SECONDS)
+                await self._look_after_all_during(self.before_stage(stage))
                 for member in list(group):
                     self._start(member)
             await self._settle(self.members, _START_SECONDS)
@@ -234,7 +253,18 @@ class Supervisor:
             await self.tick()
             await self.sleep(_TICK_SECONDS)
 
+    async def _look_after_all_during(self, job: Awaitable[None]) -> None:
+        doing = asyncio.ensure_future(job)
+        try:
+            while not doing.done():
+                await self.tick()
+                await self.sleep(_TICK_SECONDS)
+            doing.result()
+        finally:
+            doing.cancel()
+
     def _start(self, member: Member) -> None:
+        member.log_begin = logfile.size_of(member.log)
         member.started_at = member.told_at = self.clock()
         in_the_way = self.obstacle(member.plan)
         if in_the_way:

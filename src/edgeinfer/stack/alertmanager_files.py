@@ -1,0 +1,101 @@
+"""Alertmanager's folder: silences and the log of notifications, each a file of messages with their lengths.
+
+The messages are protocol buffers (MeshSilence and MeshEntry): field 1 is the thing itself, field 2 when it expires.
+The files have no checksum: a wrong bit inside a text cannot be seen, one that breaks a message can.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from edgeinfer.stack.damage import Damage
+
+PART = "alertmanager"
+LOST = {
+    "silences": "silences behind the damage: what they silenced notifies again",
+    "nflog": "which notifications went out: some may be sent once more",
+}
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_THING, _EXPIRES = 1, 2
+_MAX_FIELD = 1000
+_MAX_VARINT_BYTES = 10
+
+
+def find_damage(folder: Path) -> list[Damage]:
+    """Files that Alertmanager would not start with; the messages before the damage are kept."""
+    return [damage for name in LOST if (damage := _file_damage(folder / name))]
+
+
+def whole_messages(content: bytes) -> int:
+    """How many bytes from the begin are whole messages."""
+    position = 0
+    while position < len(content):
+        length, begin = _varint(content, position)
+        if length < 0 or begin + length > len(content) or not _is_entry(content[begin : begin + length]):
+            return position
+        position = begin + length
+    return position
+
+
+def _file_damage(path: Path) -> Damage | None:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as failure:
+        return Damage(PART, path, f"cannot be read ({failure.strerror or failure})", LOST[path.name])
+    whole = whole_messages(content)
+    if whole == len(content):
+        return None
+    fault = f"is damaged from byte {whole} of {len(content)} on"
+    return Damage(PART, path, fault, LOST[path.name], partial(_first, content, whole))
+
+
+def _first(content: bytes, count: int) -> bytes:
+    return content[:count]
+
+
+def _is_entry(message: bytes) -> bool:
+    fields = _fields(message)
+    if fields is None or [number for number, _ in fields] != [_THING, _EXPIRES]:
+        return False
+    return all(_fields(data) is not None for _, data in fields) and bool(fields[0][1])
+
+
+def _fields(message: bytes) -> list[tuple[int, bytes]] | None:
+    """Number and content of each field; None where this is no message."""
+    found: list[tuple[int, bytes]] = []
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        number, wire = key >> 3, key & 7
+        if key < 0 or not 0 < number < _MAX_FIELD:
+            return None
+        begin = position
+        if wire == _VARINT:
+            value, position = _varint(message, position)
+            if value < 0:
+                return None
+        elif wire in (_FIXED64, _FIXED32):
+            position += 8 if wire == _FIXED64 else 4
+        elif wire == _BYTES:
+            length, begin = _varint(message, position)
+            position = begin + length if length >= 0 else len(message) + 1
+        else:
+            return None
+        if position > len(message):
+            return None
+        found.append((number, message[begin:position]))
+    return found
+
+
+def _varint(content: bytes, position: int) -> tuple[int, int]:
+    """A number of seven bits a byte and where it ends; -1 where there is none."""
+    value = 0
+    for place in range(_MAX_VARINT_BYTES):
+        if position + place >= len(content):
+            return -1, position
+        byte = content[position + place]
+        value |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:  # noqa: PLR2004 - the highest bit says that another byte follows
+            return value, position + place + 1
+    return -1, position

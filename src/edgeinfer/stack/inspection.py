@@ -1,0 +1,49 @@
+"""The stack's own half of a data folder, for the doctor: what is damaged, and what the next start does about it."""
+
+from pathlib import Path
+
+from edgeinfer.findings import Finding, Verdict
+from edgeinfer.stack import lock
+from edgeinfer.stack.damage import lying_aside
+from edgeinfer.stack.folder import DataFolder
+from edgeinfer.stack.repair import find_in_folder
+
+_SUBJECTS = {"prometheus": "prometheus data", "alertmanager": "alertmanager data", "stack": "stack record"}
+
+
+def inspect_monitoring(root: Path) -> list[Finding]:
+    """Prometheus' measurements, Alertmanager's files and our own record; nothing is changed.
+
+    What a server is just writing looks damaged, so nothing is read while a run lasts.
+    """
+    folder = DataFolder(root)
+    if lock.holder(folder.lock):
+        note = "in use: what a running server writes cannot be judged"
+        return [Finding("data files", Verdict.NOTE, note, "Look again when 'edgeinfer down' has ended the run.")]
+    damages = find_in_folder(folder)
+    found = [
+        Finding(
+            _SUBJECTS[one.part],
+            Verdict.BROKEN,
+            f"{one.path} {one.fault}; lost: {one.lost}",
+            f"'edgeinfer up' sets it aside in {folder.damaged} and starts"
+            + (" with what can be kept of it." if one.kept else " without it."),
+        )
+        for one in damages
+    ]
+    if not found:
+        found = [Finding("data files", Verdict.OK, "every file of Prometheus, Alertmanager and the stack is whole")]
+    return found + _aside(folder)
+
+
+def _aside(folder: DataFolder) -> list[Finding]:
+    return [
+        Finding(
+            "set aside",
+            Verdict.NOTE,
+            f"{one.moved_to}: {one.path} {one.fault}; lost: {one.lost}",
+            f"Remove {folder.root / one.moved_to} when nobody needs it any more.",
+        )
+        for one in lying_aside(folder)
+        if one.moved_to
+    ]
