@@ -116,17 +116,19 @@ def as_backend_error(failure: BaseException, circumstances: Circumstances, thing
     error_class = classify(failure, circumstances)
     code = code_of(failure)
     detail = status_name(code) if code is not None else f"{type(failure).__name__}: {failure}"
-    fault = f"{circumstances.doing} failed with {detail}"
+    fault = f"{circumstances.doing} failed with {detail}{_held(error_class, circumstances.surroundings)}"
     remedy = _remedy(error_class, code, circumstances)
     if code is None and _UNKNOWN_CHIP in str(failure):
         remedy = "This HailoRT does not know the chip: update it."
     return BackendError(thing, fault, remedy, error_class=error_class)
 
 
+def _held(error_class: str, around: Surroundings) -> str:
+    return f"; the chip is held by {around.holders}" if error_class == "device_in_use" and around.holders else ""
+
+
 def _remedy(error_class: str, code: int | None, circumstances: Circumstances) -> str:
-    names, holders = circumstances.surroundings.names, circumstances.surroundings.holders
-    if error_class == "device_in_use" and holders:
-        return f"The chip is held by {holders}: stop that, and the chip is taken by itself. A Hailo-8 has one owner."
+    names = circumstances.surroundings.names
     if code == 2 and circumstances.doing is Doing.CONFIGURING:  # noqa: PLR2004  # the number of status.py
         return "Compile a HEF with one network: with several of them, HailoRT does not know which one is meant."
     if code == 36 and circumstances.doing is Doing.OPENING:  # noqa: PLR2004  # the number of status.py

@@ -140,8 +140,8 @@ REMEDIES = {
     "hailort_init_failure": "Run 'edgeinfer doctor': it tells driver, library, firmware and permissions apart.",
     "version_mismatch": "Bring driver, library and firmware to one version (on a Pi: sudo apt full-upgrade, reboot).",
     "device_not_found": "Check the cable and 'lspci -d 1e60:', then run 'edgeinfer doctor'.",
-    "device_in_use": "End the other process that holds the chip ('sudo fuser -v /dev/hailo* /dev/h1x*'), or share it "
-    "with the same group on a Hailo-10H.",
+    "device_in_use": "Stop the process that holds the chip ('sudo fuser -v /dev/hailo* /dev/h1x*' names it): it is "
+    "then taken by itself. A Hailo-10H can be shared within a group.",
     "thermal_throttling": "Let the chip cool and improve its cooling; it serves again by itself below its hysteresis.",
     "memory_allocation_error": "Free memory, or raise the CMA area of the kernel (cma= on its command line).",
     "timeout": "Look at 'dmesg' for the driver; a device that stays stuck needs a power cycle.",
