@@ -328,9 +328,15 @@ class GatewaySettings(ProcessSettings):
         description="Silence after which a session expires.",
     )
     max_body_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = Field(
-        4_194_304,
+        262_144,
         validation_alias=_env("EDGEINFER_GATEWAY_MAX_BODY_BYTES"),
-        description="Largest request body that is read.",
+        description="Largest request body that is read; 262144 bytes are some 1800 samples.",
+    )
+    max_buffered_bytes: Annotated[int, Field(ge=1_048_576, le=1_073_741_824)] = Field(
+        16_777_216,
+        validation_alias=_env("EDGEINFER_GATEWAY_MAX_BUFFERED_BYTES"),
+        description="Bytes of requests under way and of answers that are not taken, over all connections; past it the "
+        "connection that stalls longest is answered 503 or closed. At least four times the largest body.",
     )
     max_in_flight: Annotated[int, Field(ge=1, le=4096)] = Field(
         256,
@@ -395,6 +401,17 @@ class GatewaySettings(ProcessSettings):
                 _require_keys("EDGEINFER_GATEWAY_PUBLISHED_ON", self.published_on)
             else:
                 _require_keys("EDGEINFER_GATEWAY_HOST", self.host)
+        return self
+
+    @model_validator(mode="after")
+    def _has_room_for_bodies(self) -> Self:
+        least = 4 * self.max_body_bytes
+        if self.max_buffered_bytes < least:
+            raise SettingsError(
+                "setting EDGEINFER_GATEWAY_MAX_BUFFERED_BYTES",
+                f"{self.max_buffered_bytes} is less than four bodies of EDGEINFER_GATEWAY_MAX_BODY_BYTES",
+                f"Set it to {least} or more.",
+            )
         return self
 
 

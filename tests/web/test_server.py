@@ -43,6 +43,26 @@ def test_a_server_that_is_told_to_end_lets_its_callers_clean_up(tmp_path: Path) 
     assert (server.returncode, said) == (0, "cleaned up\n")
 
 
+def test_a_stalled_upload_is_answered_when_the_server_ends_and_leaves_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    program = PROGRAM.replace(")])", ")], drain_seconds=1)")
+    words = [sys.executable, "-c", program, str(path)]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert b"here" in asked(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(path))
+        connection.sendall(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        server.send_signal(signal.SIGTERM)
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    said, complained = server.communicate(timeout=20)
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert b'"error":"overloaded"' in received
+    assert (server.returncode, said) == (0, "cleaned up\n")
+    assert "Traceback" not in complained
+    assert "graceful" not in complained
+
+
 def asked(path: Path) -> bytes:
     for _ in range(1000):
         try:

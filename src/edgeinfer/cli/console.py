@@ -7,8 +7,10 @@ import click
 
 from edgeinfer import logs
 from edgeinfer.console.app import build_app
+from edgeinfer.console.routes import MAX_BODY_BYTES
 from edgeinfer.monitoring.files import dashboards_folder
 from edgeinfer.settings import ConsoleSettings
+from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import bind, serve
 from edgeinfer.web.supervisor import supervisor_of
 
@@ -41,7 +43,8 @@ def create() -> click.Command:
             runbooks=_runbooks(),
             hosts=hosts(settings.host, settings.allowed_hosts),
         )
-        serve(app, [listener], drain_seconds=2, supervisor=supervisor_of(settings))
+        limits = ConnectionLimits(max_body_bytes=MAX_BODY_BYTES)
+        serve(app, [listener], limits=limits, drain_seconds=2, supervisor=supervisor_of(settings))
 
     return console
 

@@ -27,6 +27,7 @@ from edgeinfer.gateway.upstream import SidecarClient
 from edgeinfer.metrics.registry import new_registry, register_process_collectors
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.settings import GatewaySettings
+from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import Notice, bind, calm_collector, serve
 from edgeinfer.web.supervisor import supervisor_of
 
@@ -69,6 +70,9 @@ def run(settings: GatewaySettings) -> None:
         serve(
             build_app(parts),
             [listener],
+            limits=ConnectionLimits(
+                max_body_bytes=settings.max_body_bytes, max_buffered_bytes=settings.max_buffered_bytes
+            ),
             supervisor=supervisor_of(settings),
             notice=Notice(parts.health.drain, settings.drain_notice_seconds),
         )

@@ -21,7 +21,7 @@ from edgeinfer.console.targets import targets_document
 from edgeinfer.errors import BodyTooLarge, InvalidBody
 from edgeinfer.web.problems import Problem
 
-_MOST_BODY_BYTES = 262_144
+MAX_BODY_BYTES = 262_144
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _SILENCE_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
@@ -138,8 +138,8 @@ async def _body(request: Request) -> bytes:
     found = bytearray()
     async for part in request.stream():
         found += part
-        if len(found) > _MOST_BODY_BYTES:
-            raise BodyTooLarge("body", f"larger than {_MOST_BODY_BYTES // 1024} KiB", "Send less.")
+        if len(found) > MAX_BODY_BYTES:
+            raise BodyTooLarge("body", f"larger than {MAX_BODY_BYTES // 1024} KiB", "Send less.")
     return bytes(found)
 
 

@@ -49,7 +49,7 @@ class Parts:
     service: InferenceService
     health: HealthMonitor
     drift: DriftWindow
-    max_body_bytes: int = 4_194_304
+    max_body_bytes: int = 262_144
     drift_minimum: int = 200
     keys: KeyRing | None = None
 

@@ -1,22 +1,20 @@
 """Chosen routes answered straight from the connection, without the task, scope and events of an ASGI request.
 
 These cost more than a small network's own time. The same routes stand in the ASGI application too, for whatever
-is not the common case here: a query, another method, HTTP/1.0, Expect, a request that came before the last answer.
+is not the common case here: a query, another method, HTTP/1.0, Expect.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
-from time import perf_counter
 from typing import Protocol
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+from edgeinfer.web.error_answers import STATUS_LINES, Refusal
 
 
 class Connection(Protocol):
     """What carries the answer."""
 
-    def send_direct(self, request: "DirectRequest", answer: bytes) -> None:
+    def answer_direct(self, request: "DirectRequest", answer: bytes) -> None:
         """Write the answer, unless the caller is gone, and go on with what came next."""
 
 
@@ -36,92 +34,48 @@ class DirectRoute:
     serve: Callable[["DirectRequest"], None]
 
 
-class _NobodyWaits:
-    """Stands in for the event that the server sets for an ASGI application."""
-
-    def set(self) -> None:
-        """Nothing."""
-
-
-_NOBODY_WAITS = _NobodyWaits()
-
-
 class DirectRequest:
-    """A request and its answer; in the server's eyes a cycle like that of an ASGI request.
+    """A request whose body is whole, too large or cut off, and its answer.
 
     Args:
-        route: that it is for.
         headers: with names in lower case; of a repeated one the last.
+        body: None where it is too large.
         connection: that it came by.
+        arrived: when its head was there, in seconds of `perf_counter`.
         keep_alive: whether the connection stays open after the answer.
     """
 
-    __slots__ = (
-        "_connection",
-        "_parts",
-        "_size",
-        "arrived",
-        "body",
-        "disconnected",
-        "headers",
-        "keep_alive",
-        "message_event",
-        "more_body",
-        "response_complete",
-        "response_started",
-        "route",
-    )
+    __slots__ = ("_connection", "arrived", "body", "disconnected", "headers", "keep_alive")
 
     def __init__(
-        self, route: DirectRoute, headers: dict[bytes, bytes], connection: Connection, *, keep_alive: bool
+        self,
+        headers: dict[bytes, bytes],
+        body: bytes | None,
+        connection: Connection,
+        *,
+        arrived: float,
+        keep_alive: bool,
     ) -> None:
-        self.arrived = perf_counter()
-        self.route = route
+        self.arrived = arrived
         self.headers = headers
-        self.body: bytes | None = b""
-        self._connection = connection
-        self._parts: list[bytes] = []
-        self._size = 0
+        self.body = body
         self.keep_alive = keep_alive
         self.disconnected = False
-        self.more_body = True
-        self.response_started = False
-        self.response_complete = False
-        self.message_event = _NOBODY_WAITS
-
-    def begin(self) -> None:
-        """The head is there: a body that is announced as too long is refused before it comes."""
-        length = self.headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self.route.longest_body_bytes:
-            self._refuse_body()
+        self._connection = connection
 
     def is_abandoned(self) -> bool:
         """Whether the caller has hung up; may be asked from any thread."""
         return self.disconnected
 
-    def add(self, part: bytes) -> None:
-        """A piece of the body came."""
-        if self.response_complete:
-            return
-        self._parts.append(part)
-        self._size += len(part)
-        if self._size > self.route.longest_body_bytes:
-            self._refuse_body()
-
-    def complete(self) -> None:
-        """All of the body is there: have it answered."""
-        self.more_body = False
-        if self.response_complete or self.body is None:
-            return
-        parts = self._parts
-        self.body = parts[0] if len(parts) == 1 else b"".join(parts)
-        self.route.serve(self)
-
     def hang_up(self) -> None:
-        """The caller is gone before the body was there."""
+        """The caller is gone: its answer will not be sent."""
         self.disconnected = True
-        if self.more_body and not self.response_complete:
-            self.route.serve(self)
+
+    def expire(self, why: Refusal) -> bool:
+        """Its time is over: what comes later is not sent; returns whether the connection must answer in its place."""
+        del why
+        self.disconnected = True
+        return True
 
     def respond(self, status: int, headers: bytes, body: bytes) -> None:
         """Answer.
@@ -132,12 +86,5 @@ class DirectRequest:
             body: of the answer.
         """
         close = b"" if self.keep_alive else b"connection: close\r\n"
-        head = b"%b%bcontent-length: %d\r\n%b\r\n" % (_STATUS_LINES[status], headers, len(body), close)
-        self._connection.send_direct(self, head + body)
-
-    def _refuse_body(self) -> None:
-        """Too much: it is answered now, and what else comes is thrown away."""
-        if self.body is not None:
-            self.body = None
-            self._parts.clear()
-            self.route.serve(self)
+        head = b"%b%bcontent-length: %d\r\n%b\r\n" % (STATUS_LINES[status], headers, len(body), close)
+        self._connection.answer_direct(self, head + body)

@@ -1,12 +1,12 @@
 """One ASGI application served by one process until it is told to stop."""
 
+import asyncio
 import errno
 import gc
 import signal
 import socket
-from asyncio import get_running_loop
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -14,15 +14,20 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
 from edgeinfer.errors import PortInUse
 from edgeinfer.listeners import who_listens
+from edgeinfer.web.connection import HttpConnection
+from edgeinfer.web.connection_state import ServerContext
 from edgeinfer.web.direct import DirectRoute
-from edgeinfer.web.protocol import BoundedProtocol
+from edgeinfer.web.limits import ConnectionLimits
+from edgeinfer.web.open_files import connections_within, raise_open_files_limit
 from edgeinfer.web.supervisor import NOBODY, Supervisor
 
 _BACKLOG = 2048
-_TICKS_PER_SECOND = 10  # how often uvicorn calls on_tick
+# Files beside connections of callers: connections to sidecars or Prometheus, the store, listeners, libraries.
+_OTHER_OPEN_FILES = 768
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -78,21 +83,29 @@ class Notice:
 NO_NOTICE = Notice(lambda: None, 0.0)
 
 
-class _SupervisedServer(uvicorn.Server):
-    """Tells systemd that it is ready, that its loop still turns, and that it stops."""
+class SupervisedServer(uvicorn.Server):
+    """Tells systemd that it is ready, that its loop still turns, and that it stops; keeps deadlines."""
+
+    deadlines_seconds = 0.25
+    """Between two looks at the deadlines of all connections."""
 
     def __init__(self, config: uvicorn.Config, supervisor: Supervisor, notice: "Notice") -> None:
         super().__init__(config)
         self._supervisor = supervisor
         self._notice = notice
         self._leaves_at: float | None = None
+        self._deadlines: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
         await super().startup(sockets)
         if self.started:
+            # Not in on_tick, which is no longer called once the server stops: deadlines hold then too.
+            self._deadlines = asyncio.create_task(watch_deadlines(self.server_state, self.deadlines_seconds))
             self._supervisor.ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal asks for the end: readiness turns first, where that is wanted."""
         if self._leaves_at is None and self._notice.seconds:
             self._leaves_at = monotonic() + self._notice.seconds
             self._notice.give()
@@ -100,22 +113,29 @@ class _SupervisedServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
+        """What uvicorn does ten times a second; returns whether to end."""
         self._supervisor.alive()
         if self._leaves_at is not None and monotonic() >= self._leaves_at:
             self.should_exit = True
-        if counter % _TICKS_PER_SECOND == 0:
-            self._close_slow_connections()
         return await super().on_tick(counter)
 
-    def _close_slow_connections(self) -> None:
-        now = get_running_loop().time()
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, BoundedProtocol):
-                connection.close_if_slow(now)
-
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: no new connection, and a bounded time for those that are open."""
         self._supervisor.stopping()
         await super().shutdown(sockets)
+        if self._deadlines is not None:
+            self._deadlines.cancel()
+
+
+async def watch_deadlines(state: ServerState, every_seconds: float) -> None:
+    """Let each connection of a server look at its deadline, again and again, until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(every_seconds)
+        now = loop.time()
+        for connection in list(state.connections):
+            if isinstance(connection, HttpConnection):
+                connection.check_deadline(now)
 
 
 def serve(  # noqa: PLR0913 - what a process may choose, by name
@@ -123,6 +143,7 @@ def serve(  # noqa: PLR0913 - what a process may choose, by name
     listeners: list[socket.socket],
     *,
     direct: tuple[DirectRoute, ...] = (),
+    limits: ConnectionLimits | None = None,
     drain_seconds: int = 10,
     supervisor: Supervisor = NOBODY,
     notice: Notice = NO_NOTICE,
@@ -133,14 +154,16 @@ def serve(  # noqa: PLR0913 - what a process may choose, by name
         app: the application.
         listeners: bound sockets.
         direct: routes that are answered past the application.
+        limits: of its connections.
         drain_seconds: how long requests under way may take after the signal.
         supervisor: systemd, or nobody.
         notice: turns readiness first.
     """
+    context = ServerContext(direct, _reachable(limits or ConnectionLimits()), stop_seconds=_stop_seconds(drain_seconds))
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=partial(BoundedProtocol, direct=direct),  # type: ignore[arg-type]  # called like the class
+        http=partial(HttpConnection, context=context),  # type: ignore[arg-type]  # called like the class
         ws="none",
         lifespan="on",
         log_config=None,
@@ -148,15 +171,27 @@ def serve(  # noqa: PLR0913 - what a process may choose, by name
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=drain_seconds,
     )
     # Uvicorn raises the signal again when it has ended, which would end the process before its callers clean up.
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
-        _SupervisedServer(config, supervisor, notice).run(sockets=listeners)
+        SupervisedServer(config, supervisor, notice).run(sockets=listeners)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _stop_seconds(drain_seconds: float) -> float:
+    """When to answer for those who are not ready: a second before uvicorn cancels them without an answer."""
+    return drain_seconds - min(1.0, drain_seconds / 2)
+
+
+def _reachable(limits: ConnectionLimits) -> ConnectionLimits:
+    """The limits, with as many connections as there may be open files for."""
+    wanted = limits.max_connections + limits.max_refused_connections
+    open_files = raise_open_files_limit(wanted + _OTHER_OPEN_FILES)
+    reserve = limits.max_refused_connections + _OTHER_OPEN_FILES
+    return replace(limits, max_connections=connections_within(open_files, reserve, limits.max_connections))
 
 
 def calm_collector() -> None:

@@ -1,0 +1,57 @@
+"""The states of a connection, and what all connections of a server share."""
+
+from collections.abc import Iterable
+from enum import IntEnum, auto
+
+from edgeinfer.web.buffer_budget import BufferBudget
+from edgeinfer.web.direct import DirectRoute
+from edgeinfer.web.limits import ConnectionLimits
+from edgeinfer.web.request_head import RequestHead
+
+
+class State(IntEnum):
+    """What a connection is about, in the order of its life; integers, because their comparison costs nothing."""
+
+    IDLE = auto()
+    """The next request has not begun."""
+    HEAD = auto()
+    """A head is awaited to its end."""
+    BODY = auto()
+    """A body is awaited to its end."""
+    ANSWERING = auto()
+    """A request is answered; what comes in the meantime waits."""
+    TAKING = auto()
+    """The answer is written and the client has not taken all of it."""
+    DISCARDING = auto()
+    """The last answer is written; what still comes is thrown away, so that the client gets the answer."""
+    CLOSED = auto()
+    """Nothing is read or written any more, beside what the kernel has not taken."""
+
+
+class ServerContext:
+    """What the connections of a server share.
+
+    Args:
+        direct: routes that are answered without an ASGI request.
+        limits: of every connection.
+        stop_seconds: that requests under way get when the server stops.
+    """
+
+    def __init__(
+        self,
+        direct: Iterable[DirectRoute] = (),
+        limits: ConnectionLimits | None = None,
+        *,
+        stop_seconds: float = 8.0,
+    ) -> None:
+        self._direct = {route.path: route for route in direct}
+        self.limits = limits or ConnectionLimits()
+        self.budget = BufferBudget(self.limits.max_buffered_bytes)
+        self.stop_seconds = stop_seconds
+
+    def route_of(self, head: RequestHead) -> DirectRoute | None:
+        """The direct route that answers a request, if one does."""
+        route = self._direct.get(head.target)
+        if route is None or head.method != b"POST" or head.version != "1.1" or head.expects_continue:
+            return None
+        return route

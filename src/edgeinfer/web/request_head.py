@@ -1,0 +1,165 @@
+"""The head of a request: what httptools reads of it, and how its body is framed."""
+
+import re
+
+import httptools
+
+from edgeinfer.web.error_answers import Refusal, Refused, head_too_large, malformed
+
+# What Python takes for a header beside its bytes: a tuple and two byte strings.
+_HEADER_OVERHEAD_BYTES = 150
+_MAX_LENGTH_DIGITS = 18
+_ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect")
+# Enough of a request line to know that what came is HTTP/1, before the head is whole.
+_REQUEST_LINE = re.compile(rb"[A-Z-]{1,32} +[\x21-\xff]+ HTTP/1\.[01]")
+_METHOD_BEGINS = re.compile(rb"[A-Z]")
+
+
+class RequestHead:
+    """A request line and its headers.
+
+    Args:
+        max_headers: more are refused.
+    """
+
+    __slots__ = (
+        "_max_headers",
+        "_parser",
+        "_size",
+        "content_length",
+        "expects_continue",
+        "fields",
+        "headers",
+        "is_chunked",
+        "keep_alive",
+        "method",
+        "target",
+        "version",
+    )
+
+    def __init__(self, max_headers: int) -> None:
+        self._max_headers = max_headers
+        self._parser: httptools.HttpRequestParser | None = None
+        self._size = 0
+        self.method = b""
+        self.target = b""
+        self.version = ""
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Names in lower case, in the order of the request."""
+        self.fields: dict[bytes, bytes] = {}
+        """The same by name; of a repeated one the last."""
+        self.keep_alive = False
+        self.content_length = 0
+        self.is_chunked = False
+        self.expects_continue = False
+
+    @property
+    def memory_bytes(self) -> int:
+        """About what it takes."""
+        return self._size + _HEADER_OVERHEAD_BYTES * (len(self.headers) + 2)
+
+    def read(self, data: bytes | bytearray) -> None:
+        """Read a head that is whole, with the empty line at its end.
+
+        Raises:
+            Refused: it is not a head of HTTP/1.
+        """
+        # A parser reads one head and nothing else. It would stop for good at an offer to upgrade, which a server may
+        # ignore (RFC 9110, 7.8), would take trailers for headers, and does not say where in a read a request ends.
+        self._size = len(data)
+        self._parser = parser = httptools.HttpRequestParser(self)
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass
+        except httptools.HttpParserError as failure:
+            if isinstance(failure.__context__, Refused):
+                raise failure.__context__ from failure
+            raise malformed(f"The request is not HTTP/1.1: {failure}.") from failure
+        finally:
+            self._parser = None
+        if not self.version:
+            raise malformed("The request's head does not end where its empty line is.")
+        self._read_framing()
+
+    # What the parser calls.
+
+    def on_url(self, url: bytes) -> None:
+        """The target; a second one in one head means that its end is in doubt."""
+        if self.target:
+            raise malformed("The request's head ends twice.")
+        self.target = url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """All headers."""
+        parser = self._parser
+        assert parser is not None  # noqa: S101 - it is who calls
+        self.method, self.version = parser.get_method(), parser.get_http_version()
+        self.keep_alive = self.version == "1.1" and parser.should_keep_alive()
+
+    def on_body(self, _: bytes) -> None:
+        """A body inside a head means that its end is in doubt."""
+        raise malformed("The request's head ends twice.")
+
+    # How the body is framed (RFC 9112, 6), and who is asked.
+
+    def _read_framing(self) -> None:
+        if self.version not in {"1.1", "1.0"}:
+            raise Refused(Refusal(505, "invalid_head", f"HTTP/{self.version} is not spoken.", "Send HTTP/1.1."))
+        self.fields = fields = dict(self.headers)
+        if len(self.headers) > self._max_headers:
+            raise head_too_large(f"The request has more than {self._max_headers} headers.")
+        if len(fields) != len(self.headers):
+            self._check_repeated()
+        if b"host" not in fields and self.version == "1.1":
+            raise malformed("The header Host is missing.")
+        length = fields.get(b"content-length")
+        if b"transfer-encoding" in fields:
+            self._read_coding(fields[b"transfer-encoding"], is_sized=length is not None)
+        elif length is not None:
+            self.content_length = _length(length)
+        if b"expect" in fields:
+            self.expects_continue = self.version == "1.1" and fields[b"expect"].lower() == b"100-continue"
+
+    def _check_repeated(self) -> None:
+        names = [name for name, _ in self.headers]
+        for name in _ONCE:
+            if names.count(name) > 1:
+                raise malformed(f"The header {name.decode()} is sent twice.")
+
+    def _read_coding(self, coding: bytes, *, is_sized: bool) -> None:
+        if self.version != "1.1" or is_sized:
+            raise malformed("Transfer-Encoding goes neither with HTTP/1.0 nor with Content-Length.")
+        if coding.strip().lower() != b"chunked":
+            raise Refused(Refusal(501, "invalid_head", "Only chunked is unpacked.", "Send Transfer-Encoding: chunked."))
+        self.is_chunked = True
+
+
+def check_beginning(data: bytes | bytearray, start: int) -> None:
+    """Refuse what cannot become a head, so that nobody waits for its end.
+
+    Args:
+        data: what came of it.
+        start: where in it the head begins.
+
+    Raises:
+        Refused: it is TLS, another protocol, or has line ends of its own.
+    """
+    if not _METHOD_BEGINS.match(data, start):
+        raise malformed("What came is not HTTP; this port speaks no TLS.")
+    if data.count(b"\n", start) != data.count(b"\r\n", start):
+        raise malformed("The request's lines do not end with CR LF.")
+    line_end = data.find(b"\r\n", start)
+    if line_end >= 0 and not _REQUEST_LINE.fullmatch(data, start, line_end):
+        raise malformed("The first line is not a request line of HTTP/1.1.")
+
+
+def _length(value: bytes) -> int:
+    digits = value if value.isdigit() else value.strip(b" \t")
+    if not digits.isdigit() or len(digits) > _MAX_LENGTH_DIGITS:
+        raise malformed("Content-Length is not a number of bytes.")
+    return int(digits)
