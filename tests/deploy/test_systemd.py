@@ -10,7 +10,7 @@ import pytest
 
 from edgeinfer.cli.main import Commands
 from edgeinfer.settings import known_variables
-from edgeinfer.web.protocol import BoundedProtocol
+from edgeinfer.web.limits import ConnectionLimits
 from tools import systemd_files
 
 ROOT = Path(__file__).parents[2]
@@ -127,7 +127,7 @@ def test_a_unit_starts_after_the_time_is_right_where_something_waits_for_that(un
 @each_unit
 def test_a_unit_may_hold_as_many_connections_as_its_server_takes(unit: Path) -> None:
     """And files: SQLite, logs, the model, connections to sidecars."""
-    assert int(value(unit, "LimitNOFILE")) >= BoundedProtocol.most_connections + 1024
+    assert int(value(unit, "LimitNOFILE")) >= ConnectionLimits().max_connections + 1024
 
 
 @each_unit
