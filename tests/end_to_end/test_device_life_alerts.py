@@ -36,7 +36,7 @@ SILENT = {"HailoOvercurrent", "HailoMemoryDamaged", "HailoUtilizationSaturated",
 # Panels about what this chip does not offer, nobody asked for, or the sidecar tells.
 ABSENT_ON_PURPOSE = re.compile(
     "hailo_hardware_power_watts|hailo_hardware_announced_throttling_state|hailo_hardware_errors_total|"
-    "hailo_board_complaint|ALERTS"
+    "hailo_board_complaint|hailo_sidecar_frames_in_flight|ALERTS"
 )
 
 

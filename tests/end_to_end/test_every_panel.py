@@ -18,6 +18,7 @@ TABLE = Path("build/every-panel.md")
 MAY_BE_EMPTY: dict[tuple[str, str], str] = {
     ("Throttling level", "announced_throttling"): "only a Hailo-10H announces throttling states",
     ("Clock", "announced_clock"): "the chip announces a clock only when it changes it",
+    ("Frames in flight", "frames_in_flight"): "only a sidecar with a chip has frames in flight",
     ("Collectors that failed", ""): "every collector of these processes reads, most of the time",
 }
 BOUNDS = {
