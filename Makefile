@@ -64,6 +64,9 @@ fuzz: setup ## Throw spoilt input at gateway and sidecar for five minutes
 power-cut-matrix: setup setup-engines ## Damage each file of a data folder in each way, and start on it (an hour)
 	@$(BIN)/python -m tools.power_cut_matrix $(ARGS)
 
+store-proof: setup ## Kill the session store 1000 times and cut its power 200 times, under load (ten minutes)
+	@$(BIN)/python -m tools.store_proof $(ARGS)
+
 bench: setup ## Compare the sidecar with other model servers (wrk from Debian; half an hour)
 	@benchmarks/peers/setup.sh
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
@@ -138,4 +141,4 @@ verify-units: setup ## Check the systemd units with systemd's own checker, and t
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
 
-.PHONY: bench verify-units
+.PHONY: bench store-proof verify-units

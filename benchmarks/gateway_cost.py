@@ -21,13 +21,13 @@ from benchmarks.processes import cpu_seconds, free_port, resident_megabytes, run
 from edgeinfer.gateway.analysis import InferenceService, _Question
 from edgeinfer.gateway.balance import Balancer, Member
 from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.instruments import GatewayInstruments
-from edgeinfer.gateway.journal import Journal
 from edgeinfer.gateway.outputs import OutputReader, check_outputs
 from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
-from edgeinfer.gateway.sqlite_sessions import SqliteSessions
+from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.transport import parse_target
 from edgeinfer.gateway.upstream import Answer, SidecarClient
 from edgeinfer.metrics.registry import new_registry
@@ -103,23 +103,25 @@ def _run_without_loop(coroutine: object) -> None:
 
 def measure_store() -> None:
     """The durable 202 against memory: one phone, and 16 at once."""
-    for kind in ("memory", "normal", "full"):
+    for kind in ("memory", "normal", "bounded", "full"):
         for phones in (1, 16):
             asyncio.run(_measure_appends(kind, phones))
 
 
 async def _measure_appends(kind: str, phones: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        table = SessionTable(GatewayInstruments(new_registry(), motifs=_MOTIFS, sidecars=()).sessions)
-        journal = Journal(Path(folder), synchronous="full" if kind == "full" else "normal")
-        store: SessionStore = MemorySessions(table) if kind == "memory" else SqliteSessions(table, journal)
+        instruments = GatewayInstruments(new_registry(), motifs=_MOTIFS, sidecars=())
+        table = SessionTable(instruments.sessions)
+        store: MemorySessions | DurableSessions = MemorySessions(table)
+        if kind != "memory":
+            store = DurableSessions(table, DiskFiles(Path(folder)), instruments.store, durability=kind)
         store.open()
         waits: list[float] = []
         cpu, started = time.process_time(), time.perf_counter()
         await asyncio.gather(*(_phone(store, waits) for _ in range(phones)))
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         store.close()
-    shared = f", {journal.writes / journal.commits:.1f} writes a commit" if journal.commits else ""
+    shared = f", {store.writer.writes / store.writer.commits:.1f} writes a commit" if kind != "memory" else ""
     waits.sort()
     print(
         f"store {kind:6} {phones:2} phones: p50 {waits[len(waits) // 2] * 1e6:6.0f} us, "

@@ -301,21 +301,29 @@ class GatewaySettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_GATEWAY_DATA_FOLDER"),
         description="Folder that keeps sessions through a crash; without it they live in memory only.",
     )
-    synchronous: Literal["normal", "full"] = Field(
-        "normal",
+    synchronous: Literal["normal", "bounded", "full"] = Field(
+        "bounded",
         validation_alias=_env("EDGEINFER_GATEWAY_SYNCHRONOUS"),
-        description="When samples reach the disk: full before the 202, normal now and then. A killed process loses "
-        "nothing either way; a power cut can lose the newest seconds with normal, nothing with full.",
+        description="When acknowledged samples are on the disk: full before the 202, bounded soon after it, normal "
+        "when the kernel writes them. A killed process loses nothing in any of them; a power cut can lose the newest "
+        "EDGEINFER_GATEWAY_MAX_UNSYNCED_MS with bounded, half a minute and more with normal, nothing with full.",
+    )
+    max_unsynced_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
+        1000,
+        validation_alias=_env("EDGEINFER_GATEWAY_MAX_UNSYNCED_MS"),
+        description="Longest time that acknowledged samples wait for the disk with bounded.",
     )
     store_megabytes: Annotated[int, Field(ge=1, le=65_536)] = Field(
         512,
         validation_alias=_env("EDGEINFER_GATEWAY_STORE_MEGABYTES"),
-        description="Largest size of the sessions on disk; samples are refused with 507 when it is full.",
+        description="Largest size of the sessions on disk, all files together; where it is short, ended sessions go "
+        "before their time, and samples are refused with 507 when none is left.",
     )
     retention_hours: Annotated[float, Field(ge=0, le=8760)] = Field(
         24.0,
         validation_alias=_env("EDGEINFER_GATEWAY_RETENTION_HOURS"),
-        description="How long an ended session stays on disk.",
+        description="How long an ended session stays on disk, by the time that the gateway, or at least the machine, "
+        "runs.",
     )
     max_sessions: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000,

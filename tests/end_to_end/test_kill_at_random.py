@@ -2,15 +2,16 @@
 
 import asyncio
 import random
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import aiohttp
-import numpy as np
 import pytest
 
-from edgeinfer.gateway.journal import FILE_NAME
+from edgeinfer.gateway.store.files import DiskFiles
+from edgeinfer.gateway.store.records import Archived, Kind, scan
+from edgeinfer.gateway.store.recovery import recover
 from edgeinfer.loadgen.client import GatewayClient
 from edgeinfer.loadgen.feed import SampleFeed
 from edgeinfer.loadgen.phone import Phone, Tally
@@ -22,7 +23,6 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(180)]
 PHONES = 8
 SAMPLES = 1500  # the store keeps at least 2000 of each stream, so that all of these can be counted
 KILLS = 6
-ROW_BYTES = 8 + 9 * 4
 
 
 async def test_every_acknowledged_sample_is_there_after_the_gateway_was_killed_at_random(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ async def test_every_acknowledged_sample_is_there_after_the_gateway_was_killed_a
         assert tally.sessions == 1, "a session was forgotten"
         total.failures += tally.failures
     assert total.failures["connection_error"] > 0, "no kill hit a request under way: the test proves nothing"
-    assert stored_samples(tmp_path / "data" / FILE_NAME) == sorted(sent_times() for _ in range(PHONES))
+    assert stored_samples(tmp_path / "data") == sorted(sent_times() for _ in range(PHONES))
 
 
 async def kill_and_start_again(gateway: ServiceProcess) -> None:
@@ -73,13 +73,15 @@ def sent_times() -> list[float]:
     return [round(index / 100, 6) for index in range(SAMPLES)]
 
 
-def stored_samples(file: Path) -> list[list[float]]:
-    """Times of the samples of each session, in the order in which they were stored."""
-    with sqlite3.connect(file) as connection:
-        rows = connection.execute("SELECT session, samples FROM batches ORDER BY session, number").fetchall()
-    sessions: dict[str, list[float]] = {}
-    for session, blob in rows:
-        count = len(blob) // ROW_BYTES
-        sessions.setdefault(session, []).extend(np.frombuffer(blob, "<f8", count=count).round(6).tolist())
-    connection.close()
+def stored_samples(folder: Path) -> list[list[float]]:
+    """Times of the newest samples of each session, under way or ended, in the order in which they were stored."""
+    sessions: dict[UUID, list[float]] = {}
+    for path in sorted(folder.glob("archive-*.log")):
+        for record in scan(path.read_bytes()).records:
+            if record.kind == Kind.ARCHIVED:
+                archived = Archived.decode(record)
+                sessions[archived.session] = [t for _, _, batch in archived.streams for t in batch.times.round(6)]
+    for uuid, session in recover(DiskFiles(folder)).sessions.items():
+        parts = [batch for stream in session.streams.values() for _, _, batch in stream.parts]
+        sessions[uuid] = [t for batch in parts for t in batch.times.round(6)]
     return sorted(sessions.values())

@@ -18,6 +18,7 @@ from edgeinfer.gateway.app import Parts, build_app
 from edgeinfer.gateway.balance import Balancer, Member
 from edgeinfer.gateway.checks import make_checks
 from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.exemplars import CallLog
 from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.health import HealthMonitor
@@ -25,6 +26,7 @@ from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.outputs import OutputReader
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
+from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.transport import parse_target
 from edgeinfer.gateway.upstream import SidecarClient
 from edgeinfer.metrics.registry import new_registry
@@ -131,6 +133,7 @@ def make_rig(
     store: Callable[[SessionTable], SessionStore] = MemorySessions,
     table: dict[str, Any] | None = None,
     data_folder: Path | None = None,
+    durable_folder: Path | None = None,
 ) -> Rig:
     """Wire a gateway in front of some sidecars."""
     card = load_card(default_folder())
@@ -163,6 +166,8 @@ def make_rig(
     )
     sessions = SessionTable(instruments.sessions, **(table or {}))
     kept = store(sessions)
+    if durable_folder is not None:
+        kept = DurableSessions(sessions, DiskFiles(durable_folder), instruments.store)
     health = HealthMonitor(make_checks(service, kept, data_folder), instruments, interval_seconds=30)
     return Rig(registry, instruments, card, sessions, kept, service, health, drift, model)
 

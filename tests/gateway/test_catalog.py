@@ -1,5 +1,7 @@
 """What the gateway exposes is what the catalog says, both ways."""
 
+from pathlib import Path
+
 from edgeinfer.catalog.all import metrics_of
 from edgeinfer.catalog.metric import Kind, Metric, Owner
 from edgeinfer.gateway import drift as drifting
@@ -31,9 +33,9 @@ async def exercised(rig: Rig) -> None:
         drifting.publish(Drift(0.1, 0.1, 500), rig.instruments)
 
 
-async def test_scrape_and_catalog_agree_both_ways() -> None:
+async def test_scrape_and_catalog_agree_both_ways(tmp_path: Path) -> None:
     async with peer(peers.good) as sidecar:
-        rig = make_rig(sidecar.url)
+        rig = make_rig(sidecar.url, durable_folder=tmp_path)
         await exercised(rig)
         found = families(rig)
     exposed = {name for name, series in found.items() if series}

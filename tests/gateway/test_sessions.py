@@ -1,4 +1,4 @@
-"""Sessions within their bounds, for both stores; what only the file promises is in test_sqlite_sessions."""
+"""Sessions within their bounds, for both stores; what only the files promise is in test_durable_sessions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeinfer.errors import DuplicateSamples, InvalidSamples, StoppedSession, UnknownSession
-from edgeinfer.gateway.instruments import GatewayInstruments
-from edgeinfer.gateway.journal import Journal
+from edgeinfer.gateway.durable_sessions import DurableSessions
+from edgeinfer.gateway.instruments import GatewayInstruments, StoreInstruments
 from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
-from edgeinfer.gateway.sqlite_sessions import SqliteSessions
+from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.stream import Stream
 from edgeinfer.metrics.registry import new_registry
 from tests.gateway.rigs import Clock
@@ -27,11 +27,15 @@ def batch(count: int, first: int = 0) -> Batch:
     return Batch(times, np.repeat(times[:, None], 9, axis=1).astype(np.float32))
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def store_instruments() -> StoreInstruments:
+    return GatewayInstruments(new_registry(), motifs=("a",), sidecars=()).store
+
+
+@pytest.fixture(params=["memory", "durable"])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     if request.param == "memory":
         return MemorySessions
-    return lambda table: SqliteSessions(table, Journal(tmp_path))
+    return lambda table: DurableSessions(table, DiskFiles(tmp_path), store_instruments())
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import aiohttp
 import numpy as np
@@ -31,6 +32,7 @@ from edgeinfer.loadgen.steps import (
     Board,
     Busy,
     Crowd,
+    DamageStore,
     Device,
     Flap,
     Freeze,
@@ -77,6 +79,7 @@ class FakeStage:
     blinded: list[Watching | None] = field(default_factory=list)
     known_alerts: dict[str, str] = field(default_factory=dict)
     sidecar_url: str = "http://127.0.0.1:9"
+    sessions_folder: Path = field(default_factory=Path)
     fails: int = 0
     alert_on_fault: str = ""
     proxy: FaultyProxy = field(default_factory=lambda: FaultyProxy("127.0.0.1", 9))
@@ -254,6 +257,19 @@ async def test_a_process_is_started_again_with_other_settings_and_then_with_its_
         assert stage.environments == [{"A": "b"}]
     assert stage.environments == [{"A": "b"}, {}]
     assert stage.held == []
+
+
+async def test_a_bit_of_the_store_is_another_one_when_the_gateway_starts_again(
+    stage: FakeStage, tmp_path: Path
+) -> None:
+    stage.sessions_folder = tmp_path
+    (tmp_path / "live-00000007.log").write_bytes(b"\0" * 9)
+    stage.pid = None
+    (tmp_path / "damaged").mkdir()
+    async with doing(stage, DamageStore(), USERS):
+        assert (tmp_path / "live-00000007.log").read_bytes() == b"\0\0\0\0\1\0\0\0\0"
+        assert stage.held == []
+    assert not (tmp_path / "damaged").exists()
 
 
 async def test_users_are_quiet_until_the_step_ends(stage: FakeStage) -> None:

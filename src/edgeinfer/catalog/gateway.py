@@ -237,6 +237,45 @@ SAMPLES_STORED = Metric(
     help="IMU samples that sessions hold at this moment.",
     owners=GATEWAY,
 )
+STORE_USED = Metric(
+    name="edgeinfer_store_used_bytes",
+    kind=Kind.GAUGE,
+    unit="bytes",
+    help="Size of the session store's files; absent where sessions live in memory.",
+    owners=GATEWAY,
+    sensor=True,
+)
+STORE_LIMIT = Metric(
+    name="edgeinfer_store_limit_bytes",
+    kind=Kind.GAUGE,
+    unit="bytes",
+    help="Largest size that the session store may have; absent where sessions live in memory.",
+    owners=GATEWAY,
+    sensor=True,
+)
+STORE_WRITTEN = Metric(
+    name="edgeinfer_store_written_bytes_total",
+    kind=Kind.COUNTER,
+    unit="bytes",
+    help="Bytes that the session store wrote to its files.",
+    owners=GATEWAY,
+)
+STORE_SET_ASIDE = Metric(
+    name="edgeinfer_store_set_aside",
+    kind=Kind.GAUGE,
+    unit="count",
+    help="Folders of damaged files that the session store has set aside and nobody has removed; absent where "
+    "sessions live in memory.",
+    owners=GATEWAY,
+    sensor=True,
+)
+STORE_EARLY_DROPS = Metric(
+    name="edgeinfer_store_early_drops_total",
+    kind=Kind.COUNTER,
+    unit="events",
+    help="Segments of ended sessions that were dropped before their retention time, for want of room.",
+    owners=GATEWAY,
+)
 HEALTH_STATUS = Metric(
     name="edgeinfer_health_status",
     kind=Kind.GAUGE,

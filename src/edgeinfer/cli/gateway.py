@@ -13,15 +13,15 @@ from edgeinfer.gateway.app import Parts, build_app
 from edgeinfer.gateway.balance import Balancer, Member
 from edgeinfer.gateway.checks import make_checks
 from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.health import HealthMonitor
 from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.instruments import GatewayInstruments
-from edgeinfer.gateway.journal import Journal
 from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.outputs import OutputReader
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
-from edgeinfer.gateway.sqlite_sessions import SqliteSessions
+from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.transport import Target, parse_target
 from edgeinfer.gateway.upstream import SidecarClient
 from edgeinfer.metrics.registry import new_registry, register_process_collectors
@@ -188,9 +188,12 @@ def _make_store(settings: GatewaySettings, instruments: GatewayInstruments) -> S
     )
     if settings.data_folder is None:
         return MemorySessions(table)
-    journal = Journal(
-        settings.data_folder,
-        synchronous=settings.synchronous,
+    return DurableSessions(
+        table,
+        DiskFiles(settings.data_folder),
+        instruments.store,
+        durability=settings.synchronous,
+        max_unsynced_seconds=settings.max_unsynced_ms / 1000,
         max_bytes=settings.store_megabytes * 1024 * 1024,
+        retention_seconds=settings.retention_hours * 3600,
     )
-    return SqliteSessions(table, journal, retention_seconds=settings.retention_hours * 3600)

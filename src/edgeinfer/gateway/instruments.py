@@ -25,6 +25,21 @@ class SessionInstruments:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreInstruments:
+    """What the session store shows; sizes through `readings`, because a store in memory has none."""
+
+    readings: Readings
+    written: Counter
+    early_drops: Counter
+
+    def show_sizes(self, used_bytes: int, limit_bytes: int, set_aside: int) -> None:
+        """Publish the sizes of the store as they are now."""
+        self.readings.publish(catalog.STORE_USED, used_bytes)
+        self.readings.publish(catalog.STORE_LIMIT, limit_bytes)
+        self.readings.publish(catalog.STORE_SET_ASIDE, set_aside)
+
+
+@dataclass(frozen=True, slots=True)
 class OperationInstruments:
     """What one operation (process, motifs) counts."""
 
@@ -76,6 +91,9 @@ class GatewayInstruments:
                 catalog.MOTIF_DRIFT,
                 catalog.HEALTH_DURATION,
                 catalog.HEALTH_LAST_RUN,
+                catalog.STORE_USED,
+                catalog.STORE_LIMIT,
+                catalog.STORE_SET_ASIDE,
             ),
             registry,
         )
@@ -92,6 +110,11 @@ class GatewayInstruments:
         self.sidecars = _sidecars(registry, sidecars)
         self.outputs = _outputs(registry, len(motifs))
         self.sessions = _sessions(registry)
+        self.store = StoreInstruments(
+            self.readings,
+            instruments.counter(catalog.STORE_WRITTEN, registry),
+            instruments.counter(catalog.STORE_EARLY_DROPS, registry),
+        )
         self.motif_names = instruments.facts(
             catalog.MOTIF_INFO, [(str(index), name) for index, name in enumerate(motifs)], registry
         )

@@ -142,8 +142,8 @@ class SessionStore(Protocol):
     async def expire(self) -> None:
         """End the sessions that have been silent for too long."""
 
-    async def check(self) -> None:
-        """Prove that samples could be kept now.
+    async def check(self) -> str:
+        """Prove that samples could be kept now; says what goes wrong all the same, or nothing.
 
         Raises:
             StorageError: they could not.
@@ -191,17 +191,20 @@ class SessionTable:
         self._sessions[session.id] = session
         self._instruments.started.inc()
 
-    def restore(self, session: Session) -> None:
-        """Take in a session of the run before; its silence counts from now."""
-        age = max(0.0, self._wall() - session.started_at)
+    def restore(self, session: Session, age_seconds: float) -> None:
+        """Take in a session of the run before that began so long ago; its silence counts from now."""
         session.touched = self._clock()
-        session.started = session.touched - age
+        session.started = session.touched - age_seconds
         self._sessions[session.id] = session
         self._held += session.held_samples
 
-    def restore_end(self, session_id: str, reason: str) -> None:
-        """Remember a session that ended in the run before."""
+    def restore_end(self, session_id: str, reason: str, *, is_older: bool = False) -> None:
+        """Remember a session that ended in a run before; one older than the others only where there is room."""
+        if is_older and (session_id in self._sessions or len(self._ended) >= _REMEMBERED_ENDS):
+            return
         self._remember(session_id, reason)
+        if is_older:
+            self._ended.move_to_end(session_id, last=False)
 
     def get(self, session_id: str) -> Session:
         """A session under way; raises UnknownSession or StoppedSession."""
@@ -211,6 +214,15 @@ class SessionTable:
         if session_id in self._ended:
             raise StoppedSession("session", f"it was {self._ended[session_id]}", _START_ANEW)
         raise UnknownSession("session", "no session has this id", _START_ANEW)
+
+    def find(self, session_id: str) -> Session | None:
+        """A session under way, None where there is none."""
+        return self._sessions.get(session_id)
+
+    @property
+    def held(self) -> int:
+        """Samples that all sessions hold."""
+        return self._held
 
     def has(self, session: Session) -> bool:
         """Whether a session is still under way."""
@@ -299,5 +311,6 @@ class MemorySessions:
         for session in self._table.idle():
             self._table.end(session, "expired")
 
-    async def check(self) -> None:
+    async def check(self) -> str:
         """Memory can always keep samples."""
+        return ""

@@ -5,10 +5,12 @@ import contextlib
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Protocol
 
 import aiohttp
@@ -23,6 +25,7 @@ from edgeinfer.loadgen.steps import (
     Board,
     Busy,
     Crowd,
+    DamageStore,
     Device,
     Flap,
     Freeze,
@@ -60,6 +63,10 @@ Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
 class Stage(Protocol):
     """A living stack that scenarios are played on."""
+
+    @property
+    def sessions_folder(self) -> Path:
+        """Where the gateway keeps sessions."""
 
     @property
     def gateway_url(self) -> str:
@@ -174,6 +181,10 @@ async def doing(stage: Stage, step: Step, users: Users) -> AsyncIterator[None]: 
             stage.start_with(process, {})
             _signal(stage.pid_of(process), signal.SIGKILL)
             stage.let_up(process)
+        case DamageStore():
+            await _damage_store(stage)
+            yield
+            await asyncio.to_thread(shutil.rmtree, stage.sessions_folder / "damaged", ignore_errors=True)
         case Quiet():
             users.hush()
             yield
@@ -294,3 +305,19 @@ def _signal(pid: int | None, sign: signal.Signals) -> None:
         os.kill(pid, sign)
     except ProcessLookupError:
         return
+
+
+async def _damage_store(stage: Stage) -> None:
+    stage.hold_down(Process.GATEWAY)
+    _signal(stage.pid_of(Process.GATEWAY), signal.SIGKILL)
+    while stage.pid_of(Process.GATEWAY) is not None:  # noqa: ASYNC110 - another program ends, and sets no Event
+        await asyncio.sleep(_LOOK_SECONDS)
+    await asyncio.to_thread(_flip_a_bit, stage.sessions_folder)
+    stage.let_up(Process.GATEWAY)
+
+
+def _flip_a_bit(folder: Path) -> None:
+    oldest = min(folder.glob("live-*.log"))
+    data = bytearray(oldest.read_bytes())
+    data[len(data) // 2] ^= 1
+    oldest.write_bytes(data)

@@ -171,6 +171,11 @@ class Flap:
 
 
 @dataclass(frozen=True, slots=True)
+class DamageStore:
+    """SIGKILL to the gateway; a bit in the middle of its oldest live segment is another one when it starts again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """The fake chip shows a failure: `state` is a name that the fake's own script knows."""
 
@@ -186,6 +191,7 @@ Step = (
     | Starve
     | StartStarved
     | StartWith
+    | DamageStore
     | Quiet
     | Crowd
     | Newcomers

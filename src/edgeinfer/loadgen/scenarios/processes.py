@@ -7,6 +7,7 @@ from edgeinfer.loadgen.scenario import Counted, Scenario, error
 from edgeinfer.loadgen.steps import (
     Busy,
     Crowd,
+    DamageStore,
     Freeze,
     Inject,
     Kill,
@@ -117,6 +118,12 @@ RESOURCES = (
         steps=(Starve(Process.GATEWAY, Resource.FILE_SIZE, amount=4096), Newcomers(callers=2)),
         counted=(Counted(gateway_metrics.PROBLEMS, ("storage_error",)),),
         alert="EdgeInferServerErrors",
+    ),
+    Scenario(
+        name="store-damaged",
+        does="The gateway is killed, and a bit of its session store is another one when it starts again.",
+        steps=(DamageStore(),),
+        alert="EdgeInferStoreDamaged",
     ),
     Scenario(
         name="sidecar-backlogged",

@@ -45,7 +45,7 @@ def create() -> Board:
         rows=[
             Row("Now", [_now()], _SIDECAR),
             Row("Requests of phones", [_requests(), _answers()], _SIDECAR),
-            Row("Sessions and samples", [_sessions()], _SIDECAR),
+            Row("Sessions and samples", [_sessions(), _store()], _SIDECAR),
             Row("Analyses", [_analyses(), _upstream()], _SIDECAR),
             Row("Health", [_health()], _SIDECAR),
             Row("Processes and monitoring", [_processes(), _monitoring()], _HARDWARE),
@@ -196,6 +196,35 @@ def _sessions() -> list[Panel]:
             [Query(LIVE.gauge(gateway.SAMPLES_STORED, by=("instance",)), "{{instance}}")],
             Look(unit=COUNT, decimals=0),
             size=(4, 7),
+        ),
+    ]
+
+
+def _store() -> list[Panel]:
+    return [
+        graph(
+            "Session store",
+            "Size of its files, and the limit at which ended sessions go before their time.",
+            [
+                Query(LIVE.gauge(gateway.STORE_USED, by=("instance",)), "used {{instance}}"),
+                Query(LIVE.gauge(gateway.STORE_LIMIT, by=("instance",)), "limit {{instance}}"),
+            ],
+            Look(unit="bytes"),
+            size=(8, 7),
+        ),
+        graph(
+            "Written to the session store",
+            "Per second; the card wears by this.",
+            [Query(LIVE.rate(gateway.STORE_WRITTEN, by=("instance",)), "{{instance}}")],
+            Look(unit="bytes"),
+            size=(8, 7),
+        ),
+        graph(
+            "Ended sessions dropped early",
+            "Segments an hour that went before EDGEINFER_GATEWAY_RETENTION_HOURS, for want of room.",
+            [Query(LIVE.increase(gateway.STORE_EARLY_DROPS, by=("instance",), window="1h"), "{{instance}}")],
+            Look(unit="short", decimals=0),
+            size=(8, 7),
         ),
     ]
 

@@ -6,35 +6,27 @@ import os
 import random
 import resource
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeinfer.errors import DataFolderError, DuplicateSamples, StoppedSession, StorageError
-from edgeinfer.gateway.instruments import GatewayInstruments
-from edgeinfer.gateway.journal import FILE_NAME, Journal
-from edgeinfer.gateway.sessions import SessionTable
-from edgeinfer.gateway.sqlite_sessions import SqliteSessions
-from edgeinfer.metrics.registry import new_registry
+from edgeinfer.gateway.store.records import Archived, Kind, scan
 from tests.gateway.rigs import API, Clock, api, make_rig, samples
+from tests.gateway.stores import durable, make_store
 from tests.gateway.test_sessions import batch
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from edgeinfer.gateway.instruments import GatewayInstruments
-from edgeinfer.gateway.journal import Journal
-from edgeinfer.gateway.sessions import SessionTable
-from edgeinfer.gateway.sqlite_sessions import SqliteSessions
-from edgeinfer.metrics.registry import new_registry
+from tests.gateway.stores import make_store
 from tests.gateway.test_sessions import batch
 
 async def main():
-    instruments = GatewayInstruments(new_registry(), motifs=("a",), sidecars=())
-    store = SqliteSessions(SessionTable(instruments.sessions), Journal(Path(sys.argv[1])))
+    store = make_store(Path(sys.argv[1]))
     store.open()
     async def phone():
         session = await store.start()
@@ -45,13 +37,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def make_store(folder: Path, clock: Clock | None = None, **journal: object) -> SqliteSessions:
-    clock = clock or Clock()
-    instruments = GatewayInstruments(new_registry(), motifs=("a",), sidecars=())
-    table = SessionTable(instruments.sessions, clock=clock, wall=clock)
-    return SqliteSessions(table, Journal(folder, **journal), retention_seconds=100, wall=clock)  # type: ignore[arg-type]  # as the test names them
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -113,39 +98,36 @@ async def test_sessions_go_on_after_a_restart(tmp_path: Path) -> None:
     after.close()
 
 
-async def test_the_file_keeps_little_more_than_the_newest(tmp_path: Path) -> None:
-    store = make_store(tmp_path)
+async def test_the_files_keep_little_more_than_the_newest(tmp_path: Path) -> None:
+    store = make_store(tmp_path, max_bytes=4 * 1024 * 1024)
     store.open()
     session = await store.start()
-    for first in range(0, 20_000, 25):
-        await store.append(session.id, "default", batch(25, first))
+    for first in range(0, 200_000, 500):
+        await store.append(session.id, "default", batch(500, first))
+    await store.expire()
+    assert files_bytes(tmp_path) < 8 * 128 * 1024
     store.close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as reading:
-        (rows,) = reading.execute("SELECT count(*) FROM batches").fetchone()
-    reading.close()
-    assert 80 <= rows <= 101
+    after = make_store(tmp_path)
+    after.open()
+    assert after.get(session.id).stream().times.tolist() == (np.arange(198_000, 200_000) / 100).tolist()
+    assert after.get(session.id).total_samples == 200_000
+    after.close()
+
+
+def files_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.log"))
 
 
 async def test_what_arrives_together_shares_commits(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    journal.open()
-    await asyncio.gather(*(journal.write([("UPDATE checks SET count = count + 1", ())]) for _ in range(200)))
-    journal.close()
-    assert journal.writes == 200
-    assert journal.commits < 100
+    store = make_store(tmp_path)
+    store.open()
+    await asyncio.gather(*(store.start() for _ in range(200)))
+    store.close()
+    assert store.writer.writes == 200
+    assert store.writer.commits < 100
 
 
-async def test_a_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    connection = journal.open()
-    with pytest.raises(StorageError, match="none was accepted"):
-        await journal.write([("UPDATE checks SET count = 77", ()), ("INSERT INTO nowhere VALUES (1)", ())])
-    assert connection.execute("SELECT count FROM checks").fetchone() == (0,)
-    await journal.write([("UPDATE checks SET count = 5", ())])
-    journal.close()
-
-
-async def test_ended_sessions_leave_the_file_after_their_time(tmp_path: Path) -> None:
+async def test_ended_sessions_leave_the_files_after_their_time_and_no_sooner(tmp_path: Path) -> None:
     clock = Clock()
     store = make_store(tmp_path, clock)
     store.open()
@@ -154,26 +136,30 @@ async def test_ended_sessions_leave_the_file_after_their_time(tmp_path: Path) ->
     await store.stop(session.id)
     clock.now += 99
     await store.expire()
-    assert rows(store) == (1, 1)
+    assert archived(tmp_path) == [session.id]
     clock.now += 2
     await store.expire()
-    assert rows(store) == (0, 0)
+    assert archived(tmp_path) == []
+    assert not [kind for kind in live_kinds(tmp_path) if kind == Kind.BATCH], "its samples are in the live files still"
     store.close()
 
 
-def rows(store: SqliteSessions) -> tuple[int, int]:
-    connection = store._journal._connection
-    assert connection is not None
-    (sessions,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
-    (batches,) = connection.execute("SELECT count(*) FROM batches").fetchone()
-    return sessions, batches
+def archived(folder: Path) -> list[str]:
+    """Ids of the sessions in the archive."""
+    return [
+        str(Archived.decode(record).session)
+        for path in sorted(folder.glob("archive-*.log"))
+        for record in scan(path.read_bytes()).records
+        if record.kind == Kind.ARCHIVED
+    ]
+
+
+def live_kinds(folder: Path) -> list[int]:
+    return [record.kind for path in folder.glob("live-*.log") for record in scan(path.read_bytes()).records]
 
 
 async def test_a_full_store_refuses_with_507_and_serves_on(tmp_path: Path) -> None:
-    def full_soon(table: SessionTable) -> SqliteSessions:
-        return SqliteSessions(table, Journal(tmp_path, max_bytes=1024 * 1024), retention_seconds=1e6)
-
-    rig = make_rig(store=full_soon)
+    rig = make_rig(store=durable(tmp_path, max_bytes=1024 * 1024, retention_seconds=1e6))
     async with api(rig) as client:
         sessions, refused = [], None
         while refused is None:
@@ -191,28 +177,42 @@ async def test_a_full_store_refuses_with_507_and_serves_on(tmp_path: Path) -> No
         assert rig.store.get(sessions[0]).total_samples == 2000
         assert (await client.get(f"{API}/motifs", params={"sessionId": sessions[0]})).status_code == 200
         assert (await client.get("/metrics")).status_code == 200
-        # The oldest that ended makes room, without waiting for its time.
-        await client.post(f"{API}/stop", json={"sessionId": sessions[0]})
-        rig.store._journal.fill = 1.0  # type: ignore[attr-defined]  # measured now and then; here it is known
+        await rig.health.run_once()
+        assert rig.health.results["service"].status == "degraded", "refused writes are not seen"
+        for first in range(2000, 100_000, 25):
+            body = {"sessionId": sessions[0], "samples": samples(25, first)}
+            if (await client.put(f"{API}/stream", json=body)).status_code == 507:
+                break
+        await rig.health.run_once()
+        assert rig.health.results["service"].status == "unhealthy", "health is easier than the work"
+        assert (await client.get("/healthz")).status_code == 503
+        # One that ended makes room, without waiting for its time.
+        stopped = await client.post(f"{API}/stop", json={"sessionId": sessions[0]})
+        assert stopped.status_code == 200, "a full store lets no session end"
         await rig.store.expire()
         again = await client.put(f"{API}/stream", json={"sessionId": sessions[1], "samples": samples(500, 2000)})
         assert again.status_code == 202
+        await rig.health.run_once()
+        assert rig.health.results["service"].status == "healthy"
+        assert "before their time" in rig.health.results["service"].message
 
 
-async def test_a_disk_without_room_is_the_same_to_a_phone(tmp_path: Path) -> None:
+async def test_a_disk_without_room_is_the_same_to_a_phone_and_lets_sessions_end(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     store.open()
-    session = await store.start()
+    session, other = await store.start(), await store.start()
     await store.append(session.id, "default", batch(25))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    size = (tmp_path / f"{FILE_NAME}-wal").stat().st_size
+    size = (tmp_path / "live-00000001.log").stat().st_size
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    # Room for the end of a session, as its reserve gives it, and for no batch.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 64, hard))
     try:
         with pytest.raises(StorageError):
             await store.append(session.id, "default", batch(2000, 25))
         with pytest.raises(StorageError):
             await store.check()
+        assert (await store.stop(other.id)).reason == "stopped"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, previous)
@@ -220,6 +220,13 @@ async def test_a_disk_without_room_is_the_same_to_a_phone(tmp_path: Path) -> Non
     await store.append(session.id, "default", batch(2000, 25))
     assert store.get(session.id).total_samples == 2025
     store.close()
+    after = make_store(tmp_path)
+    after.open()
+    assert after.get(session.id).total_samples == 2025
+    with pytest.raises(StoppedSession):
+        after.get(other.id)
+    assert "lost" not in after.kind, "what a full disk cut off counts as damage"
+    after.close()
 
 
 def test_a_folder_in_use_is_told(tmp_path: Path) -> None:
@@ -233,12 +240,6 @@ def test_a_folder_in_use_is_told(tmp_path: Path) -> None:
         second.close()
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_bytes(b"this is no database" * 1000)
-    with pytest.raises(DataFolderError, match="damaged or not ours"):
-        make_store(tmp_path).open()
-
-
 def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(DataFolderError, match="taken"):
@@ -246,11 +247,11 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 
 async def test_health_says_where_sessions_are_kept(tmp_path: Path) -> None:
-    rig = make_rig(store=lambda table: SqliteSessions(table, Journal(tmp_path)))
+    rig = make_rig(store=durable(tmp_path))
     async with api(rig) as client:
         document = json.loads((await client.get("/health/detailed")).content)
     assert str(tmp_path) in document["checks"]["service"]["message"]
-    assert "synchronous normal" in document["checks"]["service"]["message"]
+    assert "bounded: on the disk within 1000 ms" in document["checks"]["service"]["message"]
 
 
 async def test_a_store_that_is_closed_refuses(tmp_path: Path) -> None:

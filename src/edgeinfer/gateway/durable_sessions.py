@@ -1,0 +1,428 @@
+"""Sessions that survive the process: in memory for reading, in the store's files before the 202 goes out."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from edgeinfer.errors import DataFolderError, Overloaded, StorageError
+from edgeinfer.gateway.instruments import StoreInstruments
+from edgeinfer.gateway.samples import Batch
+from edgeinfer.gateway.sessions import Ended, Session, SessionTable
+from edgeinfer.gateway.store.clock import StoreClock
+from edgeinfer.gateway.store.files import Files
+from edgeinfer.gateway.store.layout import ARCHIVE, LIVE, parse_segment
+from edgeinfer.gateway.store.log import SegmentLog
+from edgeinfer.gateway.store.records import Archived, End, Kind, Start, StoredBatch, probe
+from edgeinfer.gateway.store.recovery import Recovered, RecoveredSession, read_archive, recover
+from edgeinfer.gateway.store.repair import Repair, repair
+from edgeinfer.gateway.store.writer import BatchedWriter, Durability
+from edgeinfer.gateway.stream import NEWEST_SAMPLES, Stream
+
+_log = logging.getLogger(__name__)
+_ROW_BYTES = 44
+# What a phone sends four times a second, with its head: a probe smaller than that would fit where samples do not.
+_PROBE_BYTES = 25 * _ROW_BYTES + 32
+_FULL_SHARE = 0.9
+_CHEAP_MOVE_SHARE = 0.1
+_SEALING_SHARE_OF_RETENTION = 1 / 8
+_SHORTEST_SEALING_SECONDS = 60.0
+_SCRUB_SECONDS = 0.5
+_ENDS_AT_ONCE = 32
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Where the records of a session lie that a restart would need."""
+
+    uuid: UUID
+    started_ms: int
+    segment: int
+    streams: "dict[str, deque[list[int]]]" = field(default_factory=dict)
+    """By role: [live segment, samples], oldest first, no more than cover the newest 2000."""
+
+    def note(self, role: str, segment: int, samples: int) -> None:
+        places = self.streams.setdefault(role, deque())
+        if places and places[-1][0] == segment:
+            places[-1][1] += samples
+        else:
+            places.append([segment, samples])
+        spare = sum(count for _, count in places) - NEWEST_SAMPLES
+        while spare >= places[0][1]:
+            spare -= places.popleft()[1]
+
+    def roles_in(self, segment: int) -> list[str]:
+        """Streams that need a live segment or an older one."""
+        return [role for role, places in self.streams.items() if places and places[0][0] <= segment]
+
+
+class DurableSessions:
+    """Keeps sessions in files and in memory, in this order.
+
+    Args:
+        table: the sessions in memory.
+        files: the folder.
+        instruments: where size, writes and losses are shown.
+        durability: how durable an acknowledged sample is: "normal", "bounded" or "full".
+        max_unsynced_seconds: what `bounded` may lose.
+        max_bytes: of all files.
+        retention_seconds: how long an ended session stays in the files, by the store's own time.
+        clock: the store's time.
+        wall: seconds since 1970; for people only.
+    """
+
+    def __init__(  # noqa: PLR0913 - the seams have defaults
+        self,
+        table: SessionTable,
+        files: Files,
+        instruments: StoreInstruments,
+        *,
+        durability: Durability = "bounded",
+        max_unsynced_seconds: float = 1.0,
+        max_bytes: int = 512 * 1024 * 1024,
+        retention_seconds: float = 86_400.0,
+        clock: StoreClock | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._table = table
+        self._files = files
+        self._instruments = instruments
+        self._retention_ms = int(retention_seconds * 1000)
+        self._clock = clock or StoreClock()
+        self._wall = wall
+        self._log = SegmentLog(files, self._clock, max_bytes=max_bytes)
+        self.writer = BatchedWriter(self._log, durability=durability, max_unsynced_seconds=max_unsynced_seconds)
+        self._kept: dict[str, _Kept] = {}
+        self._archive_newest_ms: dict[int, int] = {}
+        self._unread_archives: list[int] = []
+        self._tidying = asyncio.Lock()
+        self._tidy_task: asyncio.Task[None] | None = None
+        self._tidied_at: tuple[int, int] = (0, 0)
+        self._repair = Repair()
+        self._early_drops = 0
+        self._written_bytes = 0
+        self._refused_before = 0
+
+    @property
+    def kind(self) -> str:
+        """What keeps them, in words, and what of them was lost."""
+        said = [f"{self._files.place} ({self.writer.promise})"]
+        if self._repair.losses:
+            said.append(f"lost at the start: {self._repair.losses}")
+        if self._repair.torn:
+            said.append(f"at the start: {self._repair.torn}")
+        if self._early_drops:
+            said.append(f"{self._early_drops} archive segments were dropped before their time, for want of room")
+        if self.writer.dropped_archives:
+            said.append(f"{self.writer.dropped_archives} ended sessions found no room in the archive")
+        return "; ".join(said)
+
+    def open(self) -> None:
+        """Lock the folder and bring back the sessions that had not ended; blocks.
+
+        Damaged files are set aside, and what can be read of them is kept.
+
+        Raises:
+            DataFolderError: the folder cannot be read or made, or another gateway uses it.
+        """
+        try:
+            self._files.open()
+        except BlockingIOError as failure:
+            raise _unusable(self._files.place, "another gateway uses it") from failure
+        except OSError as failure:
+            raise _unusable(self._files.place, failure.strerror or str(failure)) from failure
+        try:
+            found = recover(self._files)
+            self._adopt(found)
+        except OSError as failure:
+            self._files.close()
+            raise _unusable(self._files.place, failure.strerror or str(failure)) from failure
+        self.writer.start()
+
+    def _adopt(self, found: Recovered) -> None:
+        self._repair = repair(self._files, found, self._wall)
+        self._clock.resume(found.anchor, found.newest_ms)
+        self._log.adopt(found)
+        if self._repair.losses:
+            try:
+                self._log.rewrite_manifest()
+            except OSError as failure:
+                _log.warning("the store's manifest cannot be written", extra={"fault": str(failure)})
+        self._archive_newest_ms = dict(found.archive_newest_ms)
+        self._unread_archives = [number for number in found.archive if number not in found.archive_newest_ms]
+        for uuid, reason in found.ended.items():
+            self._table.restore_end(str(uuid), reason)
+        for uuid, recovered in found.sessions.items():
+            self._restore(uuid, recovered)
+        self._show()
+
+    def _restore(self, uuid: UUID, recovered: RecoveredSession) -> None:
+        start = recovered.start
+        session = Session(str(uuid), start.started_at or self._wall(), 0.0, 0.0)
+        kept = self._kept[session.id] = _Kept(uuid, start.started_ms, recovered.segment)
+        for role, stream in recovered.streams.items():
+            for before, segment, batch in stream.parts:
+                restored = session.streams.get(role) or Stream(role, total=before)
+                session.apply(restored, batch, 0.0)
+                kept.note(role, segment, len(batch))
+        session.newest_role = recovered.newest_role
+        self._table.restore(session, max(0, self._clock.now_ms() - start.started_ms) / 1000)
+
+    def close(self) -> None:
+        """Finish writing and close the files; blocks."""
+        self.writer.close()
+        try:
+            self._log.close()
+        except OSError as failure:
+            _log.warning("the store could not be closed cleanly", extra={"fault": failure.strerror or str(failure)})
+        self._files.close()
+
+    async def start(self) -> Session:
+        """A new session; evicts the one silent longest where there are too many."""
+        self._wake()
+        for old in self._table.surplus():
+            await self._end(old, "evicted")
+        session = self._table.new()
+        kept = _Kept(UUID(session.id), self._clock.now_ms(), 0)
+        start = Start(kept.uuid, session.started_at, kept.started_ms)
+        kept.segment = await self.writer.write(start.encode(kept.started_ms))
+        self._kept[session.id] = kept
+        self._table.add(session)
+        return session
+
+    def get(self, session_id: str) -> Session:
+        """A session under way."""
+        return self._table.get(session_id)
+
+    async def append(self, session_id: str, role: str, batch: Batch) -> Stream:
+        """Keep samples; they are committed on return.
+
+        Whoever stops waiting leaves no trace in memory. Its record may be in the file: the next one of the stream
+        begins at the same sample, and takes its place when the file is read.
+        """
+        self._wake()
+        async with self._table.get(session_id).changing:
+            # It may have ended while this waited for its turn.
+            session = self._table.get(session_id)
+            stream = session.stream_for(role)
+            stream.check(batch)
+            if len(batch):
+                await self._write(self._kept[session.id], stream, batch)
+            self._table.apply(session, stream, batch)
+            return stream
+
+    async def _write(self, kept: _Kept, stream: Stream, batch: Batch) -> None:
+        newest = Batch(batch.times[-NEWEST_SAMPLES:], batch.values[-NEWEST_SAMPLES:])
+        skipped = len(batch) - len(newest)
+        stored = StoredBatch(kept.uuid, stream.role, stream.total + skipped, newest)
+        kind = Kind.SNAPSHOT if skipped else Kind.BATCH
+        segment = await self.writer.write(stored.encode(self._clock.now_ms(), kind))
+        kept.note(stream.role, segment, len(newest))
+
+    async def stop(self, session_id: str) -> Ended:
+        """End a session."""
+        ended = await self._end(self._table.get(session_id), "stopped")
+        # Raises where another request ended it first.
+        return ended or self._raise_ended(session_id)
+
+    def _raise_ended(self, session_id: str) -> Ended:
+        self._table.get(session_id)
+        raise AssertionError("a session that ended is not in the table")
+
+    async def _end(self, session: Session, reason: str) -> Ended | None:
+        # Whoever asked may go away; memory must follow what is in the file all the same.
+        ending = asyncio.ensure_future(self._end_whole(session, reason))
+        ending.add_done_callback(_look_at)
+        return await asyncio.shield(ending)
+
+    async def _end_whole(self, session: Session, reason: str) -> Ended | None:
+        async with session.changing:
+            if not self._table.has(session):
+                return None
+            kept, now = self._kept[session.id], self._clock.now_ms()
+            streams = tuple(
+                (role, stream.total, Batch(stream.times, stream.values)) for role, stream in session.streams.items()
+            )
+            duration = now - kept.started_ms
+            archived = Archived(kept.uuid, session.started_at, self._wall(), reason, duration, streams)
+            await self.writer.write(End(kept.uuid, reason).encode(now), archive=archived.encode(now), is_urgent=True)
+            self._archive_newest_ms[self._log.current(ARCHIVE)] = now
+            del self._kept[session.id]
+            return self._table.end(session, reason)
+
+    async def expire(self) -> None:
+        """End silent sessions, and remove from the files what nobody needs any more, in small portions."""
+        idle = self._table.idle()
+        for first in range(0, len(idle), _ENDS_AT_ONCE):
+            await asyncio.gather(*(self._end(session, "expired") for session in idle[first : first + _ENDS_AT_ONCE]))
+        await self._seal_by_age()
+        await self._tidy()
+        await self._read_unread_archives()
+        self._show()
+
+    async def check(self) -> str:
+        """Prove by a write of the size of a batch that samples could be kept, and look at what was refused."""
+        refused = self.writer.refused - self._refused_before
+        try:
+            await self.writer.write(probe(self._clock.now_ms(), _PROBE_BYTES))
+            if self.writer.syncs:
+                await self.writer.sync()
+        finally:
+            self._refused_before = self.writer.refused
+        self._show()
+        return f"{refused} writes were refused since the check before" if refused else ""
+
+    def _show(self) -> None:
+        written = self._log.written_bytes
+        self._instruments.written.inc(written - self._written_bytes)
+        self._written_bytes = written
+        try:
+            set_aside = self._files.count_set_aside()
+        except OSError as failure:
+            _log.warning("folders of damaged files cannot be counted", extra={"fault": str(failure)})
+            return
+        self._instruments.show_sizes(self._log.used_bytes, self._log.max_bytes, set_aside)
+
+    # --- Housekeeping: on the event loop, its writes among those of everybody; whole files go, on another thread.
+
+    def _wake(self) -> None:
+        """Tidy up once a segment was begun, or where room is short."""
+        now = (self._log.current(LIVE), self._log.current(ARCHIVE))
+        if (now == self._tidied_at and not self._is_short()) or self._tidying.locked():
+            return
+        if self._tidy_task is None or self._tidy_task.done():
+            self._tidied_at = now
+            self._tidy_task = asyncio.create_task(self._tidy_in_background())
+
+    async def _tidy_in_background(self) -> None:
+        try:
+            await self._tidy()
+        except (StorageError, Overloaded) as failure:
+            _log.warning("session cleanup failed; tried again soon", extra={"fault": str(failure)})
+
+    def _is_short(self) -> bool:
+        return self._log.fill > _FULL_SHARE
+
+    async def _tidy(self) -> None:
+        async with self._tidying:
+            try:
+                await self._drop_old_archives()
+                await self._move_live_out()
+            except OSError as failure:
+                fault = failure.strerror or str(failure)
+                raise StorageError("sessions", f"old files could not be removed ({fault})", "Look at the disk.") from (
+                    failure
+                )
+
+    async def _seal_by_age(self) -> None:
+        """Let no segment be written so long that what ended in it stays much beyond its time."""
+        limit = max(self._retention_ms, _SHORTEST_SEALING_SECONDS * 1000)
+        if self._log.age_ms(LIVE) > limit:
+            await self.writer.do(lambda: self._log.seal(LIVE))
+        if self._log.age_ms(ARCHIVE) > self._retention_ms * _SEALING_SHARE_OF_RETENTION:
+            await self.writer.do(lambda: self._log.seal(ARCHIVE))
+
+    async def _move_live_out(self) -> None:
+        """Remove the oldest live segments, after what is needed of them was written again at the end."""
+        for number, size in self._log.sealed(LIVE).items():
+            needed = {id_: kept for id_, kept in self._kept.items() if kept.segment <= number or kept.roles_in(number)}
+            if needed and number >= self._log.current(LIVE):
+                return
+            cost = sum(self._move_bytes(id_, kept, number) for id_, kept in needed.items())
+            if not self._is_worth_moving(number, size, cost):
+                return
+            for id_, kept in needed.items():
+                await self._move(id_, kept, number)
+            if needed:
+                await self.writer.sync()
+            await asyncio.to_thread(self._log.drop, LIVE, [number])
+
+    def _move_bytes(self, session_id: str, kept: _Kept, number: int) -> int:
+        session = self._table.find(session_id)
+        streams = session.streams if session is not None else {}
+        return 64 + sum(len(streams[role]) * _ROW_BYTES for role in kept.roles_in(number) if role in streams)
+
+    def _is_worth_moving(self, number: int, size: int, cost: int) -> bool:
+        if cost <= size * _CHEAP_MOVE_SHARE or number in self._log.suspects():
+            return True
+        used, needed = self._log.bytes_of(LIVE), self._table.held * _ROW_BYTES
+        if self._is_short():
+            return used - needed > self._log.segment_bytes
+        return used > 2 * needed + 4 * self._log.segment_bytes
+
+    async def _move(self, session_id: str, kept: _Kept, number: int) -> None:
+        """Write again what a session needs of a segment, one stream at a time."""
+        session = self._table.find(session_id)
+        if session is None:
+            return
+        async with session.changing:
+            if not self._table.has(session):
+                return
+            start = Start(kept.uuid, session.started_at, kept.started_ms)
+            if kept.segment <= number:
+                kept.segment = await self.writer.write(start.encode(self._clock.now_ms()), is_urgent=True)
+            for role in kept.roles_in(number):
+                stream = session.streams[role]
+                held = Batch(stream.times, stream.values)
+                stored = StoredBatch(kept.uuid, role, stream.total - len(held), held)
+                record = stored.encode(self._clock.now_ms(), Kind.SNAPSHOT)
+                segment = await self.writer.write(record, is_urgent=True)
+                kept.streams[role] = deque([[segment, len(held)]])
+
+    async def _drop_old_archives(self) -> None:
+        if self._is_short() and not self._log.sealed(ARCHIVE) and self._log.bytes_of(ARCHIVE):
+            await self.writer.do(lambda: self._log.seal(ARCHIVE))
+        for number in self._log.sealed(ARCHIVE):
+            newest = self._archive_newest_ms.get(number)
+            is_over = newest is not None and self._clock.now_ms() - newest > self._retention_ms
+            if not is_over and not self._is_short():
+                return
+            await asyncio.to_thread(self._log.drop, ARCHIVE, [number])
+            self._archive_newest_ms.pop(number, None)
+            if not is_over:
+                self._report_early_drop(number)
+
+    def _report_early_drop(self, number: int) -> None:
+        self._early_drops += 1
+        self._instruments.early_drops.inc()
+        _log.warning(
+            "ended sessions were dropped before their time, for want of room",
+            extra={"segment": number, "retention_hours": self._retention_ms / 3_600_000, "limit": self._log.max_bytes},
+        )
+
+    async def _read_unread_archives(self) -> None:
+        """Check some of the archive that the start did not read: bit rot is said, and set aside."""
+        ends = time.monotonic() + _SCRUB_SECONDS
+        while self._unread_archives and time.monotonic() < ends:
+            number = self._unread_archives.pop()
+            if number not in self._log.sealed(ARCHIVE):
+                continue
+            # The number after it makes it one that is not written any more.
+            found = Recovered(archive=[number, number + 1])
+            await asyncio.to_thread(read_archive, self._files, found, number)
+            self._archive_newest_ms.setdefault(number, found.archive_newest_ms.get(number, self._clock.now_ms()))
+            for uuid, reason in found.ended.items():
+                self._table.restore_end(str(uuid), reason, is_older=True)
+            if found.damaged:
+                await self._repair_archive(found)
+
+    async def _repair_archive(self, found: Recovered) -> None:
+        done = await asyncio.to_thread(repair, self._files, found, self._wall)
+        self._repair = Repair("; ".join(filter(None, (self._repair.losses, done.losses))), self._repair.torn)
+        for name, size in found.sizes.items():
+            if parsed := parse_segment(name):
+                self._log.resize(*parsed, size)
+
+
+def _look_at(ending: "asyncio.Future[Ended | None]") -> None:
+    """A failure that nobody waits for any more is no surprise."""
+    if not ending.cancelled():
+        ending.exception()
+
+
+def _unusable(place: str, fault: str) -> DataFolderError:
+    remedy = "Name another folder with EDGEINFER_GATEWAY_DATA_FOLDER, or fix this one."
+    return DataFolderError(f"data folder {place}", fault, remedy)

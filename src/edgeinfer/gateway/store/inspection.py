@@ -1,0 +1,73 @@
+"""Looks at the store in a data folder without touching it, for `edgeinfer doctor --data-folder`."""
+
+from pathlib import Path
+
+from edgeinfer.findings import Finding, Verdict
+from edgeinfer.gateway.store.files import DiskFiles
+from edgeinfer.gateway.store.layout import MANIFEST, parse_segment
+from edgeinfer.gateway.store.recovery import Recovered, recover
+from edgeinfer.gateway.store.repair import describe_sessions
+
+_SUBJECT = "session store"
+
+
+def inspect_store(root: Path) -> list[Finding]:
+    """The gateway's sessions, in the data folder of a stack or of a gateway alone; every checksum is computed.
+
+    A store that is being written may look torn at its end: its newest record may be half written.
+    """
+    folder = next((path for path in (root / "gateway", root) if _is_store(path)), None)
+    if folder is None:
+        return []
+    try:
+        found = recover(DiskFiles(folder), whole=True)
+    except OSError as failure:
+        fault = f"{folder} cannot be read ({failure.strerror or failure})"
+        return [Finding(_SUBJECT, Verdict.BROKEN, fault, "The gateway will not start. Give it a folder that it owns.")]
+    findings = [*_damaged(folder, found), *_torn(folder, found), *_set_aside(folder)]
+    return findings or [_well(folder, found)]
+
+
+def _is_store(folder: Path) -> bool:
+    try:
+        return any(path.name == MANIFEST or parse_segment(path.name) for path in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _damaged(folder: Path, found: Recovered) -> list[Finding]:
+    kept = describe_sessions(found)
+    findings = []
+    for damaged in found.damaged:
+        if damaged.is_there:
+            remedy = "The next start sets it aside in damaged/<time> and keeps every record whose checksum holds."
+        else:
+            remedy = "The next start says so and goes on without it; a backup has to be put in place before."
+        findings.append(Finding(_SUBJECT, Verdict.BROKEN, f"{folder / damaged.name}: {damaged.fault}; {kept}", remedy))
+    return findings
+
+
+def _torn(folder: Path, found: Recovered) -> list[Finding]:
+    return [
+        Finding(
+            _SUBJECT,
+            Verdict.NOTE,
+            f"{folder / name}: its last {torn} bytes are no whole record, as a power cut or a kill leaves them",
+            "The next start cuts them off.",
+        )
+        for name, torn in found.torn.items()
+    ]
+
+
+def _set_aside(folder: Path) -> list[Finding]:
+    count = DiskFiles(folder).count_set_aside()
+    if not count:
+        return []
+    message = f"{folder / 'damaged'}: {count} folders of damaged files; report.txt in each says what was lost"
+    return [Finding(_SUBJECT, Verdict.NOTE, message, "Remove them once nobody needs them.")]
+
+
+def _well(folder: Path, found: Recovered) -> Finding:
+    megabytes = sum(size for name, size in found.sizes.items() if parse_segment(name)) / 1e6
+    sessions = f"{len(found.sessions)} sessions under way, {len(found.ended)} ended"
+    return Finding(_SUBJECT, Verdict.OK, f"{folder}: every checksum holds; {sessions}, {megabytes:.1f} MB")

@@ -1,0 +1,73 @@
+"""Alerts on what is kept on disk."""
+
+from edgeinfer.catalog import gateway
+from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, gauge
+from edgeinfer.monitoring.promql import Queries
+
+_GATEWAY = 'job="edge-infer", instance="gateway:8080"'
+_GATEWAY_LABELS = {"job": "edge-infer", "instance": "gateway:8080"}
+_TARGET = ("job", "instance")
+_Q = Queries("5m", {})
+
+
+def create() -> list[Alert]:
+    """Every alert of this subject."""
+    return [_store_damaged()]
+
+
+def _store_damaged() -> Alert:
+    set_aside = f"edgeinfer_store_set_aside{{{_GATEWAY}}}"
+    return Alert(
+        name="EdgeInferStoreDamaged",
+        expression=f"{_Q.gauge(gateway.STORE_SET_ASIDE, by=_TARGET)} > 0",
+        hold="1m",
+        severity=Severity.WARNING,
+        service="edge-infer",
+        signal="health",
+        summary="The gateway {{ $labels.instance }} found its session store damaged",
+        description="Folders of damaged files that wait for somebody to look at them: {{ $value | humanize }}.",
+        board="edgeinfer-gateway",
+        runbook=Runbook(
+            means="A file of the session store was missing, cut or altered, and the gateway set it aside to start.",
+            costs="Samples of some sessions are lost; every record whose checksum holds was kept, and it serves.",
+            steps=(
+                Step(
+                    "What was lost?",
+                    {
+                        "`it is missing`": "somebody or `fsck` removed it; a backup may have it.",
+                        "`are no records`": "the disk gave back other bytes than were written: go on.",
+                    },
+                    command="cat /var/lib/edgeinfer/damaged/*/report.txt",
+                ),
+                Step(
+                    "Does the disk fail?",
+                    {
+                        "`I/O error` or `mmc0: error`": "the card is dying: save what is on it, and replace it.",
+                        "nothing": "a power cut, most likely; look at the supply.",
+                    },
+                    command="sudo dmesg | grep -iE 'i/o error|mmc0: error|ext4-fs error' | tail -5",
+                ),
+                Step(
+                    "Is anything in the set-aside files needed any more? If not, remove the folder: the alert ends.",
+                    {
+                        "`edgeinfer doctor` finds the rest well": "remove `damaged`; seconds later it is seen.",
+                        "it finds more damage": "restart the gateway: it sets that aside as well.",
+                    },
+                    command="edgeinfer doctor --data-folder /var/lib/edgeinfer",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={set_aside: gauge((0, 60), (1, 300), (0, 120))},
+            waits_at=105,
+            fires_at=150,
+            resolves_at=375,
+            labels=_GATEWAY_LABELS,
+            says="Folders of damaged files that wait for somebody to look at them: 1.",
+        ),
+        neighbours=(
+            Neighbour(why="nothing was set aside", series={set_aside: gauge((0, 300))}, at=200),
+            Neighbour(why="sessions live in memory", series={set_aside: gauge((None, 300))}, at=200),
+        ),
+    )

@@ -1,0 +1,282 @@
+"""Phones that stream into a store while its process is killed or its disk loses power, and what must be left."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from edgeinfer.errors import EdgeInferError, StorageError
+from edgeinfer.gateway.durable_sessions import DurableSessions
+from edgeinfer.gateway.store.writer import Durability
+from tests.gateway.power_cut import Disk, PowerCutFiles
+from tests.gateway.rigs import Clock
+from tests.gateway.stores import make_store
+from tests.gateway.test_sessions import batch
+
+PHONES = 8
+_MAX_BYTES = 4 * 1024 * 1024  # small segments, so that the cuts and kills meet housekeeping as well
+_STEP_SECONDS = 0.001
+
+
+class LossError(AssertionError):
+    """Something that was acknowledged is not there, or something is there that never was."""
+
+
+@dataclass
+class Promises:
+    """What a store has acknowledged."""
+
+    samples: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    """By session: (when, samples acknowledged by then)."""
+    ended: dict[str, float] = field(default_factory=dict)
+    asked_to_end: set[str] = field(default_factory=set)
+
+    def copy(self) -> "Promises":
+        samples = {session: list(acknowledged) for session, acknowledged in self.samples.items()}
+        return Promises(samples, dict(self.ended), set(self.asked_to_end))
+
+    def prove(self, store: DurableSessions, until: float) -> int:
+        """Hold the store against what was acknowledged by a time; returns the samples acknowledged later and lost."""
+        lost_later = 0
+        for session_id, acknowledged in self.samples.items():
+            due = max((total for when, total in acknowledged if when <= until), default=-1)
+            newest = max(total for _, total in acknowledged)
+            session = store._table.find(session_id)
+            if session is None:
+                if due >= 0 and session_id not in self.asked_to_end:
+                    raise LossError(f"session {session_id} with {due} acknowledged samples is gone")
+                continue
+            if self.ended.get(session_id, until + 1) <= until:
+                raise LossError(f"session {session_id} has ended, and is back")
+            stream = session.stream()
+            self._prove_stream(session_id, stream.total, stream.times, stream.values, due)
+            lost_later += max(0, newest - stream.total)
+        return lost_later
+
+    def _prove_stream(
+        self,
+        session_id: str,
+        total: int,
+        times: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+        values: "np.ndarray[tuple[int, int], np.dtype[np.float32]]",
+        due: int,
+    ) -> None:
+        if total < due:
+            raise LossError(f"session {session_id}: {due} samples are promised, {total} are there")
+        if len(times) < min(due, 2000):
+            raise LossError(f"session {session_id}: of {due} promised samples {len(times)} are held")
+        expected = np.arange(total - len(times), total) / 100
+        if times.tolist() != expected.tolist() or values[:, 5].tolist() != expected.astype(np.float32).tolist():
+            raise LossError(f"session {session_id}: what is served was never sent")
+
+
+async def phone(store: DurableSessions, chance: random.Random, promises: Promises, now: object) -> None:
+    """Sessions, one after another, until cancelled."""
+    assert callable(now)
+    while True:
+        try:
+            session = await store.start()
+            promises.samples[session.id] = [(now(), 0)]
+            for _ in range(chance.randint(5, 150)):
+                total, count = session.stream().total, chance.choice([1, 25, 25, 100])
+                await store.append(session.id, "default", batch(count, total))
+                promises.samples[session.id].append((now(), total + count))
+                if chance.random() < 0.1:
+                    await asyncio.sleep(0)
+            promises.asked_to_end.add(session.id)
+            await store.stop(session.id)
+            promises.ended[session.id] = now()
+        except EdgeInferError:
+            await asyncio.sleep(0.001)
+
+
+async def keep_house(store: DurableSessions) -> None:
+    """Sweeps and health checks, far more often than in life."""
+    while True:
+        await asyncio.sleep(0.01)
+        try:
+            await store.expire()
+            await store.check()
+        except EdgeInferError:
+            continue
+
+
+# --- Power cuts
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What one cut cost: samples that were acknowledged within the bound, and not there."""
+
+    steps: int
+    lost_samples: int
+
+
+async def cut_power(seed: int, durability: Durability, *, max_unsynced_seconds: float = 0.2) -> Cut:
+    """Stream, lose power before a random operation of the disk, start again, and hold it against the promises.
+
+    Time is the disk's: a millisecond for each of its operations, so that a bound is a bound on a busy machine too.
+
+    Raises:
+        LossError: something is lost that must not be.
+    """
+    chance = random.Random(seed)  # noqa: S311 - a moment to cut at
+    disk = Disk()
+    for _ in range(chance.choice([0, 0, 1])):  # a life before this one, ended well
+        await _live(PowerCutFiles(disk, chance), chance, 200, durability, max_unsynced_seconds)
+    files = PowerCutFiles(disk, chance)
+    files.dies_at = files.steps + chance.randint(1, 1500)
+    promises, died_at = await _live(files, chance, files.dies_at + 50, durability, max_unsynced_seconds)
+    assert files.image is not None, "the power never went"
+    after = make_store(PowerCutFiles(files.image, chance), Clock(died_at), max_bytes=_MAX_BYTES)
+    after.open()
+    try:
+        bound = {"full": 0.0, "bounded": max_unsynced_seconds, "normal": 1e9}[durability]
+        lost = promises.prove(after, died_at - bound)
+        if durability == "full" and "lost at the start" in after.kind:
+            raise LossError(f"nothing acknowledged is lost, and it says so: {after.kind}")
+        await _prove_it_serves(after)
+    finally:
+        after.close()
+    return Cut(files.dies_at, lost)
+
+
+async def _prove_it_serves(store: DurableSessions) -> None:
+    """A store that was full when the power went makes room first."""
+    while True:
+        try:
+            session = await store.start()
+            await store.append(session.id, "default", batch(25))
+        except StorageError:
+            await store.expire()
+        else:
+            return
+
+
+async def _live(
+    files: PowerCutFiles, chance: random.Random, until_step: int, durability: Durability, max_unsynced_seconds: float
+) -> tuple[Promises, float]:
+    """Stream until the disk has done so many operations; what was promised when the power went, and when that was."""
+
+    def now() -> float:
+        return files.steps * _STEP_SECONDS
+
+    clock = Clock(0.0)
+    store = make_store(
+        files, clock, durability=durability, max_unsynced_seconds=max_unsynced_seconds, max_bytes=_MAX_BYTES
+    )
+    store.writer._clock = now
+    promises, at_cut = Promises(), Promises()
+
+    def on_cut() -> None:
+        nonlocal at_cut
+        at_cut = promises.copy()
+
+    files.on_cut = on_cut
+    store.open()
+    phones = [asyncio.ensure_future(phone(store, chance, promises, now)) for _ in range(PHONES)]
+    phones.append(asyncio.ensure_future(keep_house(store)))
+    while files.steps < until_step:
+        clock.now = now()
+        await asyncio.sleep(0.0005)
+    for one in phones:
+        one.cancel()
+    await asyncio.gather(*phones, return_exceptions=True)
+    store.close()
+    return at_cut, (files.dies_at or 0) * _STEP_SECONDS
+
+
+# --- Kills
+
+
+def kill_once(folder: Path, seed: int, durability: Durability, promises: Promises) -> None:
+    """Run a store in a forked process, kill it at a random moment, and add to what was promised.
+
+    A pipe takes each acknowledgement as one line of less than PIPE_BUF bytes: whole or not at all.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        try:
+            asyncio.run(_stream_and_tell(folder, seed, durability, writing))
+        finally:
+            os._exit(1)
+    os.close(writing)
+    time.sleep(random.Random(seed).uniform(0.0, 0.25))  # noqa: S311 - a moment to kill at
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "r") as lines:
+        for line in lines:
+            session_id, what = line.split()
+            if what == "ending":
+                promises.asked_to_end.add(session_id)
+            elif what == "ended":
+                promises.ended[session_id] = 0.0
+            else:
+                promises.samples.setdefault(session_id, []).append((0.0, int(what)))
+
+
+async def _stream_and_tell(folder: Path, seed: int, durability: Durability, writing: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - sizes of batches
+    store = make_store(folder, durability=durability, max_bytes=_MAX_BYTES)
+    store.open()
+
+    def tell(session_id: str, what: object) -> None:
+        os.write(writing, f"{session_id} {what}\n".encode())
+
+    async def stream() -> None:
+        live = [session for session in store._table._sessions.values() if chance.random() < 0.3]
+        session = chance.choice(live) if live else await store.start()
+        while True:
+            for _ in range(chance.randint(2, 60)):
+                total, count = session.stream().total, chance.choice([1, 25, 25, 100])
+                try:
+                    await store.append(session.id, "default", batch(count, total))
+                except EdgeInferError:
+                    break  # another phone goes on with the same session
+                tell(session.id, total + count)
+            if chance.random() < 0.5:
+                tell(session.id, "ending")
+                try:
+                    await store.stop(session.id)
+                except EdgeInferError:
+                    continue
+                else:
+                    tell(session.id, "ended")
+                finally:
+                    session = await store.start()
+
+    await asyncio.gather(*(stream() for _ in range(PHONES)), keep_house(store))
+
+
+def kill_at_random(folder: Path, kills: int, seed: int, durability: Durability = "normal") -> tuple[int, int]:
+    """Kill a store again and again, and look for everything that it acknowledged after each kill.
+
+    Returns:
+        Kills, and samples that were acknowledged and found.
+
+    Raises:
+        LossError: something is lost.
+    """
+    promises, found = Promises(), 0
+    for index in range(kills):
+        kill_once(folder, seed + index, durability, promises)
+        store = make_store(folder, max_bytes=_MAX_BYTES)
+        store.open()
+        try:
+            promises.prove(store, 1.0)
+            if "lost at the start" in store.kind:
+                raise LossError(f"a kill is no damage: {store.kind}")
+        finally:
+            store.close()
+        found += sum(max(total for _, total in acknowledged) for acknowledged in promises.samples.values())
+        for session_id in promises.asked_to_end:  # proved, and not needed for the next
+            promises.samples.pop(session_id, None)
+        promises = Promises({id_: [max(said)] for id_, said in promises.samples.items()})
+    return kills, found

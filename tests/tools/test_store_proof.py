@@ -1,0 +1,58 @@
+"""The proof of the store in its quick form, and that it can fail."""
+
+import asyncio
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgeinfer.gateway.store.log import SegmentLog
+from edgeinfer.gateway.store.writer import Durability
+from tests.gateway.power_cut import Disk, PowerCutFiles
+from tests.gateway.store_load import LossError, cut_power
+
+
+def test_some_kills_and_power_cuts_cost_no_more_than_they_may() -> None:
+    argv = [sys.executable, "-m", "tools.store_proof", "--kills", "12", "--cuts", "18", "--seed", "4000"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "full         6 power cuts: nothing acknowledged may be lost; 0 acknowledged samples lost" in done.stdout
+    assert done.stdout.count("every acknowledged sample found") == 3
+
+
+@pytest.mark.parametrize("durability", ["full", "bounded"])
+def test_a_store_that_forgets_to_sync_is_caught(monkeypatch: pytest.MonkeyPatch, durability: Durability) -> None:
+    monkeypatch.setattr(SegmentLog, "sync", lambda _: None)
+
+    def cut_often() -> None:
+        for seed in range(40):
+            asyncio.run(cut_power(seed, durability))
+
+    with pytest.raises(LossError):
+        cut_often()
+
+
+def test_the_disk_keeps_what_was_synced_and_loses_some_of_the_rest() -> None:
+    lost, kept = 0, 0
+    for seed in range(60):
+        files = PowerCutFiles(Disk(), random.Random(seed))  # noqa: S311 - what the cut leaves
+        file = files.append_to("one")
+        file.append(b"a" * 2000)
+        file.sync()
+        files.sync_names()
+        file.append(b"b" * 2000)
+        files.append_to("two")
+        after = PowerCutFiles(files.cut(), random.Random(seed))  # noqa: S311 - what the cut leaves
+        content = after.read("one")
+        assert content[:2000] == b"a" * 2000
+        lost += content[2000:] != b"b" * 2000
+        kept += content[2000:] == b"b" * 2000
+        assert set(after.sizes()) in ({"one"}, {"one", "two"})
+    assert lost > 10
+    assert kept > 5
+
+
+def test_the_make_target_runs_it() -> None:
+    assert "-m tools.store_proof $(ARGS)" in Path("Makefile").read_text()
