@@ -3,6 +3,7 @@
 import os
 import pwd
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from edgeinfer.hailort.diagnose import diagnose
 from edgeinfer.hailort.library import load_library
 from tests.fakes.hailo_platform.build import importer
 from tests.fakes.hailo_platform.hef import write_hef
-from tests.fakes.hailo_platform.hef_file import Header
+from tests.fakes.hailo_platform.hef_file import Header, damaged
 from tests.fakes.hailo_platform.machine import Chip, Machine
 from tests.fakes.kernel import hold, write_kernel
 from tests.hailort.bad_hefs import BAD_HEFS, BadHef
@@ -228,6 +229,29 @@ def test_what_a_good_hef_says_is_shown_with_its_bottleneck(tmp_path: Path) -> No
     assert "compiled for HAILO8L by compiler 3.29.0 on 2025-01-01, format 1" in found
     assert "tcn_vae/input_layer1 (1, 100, 9), tcn_vae/conv20 (1, 1, 12), tcn_vae/conv19 (1, 1, 64)" in found
     assert "at most 141093 windows/s; it is the network of tcn-vae-har 1.0.0" in found
+
+
+def test_a_hef_whose_data_nothing_covers_says_how_to_pin_it(tmp_path: Path) -> None:
+    hef = write_hef(tmp_path / "net.hef", architecture="HAILO10H")
+    root = write_kernel(tmp_path, **KERNEL_OF["5.2.0"])  # type: ignore[arg-type]  # three texts
+
+    def found() -> Finding:
+        return next(one for one in look(root, Machine("5.2.0"), hef_path=hef) if one.subject == "hef")
+
+    assert found().verdict is Verdict.NOTE
+    manifest = found().remedy.removeprefix("To have damage noticed, write ").split(" into ")[0]
+    (tmp_path / "net.hef.json").write_text(manifest)
+    assert found().verdict is Verdict.OK
+    hef.write_bytes(damaged(hef.read_bytes(), -9))
+    assert "its manifest says" in found().message
+
+
+def test_a_card_that_pins_another_hef_is_told(tmp_path: Path) -> None:
+    hef = write_hef(tmp_path / "net.hef")
+    card = shipped_card()
+    pinned = replace(card, files={**card.files, "hef": card.file("device")})
+    found = troubles(look(write_kernel(tmp_path), Machine(), hef_path=hef, card=pinned))
+    assert "where the card says" in found["hef"]
 
 
 def test_a_driver_of_another_version_is_told_in_the_librarys_words(tmp_path: Path) -> None:

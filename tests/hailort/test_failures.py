@@ -160,6 +160,12 @@ def test_special_remedies_name_the_descriptor_page_and_the_right_line() -> None:
     assert "5.x for Hailo-10H" in line.remedy
 
 
+def test_a_status_newer_than_the_table_has_the_name_that_the_library_gives_it() -> None:
+    failure = RuntimeError("libhailort failed with error: 123 (HAILO_SOMETHING_NEW)")
+    found = as_backend_error(failure, RUNNING)
+    assert (found.error_class, found.fault) == ("unknown", "running a window failed with 123 HAILO_SOMETHING_NEW")
+
+
 def refused_open(root: Path, machine: Machine, code: int, call: str = "VDevice") -> BackendError:
     """What the backend says when this chip is opened on a machine with this kernel."""
     machine.inject(call, code)

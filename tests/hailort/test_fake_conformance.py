@@ -604,6 +604,20 @@ def test_a_wrong_size_and_an_unset_input_kill_the_network_and_an_unset_output_do
             assert failing(stack, lambda: configured.run_async([bindings_of(configured)])) == 63
 
 
+@pytest.mark.parametrize(("version", "status"), [("4.23.0", 6), ("5.1.0", 6), ("5.1.1", None)])
+def test_an_older_binding_reads_arrays_of_numpy_2_as_empty(version: str, status: int | None, tmp_path: Path) -> None:
+    """HailoRT 4.23, with numpy 2.2: status 6 at each `run_async`; 5.1.1 took pybind11 2.13."""
+    assert np.__version__ >= "2"
+    machine = Machine(version)
+    machine.knows_numpy_2 = False
+    stack = Stack(machine, tmp_path / "net.hef")
+    with stack.top.VDevice(stack.params()) as vdevice, stack.configured(vdevice) as configured:
+        if status is None:
+            configured.run_async([bindings_of(configured)]).wait(1000)
+            return
+        assert failing(stack, lambda: configured.run_async([bindings_of(configured)])) == status
+
+
 def test_only_contiguous_writable_buffers_are_taken(stack: Stack) -> None:
     with stack.top.VDevice(stack.params()) as vdevice, stack.configured(vdevice) as configured:
         with pytest.raises(stack.top.HailoRTException, match="C_CONTIGUOUS"):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgeinfer.backends.base import Description, Inference, Window
 from edgeinfer.errors import BackendError, ModelFileError
-from edgeinfer.hailort.compatibility import check_before_open
+from edgeinfer.hailort.compatibility import check_before_open, check_content
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef
 from edgeinfer.hailort.identity import Identity, read_identity
@@ -175,7 +175,11 @@ class HailortBackend:
         self.close()
         hef = self.checked_hef()
         library = self._load()
-        check_before_open(library, hef, self._card, self._layout_choice)
+        parsed = check_before_open(library, hef, self._card, self._layout_choice)
+        _log.info(
+            "the HEF is the card's network",
+            extra={"hef": hef.described(), "sha256": hef.sha256, "bottleneck_fps": parsed.bottleneck_fps},
+        )
         ids = self._device_ids or self._scanned(library)
         identities = [_identity(library, device_id) for device_id in ids]
         for identity in identities:
@@ -239,9 +243,7 @@ class HailortBackend:
         if path is None:
             raise ModelFileError("HEF_PATH", "is not set", "Give the compiled network for the Hailo chip.")
         hef = check_hef(path)
-        if "hef" in self._card.files and hef.sha256 != self._file.sha256:
-            fault = f"has SHA-256 {hef.sha256} where the card says {self._file.sha256}"
-            raise ModelFileError(str(path), fault, "Give the HEF that belongs to this card.")
+        check_content(hef, self._card)
         return hef
 
     def _scanned(self, library: Library) -> tuple[str, ...]:

@@ -124,8 +124,9 @@ def _hailo(_: StackSettings) -> list[Finding]:
     settings = SidecarSettings.from_environment()
     prepare_hailort()
     machine = Machine(numpy_version=version("numpy"))
-    wanted = settings.backend == "hailort"
-    return diagnose(hef_path=settings.hef_path, card=_card_for_hef(settings), machine=machine, wanted=wanted)
+    wanted, card = settings.backend == "hailort", _card_for_hef(settings)
+    of_card = card.files["hef"].path if card is not None and wanted and "hef" in card.files else None
+    return diagnose(hef_path=settings.hef_path or of_card, card=card, machine=machine, wanted=wanted)
 
 
 def _card_for_hef(settings: SidecarSettings) -> ModelCard | None:

@@ -129,6 +129,17 @@ def check_card(parsed: ParsedHef, hef: HefFile, card: ModelCard, layout: LayoutC
     return found
 
 
+def check_content(hef: HefFile, card: ModelCard) -> None:
+    """Where the card pins a HEF, this has to be that one, byte by byte.
+
+    Raises:
+        ModelFileError: it is another.
+    """
+    if "hef" in card.files and hef.sha256 != card.files["hef"].sha256:
+        fault = f"has SHA-256 {hef.sha256} where the card says {card.files['hef'].sha256}"
+        raise ModelFileError(str(hef.path), fault, "Give the HEF that belongs to this card.")
+
+
 def _edge(info: Any) -> Edge:
     try:
         shape = tuple(int(size) for size in info.shape)

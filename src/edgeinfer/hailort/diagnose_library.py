@@ -5,7 +5,7 @@ from typing import Any
 
 from edgeinfer.errors import BackendError, EdgeInferError
 from edgeinfer.findings import Finding, Verdict
-from edgeinfer.hailort.compatibility import ParsedHef, check_card, check_numpy, parse_hef
+from edgeinfer.hailort.compatibility import ParsedHef, check_card, check_content, check_numpy, parse_hef
 from edgeinfer.hailort.driver import DriverFacts
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error
 from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef, check_line
@@ -126,6 +126,8 @@ def _hef(path: Path, library: Library | None, identities: list[Identity], card: 
     words = LastWords()
     try:
         hef = check_hef(path)
+        if card is not None:
+            check_content(hef, card)
         for identity in identities:
             check_architecture(hef, identity.architecture)
         if library is None:
@@ -139,7 +141,12 @@ def _hef(path: Path, library: Library | None, identities: list[Identity], card: 
     except EdgeInferError as failure:
         message = ". ".join(filter(None, [f"{failure.thing} {failure.fault}", words.quoted]))
         return Finding("hef", Verdict.BROKEN, message, failure.remedy)
-    return Finding("hef", Verdict.OK, _edges(hef, parsed, card))
+    message = _edges(hef, parsed, card)
+    is_pinned = hef.header.is_data_covered or hef.manifest.sha256 or (card is not None and "hef" in card.files)
+    if is_pinned:
+        return Finding("hef", Verdict.OK, message)
+    remedy = f'To have damage noticed, write {{"sha256": "{hef.sha256}"}} into {path}.json.'
+    return Finding("hef", Verdict.NOTE, f"{message}; its checksum does not cover its data", remedy)
 
 
 def _edges(hef: HefFile, parsed: ParsedHef, card: ModelCard | None) -> str:

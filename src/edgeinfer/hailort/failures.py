@@ -10,6 +10,7 @@ from edgeinfer.hailort.surroundings import Surroundings
 
 # The second is what the library raises for a status that it cannot name, with nothing in its cause.
 _IN_TEXT = re.compile(r"(?:error: |Value )(\d+) (?:\((?:HAILO_\w+)?\)|is not a valid status)")
+_NAME_IN_TEXT = re.compile(r"HAILO_[A-Z0-9_]+")
 _NO_DEVICE = "device not found in the system"
 _UNKNOWN_CHIP = "DeviceArchitectureTypes"
 # An open chip that fails a frame in this way has not failed to start.
@@ -115,12 +116,18 @@ def as_backend_error(failure: BaseException, circumstances: Circumstances, thing
     """A failure of HailoRT as an error of ours, with its class and remedy."""
     error_class = classify(failure, circumstances)
     code = code_of(failure)
-    detail = status_name(code) if code is not None else f"{type(failure).__name__}: {failure}"
+    detail = _named(code, failure) if code is not None else f"{type(failure).__name__}: {failure}"
     fault = f"{circumstances.doing} failed with {detail}{_held(error_class, circumstances.surroundings)}"
     remedy = _remedy(error_class, code, circumstances)
     if code is None and _UNKNOWN_CHIP in str(failure):
         remedy = "This HailoRT does not know the chip: update it."
     return BackendError(thing, fault, remedy, error_class=error_class)
+
+
+def _named(code: int, failure: BaseException) -> str:
+    """The status by its name; one that is newer than the table is named where the library's own text does it."""
+    found = _NAME_IN_TEXT.search(str(failure))
+    return f"{code} {found.group(0)}" if code not in BY_CODE and found else status_name(code)
 
 
 def _held(error_class: str, around: Surroundings) -> str:
