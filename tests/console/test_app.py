@@ -122,6 +122,26 @@ async def test_the_status_names_a_stub(bench: Bench) -> None:
     assert answer["backends"] == [{"backend": "stub", "device": "none"}]
 
 
+@pytest.mark.parametrize("scraped", [[], [series([(0, "1")])]])
+async def test_the_status_says_when_no_alert_can_fire(scraped: list[dict[str, object]], bench: Bench) -> None:
+    """Prometheus refused every sample behind a block from the future: all targets up, and every alert dead."""
+    bench.prometheus.start_time = "2020-01-01T08:00:00Z"
+    bench.prometheus.series["count(up)"] = scraped
+    ahead = b'{"status":"success","data":{"headStats":{"maxTime":32503680000000}}}'
+    bench.prometheus.raw["/api/v1/status/tsdb"] = (200, ahead)
+
+    reason = (await bench.client.get("/api/status")).json()["no_alert_can_fire"]
+
+    assert "the newest measurement in Prometheus is of 3000-01-01 00:00 UTC" in reason
+    assert "ahead of this machine's clock" in reason
+
+
+async def test_the_status_says_nothing_of_alerts_right_after_a_start(bench: Bench) -> None:
+    bench.prometheus.start_time = "2027-01-15T08:00:00Z"
+    bench.prometheus.series["count(up)"] = [series([(0, "1")])]
+    assert (await bench.client.get("/api/status")).json()["no_alert_can_fire"] == ""
+
+
 HOT = {"alertname": "Hot", "severity": "critical", "instance": "a"}
 RULE = {
     "type": "alerting",

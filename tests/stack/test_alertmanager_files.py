@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeinfer.stack.alertmanager_files import find_damage, whole_messages
+from edgeinfer.stack.alertmanager_files import checksums, find_damage, whole_messages
 
 
 def message(number: int, content: bytes) -> bytes:
@@ -21,10 +21,10 @@ def entry(text: bytes) -> bytes:
 
 
 def test_a_whole_file_and_an_empty_one_and_none_are_well(tmp_path: Path) -> None:
-    assert find_damage(tmp_path) == []
+    assert find_damage(tmp_path, {}) == []
     (tmp_path / "silences").write_bytes(entry(b"one") + entry(b"two"))
     (tmp_path / "nflog").write_bytes(b"")
-    assert find_damage(tmp_path) == []
+    assert find_damage(tmp_path, {}) == []
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=5), st.data())
@@ -44,10 +44,26 @@ def test_what_is_no_message_is_damage_and_what_stands_before_it_is_kept(behind: 
     good = entry(b"one")
     (tmp_path / "silences").write_bytes(good + behind)
 
-    (found,) = find_damage(tmp_path)
+    (found,) = find_damage(tmp_path, {})
 
     assert found.path == tmp_path / "silences"
     assert found.fault == f"is damaged from byte {len(good)} of {len(good + behind)} on"
     assert "silenced notifies again" in found.lost
     assert found.kept
     assert found.kept() == good
+
+
+def test_an_entry_that_was_changed_since_the_last_run_is_not_served_and_the_others_are(tmp_path: Path) -> None:
+    """One bit of a text: the file is whole for Alertmanager, and would silence something else."""
+    silences = tmp_path / "silences"
+    silences.write_bytes(entry(b"one") + entry(b"two") + entry(b"three"))
+    known = checksums(tmp_path)
+    assert find_damage(tmp_path, known) == []
+    silences.write_bytes(entry(b"one") + entry(b"tvo") + entry(b"three"))
+
+    assert find_damage(tmp_path, {}) == [], "after a kill nobody knows"
+    (found,) = find_damage(tmp_path, known)
+
+    assert found.fault == "has 1 of 3 entries that were changed since the last run"
+    assert found.kept
+    assert found.kept() == entry(b"one") + entry(b"three")

@@ -47,7 +47,7 @@ def test_damage_is_set_aside_and_said_once_with_what_is_lost(repairs: Repairs, f
     assert said[1] == (
         "damaged: alertmanager/silences is damaged from byte 0 of 7 on; "
         "set aside in damaged/20261129T120000Z/alertmanager/silences. "
-        "Lost: silences behind the damage: what they silenced notifies again"
+        "Lost: the damaged silences, and those behind them: what they silenced notifies again"
     )
     assert (folder.alertmanager / "silences").read_bytes() == b""
     assert [one.part for one in repairs.done] == ["stack", "alertmanager"]
@@ -59,7 +59,7 @@ def test_the_doctor_says_the_same_and_changes_nothing(folder: DataFolder) -> Non
 
     (found,) = inspect_monitoring(folder.root)
 
-    assert found.message.startswith(f"{silences} is damaged from byte 0 of 7 on; lost: silences")
+    assert found.message.startswith(f"{silences} is damaged from byte 0 of 7 on; lost: the damaged silences")
     assert "sets it aside" in found.remedy
     assert silences.read_bytes() == b"garbage"
 

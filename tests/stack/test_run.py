@@ -267,6 +267,24 @@ async def test_a_data_folder_that_vanishes_is_said_once_and_nothing_ends(
     assert len(set(narrator.told.messages(Kind.WARNING))) == len(narrator.told.messages(Kind.WARNING))
 
 
+async def test_that_no_alert_can_fire_is_said_once_and_shown_for_as_long_as_it_is_so(
+    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(run_module, "_HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(run_module, "_LIVE_SECONDS", 0.05)
+    prometheus = make_plan("prometheus", port=free_ports[0])
+    run = StackRun([prometheus], folder, narrator, prometheus_url=prometheus.address)
+    running = asyncio.create_task(run.run())
+    await until(lambda: "alerting" in narrator.troubles)
+    figures = narrator.figures
+    await until(lambda: narrator.figures > figures + 2)
+
+    assert narrator.troubles["alerting"] == "does not work: Prometheus does not answer"
+    said = [one for one in narrator.told.messages(Kind.WARNING) if "no alert can fire" in one]
+    assert said == ["no alert can fire: Prometheus does not answer"]
+    await end(running)
+
+
 async def test_a_fault_of_the_housekeeping_is_said_once_and_ends_nothing(
     narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
 ) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from edgeinfer.console.refresh import SCRAPE_SECONDS, Refresher
 from edgeinfer.console.routes import Parts, api_router, operations_router, pages_router
 from edgeinfer.console.sharing import Shared
 from edgeinfer.console.status import StatusReader
+from edgeinfer.heartbeat import why_no_alert_can_fire
 from edgeinfer.web.problems import install_problems
 
 _CONNECTIONS = 16
@@ -58,7 +60,8 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
         async with aiohttp.ClientSession(connector=connector) as http:
             prometheus = Prometheus(http, prometheus_url)
-            status = StatusReader(prometheus, clock)
+            heartbeat = partial(why_no_alert_can_fire, http, prometheus_url, alertmanager_url, clock)
+            status = StatusReader(prometheus, clock, heartbeat)
             library = Library(dashboards)
             refresher = Refresher(library, prometheus, status, clock, scrape_seconds)
             alerts = Alerts(prometheus, Alertmanager(http, alertmanager_url), runbooks)

@@ -1,7 +1,7 @@
 """What every page says above its content: whether Prometheus answers, and whether the results are synthetic."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ _SCRAPED = "count(up)"
 # Prometheus looks for targets every 5 s, and a rate needs two scrapes.
 _FIRST_DATA_SECONDS = 12
 _KEEP_SECONDS = 2.0
+_HEARTBEAT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Status:
         first_data_seconds: while collecting, how long until there is something to draw.
         backends: what computes the answers, as `{backend, device}`.
         firing: alerts that fire, by severity.
+        no_alert_can_fire: why, where none can; the console is outside of Prometheus and so can say it.
     """
 
     prometheus: str
@@ -35,10 +37,19 @@ class Status:
     first_data_seconds: int = 0
     backends: tuple[dict[str, str], ...] = ()
     firing: dict[str, int] | None = None
+    no_alert_can_fire: str = ""
 
     def as_document(self) -> dict[str, Any]:
         """What the browser reads."""
         return asdict(self)
+
+
+Heartbeat = Callable[[], Awaitable[str]]
+
+
+async def not_asked() -> str:
+    """The heartbeat where nobody asks for it."""
+    return ""
 
 
 class StatusReader:
@@ -47,10 +58,12 @@ class StatusReader:
     Args:
         prometheus: whom to ask.
         clock: seconds since 1970.
+        heartbeat: why no alert can fire, or empty.
     """
 
-    def __init__(self, prometheus: Prometheus, clock: Callable[[], float]) -> None:
+    def __init__(self, prometheus: Prometheus, clock: Callable[[], float], heartbeat: Heartbeat = not_asked) -> None:
         self._prometheus = prometheus
+        self._heartbeat = heartbeat
         self._clock = clock
         self._shared: Shared[str, Status] = Shared(_KEEP_SECONDS)
 
@@ -72,6 +85,10 @@ class StatusReader:
         now = self._clock()
         if not await self._prometheus.query(_SCRAPED, now):
             return await self._collecting(now)
+        reason = await self._heartbeat()
+        if reason:  # not within the seconds after a start, in which rules are first evaluated and sent
+            started = _seconds((await self._prometheus.runtime()).get("startTime", ""))
+            reason = reason if now - started > _HEARTBEAT_SECONDS else ""
         backends = await self._prometheus.query(_BACKENDS, now)
         firing = await self._prometheus.query(_FIRING, now)
         return Status(
@@ -81,6 +98,7 @@ class StatusReader:
                 for one in backends
             ),
             firing={one["metric"].get("severity", "none"): int(float(one["value"][1])) for one in firing},
+            no_alert_can_fire=reason,
         )
 
     async def _collecting(self, now: float) -> Status:
@@ -88,6 +106,8 @@ class StatusReader:
         left = math.ceil(started + _FIRST_DATA_SECONDS - now)
         if left > 0:
             return Status("collecting", "Prometheus collects its first measurements.", left)
+        if reason := await self._heartbeat():
+            return Status("collecting", f"{reason}.", no_alert_can_fire=reason)
         return Status("collecting", "Prometheus answers, but scrapes nothing. Look at the Targets page.")
 
 

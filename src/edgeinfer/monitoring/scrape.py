@@ -13,6 +13,9 @@ DEFAULT_EXTERNAL_LABELS: Mapping[str, str] = {"site": "local", "device": "local"
 _SAMPLE_LIMIT = 5000
 _BODY_LIMIT = "5MB"
 _EXEMPLARS_KEPT = 10_000
+# A clock that was ahead once leaves measurements in the future, before which Prometheus takes no others. With this it
+# does, as long as the clock was not further ahead. Known to 2.39 and later.
+OUT_OF_ORDER_WINDOW = "30d"
 # Of the engines' own thousand series, the ones that alerts and people ask for.
 _ENGINE_JOBS = ("prometheus", "alertmanager")
 # Five hundred series that move slowly: scraped less often.
@@ -56,7 +59,10 @@ def prometheus_configuration(  # noqa: PLR0913  # each is one part of the file, 
             "evaluation_interval": f"{scrape_interval_seconds}s",
             "external_labels": dict(external_labels),
         },
-        "storage": {"exemplars": {"max_exemplars": _EXEMPLARS_KEPT}},
+        "storage": {
+            "exemplars": {"max_exemplars": _EXEMPLARS_KEPT},
+            "tsdb": {"out_of_order_time_window": OUT_OF_ORDER_WINDOW},
+        },
         "rule_files": list(rule_files),
     }
     if remote_write:

@@ -1,9 +1,13 @@
 """Alertmanager's folder: silences and the log of notifications, each a file of messages with their lengths.
 
 The messages are protocol buffers (MeshSilence and MeshEntry): field 1 is the thing itself, field 2 when it expires.
-The files have no checksum: a wrong bit inside a text cannot be seen, one that breaks a message can.
+The files have no checksum: a wrong bit that breaks a message can be seen, and one inside of a text only against the
+checksums that were written down when the last run ended.
 """
 
+import contextlib
+import zlib
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +15,7 @@ from edgeinfer.stack.damage import Damage
 
 PART = "alertmanager"
 LOST = {
-    "silences": "silences behind the damage: what they silenced notifies again",
+    "silences": "the damaged silences, and those behind them: what they silenced notifies again",
     "nflog": "which notifications went out: some may be sent once more",
 }
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -20,38 +24,62 @@ _MAX_FIELD = 1000
 _MAX_VARINT_BYTES = 10
 
 
-def find_damage(folder: Path) -> list[Damage]:
-    """Files that Alertmanager would not start with; the messages before the damage are kept."""
-    return [damage for name in LOST if (damage := _file_damage(folder / name))]
+def find_damage(folder: Path, known: Mapping[str, tuple[int, ...]]) -> list[Damage]:
+    """Files that Alertmanager would not start with, or that say something else than they did.
+
+    Args:
+        folder: `--storage.path`; Alertmanager must not be running on it.
+        known: checksums of the messages of each file, as of the orderly end of the last run; empty after a kill,
+            because Alertmanager may have written the files anew since they were last known.
+    """
+    return [damage for name in LOST if (damage := _file_damage(folder / name, known.get(name)))]
+
+
+def checksums(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Of each message of each file, to know later whether one was changed."""
+    found = {}
+    for name in LOST:
+        with contextlib.suppress(OSError):
+            content = (folder / name).read_bytes()
+            found[name] = tuple(zlib.crc32(message) for message in _messages(content))
+    return found
 
 
 def whole_messages(content: bytes) -> int:
     """How many bytes from the begin are whole messages."""
+    return sum(map(len, _messages(content)))
+
+
+def _messages(content: bytes) -> list[bytes]:
+    """The messages with their lengths, up to the first that is none."""
+    found: list[bytes] = []
     position = 0
     while position < len(content):
         length, begin = _varint(content, position)
         if length < 0 or begin + length > len(content) or not _is_entry(content[begin : begin + length]):
-            return position
+            break
+        found.append(content[position : begin + length])
         position = begin + length
-    return position
+    return found
 
 
-def _file_damage(path: Path) -> Damage | None:
+def _file_damage(path: Path, known: tuple[int, ...] | None) -> Damage | None:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as failure:
         return Damage(PART, path, f"cannot be read ({failure.strerror or failure})", LOST[path.name])
-    whole = whole_messages(content)
-    if whole == len(content):
+    messages = _messages(content)
+    whole = sum(map(len, messages))
+    kept = [message for message in messages if known is None or zlib.crc32(message) in known]
+    if len(kept) < len(messages):
+        fault = f"has {len(messages) - len(kept)} of {len(messages)} entries that were changed since the last run"
+    elif whole < len(content):
+        fault = f"is damaged from byte {whole} of {len(content)} on"
+    else:
         return None
-    fault = f"is damaged from byte {whole} of {len(content)} on"
-    return Damage(PART, path, fault, LOST[path.name], partial(_first, content, whole))
-
-
-def _first(content: bytes, count: int) -> bytes:
-    return content[:count]
+    return Damage(PART, path, fault, LOST[path.name], partial(b"".join, kept))
 
 
 def _is_entry(message: bytes) -> bool:

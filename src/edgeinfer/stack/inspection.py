@@ -1,17 +1,21 @@
 """The stack's own half of a data folder, for the doctor: what is damaged, and what the next start does about it."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from edgeinfer.clocks import ahead_in_words
 from edgeinfer.findings import Finding, Verdict
 from edgeinfer.stack import lock
 from edgeinfer.stack.damage import lying_aside
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.repair import find_in_folder
+from edgeinfer.stack.tsdb_files import AHEAD_SECONDS, newest_time
 
 _SUBJECTS = {"prometheus": "prometheus data", "alertmanager": "alertmanager data", "stack": "stack record"}
 
 
-def inspect_monitoring(root: Path) -> list[Finding]:
+def inspect_monitoring(root: Path, now: Callable[[], float] = time.time) -> list[Finding]:
     """Prometheus' measurements, Alertmanager's files and our own record; nothing is changed.
 
     What a server is just writing looks damaged, so nothing is read while a run lasts.
@@ -33,7 +37,15 @@ def inspect_monitoring(root: Path) -> list[Finding]:
     ]
     if not found:
         found = [Finding("data files", Verdict.OK, "every file of Prometheus, Alertmanager and the stack is whole")]
-    return found + _aside(folder)
+    return found + _time(folder, now()) + _aside(folder)
+
+
+def _time(folder: DataFolder, now: float) -> list[Finding]:
+    newest = newest_time(folder.prometheus)
+    if newest is None or newest <= now + AHEAD_SECONDS:
+        return []
+    fault, remedy = ahead_in_words(newest, now, str(folder.prometheus))
+    return [Finding("clock", Verdict.BROKEN, fault, remedy)]
 
 
 def _aside(folder: DataFolder) -> list[Finding]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from edgeinfer.clocks import in_words
 from edgeinfer.stack import alertmanager_files, tsdb_block
 from edgeinfer.stack.damage import Damage
 from edgeinfer.stack.folder import DataFolder
-from edgeinfer.stack.tsdb_binary import in_words
 
 # Rewritten or emptied by the servers at any time, and nothing is lost with them.
 _ALERTMANAGER, _SEGMENTS = "alertmanager/", "prometheus/wal/0"
@@ -35,11 +35,13 @@ class Inventory:
     Args:
         files: size of each file, by its path from the data folder on.
         blocks: of Prometheus, by name.
+        checksums: of the messages in Alertmanager's files, where it was taken after everything had ended.
         is_final: whether it was taken after everything had ended, so that nothing may differ.
     """
 
     files: Mapping[str, int] = field(default_factory=dict)
     blocks: Mapping[str, Block] = field(default_factory=dict)
+    checksums: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     is_final: bool = False
 
 
@@ -56,7 +58,8 @@ def take(folder: DataFolder, *, is_final: bool) -> Inventory:
         for path in sorted(folder.prometheus.glob("*"))
         if (meta := tsdb_block.read_meta(path))
     }
-    return Inventory(files, blocks, is_final)
+    checksums = alertmanager_files.checksums(folder.alertmanager) if is_final else {}
+    return Inventory(files, blocks, checksums, is_final)
 
 
 def find_missing(folder: DataFolder, known: Inventory) -> list[Damage]:

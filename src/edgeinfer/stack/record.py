@@ -57,6 +57,7 @@ class Record:
     processes: tuple[Running, ...]
     members: tuple[MemberState, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    no_alert_can_fire: str = ""
     inventory: Inventory = field(default_factory=Inventory)
 
 

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeinfer.clocks import ahead_in_words
 from edgeinfer.stack import alertmanager_files, logfile, record, server_words, tsdb_files
+from edgeinfer.stack.clock import IsSynchronized, is_synchronized
 from edgeinfer.stack.damage import Damage, SetAside, set_aside
 from edgeinfer.stack.events import Event, Kind, Tell
 from edgeinfer.stack.folder import DataFolder
@@ -29,19 +31,22 @@ class Repairs:
         folder: whose files these are; no server must run on what is looked at.
         tell: hears of each.
         now: seconds since 1970, for the name of the folder that they are moved to.
+        is_synchronized: whether that is known to be right.
     """
 
     folder: DataFolder
     tell: Tell
     now: Callable[[], float] = time.time
+    is_synchronized: IsSynchronized = is_synchronized
     done: list[SetAside] = field(default_factory=list)
     _by_words: dict[str, int] = field(default_factory=dict)
 
     def look_at_records(self) -> Inventory:
         """Our own record and Alertmanager's files, small, so at once; returns what the last run knew of the rest."""
         last = record.read(self.folder.record)
-        damages = find_in_records(self.folder) + alertmanager_files.find_damage(self.folder.alertmanager)
         known = last.inventory if last else Inventory()
+        damages = find_in_records(self.folder)
+        damages += alertmanager_files.find_damage(self.folder.alertmanager, known.checksums)
         self._set_aside(_once(damages, find_missing(self.folder, known), self.folder.alertmanager))
         return known
 
@@ -52,6 +57,18 @@ class Repairs:
             since = min(since, self.now() - _FRESH_SECONDS)
         damages = tsdb_files.find_damage(self.folder.prometheus, reads_chunks_since=since)
         self._set_aside(_once(damages, find_missing(self.folder, known), self.folder.prometheus))
+        self._look_at_time()
+
+    def _look_at_time(self) -> None:
+        """Measurements ahead of the clock: set aside where the clock is known to be right, else said."""
+        newest, now = tsdb_files.newest_time(self.folder.prometheus), self.now()
+        if newest is None or newest <= now + tsdb_files.AHEAD_SECONDS:
+            return
+        if self.is_synchronized():
+            self._set_aside(tsdb_files.find_ahead(self.folder.prometheus, now))
+            return
+        fault, remedy = ahead_in_words(newest, now, str(self.folder.prometheus))
+        self.tell(Event(Kind.WARNING, f"{fault}. {remedy}", {"newest_seconds": newest, "clock_seconds": now}))
 
     def before_restart(self, member: Member) -> bool:
         """Set aside what kept a server from starting; returns whether anything was.
@@ -73,7 +90,7 @@ class Repairs:
 
     def _understood(self, name: str) -> list[Damage]:
         if name == alertmanager_files.PART:
-            return alertmanager_files.find_damage(self.folder.alertmanager)
+            return alertmanager_files.find_damage(self.folder.alertmanager, {})
         return tsdb_files.find_damage(self.folder.prometheus, reads_chunks_since=0)
 
     def _blamed(self, name: str, place: Path, lines: list[str]) -> list[Damage]:
@@ -114,9 +131,10 @@ def _once(damages: list[Damage], missing: list[Damage], place: Path) -> list[Dam
 def find_in_folder(folder: DataFolder) -> list[Damage]:
     """All damage that we understand, with every measurement read."""
     last = record.read(folder.record)
-    damages = find_in_records(folder) + alertmanager_files.find_damage(folder.alertmanager)
+    known = last.inventory if last else Inventory()
+    damages = find_in_records(folder) + alertmanager_files.find_damage(folder.alertmanager, known.checksums)
     damages += tsdb_files.find_damage(folder.prometheus, reads_chunks_since=0)
-    return _once(damages, find_missing(folder, last.inventory) if last else [], folder.root)
+    return _once(damages, find_missing(folder, known), folder.root)
 
 
 def in_words(one: SetAside) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 
 import aiohttp
 
+from edgeinfer.heartbeat import why_no_alert_can_fire
 from edgeinfer.stack import child, ports, record
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes
@@ -26,6 +27,8 @@ from edgeinfer.stack.supervisor import State, Supervisor
 _LIVE_SECONDS = 2.5  # new numbers come with each scrape, every 5 s
 _COLLECTING_LOOKS = 16  # two scrapes take 15 s at most; after this many looks something is wrong
 _DISK_SECONDS = 10.0
+_HEARTBEAT_SECONDS = 10.0
+_HEARTBEAT_LOOKS = 6
 _LEAST_FREE_BYTES = 100 * 1024 * 1024
 _TICK_SECONDS = 0.1
 _CHANGES = (Kind.STARTING, Kind.READY, Kind.CRASHED, Kind.GAVE_UP, Kind.FINISHED)
@@ -58,6 +61,8 @@ class StackRun:
     now: Callable[[], float] = time.time
     _end: asyncio.Event = field(default_factory=asyncio.Event)
     _without_numbers: int = 0
+    _without_alerting: int = 0
+    _no_alert_can_fire: str = ""
     _disk_is_full: bool = False
     _known: Inventory = field(default_factory=Inventory)
     _repairs: Repairs | None = None
@@ -131,6 +136,7 @@ class StackRun:
             self._again(supervisor.tick, _TICK_SECONDS),
             self._again(partial(self._show_figures, supervisor, http), _LIVE_SECONDS),
             self._again(partial(self._look_at_disk, supervisor), _DISK_SECONDS),
+            self._again(partial(self._look_at_alerting, supervisor, http), _HEARTBEAT_SECONDS),
         )
 
     async def _again(self, job: Callable[[], Awaitable[None]], seconds: float) -> None:
@@ -151,8 +157,27 @@ class StackRun:
             figures = LiveFigures()
         if self._without_numbers == _COLLECTING_LOOKS:
             self._tell(Kind.WARNING, f"no measurements arrive: see {self.folder.logs / 'prometheus.log'}")
+        troubles = {one.plan.name: one.trouble for one in supervisor.members if one.trouble}
+        if self._no_alert_can_fire:
+            troubles["alerting"] = f"does not work: {self._no_alert_can_fire}"
         with self._forgiving():
-            self.narrator.live(figures, {one.plan.name: one.trouble for one in supervisor.members if one.trouble})
+            self.narrator.live(figures, troubles)
+
+    async def _look_at_alerting(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
+        """Said once when it has been so for a minute, and shown for as long as it is so."""
+        urls = {plan.name: plan.address for plan in self.plans}
+        if not self.prometheus_url:
+            return
+        reason = await why_no_alert_can_fire(http, self.prometheus_url, urls.get("alertmanager", ""), self.now)
+        if not _is_ready(supervisor, "prometheus"):
+            reason = "Prometheus does not run"  # whoever else answers there is not ours
+        self._without_alerting = self._without_alerting + 1 if reason else 0
+        is_for_sure = self._without_alerting >= _HEARTBEAT_LOOKS
+        if is_for_sure and not self._no_alert_can_fire:
+            self._tell(Kind.WARNING, f"no alert can fire: {reason}")
+        if self._no_alert_can_fire and not reason:
+            self._tell(Kind.NOTE, "alerts can fire again")
+        self._no_alert_can_fire = reason if is_for_sure else ""
 
     async def _look_at_disk(self, supervisor: Supervisor) -> None:
         if not self.folder.root.is_dir():
@@ -182,6 +207,7 @@ class StackRun:
                 processes=tuple(one for one in living if one),
                 members=tuple(states),
                 set_aside=tuple(self._repairs.done if self._repairs else ()),
+                no_alert_can_fire=self._no_alert_can_fire,
                 inventory=take(self.folder, is_final=has_ended) if self._has_looked else self._known,
             )
             record.write(self.folder.record, content)

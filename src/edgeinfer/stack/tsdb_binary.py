@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,11 +82,3 @@ def numbered(folder: Path) -> list[Path]:
     except OSError:
         return []
     return sorted(found, key=lambda path: int(path.name))
-
-
-def in_words(seconds: float) -> str:
-    """A time in UTC as a person writes it; a time that no calendar has as the number that it is."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    except (ValueError, OverflowError, OSError):
-        return f"second {seconds:.0f}"

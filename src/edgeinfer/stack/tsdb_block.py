@@ -8,13 +8,13 @@ from pathlib import Path
 import crc32c
 import msgspec
 
+from edgeinfer.clocks import in_words
 from edgeinfer.stack.damage import Damage
 from edgeinfer.stack.tsdb_binary import (
     CRC_BYTES,
     FILE_HEADER_BYTES,
     FormatFault,
     PartlyRead,
-    in_words,
     number,
     numbered,
     opened,

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import crc32c
 
+from edgeinfer.clocks import in_words
 from edgeinfer.stack.damage import Damage
 from edgeinfer.stack.tsdb_binary import (
     CRC_BYTES,
     FILE_HEADER_BYTES,
     FormatFault,
-    in_words,
     number,
     numbered,
     opened,
     varint,
 )
 from edgeinfer.stack.tsdb_block import PART, block_damage, read_meta, tombstones_damage
-from edgeinfer.stack.wal import newest_milliseconds, read_segment, write_segment
+from edgeinfer.stack.wal import Segment, newest_milliseconds, read_segment, write_segment
 
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _CHECKPOINT = re.compile(r"checkpoint\.(\d+)")
@@ -30,6 +30,9 @@ _HEAD_CHUNK = struct.Struct(">QQQB")  # series, first and last time, encoding
 # So many missing segments are replaced by empty ones; a wider gap is a name that is not one of the log.
 _MAX_GAP = 1000
 _LOGS = ("wal", "wbl")
+# Clocks differ by seconds; whoever is so much ahead was wrong.
+AHEAD_SECONDS = 300.0
+_AHEAD = "measurements that carry a wrong time"
 
 
 def find_damage(folder: Path, *, reads_chunks_since: float = math.inf) -> list[Damage]:
@@ -72,6 +75,34 @@ def newest_time(folder: Path) -> float | None:
             newest = newest_milliseconds(read_segment(segment.read_bytes()))
             times += [newest] if newest is not None else []
     return max(times) / 1000 if times else None
+
+
+def find_ahead(folder: Path, now: float) -> list[Damage]:
+    """What was measured while the clock was ahead, to be called only when the clock is known to be right now.
+
+    Left in place, it would let Prometheus drop true measurements: their age counts from the newest block on.
+    """
+    limit = now + AHEAD_SECONDS
+    damages = [
+        Damage(PART, block, f"ends at {in_words(meta.max_time / 1000)}, which is still to come", _AHEAD)
+        for block in _blocks(folder)
+        if (meta := read_meta(block)) and meta.max_time / 1000 > limit
+    ]
+    for name in _LOGS:
+        for path in numbered(folder / name):
+            segment = read_segment(path.read_bytes())
+            timely = tuple(record for record in segment.records if not _is_after(record, limit))
+            if len(timely) < len(segment.records):
+                fault = "holds measurements of a time that is still to come"
+                damages.append(Damage(PART, path, fault, _AHEAD, partial(write_segment, timely)))
+    if damages:
+        damages += [Damage(PART, file, "goes with the above", "nothing") for file in numbered(folder / "chunks_head")]
+    return damages
+
+
+def _is_after(record: tuple[int, bytes], limit: float) -> bool:
+    newest = newest_milliseconds(Segment((record,)))
+    return newest is not None and newest / 1000 > limit
 
 
 def _blocks(folder: Path) -> list[Path]:

@@ -21,12 +21,16 @@ export function showStatus(status) {
 
 function told(status) {
   switch (status.prometheus) {
-    case "ok": return stub(status);
-    case "collecting": return ["collecting", "Collecting", status.first_data_seconds ? "" : status.message];
+    case "ok": return silent(status) || stub(status);
+    case "collecting": return silent(status) || ["collecting", "Collecting", status.first_data_seconds ? "" : status.message];
     case "starting": return ["collecting", "Prometheus is starting", status.message];
     case "console": return ["bad", "The console does not answer", status.message];
     default: return ["bad", "Prometheus does not answer", status.message];
   }
+}
+
+function silent(status) {
+  return status.no_alert_can_fire ? ["bad", "No alert can fire", status.no_alert_can_fire + "."] : null;
 }
 
 function stub(status) {
