@@ -4,12 +4,14 @@ import pytest
 import yaml
 
 from edgeinfer.loadgen.blinding import FAILING_RULE, FAILING_RULES, SIDECAR_JOB, break_alertmanager, break_prometheus
-from edgeinfer.loadgen.steps import Watching
+from edgeinfer.loadgen.steps import STORE_DAMAGE, Watching
 from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.scrape import prometheus_configuration
 
 SCRAPING = prometheus_configuration(
-    targets={"edge-infer": ["127.0.0.1:1"], SIDECAR_JOB: ["127.0.0.1:2"]}, alertmanagers=[], rule_files=["rules.yml"]
+    targets={"edge-infer": ["127.0.0.1:1"], SIDECAR_JOB: ["127.0.0.1:2"]},
+    alertmanagers=["127.0.0.1:4"],
+    rule_files=["rules.yml"],
 )
 ALERTING = alertmanager_configuration()
 
@@ -33,7 +35,11 @@ def changed(how: Watching) -> set[str]:
         (Watching.SCRAPE_SLOW, {"scrape_configs"}),
         (Watching.SCRAPE_BIG, {"scrape_configs"}),
         (Watching.DISK_READ_FULL, {"scrape_configs"}),
+        (Watching.SAMPLES_LATE, {"scrape_configs"}),
+        (Watching.ALERTMANAGER_ELSEWHERE, {"alerting"}),
         (Watching.RECEIVER_REFUSES, set()),
+        (Watching.RECEIVERS_BROKEN, set()),
+        *((how, set()) for how in sorted(STORE_DAMAGE)),
     ],
 )
 def test_only_what_is_to_be_broken_changes(how: Watching, keys: set[str]) -> None:
@@ -68,3 +74,14 @@ def test_a_refusing_receiver_joins_those_of_warnings_and_pages_only() -> None:
     count = {one["name"]: len(one["webhook_configs"]) for one in yaml.safe_load(text)["receivers"]}
     assert count == {"local": 1, "notify": 2, "page": 2}
     assert break_alertmanager(ALERTING, Watching.FLEET_AWAY, refusing_url="x") == ALERTING
+
+
+def test_a_second_alertmanager_joins_the_one_that_is_there() -> None:
+    text = break_prometheus(SCRAPING, Watching.ALERTMANAGER_ELSEWHERE, scrape_proxy="")
+    [pair] = yaml.safe_load(text)["alerting"]["alertmanagers"]
+    assert pair["static_configs"] == [{"targets": ["127.0.0.1:4", "127.0.0.1:9"]}]
+
+
+def test_broken_receivers_are_no_yaml() -> None:
+    with pytest.raises(yaml.YAMLError):
+        yaml.safe_load(break_alertmanager(ALERTING, Watching.RECEIVERS_BROKEN, refusing_url="x"))

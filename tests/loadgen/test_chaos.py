@@ -28,6 +28,7 @@ from edgeinfer.loadgen.proxy import FaultyProxy
 from edgeinfer.loadgen.scenario import Scenario, error
 from edgeinfer.loadgen.scenarios import SCENARIOS
 from edgeinfer.loadgen.steps import (
+    STORE_DAMAGE,
     Blind,
     Board,
     Busy,
@@ -507,6 +508,12 @@ def test_every_scenario_names_an_alert_that_exists_and_counters_of_the_catalog()
             assert len(counted.labels) == len(counted.metric.labels)
 
 
+def test_what_damages_files_of_the_monitoring_gets_a_stack_of_its_own() -> None:
+    for scenario in SCENARIOS:
+        damages = any(isinstance(step, Blind) and step.how in STORE_DAMAGE for step in scenario.steps)
+        assert scenario.needs_store == damages, scenario.name
+
+
 def test_names_of_scenarios_are_unique() -> None:
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
 
@@ -536,7 +543,7 @@ def test_a_faked_chip_becomes_well_again(state: str) -> None:
 
 def test_every_kind_of_fault_is_injected_by_some_scenario() -> None:
     injected = {step.fault.kind for scenario in SCENARIOS for step in scenario.steps if isinstance(step, Inject)}
-    spoilt_scrapes = {FaultKind.WILD_LABEL, FaultKind.READINGS}
+    spoilt_scrapes = {FaultKind.WILD_LABEL, FaultKind.READINGS, FaultKind.LATE_TIMES}
     assert injected == set(FaultKind) - {FaultKind.NONE} - spoilt_scrapes
 
 

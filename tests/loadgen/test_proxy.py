@@ -215,3 +215,26 @@ def test_readings_are_set_and_all_else_stays(*, is_zipped: bool) -> None:
     assert spoilt.body == text.replace(b"9e+10", b"20000000.0")
     assert spoil(fault, answer, turn=100).body == text.replace(b"9e+10", b"10000000.0")
     assert spoilt.headers == {"content-type": "application/openmetrics-text"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "time"),
+    [("text/plain; version=0.0.4", "1700000000500"), ("application/openmetrics-text", "1700000000.500")],
+)
+def test_times_of_their_own_are_put_behind_each_value_and_before_an_exemplar(kind: str, time: str) -> None:
+    before = (
+        '# HELP a Of "{}" # 1',
+        "# TYPE a counter",
+        "up 1",
+        'a_total{path="/x y{z}",how="\\"}\\" 2"} 4.5e+07',
+        'b_bucket{le="+Inf"} 7 # {request_id="q 1"} 0.5 1699.1',
+        "# EOF",
+    )
+    answer = Message("HTTP/1.1 200 OK", {"content-type": kind}, "".join(f"{line}\n" for line in before).encode())
+    fault = Fault(FaultKind.LATE_TIMES, seconds=60.0)
+    assert spoil(fault, answer, turn=2, now=1700000000.5) == spoil(fault, answer, turn=1, now=1700000060.5)
+    spoilt = spoil(fault, answer, turn=1, now=1700000060.5).body.decode().splitlines()
+    assert spoilt[:2] == list(before[:2])
+    assert spoilt[2:4] == [f"{line} {time}" for line in before[2:4]]
+    assert spoilt[4] == f'b_bucket{{le="+Inf"}} 7 {time} # {{request_id="q 1"}} 0.5 1699.1'
+    assert spoilt[5] == "# EOF"

@@ -147,9 +147,9 @@ def test_a_setting_that_a_runbook_names_is_one() -> None:
 
 # What a person has on the machine: the programs of the system, of its services, and ours.
 PROGRAMS = {
-    "amtool", "cat", "curl", "cut", "df", "dmesg", "du", "edgeinfer", "fuser", "grep", "head", "journalctl", "lspci",
-    "modprobe", "promtool", "ps", "sleep", "sort", "sudo", "systemctl", "tail", "timedatectl", "top", "uniq",
-    "vcgencmd",
+    "amtool", "cat", "curl", "cut", "df", "dmesg", "du", "edgeinfer", "fuser", "grep", "head", "journalctl",
+    "ls", "lspci", "modprobe", "mv", "promtool", "ps", "sleep", "sort", "ss", "sudo", "systemctl", "tail",
+    "timedatectl", "top", "uniq", "vcgencmd",
 }  # fmt: skip
 
 

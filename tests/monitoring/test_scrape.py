@@ -1,11 +1,14 @@
+import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from edgeinfer.catalog.metric import Owner
 from edgeinfer.monitoring import files
+from edgeinfer.monitoring.engine import all_built_in
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.monitoring.targets import SYSTEMD
 from edgeinfer.settings import EXPORTER_PORT
@@ -85,3 +88,25 @@ def test_the_exporter_has_one_port_wherever_it_is_named() -> None:
     services = yaml.safe_load(Path("deploy/docker-compose.yml").read_text("utf-8"))["services"]
     assert services["hailo-exporter"]["healthcheck"]["test"] == ["CMD", "healthy", f"{EXPORTER_PORT}"]
     assert f"localhost:{EXPORTER_PORT}/metrics" in Path("docs/guides/raspberry-pi.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("job", ["prometheus", "alertmanager"])
+def test_what_our_rules_and_dashboards_read_of_the_servers_is_kept(job: str) -> None:
+    [keep] = prometheus_jobs()[job]["metric_relabel_configs"]
+    read = [series.name for series in all_built_in() if series.name.startswith(f"{job}_")]
+    assert len(read) >= 5
+    # Prometheus anchors the expression at both ends.
+    assert [name for name in read if not re.fullmatch(keep["regex"], name)] == []
+
+
+def test_what_nobody_reads_of_the_servers_is_dropped() -> None:
+    [keep] = prometheus_jobs()["prometheus"]["metric_relabel_configs"]
+    for name in ("go_goroutines", "prometheus_http_requests_total", "prometheus_tsdb_wal_fsync_duration_seconds"):
+        assert not re.fullmatch(keep["regex"], name)
+
+
+def prometheus_jobs() -> dict[str, dict[str, Any]]:
+    text = prometheus_configuration(
+        targets={"prometheus": ["x:1"], "alertmanager": ["x:2"]}, alertmanagers=[], rule_files=[]
+    )
+    return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}

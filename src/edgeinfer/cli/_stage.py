@@ -14,10 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from edgeinfer.catalog import system
 from edgeinfer.catalog.metric import Metric
 from edgeinfer.cli._stage_files import MonitoringFiles
+from edgeinfer.cli._stage_store import StoreDamage
 from edgeinfer.loadgen.doing import Samples
 from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind, Reading
 from edgeinfer.loadgen.proxy import FaultyProxy
-from edgeinfer.loadgen.steps import Process, Watching
+from edgeinfer.loadgen.steps import STORE_DAMAGE, Process, Watching
 from edgeinfer.loadgen.webhook import WebhookReceiver
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack import plan
@@ -45,6 +46,10 @@ _SHORT_FLAGS = (
     "--storage.remote.flush-deadline=1s",
     "--query.lookback-delta=15s",
 )
+# A quarter of an hour at full length. Blocks of two hours are not divided but made short, so that what happens when one
+# is written happens within seconds.
+_SHORT_SAVES = "--data.maintenance-interval=15s"
+_SHORT_BLOCKS = ("--storage.tsdb.min-block-duration=10s", "--storage.tsdb.max-block-duration=1h")
 _CHIP_ON_BUS = "sys/bus/pci/devices/0001:01:00.0"
 _BEST_GENERATION = 3
 _LINK_SPEEDS = {1: "2.5 GT/s PCIe", 2: "5.0 GT/s PCIe", 3: "8.0 GT/s PCIe"}
@@ -68,6 +73,7 @@ def _reading(metric: Metric, of: str, value: float, falls_by: float = 0.0) -> Re
 
 _SPOILT_SCRAPES: Mapping[Watching | None, Fault] = {
     Watching.SCRAPE_SLOW: Fault(FaultKind.LATENCY, seconds=1.5, only_infer=False),
+    Watching.SAMPLES_LATE: Fault(FaultKind.LATE_TIMES, seconds=60.0, only_infer=False),
     Watching.SCRAPE_BIG: Fault(FaultKind.WILD_LABEL, only_infer=False),
     Watching.MEMORY_READ_LOW: _reads(
         _reading(system.MEMORY_USAGE, "system_available", 5e7), _reading(system.MEMORY_USAGE, "system_total", 1e9)
@@ -92,6 +98,7 @@ class LiveStage:
         is_proxied: whether the gateway reaches the sidecar through the faulty proxy.
         chip: words of a program that runs our commands with a fake chip; without it sidecars compute on the CPU.
         clock: path of libfaketime, with which the clock of our services is set off; empty leaves it alone.
+        has_short_blocks: whether Prometheus writes a block every ten seconds.
         tell: hears what processes do.
     """
 
@@ -105,6 +112,7 @@ class LiveStage:
         is_proxied: bool = True,
         chip: Sequence[str] = (),
         clock: str = "",
+        has_short_blocks: bool = False,
     ) -> None:
         self._root = folder
         self._factor = factor
@@ -112,6 +120,7 @@ class LiveStage:
         self._is_proxied = is_proxied
         self._chip = tuple(chip)
         self._clock = clock
+        self._has_short_blocks = has_short_blocks
         self._settings = settings
         self._held: set[str] = set()
         self._open = AsyncExitStack()
@@ -243,6 +252,15 @@ class LiveStage:
             # A broken file is refused with 500, which is what is wanted.
             async with self._http.post(f"{self._members[name].plan.address}/-/reload", timeout=_RELOAD) as answer:
                 await answer.read()
+        if how is None:
+            await self._damage.undo()
+        elif how in STORE_DAMAGE:
+            await self._damage.do(how)
+
+    async def _until_prometheus_answers(self) -> None:
+        member = self._members["prometheus"]
+        while member.state is not State.READY:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(_TICK_SECONDS)
 
     async def _watch(self) -> None:
         while True:
@@ -266,15 +284,23 @@ class LiveStage:
             folder.configuration, settings, services, factor=self._factor, receiver_url=self.receiver.url
         )
         self._files.write()
+        promtool = engines[Program.PROMTOOL].path if Program.PROMTOOL in engines else Path("promtool")
+        until = self._until_prometheus_answers
+        self._damage = StoreDamage(folder.prometheus, folder.alertmanager, promtool, self, until)
         return [
             *services,
             self._prometheus(plan.prometheus(settings, require(engines, Program.PROMETHEUS), folder)),
-            plan.alertmanager(settings, require(engines, Program.ALERTMANAGER), folder),
+            self._alertmanager(plan.alertmanager(settings, require(engines, Program.ALERTMANAGER), folder)),
         ]
 
     def _prometheus(self, engine: ChildPlan) -> ChildPlan:
         """Its own times divided as well."""
-        return replace(engine, argv=(*engine.argv, *_SHORT_FLAGS)) if self._factor > 1 else engine
+        flags = (_SHORT_FLAGS if self._factor > 1 else ()) + (_SHORT_BLOCKS if self._has_short_blocks else ())
+        return replace(engine, argv=(*engine.argv, *flags))
+
+    def _alertmanager(self, engine: ChildPlan) -> ChildPlan:
+        """It saves its state as often, in the time of the rules."""
+        return replace(engine, argv=(*engine.argv, _SHORT_SAVES)) if self._factor > 1 else engine
 
     def _gateway(self, folder: DataFolder) -> ChildPlan:
         """The gateway, told that the proxy is its sidecar."""

@@ -98,11 +98,12 @@ async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[Outcome]:
     """Deal the scenarios to stacks; outcomes come in the order of the scenarios."""
     alone = [scenario for scenario in scenarios if scenario.needs_machine]
     shared = [scenario for scenario in scenarios if not scenario.needs_machine]
-    plain = [scenario for scenario in shared if not scenario.needs_chip and not scenario.needs_clock]
+    plain = [one for one in shared if not (one.needs_chip or one.needs_clock or one.needs_store)]
     # The share of the chip is the longest: begun first, it ends with the others.
     shares = [
         [scenario for scenario in shared if scenario.needs_chip],
         [scenario for scenario in shared if scenario.needs_clock],
+        [scenario for scenario in shared if scenario.needs_store],
         *(plain[number :: plan.parallel] for number in range(plan.parallel)),
     ]
     running = asyncio.Semaphore(plan.parallel)
@@ -126,6 +127,7 @@ async def _run_share(
         tell=quiet,
         chip=plan.chip if scenarios[0].needs_chip else (),
         clock=plan.clock if scenarios[0].needs_clock else "",
+        has_short_blocks=scenarios[0].needs_store,
     )
     outcomes = []
     async with running, stage_of_its_own as stage:

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from edgeinfer.loadgen.steps import Watching
+from edgeinfer.loadgen.steps import STORE_DAMAGE, Watching
 
 SIDECAR_JOB = "hailo-inference"
 FAILING_RULES = "failing.yml"
@@ -20,7 +20,7 @@ _SLOW_SECONDS = "3s"
 _NOBODY = "http://127.0.0.1:9"
 
 
-def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:
+def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:  # noqa: C901 - a table
     """A prometheus.yml as this failure leaves it.
 
     Args:
@@ -39,7 +39,11 @@ def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:
             document["rule_files"] = [*document["rule_files"], FAILING_RULES]
         case Watching.FLEET_AWAY:
             document["remote_write"] = [{"name": "fleet", "url": f"{_NOBODY}/api/v1/write"}]
-        case Watching.RECEIVER_REFUSES:
+        case Watching.ALERTMANAGER_ELSEWHERE:
+            # As a pair, of which one is enough; from 2.53 on an entry of its own would have to take each alert as well.
+            pair = document["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+            pair.append(_NOBODY.partition("//")[2])
+        case _ if how in STORE_DAMAGE or how in {Watching.RECEIVER_REFUSES, Watching.RECEIVERS_BROKEN}:
             return text
         case (
             Watching.SCRAPE_SLOW
@@ -47,6 +51,7 @@ def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:
             | Watching.MEMORY_READ_LOW
             | Watching.DISK_READ_FULL
             | Watching.DISK_READ_FILLING
+            | Watching.SAMPLES_LATE
         ):
             for job in document["scrape_configs"]:
                 if job["job_name"] == SIDECAR_JOB:
@@ -65,6 +70,8 @@ def break_alertmanager(text: str, how: Watching, *, refusing_url: str) -> str:
         how: the failure.
         refusing_url: a receiver that answers 404.
     """
+    if how is Watching.RECEIVERS_BROKEN:
+        return "receivers: ["
     if how is not Watching.RECEIVER_REFUSES:
         return text
     document = yaml.safe_load(text)

@@ -1,6 +1,7 @@
 """What can go wrong on the way between gateway and sidecar: plain data, and what it does to an answer."""
 
 import gzip
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ _FLOAT_BYTES = 4
 _DROPPED_VALUES = 3
 _LATENT = 64
 _WILD_SERIES = 3500
+# Name, labels and value of a sample; comments begin with #.
+_SAMPLE = re.compile(r'^([^#\s{]+(?:\{(?:"(?:[^"\\]|\\.)*"|[^}"])*\})? \S+)')
 
 
 class FaultKind(StrEnum):
@@ -33,6 +36,7 @@ class FaultKind(StrEnum):
     ELSEWHERE = "elsewhere"  # another sidecar answers, whose counters nobody reads
     WILD_LABEL = "wild_label"  # metrics in which a label takes thousands of values
     READINGS = "readings"  # metrics that say what `readings` say
+    LATE_TIMES = "late_times"  # metrics with times of their own, every other answer `seconds` behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +117,17 @@ def refusal(status: int) -> Message:
     return Message(f"HTTP/1.1 {status} Injected", headers, orjson.dumps(document))
 
 
-def spoil(fault: Fault, answer: Message, turn: int = 0) -> Message:
+def spoil(fault: Fault, answer: Message, turn: int = 0, now: float = 0.0) -> Message:
     """The answer as this fault leaves it; faults of time and connection leave it alone.
 
     Args:
         fault: what happens.
         answer: as the sidecar gave it.
         turn: how many answers the fault has happened to before.
+        now: seconds of the wall clock.
     """
+    if fault.kind is FaultKind.LATE_TIMES:
+        return _with_times(answer, now - (fault.seconds if turn % 2 else 0.0))
     if fault.kind is FaultKind.READINGS:
         return _with_readings(answer, {one.series: one.value - one.falls_by * turn for one in fault.readings})
     spoiler = _SPOILERS.get(fault.kind)
@@ -184,6 +191,15 @@ def _with_readings(answer: Message, readings: Mapping[str, float]) -> Message:
 def _with_reading(line: str, readings: Mapping[str, float]) -> str:
     series, _, _ = line.rpartition(" ")
     return f"{series} {readings[series]}" if series in readings else line
+
+
+def _with_times(answer: Message, seconds: float) -> Message:
+    """Each sample with its own time: milliseconds in Prometheus' text, seconds in OpenMetrics, before an exemplar."""
+    plain = _unzipped(answer)
+    is_open = "openmetrics" in plain.headers.get("content-type", "")
+    time = f"{seconds:.3f}" if is_open else f"{seconds * 1000:.0f}"
+    lines = (_SAMPLE.sub(rf"\g<1> {time}", line) for line in plain.body.decode().splitlines())
+    return plain.with_body("".join(f"{line}\n" for line in lines).encode())
 
 
 _SPOILERS: Mapping[FaultKind, Callable[[Message], Message]] = {

@@ -5,6 +5,7 @@ import random
 import socket
 import struct
 from collections import Counter
+from time import time
 from typing import Self
 
 from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind, Message, refusal, spoil
@@ -140,7 +141,7 @@ class _Connection:
         whole = await self._ask(head, body)
         if fault.kind is FaultKind.NONE and head.startswith(b"POST " + _INFER_PATH) and whole.is_ok:
             self._proxy.newest = whole
-        answer = spoil(fault, whole, turn=self._proxy.injected[fault.kind.value])
+        answer = spoil(fault, whole, turn=self._proxy.injected[fault.kind.value], now=time())
         match fault.kind:
             case FaultKind.BROKEN_OFF:
                 await self._write(_wire(answer)[: -len(answer.body) // 2])

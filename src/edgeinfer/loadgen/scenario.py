@@ -53,6 +53,7 @@ class Scenario:
         least_seconds: the fault lasts at least as long, also when the alert comes sooner.
         needs_chip: whether it needs the fake Hailo chip behind sidecar and exporter.
         needs_clock: whether it needs a clock that can be set off.
+        needs_store: whether it damages files of the monitoring; its own stack writes blocks often.
         needs_machine: whether it takes the whole machine, so that nothing else may be played beside it.
         is_slow: whether it takes long also with shortened rules, and is left out of a quick run.
     """
@@ -73,6 +74,7 @@ class Scenario:
     least_seconds: float = 3.0
     needs_chip: bool = False
     needs_clock: bool = False
+    needs_store: bool = False
     needs_machine: bool = False
     is_slow: bool = False
 

@@ -13,6 +13,7 @@ class Process(StrEnum):
     SIDECAR = "sidecar-1"
     EXPORTER = "exporter"
     ALERTMANAGER = "alertmanager"
+    PROMETHEUS = "prometheus"
 
 
 class Watching(StrEnum):
@@ -29,6 +30,28 @@ class Watching(StrEnum):
     MEMORY_READ_LOW = "memory read low"
     DISK_READ_FULL = "disk read full"
     DISK_READ_FILLING = "disk read filling"
+    SAMPLES_LATE = "samples late"  # the sidecar's metrics carry times of its own, from a clock that jumps to and fro
+    ALERTMANAGER_ELSEWHERE = "alertmanager elsewhere"  # alerts go to a second Alertmanager too, which is not there
+    RECEIVERS_BROKEN = "receivers broken"  # alertmanager.yml is no YAML, and is loaded again
+    # The files of the monitoring, damaged as power cuts and bad disks damage them.
+    BLOCK_UNREADABLE = "block unreadable"  # a block of measurements has no index
+    CHUNKS_DAMAGED = "chunks damaged"  # two blocks are to be merged, and their chunks have other bytes
+    SEGMENT_DAMAGED = "segment damaged"  # a segment of the write-ahead log has other bytes, while Prometheus runs
+    LOG_DAMAGED = "log damaged"  # the same, found by a Prometheus that starts
+    WRITES_REFUSED = "writes refused"  # now and then Prometheus may not write, as on a full disk
+    STATE_FOLDER_GONE = "state folder gone"  # Alertmanager's folder is gone
+
+
+STORE_DAMAGE = frozenset(
+    {
+        Watching.BLOCK_UNREADABLE,
+        Watching.CHUNKS_DAMAGED,
+        Watching.SEGMENT_DAMAGED,
+        Watching.LOG_DAMAGED,
+        Watching.WRITES_REFUSED,
+        Watching.STATE_FOLDER_GONE,
+    }
+)
 
 
 class Resource(StrEnum):

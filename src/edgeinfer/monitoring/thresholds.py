@@ -53,3 +53,4 @@ MOTIF_COLLAPSE_SHARE = 0.95
 SCRAPE_SLOW_SECONDS = 1
 SCRAPE_SAMPLES = 3000  # our largest process exports about a tenth
 REMOTE_WRITE_BEHIND_SECONDS = 120
+STORE_DAMAGE_SECONDS = 3600  # how long after a start it is said that the start had to repair something

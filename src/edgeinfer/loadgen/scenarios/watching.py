@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from edgeinfer.loadgen.faults import Fault, FaultKind
 from edgeinfer.loadgen.scenario import Scenario, error
-from edgeinfer.loadgen.steps import Blind, Inject, Kill, Process, Watching
+from edgeinfer.loadgen.steps import STORE_DAMAGE, Blind, Inject, Kill, Process, Watching
 
 # First of all: what other scenarios leave behind would be no calm.
 CALM = Scenario(
@@ -29,8 +29,14 @@ def _blind(name: str, does: str, how: Watching, alert: str, minutes: float) -> S
         steps=(Blind(how),),
         alert=alert,
         alert_minutes=minutes,
-        is_slow=minutes >= _SLOW_MINUTES,
+        is_slow=minutes >= _SLOW_MINUTES or how in STORE_DAMAGE,
+        needs_store=how in STORE_DAMAGE,
     )
+
+
+def _damaged(name: str, does: str, how: Watching, alert: str) -> Scenario:
+    # Blocks are looked at once a minute, and a checkpoint needs some blocks before it: no factor shortens either.
+    return replace(_blind(name, does, how, alert, minutes=8), fixed_seconds=120.0)
 
 
 WATCHING = (
@@ -101,6 +107,67 @@ WATCHING = (
         counted=(error("http_5xx"),),
         alert="AlertmanagerNotificationsFailing",
         alert_minutes=25,
+    ),
+    _blind(
+        "samples-late",
+        "The sidecar's metrics carry times from a clock that jumps a minute back and forth.",
+        Watching.SAMPLES_LATE,
+        "PrometheusClockTrouble",
+        minutes=2,
+    ),
+    _blind(
+        "alertmanager-elsewhere",
+        "Alerts go to a second Alertmanager as well, which is not there.",
+        Watching.ALERTMANAGER_ELSEWHERE,
+        "PrometheusAlertmanagerUnreachable",
+        minutes=8,
+    ),
+    _blind(
+        "receivers-broken",
+        "alertmanager.yml is no YAML any more, and is loaded again.",
+        Watching.RECEIVERS_BROKEN,
+        "AlertmanagerConfigurationRefused",
+        minutes=8,
+    ),
+    _damaged(
+        "block-unreadable",
+        "A block of measurements loses its index while Prometheus runs.",
+        Watching.BLOCK_UNREADABLE,
+        "PrometheusBlockUnreadable",
+    ),
+    _damaged(
+        "chunks-damaged",
+        "Two blocks that are to be merged have chunks with other bytes.",
+        Watching.CHUNKS_DAMAGED,
+        "PrometheusCompactionFailing",
+    ),
+    _damaged(
+        "writes-refused",
+        "Prometheus may not write for two seconds of every four, as on a full disk.",
+        Watching.WRITES_REFUSED,
+        "PrometheusWritesFailing",
+    ),
+    replace(
+        _damaged(
+            "state-folder-gone",
+            "Alertmanager's folder is gone.",
+            Watching.STATE_FOLDER_GONE,
+            "AlertmanagerStateUnsaved",
+        ),
+        # An hour without a file that was written, after an hour with one.
+        alert_minutes=150,
+    ),
+    _damaged(
+        "segment-damaged",
+        "The first segment of the write-ahead log gets other bytes while Prometheus runs.",
+        Watching.SEGMENT_DAMAGED,
+        "PrometheusWriteAheadLogGrowing",
+    ),
+    _damaged(
+        "log-damaged",
+        "Prometheus is killed, its write-ahead log gets other bytes, and it starts again.",
+        Watching.LOG_DAMAGED,
+        "PrometheusWriteAheadLogDamaged",
     ),
     Scenario(
         name="alertmanager-killed",
