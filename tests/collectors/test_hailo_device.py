@@ -472,11 +472,11 @@ def test_why_the_firmware_started_last_is_told_for_both_processors(old: Station)
     reason = "hailo_firmware_restart_reason"
     assert old.of_chip(reason, processor="application") == 1.0
     assert old.of_chip(reason, processor="core") == 3.0
-    old.turn(times=30)  # read once a minute: it stands meanwhile
+    old.turn(times=30)  # read twice a minute: it stands meanwhile
     assert old.of_chip(reason, processor="application") == 1.0
-    assert old.machine.chip.control_calls.count("previous_system_state") == 2 * 3
+    assert old.machine.chip.control_calls.count("previous_system_state") == 2 * 6
     old.machine.chip.previous_states = (7, 0)
-    old.turn(times=13)
+    old.turn(times=6)
     assert old.of_chip(reason, processor="application") is None
     assert old.of_chip(reason, processor="core") == 0.0
 

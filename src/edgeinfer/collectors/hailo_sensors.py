@@ -141,7 +141,7 @@ HEALTH_INFORMATION = Sensor(
 THROTTLING_STATE = Sensor("throttling_state", 6, _throttling_state, (device.THROTTLING_PROTECTION,), may_lack=True)
 POWER = Sensor("power", 6, _power, (device.POWER,), may_lack=True)
 # It changes when the firmware starts again, and then the device is opened again.
-RESTART_REASON = Sensor("previous_system_state", 12, _restart_reason, (device.RESTART_REASON,), may_lack=True)
+RESTART_REASON = Sensor("previous_system_state", 6, _restart_reason, (device.RESTART_REASON,), may_lack=True)
 
 
 def sensors(*, measure_power: bool) -> tuple[Sensor, ...]:

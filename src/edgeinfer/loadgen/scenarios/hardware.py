@@ -7,10 +7,10 @@ from edgeinfer.loadgen.scenario import Counted, Scenario, error, hardware_error
 from edgeinfer.loadgen.steps import Board, Crowd, Device, Flap, Kill, Process, TakePort, TrainLink
 
 # The exporter asks the board's firmware every ten seconds, the kernel every thirty, and why the chip's firmware started
-# every twelfth turn.
+# every sixth turn.
 _FIRMWARE_SECONDS = 10.0
 _KERNEL_SECONDS = 30.0
-_RESTART_REASON_SECONDS = 12.0
+_RESTART_REASON_SECONDS = 6.0
 
 
 def _chip(name: str, does: str, state: str, alert: str, *counted: Counted, minutes: float = 4.0) -> Scenario:

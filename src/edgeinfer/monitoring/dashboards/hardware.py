@@ -83,17 +83,17 @@ def _now() -> list[Panel]:
         ),
         stat(
             "Devices",
-            "Devices that HailoRT's scan finds.",
+            "Devices that HailoRT's scan finds; there is no scan where HailoRT is not installed or refuses it.",
             [Query(_Q.gauge(device.DEVICES_FOUND, how="sum"), "devices")],
-            Look(unit="none", decimals=0, steps=((None, RED), (1, GREEN)), no_value="HailoRT not installed"),
+            Look(unit="none", decimals=0, steps=((None, RED), (1, GREEN)), no_value="no scan"),
             size=(4, 6),
             sparkline=False,
         ),
         stat(
             "Power",
-            "Power of the chips, where the board has a sensor for it.",
+            "Power of the chips, where the board has a sensor and EDGEINFER_EXPORTER_MEASURE_POWER asks for it.",
             [Query(_Q.gauge(device.POWER, how="sum"), "power")],
-            Look(unit="watt", no_value="no sensor"),
+            Look(unit="watt", no_value="not measured"),
             size=(4, 6),
         ),
         stat(
@@ -349,7 +349,7 @@ def _link() -> list[Panel]:
                 Query(_Q.gauge(device.PCIE_GENERATION, by=_CHIP), f"now {_LEGEND}"),
                 Query(_Q.gauge(device.PCIE_MAX_GENERATION, by=ends), f"{{{{end}}}} can {_LEGEND}"),
             ],
-            Look(unit="short", decimals=0, no_value="not read"),
+            Look(unit="locale", decimals=0, no_value="not read"),
             size=(8, 6),
             shows="value_and_name",
             sparkline=False,
@@ -361,7 +361,7 @@ def _link() -> list[Panel]:
                 Query(_Q.gauge(device.PCIE_LANES, by=_CHIP), f"now {_LEGEND}"),
                 Query(_Q.gauge(device.PCIE_MAX_LANES, by=ends), f"{{{{end}}}} has {_LEGEND}"),
             ],
-            Look(unit="short", decimals=0, no_value="not read"),
+            Look(unit="locale", decimals=0, no_value="not read"),
             size=(8, 6),
             shows="value_and_name",
             sparkline=False,
@@ -376,7 +376,7 @@ def _link() -> list[Panel]:
                 )
             ],
             Look(
-                unit="short",
+                unit="none",
                 states=[
                     (0, "power-up", GREEN),
                     (1, "hardware watchdog", RED),
