@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.backends.base import Backend, Description, Inference, Window
+from edgeinfer.backends.base import Backend, Description, Inference, Window, check_inference
 from edgeinfer.errors import BackendError
 from edgeinfer.recordings.reader import load_recording
 
@@ -154,8 +154,10 @@ def _run(backend: Backend, windows: Sequence[Window]) -> tuple[Description, _Ans
         for window in windows:
             started = perf_counter()
             try:
-                answers.append(backend.infer(window))
+                answer = backend.infer(window)
                 seconds.append(perf_counter() - started)
+                check_inference(answer, described)
+                answers.append(answer)
             except BackendError as failure:
                 answers.append(failure)
         return described, answers, seconds

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeinfer.errors import InvalidOutput
+
 Window = NDArray[np.float32]
 """One IMU window in contract units: (100, 9), C-contiguous, ax ay az gx gy gz mx my mz."""
 
@@ -56,6 +58,20 @@ class Inference:
     postprocess_seconds: float
     batch_size: int = 1
     frames_in_flight: int | None = None
+
+
+def check_inference(inference: Inference, described: Description) -> None:
+    """Raise InvalidOutput unless an answer has the sizes that were promised, and nothing but finite numbers.
+
+    That `infer` returned does not say that it answered: whoever uses an answer asks here first.
+    """
+    latent, scores = inference.latent, inference.motif_scores
+    if (latent.size, scores.size) != (described.latent_dimensions, described.motif_count):
+        fault = f"it has {latent.size} latents and {scores.size} scores"
+        raise InvalidOutput("the model's output", fault, "Compare the model file with its card.")
+    # One infinity or NaN anywhere shows in these sums, at a fraction of the cost of looking at each value.
+    if not np.isfinite(latent.dot(latent) + scores.dot(scores)):
+        raise InvalidOutput("the model's output", "it is not finite", "Check the model file and the device.")
 
 
 class Backend(Protocol):

@@ -11,14 +11,13 @@ from edgeinfer.errors import BackendError
 from edgeinfer.hailort.edge import Edge
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, code_of
 from edgeinfer.hailort.library import Library
-from edgeinfer.hailort.session import Session, again
+from edgeinfer.hailort.session import STREAM_ABORT, Session
 from edgeinfer.hailort.surroundings import Surroundings, look_around
 
 Array = NDArray[np.float32]
 _log = logging.getLogger(__name__)
 
 # After these the chip itself has to be opened again; configuring would only fail or hang.
-_STREAM_ABORT = 63
 _CHIP_IS_LOST = ("communication_closed", "device_not_found", "hailort_init_failure", "version_mismatch")
 
 
@@ -91,10 +90,7 @@ class ChipNetwork:
             raise BackendError(f"device {self.device_id}", "was closed", "Try again in a second.", error_class="misuse")
         _check(window, self.input)
         started = perf_counter()
-        try:
-            outputs = session.run(window)
-        except Exception as failure:  # 4.x leaks exceptions that derive from nothing narrower
-            raise self._judged(session, failure) from failure
+        outputs = session.run(window)
         self._failed_before = False
         return outputs, perf_counter() - started
 
@@ -148,19 +144,14 @@ class ChipNetwork:
 
     def _configure(self) -> None:
         configured = self._model.configure()
-        self._session = Session(configured, self.inputs, self.outputs, timeout_ms=self._timeout_ms)
+        self._session = Session(
+            configured,
+            self.inputs,
+            self.outputs,
+            timeout_ms=self._timeout_ms,
+            explain=lambda failure: self._told(failure, Doing.RUNNING),
+        )
         self.queue_size = self._session.queue_size
-
-    def _judged(self, session: Session, failure: Exception) -> BackendError:
-        """What a frame's failure is, and whether it is the first of its session or one that the first took along."""
-        with session.judging:
-            first, code = session.failure, code_of(failure)
-            if first is not None and code is not None and code in (session.failure_code, _STREAM_ABORT):
-                return again(first)
-            told = failure if isinstance(failure, BackendError) else self._told(failure, Doing.RUNNING)
-            if first is None:
-                session.failure, session.failure_code = told, code
-            return told
 
     def _reconfigure(self) -> None:
         self._leave()
@@ -180,7 +171,7 @@ class ChipNetwork:
 
     def _told(self, failure: Exception, doing: Doing) -> BackendError:
         found = self._library.scan_count() if doing is Doing.OPENING else None
-        hot = code_of(failure) == 63 and is_hot(self._library, self.device_id)  # noqa: PLR2004  # STREAM_ABORT
+        hot = code_of(failure) == STREAM_ABORT and is_hot(self._library, self.device_id)
         around = Surroundings() if doing is Doing.RUNNING else look_around(code_of(failure), self._library.root)
         now = Circumstances(doing, devices_found=found, by_id=True, is_hot=hot, surroundings=around)
         return as_backend_error(failure, now, f"device {self.device_id}")

@@ -1,6 +1,7 @@
 """One configured network and its frames in flight, from the first frame to the first failure."""
 
 import threading
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 
 from edgeinfer.errors import BackendError
 from edgeinfer.hailort.edge import Edge
+from edgeinfer.hailort.failures import code_of
 
 Array = NDArray[np.float32]
+STREAM_ABORT = 63
+"""What ends the frames in flight when their network is shut down, or when a chip that is too hot closes its streams."""
 
 
 class Frame:
@@ -78,37 +82,49 @@ class Session:
         inputs: of the network; the first is used.
         outputs: of the network.
         timeout_ms: for the queue to take a frame, and again for the frame to come back.
+        explain: an exception of HailoRT as an error of ours; asked once for all frames that one failure costs.
     """
 
     def __init__(
-        self, configured: Any, inputs: tuple[Edge, ...], outputs: tuple[Edge, ...], *, timeout_ms: int
+        self,
+        configured: Any,
+        inputs: tuple[Edge, ...],
+        outputs: tuple[Edge, ...],
+        *,
+        timeout_ms: int,
+        explain: Callable[[Exception], BackendError],
     ) -> None:
         self._configured = configured
         self._inputs = inputs
         self._outputs = outputs
         self._timeout_seconds = timeout_ms / 1000
-        # HailoRT keeps the buffers of the frames in the order of these calls, without a lock of its own.
+        self._explain = explain
+        # HailoRT keeps the buffers of the frames in the order of these calls, without a lock of its own. A failure
+        # is judged under it as well: one inside `run_async` ends what is in flight, before it is raised itself.
         self._submitting = threading.Lock()
         self._in_flight: set[Frame] = set()
+        self._failure_code: int | None = None
         self.queue_size = int(configured.get_async_queue_size())
-        self.judging = threading.Lock()
         self.failure: BackendError | None = None
-        self.failure_code: int | None = None
 
     def run(self, window: Array) -> list[Array]:
         """Run one frame; waits outside of the lock, so that others are taken meanwhile.
 
         Raises:
-            Exception: whatever HailoRT raised, or told the callback.
-            BackendError: the frame did not leave an answer, or the session is over.
+            BackendError: the frame failed, did not come back in time or left no answer; repeated where another
+                frame's failure took it along.
         """
         frame = Frame(window, self._outputs)
         # Kept until it is known to have ended: HailoRT goes on reading and writing after a timeout.
         self._in_flight.add(frame)
         job = self._submit(frame)
-        job.wait(_milliseconds(self._timeout_seconds))
-        self._in_flight.discard(frame)
-        frame.check()
+        try:
+            job.wait(_milliseconds(self._timeout_seconds))
+            self._in_flight.discard(frame)
+            frame.check()
+        except Exception as failure:  # 4.x leaks exceptions that derive from nothing narrower
+            with self._submitting:
+                raise self._judged(failure) from failure
         return frame.outputs
 
     def close(self) -> None:
@@ -123,18 +139,35 @@ class Session:
     def _submit(self, frame: Frame) -> Any:
         deadline = perf_counter() + self._timeout_seconds
         if not self._submitting.acquire(timeout=self._timeout_seconds):
+            self._in_flight.discard(frame)
             raise self._not_taken()
         try:
-            if self.failure is not None:
-                raise again(self.failure)
-            frame.bindings = self._configured.create_bindings(
-                input_buffers={self._inputs[0].name: frame.window},
-                output_buffers={edge.name: output for edge, output in zip(self._outputs, frame.outputs, strict=True)},
-            )
-            self._configured.wait_for_async_ready(timeout_ms=_milliseconds(deadline - perf_counter()))
-            return self._configured.run_async([frame.bindings], frame.ended)
+            return self._submitted(frame, deadline)
+        except Exception as failure:  # as above
+            self._in_flight.discard(frame)
+            raise self._judged(failure) from failure
         finally:
             self._submitting.release()
+
+    def _submitted(self, frame: Frame, deadline: float) -> Any:
+        if self.failure is not None:
+            raise again(self.failure)
+        frame.bindings = self._configured.create_bindings(
+            input_buffers={self._inputs[0].name: frame.window},
+            output_buffers={edge.name: output for edge, output in zip(self._outputs, frame.outputs, strict=True)},
+        )
+        self._configured.wait_for_async_ready(timeout_ms=_milliseconds(deadline - perf_counter()))
+        return self._configured.run_async([frame.bindings], frame.ended)
+
+    def _judged(self, failure: Exception) -> BackendError:
+        """What a failure is, and whether it is the first of the session or one that the first took along."""
+        first, code = self.failure, code_of(failure)
+        if first is not None and code is not None and code in (self._failure_code, STREAM_ABORT):
+            return again(first)
+        told = failure if isinstance(failure, BackendError) else self._explain(failure)
+        if first is None:
+            self.failure, self._failure_code = told, code
+        return told
 
     def _not_taken(self) -> BackendError:
         fault = f"was not taken within {self._timeout_seconds * 1000:g} ms: others wait to be taken before it"

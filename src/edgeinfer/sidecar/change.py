@@ -196,7 +196,8 @@ class ModelChange:
         budget = _Budget(self._plan.cpu_budget, self._clock, self._cpu_clock)
         for window in self._plan.windows(self._model.card.window.length):
             old, new = serving.infer(window), candidate.infer(window)
-            self._model.check_output(new)
+            for answer in (old, new):
+                self._model.check_output(answer)
             agreed += int(old.motif_scores.argmax() == new.motif_scores.argmax())
             cosines.append(cosine(old.latent, new.latent))
             if self._wait(self._stop, budget.pause_seconds()):

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from edgeinfer.backends.base import Backend, Description, Inference, Window
+from edgeinfer.backends.base import Backend, Description, Inference, Window, check_inference
 from edgeinfer.errors import BackendError, ConfigurationError, InvalidOutput, InvalidWindow, NotReady
 from edgeinfer.model.card import ModelCard
 from edgeinfer.sidecar.instruments import SidecarInstruments
@@ -74,7 +74,9 @@ class ServedModel:
         self._mend = threading.Event()
         self._thread: threading.Thread | None = None
         self._standing = Standing(State.LOADING)
-        self._has_failed = False
+        self._failures = 0
+        self._recovered = 0
+        self._counting = threading.Lock()
         self._brief = False
         self.description: Description | None = None
 
@@ -137,7 +139,7 @@ class ServedModel:
             BackendError: counted by its class here.
             InvalidWindow: values so large that the output overflowed.
         """
-        backend = self.backend
+        backend, failures = self.backend, self._failures
         try:
             inference = backend.infer(window)
             self.check_output(inference)
@@ -147,23 +149,25 @@ class ServedModel:
             _check_bearable(window, failure)
             self._note(failure)
             raise
-        if self._has_failed:
-            self._has_failed = False
-            self._instruments.recoveries.inc()
+        if self._recovered != failures:
+            self._count_recovery(failures)
         return inference
+
+    def _count_recovery(self, failures: int) -> None:
+        """Count one, if nothing has failed since this window began: one that was ahead of a failure proves nothing."""
+        with self._counting:
+            if self._recovered != failures == self._failures:
+                self._recovered = failures
+                self._instruments.recoveries.inc()
 
     def check_output(self, inference: Inference) -> None:
         """Raise InvalidOutput unless the answer keeps the contract of the served model."""
-        latent, scores, described = inference.latent, inference.motif_scores, self.description
-        if described is not None and (latent.size, scores.size) != (described.latent_dimensions, described.motif_count):
-            fault = f"it has {latent.size} latents and {scores.size} scores"
-            raise InvalidOutput("the model's output", fault, "Compare the model file with its card.")
-        # One infinity or NaN anywhere shows in these sums, at a fraction of the cost of looking at each value.
-        if not np.isfinite(latent.dot(latent) + scores.dot(scores)):
-            raise InvalidOutput("the model's output", "it is not finite", "Check the model file and the device.")
+        if self.description is not None:
+            check_inference(inference, self.description)
 
     def _note(self, failure: BackendError) -> None:
-        self._has_failed = True
+        with self._counting:
+            self._failures += 1
         if not failure.is_repeated:
             self._instruments.count_hardware_error[failure.error_class]()
         if failure.error_class in _LOSES_THE_DEVICE and self._standing.state is State.READY:
