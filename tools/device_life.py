@@ -70,14 +70,18 @@ class Life:
     def moments(self) -> Iterator[int]:
         """Second by second of the script, after the collectors have run."""
         for second in range(0, MINUTES * 60, STEP_SECONDS):
-            self.here.elapsed = float(second)
-            self._move(second)
-            self._write_use(second)
-            self.here.run("hailo_device")
-            self.here.run("hailo_monitor")
-            if second % 30 == 0:
-                self.here.run("hailo_driver")
+            self.step(second)
             yield second
+
+    def step(self, second: int) -> None:
+        """Move the chip to a moment of the script, which begins again each hour, and run the collectors."""
+        self.here.elapsed = float(second)
+        self._move(second % (MINUTES * 60))
+        self._write_use(second)
+        self.here.run("hailo_device")
+        self.here.run("hailo_monitor")
+        if second % 30 == 0:
+            self.here.run("hailo_driver")
 
     def _move(self, second: int) -> None:
         chip = self.chip

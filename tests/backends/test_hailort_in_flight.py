@@ -176,7 +176,7 @@ def test_as_many_frames_are_in_flight_as_queue_setting_and_timeout_allow(version
     rig.backend.close()
     slow.queue_limit = 32
     slow.chip.latency_seconds = 0.0
-    rig = build_rig(slow, tmp_path, timeout_ms=60_000)
+    rig = build_rig(slow, tmp_path, timeout_ms=60_000, most_in_flight=32)
     rig.backend.open()
     assert rig.backend.parallelism == 32
     rig.backend.close()

@@ -128,7 +128,7 @@ class HailortBackend:
         device_ids: tuple[str, ...] = (),
         layout: LayoutChoice = "auto",
         timeout_ms: int = 700,
-        most_in_flight: int = 32,
+        most_in_flight: int = 8,
         expected_chips: int = 1,
         load: Callable[[], Library] = load_library,
         clock: Callable[[], float] = monotonic,

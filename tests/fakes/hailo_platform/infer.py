@@ -372,6 +372,7 @@ class _Inner:
         return raw.reshape(state.edge.shape).astype(np.float32)
 
     def _complete(self, frame: _Frame, status: int | None) -> None:
+        self.world.machine.ended[status or 0] += 1
         frame.job.finish()
         try:
             frame.callback(status or 0)

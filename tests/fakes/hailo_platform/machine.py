@@ -3,7 +3,7 @@
 import ctypes
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +115,7 @@ class Gate:
 class _Knob:
     outcome: int | BaseException
     times: int | None
+    after: int = 0
 
 
 class Machine:
@@ -136,6 +137,8 @@ class Machine:
         """What callbacks raised; the real library ends the process there."""
         self.races: list[str] = []
         """Calls of one configured model at once from two threads: the real one mixes up which buffers it keeps."""
+        self.ended: Counter[int] = Counter()
+        """Frames that were in flight and have ended, by status; 0 is success."""
         self.waited_ms: list[float] = []
         """The time that each wait for a job was given."""
         self.queue_limit = 8
@@ -160,9 +163,9 @@ class Machine:
         """Whether this is 4.x."""
         return self.version.startswith("4.")
 
-    def inject(self, call: str, outcome: int | BaseException, times: int | None = 1) -> None:
-        """Let the next calls of this name fail with a status code or an exception; None means until healed."""
-        self._knobs.setdefault(call, []).append(_Knob(outcome, times))
+    def inject(self, call: str, outcome: int | BaseException, times: int | None = 1, after: int = 0) -> None:
+        """Let calls of this name fail with a status code or an exception, after so many; None means until healed."""
+        self._knobs.setdefault(call, []).append(_Knob(outcome, times, after))
 
     def delay(self, call: str, seconds: float) -> None:
         """Let calls of this name take long; most of them keep the interpreter meanwhile, as the real ones do.
@@ -194,6 +197,9 @@ class Machine:
 
     def _take(self, call: str) -> int | BaseException | None:
         for knob in self._knobs.get(call, []):
+            if knob.after > 0:
+                knob.after -= 1
+                return None
             if knob.times is None:
                 return knob.outcome
             if knob.times > 0:

@@ -1,7 +1,7 @@
 """The fake as an importable package, for real processes: put its parent folder on PYTHONPATH.
 
 `FAKE_HAILO` names a JSON file that is read again whenever it changes:
-`{"version": "4.23.0", "chip": {"ts0": 61.5}, "inject": [["run_async", 82, 1]], "notify": [["DEBUG", {}]]}`.
+`{"version": "4.23.0", "chip": {"ts0": 61.5}, "inject": [["run_async", 82, 1, 0]], "notify": [["DEBUG", {}]]}`.
 `"knows_numpy_2": false` is a library as Hailo builds it until 5.1.0.
 What was applied last is told by its key `change`, in a file beside it that ends in `.applied`.
 """
@@ -33,8 +33,8 @@ def _apply(machine: Any, document: dict[str, Any]) -> None:
         setattr(machine.chip, name, value)
     if document.get("heal"):
         machine.heal()
-    for call, code, times in document.get("inject", []):
-        machine.inject(call, code, times)
+    for knob in document.get("inject", []):
+        machine.inject(*knob)
     for name, body in document.get("notify", []):
         bodies = {part: type("Body", (), fields) for part, fields in body.items()}
         machine.notify(machine.chip, name, **bodies)
