@@ -58,6 +58,13 @@ chaos: setup setup-engines ## Break everything on purpose and see each alert arr
 	@library=$$(tools/setup_clock.sh); $(BIN)/edgeinfer chaos --parallel 2 \
 	  --chip "$(BIN)/python -m tests.fakes.chip_service" $${library:+--clock "$$library"} $(ARGS)
 
+test-chip: setup ## Play every failure of a Hailo chip, and two hours of its life, on the fake (a quarter of an hour)
+	@$(BIN)/python -m tools.failure_table
+	@$(BIN)/python -m tools.frame_life --minutes 120
+
+bench-frames: setup ## Measure one and several frames in flight on a simulated chip (two minutes)
+	@$(BIN)/python -m benchmarks.frames_in_flight $(ARGS)
+
 fuzz: setup ## Throw spoilt input at gateway and sidecar for five minutes
 	@$(BIN)/python -m tools.fuzz --minutes 5 $(ARGS)
 
@@ -141,4 +148,4 @@ verify-units: setup ## Check the systemd units with systemd's own checker, and t
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
 
-.PHONY: bench store-proof verify-units
+.PHONY: bench bench-frames store-proof test-chip verify-units

@@ -111,13 +111,13 @@ async def _load(pool: InferencePool, window: Window, callers: int, until: float,
     await asyncio.gather(*(caller() for _ in range(callers)))
 
 
-def run(rounds: int, seconds: float) -> dict[str, dict[int, Cell]]:
+def run(rounds: int, seconds: float, callers_of_a_round: tuple[int, ...] = CALLERS) -> dict[str, dict[int, Cell]]:
     """Measure every setting with every number of callers, in turns."""
-    cells = {name: {callers: Cell() for callers in CALLERS} for name in _SETTINGS}
+    cells = {name: {callers: Cell() for callers in callers_of_a_round} for name in _SETTINGS}
     with tempfile.TemporaryDirectory() as folder:
         load = importer(simulated(Path(folder)))
         for turn in range(rounds):
-            for callers in CALLERS:
+            for callers in callers_of_a_round:
                 # Whoever begins meets the machine as the one before left it: they take turns in that as well.
                 for name in sorted(_SETTINGS, reverse=bool(turn % 2)):
                     backend = HailortBackend(

@@ -156,7 +156,7 @@ def _run(backend: Backend, windows: Sequence[Window]) -> tuple[Description, _Ans
             try:
                 answer = backend.infer(window)
                 seconds.append(perf_counter() - started)
-                check_inference(answer, described)
+                check_inference(answer, described.latent_dimensions, described.motif_count)
                 answers.append(answer)
             except BackendError as failure:
                 answers.append(failure)

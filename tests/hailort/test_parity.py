@@ -1,5 +1,6 @@
 """Backends compared on windows: what is the same, what drifts, what fails."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,17 @@ def test_windows_that_fail_are_counted_by_class_and_fail_the_gate(tmp_path: Path
     assert Gate().complaints(report) == ["1 windows failed with timeout"]
 
 
+def test_a_window_that_returns_without_an_answer_has_failed(tmp_path: Path) -> None:
+    card = shipped_card()
+    rig = build_rig(Machine(), tmp_path, hef={"program": f"onnx:{card.file('device').path}"})
+    broken = _Failing(rig.backend, third=lambda inner: dataclasses.replace(inner, latent=inner.latent * np.nan))
+    report = compare(OnnxBackend(card, threads=1), broken, WINDOWS)
+    assert report.failures == {"invalid_output": 1}
+    assert report.cosine_min > 0.9999  # and it is in no mean
+    with pytest.raises(BackendError, match="not finite"):
+        compare(_Failing(rig.backend, third=broken.third), OnnxBackend(card, threads=1), WINDOWS)
+
+
 def test_a_candidate_that_answers_nothing_is_an_error(tmp_path: Path) -> None:
     rig = build_rig(Machine(), tmp_path)
     with pytest.raises(BackendError):
@@ -59,10 +71,11 @@ def test_a_candidate_that_answers_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 class _Failing:
-    """A backend whose third window, or every window, times out."""
+    """A backend whose third window, or every window, times out, or whose third is answered otherwise."""
 
-    def __init__(self, inner: Any, *, always: bool = False) -> None:
+    def __init__(self, inner: Any, *, always: bool = False, third: Any = None) -> None:
         self._inner = inner
+        self.third = third
         self._always = always
         self._count = 0
         self.parallelism = 1
@@ -73,6 +86,8 @@ class _Failing:
 
     def infer(self, window: Any) -> Any:
         self._count += 1
+        if self._count == 3 and self.third is not None:
+            return self.third(self._inner.infer(window))
         if self._always or self._count == 3:
             raise BackendError("it", "timed out", "Wait.", error_class="timeout")
         return self._inner.infer(window)

@@ -108,6 +108,14 @@ def test_a_burst_beyond_the_queue_is_skipped_and_nobody_waits() -> None:
     assert rig.counted() == {"skipped": 6.0}
 
 
+@pytest.mark.parametrize("latent", [np.full(64, np.nan, np.float32), np.ones(32, np.float32)])
+def test_a_shadow_that_returns_without_an_answer_has_failed_and_spoils_no_figure(latent: Window) -> None:
+    rig = Rig(Second(lambda: Inference(latent, answer().motif_scores, 0.0, 0.0, 0.0)))
+    rig.compare(answer())
+    assert rig.counted() == {"failed": 1.0}
+    assert rig.registry.get_sample_value("hailo_shadow_latent_cosine_count") == 0.0
+
+
 def test_a_failing_shadow_is_counted_and_not_felt() -> None:
     def fail() -> Inference:
         raise BackendError("it", "failed", "Wait.", error_class="timeout")

@@ -60,13 +60,13 @@ class Inference:
     frames_in_flight: int | None = None
 
 
-def check_inference(inference: Inference, described: Description) -> None:
-    """Raise InvalidOutput unless an answer has the sizes that were promised, and nothing but finite numbers.
+def check_inference(inference: Inference, latent_dimensions: int, motif_count: int) -> None:
+    """Raise InvalidOutput unless an answer has these sizes, and nothing but finite numbers.
 
     That `infer` returned does not say that it answered: whoever uses an answer asks here first.
     """
     latent, scores = inference.latent, inference.motif_scores
-    if (latent.size, scores.size) != (described.latent_dimensions, described.motif_count):
+    if (latent.size, scores.size) != (latent_dimensions, motif_count):
         fault = f"it has {latent.size} latents and {scores.size} scores"
         raise InvalidOutput("the model's output", fault, "Compare the model file with its card.")
     # One infinity or NaN anywhere shows in these sums, at a fraction of the cost of looking at each value.

@@ -162,8 +162,9 @@ class ServedModel:
 
     def check_output(self, inference: Inference) -> None:
         """Raise InvalidOutput unless the answer keeps the contract of the served model."""
-        if self.description is not None:
-            check_inference(inference, self.description)
+        described = self.description
+        if described is not None:
+            check_inference(inference, described.latent_dimensions, described.motif_count)
 
     def _note(self, failure: BackendError) -> None:
         with self._counting:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from time import monotonic, thread_time
 
-from edgeinfer.backends.base import Backend, Description, Inference, Window, check_inference
+from edgeinfer.backends.base import Backend, Inference, Window, check_inference
 from edgeinfer.errors import BackendError, ModelFileError
 from edgeinfer.parity import cosine
 from edgeinfer.sidecar.instruments import SidecarInstruments
@@ -55,7 +55,6 @@ class Shadow:
     ) -> None:
         self._plan = plan
         self._backend = plan.backend
-        self._described: Description | None = None
         self._cosine = instruments.shadow_cosine
         self._count = {
             result: instruments.shadow_comparisons.labels(result).inc
@@ -132,7 +131,6 @@ class Shadow:
             _log.warning("the shadow cannot be opened: nothing is compared", extra={"fault": str(failure)})
             self._count["failed"]()
             return False
-        self._described = described
         _log.info("a shadow compares", extra={"backend": described.kind, "share": self._plan.share})
         return True
 
@@ -154,8 +152,7 @@ class Shadow:
     def _compare(self, window: Window, served: Inference) -> None:
         try:
             shadow = self._backend.infer(window)
-            if self._described is not None:
-                check_inference(shadow, self._described)
+            check_inference(shadow, served.latent.size, served.motif_scores.size)
         except BackendError:
             self._count["failed"]()
             return
