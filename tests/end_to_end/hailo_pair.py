@@ -42,7 +42,12 @@ class Pair:
             # No frame runs out of time but where it is told to.
             "EDGEINFER_HAILO_TIMEOUT_MS": "10000",
         }
-        calm = {"EDGEINFER_GATEWAY_CIRCUIT_FAILURES": "1000", "BACKEND_TIMEOUT_MS": "10000"}
+        # A health check sends a window of its own, which could take the failure that another is to get.
+        calm = {
+            "EDGEINFER_GATEWAY_CIRCUIT_FAILURES": "1000",
+            "EDGEINFER_GATEWAY_HEALTH_INTERVAL_SECONDS": "3600",
+            "BACKEND_TIMEOUT_MS": "10000",
+        }
         upstream = {"MODEL_BACKEND_URL": f"{self.sidecar}/infer"}
         self.processes = [
             _start(["sidecar", "--port", str(sidecar)], fake | device, folder / "sidecar.log"),
