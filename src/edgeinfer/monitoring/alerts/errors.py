@@ -149,7 +149,7 @@ def _device_unavailable() -> Alert:
                         "another process is listed": "stop it: one process owns the chip.",
                         "only the sidecar and the exporter": "nobody else; go on.",
                     },
-                    command="sudo fuser -v /dev/hailo*",
+                    command="sudo fuser -v $(ls /dev/hailo* /dev/h1x* 2>/dev/null)",
                 ),
                 Step(
                     "What does the driver say?",

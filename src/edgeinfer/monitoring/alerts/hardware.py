@@ -510,7 +510,7 @@ def _refused() -> Alert:
                     },
                 ),
                 Step(
-                    "Load the driver anew; nobody may hold the chip meanwhile.",
+                    "Load the driver anew (of a Hailo-10H it is hailo1x_pci); nobody may hold the chip meanwhile.",
                     {
                         "HailoRT answers": "done.",
                         "it refuses still": "power-cycle the machine; a reboot keeps the module powered.",
