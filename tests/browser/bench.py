@@ -118,7 +118,7 @@ groups:
     for: 1h
     labels: {severity: warning, service: hailo-exporter}
     annotations: {summary: The chip is within 10 °C of its limit.}
-  - {alert: HailoDriftLarge, expr: vector(0) > 1, labels: {severity: ticket}, annotations: {summary: never}}
+  - {alert: HailoDriftLarge, expr: vector(2) > 1, labels: {severity: ticket}, annotations: {summary: to plan}}
   - {alert: Watchdog, expr: vector(1), labels: {severity: none}, annotations: {summary: alerting works}}
 """
 ALERTMANAGER_CONFIGURATION = """

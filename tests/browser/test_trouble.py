@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from edgeinfer.monitoring.files import dashboard_files
 from edgeinfer.stack.engines import Engine, Program
-from tests.browser.bench import WHOLE, Stack
+from tests.browser.bench import WHOLE, Stack, ask_prometheus
 from tests.browser.conftest import OpenWindow
 from tests.console.boards import board, panel, target
 
@@ -185,3 +186,22 @@ def test_the_targets_page_tells_the_last_error(small: Stack, open_window: OpenWi
     page = open_window(small).open("/targets")
     expect(page.locator("tr", has_text="gone")).to_contain_text("connection refused")
     expect(page.locator("tr", has_text="prometheus")).to_contain_text("Up")
+
+
+def test_badge_tile_and_page_count_the_same_alerts_and_a_ticket_by_itself(
+    small: Stack, open_window: OpenWindow
+) -> None:
+    page = open_window(small).open("/alerts")
+    expect(page.locator(".tally").filter(has_text="firing")).to_have_text("1firing")
+    expect(page.locator(".tally").filter(has_text="to plan")).to_have_text("1to plan")
+    expect(page.locator(".count")).to_have_text("1")
+    tiles = [
+        panel["targets"][0]["expr"]
+        for path in dashboard_files()
+        for panel in json.loads(path.read_text("utf-8"))["panels"]
+        if panel["title"] == "Alerts firing" and panel["type"] == "stat"
+    ]
+    assert len(tiles) >= 2
+    for expression in tiles:
+        (tile,) = ask_prometheus(small, "query", query=expression)
+        assert tile["value"][1] == "1"

@@ -175,6 +175,14 @@ async def test_alerts_join_rule_runbook_and_silence(bench: Bench) -> None:
     assert rules[1]["runbook"] == ""
 
 
+async def test_an_alert_fires_since_it_has_waited_and_waits_since_it_was_true(bench: Bench) -> None:
+    firing: dict[str, object] = {"labels": HOT, "state": "firing", "activeAt": "2026-11-24T00:00:00Z"}
+    bench.prometheus.rules = [RULE | {"alerts": [firing, firing | {"state": "pending"}]}]
+    alerts = (await bench.client.get("/api/alerts")).json()["rules"][0]["alerts"]
+    since = {one["state"]: one["since"] for one in alerts}
+    assert since == {"firing": "2026-11-24T00:01:00+00:00", "pending": "2026-11-24T00:00:00Z"}
+
+
 async def test_a_silence_is_made_and_ended(bench: Bench) -> None:
     body = {"labels": HOT, "hours": 2, "comment": "new fan", "author": "Ada"}
     made = await bench.client.post("/api/silences", json=body)

@@ -85,7 +85,8 @@ class Alerts:
         )
 
     def _rule(self, rule: Mapping[str, Any], held: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> dict[str, Any]:
-        alerts = [_alert(one, held) for one in rule.get("alerts") or []]
+        hold = timedelta(seconds=rule.get("duration", 0))
+        alerts = [_alert(one, held, hold) for one in rule.get("alerts") or []]
         return {
             "name": rule["name"],
             "state": rule.get("state", "unknown"),
@@ -136,13 +137,23 @@ def _flat(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"] if rule.get("type") == "alerting"]
 
 
-def _alert(alert: Mapping[str, Any], held: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> dict[str, Any]:
+def _since(alert: Mapping[str, Any], hold: timedelta) -> str:
+    """When its state began; Prometheus tells only when the expression first was true, from which on it waits."""
+    active = str(alert["activeAt"])
+    if alert["state"] != "firing":
+        return active
+    return (datetime.fromisoformat(active) + hold).isoformat()
+
+
+def _alert(
+    alert: Mapping[str, Any], held: Mapping[tuple[Any, ...], Mapping[str, Any]], hold: timedelta
+) -> dict[str, Any]:
     status = held.get(_key(alert["labels"]), {})
     return {
         "labels": alert["labels"],
         "annotations": alert.get("annotations") or {},
         "state": alert["state"],
-        "since": alert["activeAt"],
+        "since": _since(alert, hold),
         "value": alert.get("value", ""),
         "silenced_by": status.get("silencedBy", []),
         "inhibited_by": status.get("inhibitedBy", []),

@@ -11,7 +11,8 @@ from edgeinfer.console.sharing import Shared
 from edgeinfer.errors import EngineError
 
 _BACKENDS = "count by (backend, device) (hailo_runtime_info)"
-_FIRING = 'count by (severity) (ALERTS{alertstate="firing", severity!="none"})'
+# Those that somebody is told of, as the tiles of the dashboards and the page of alerts count them.
+_FIRING = 'count by (severity) (ALERTS{alertstate="firing", severity=~"critical|warning"})'
 _SCRAPED = "count(up)"
 # Prometheus looks for targets every 5 s, and a rate needs two scrapes.
 _FIRST_DATA_SECONDS = 12
@@ -28,7 +29,7 @@ class Status:
         message: what to do, where it is not ok.
         first_data_seconds: while collecting, how long until there is something to draw.
         backends: what computes the answers, as `{backend, device}`.
-        firing: alerts that fire, by severity.
+        firing: critical alerts and warnings that fire, by severity.
         no_alert_can_fire: why, where none can; the console is outside of Prometheus and so can say it.
     """
 

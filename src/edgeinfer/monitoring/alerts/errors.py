@@ -51,7 +51,7 @@ def _class_spike() -> Alert:
         signal="availability",
         summary="Errors of class {{ $labels.error_type }} are several times what they usually are",
         description="{{ $labels.error_type }} errors at {{ $value | humanize }} a second, more than "
-        f"{ERROR_SPIKE_FACTOR} times the day before.",
+        f"{ERROR_SPIKE_FACTOR} times the day before, as far as it is recorded.",
         runbook=Runbook(
             means="One class of error grew far beyond its own average of the last day.",
             costs="Those requests were answered by the gateway's CPU or not at all.",
@@ -93,7 +93,7 @@ def _class_spike() -> Alert:
             fires_at=7200 + 420,
             resolves_at=7200 + 1020,
             labels={"job": "edge-infer", "error_type": "timeout"},
-            says="timeout errors at 350m a second, more than 3 times the day before.",
+            says="timeout errors at 350m a second, more than 3 times the day before, as far as it is recorded.",
             interval_seconds=300,
         ),
         neighbours=(

@@ -120,7 +120,7 @@ def _confidence_low() -> Alert:
         signal="output",
         summary="The model is far less sure of itself than it was this week",
         description="Mean confidence of the top motif {{ $value | humanizePercentage }} over the last hour, "
-        "less than half as far above a draw as the week's.",
+        "less than half as far above a draw as the week's, as far as it is recorded.",
         runbook=_BOOK,
         proof=Proof(
             series={now: gauge((0.8, 36_000), (0.64, 3600), (0.8, 3600)), busy: gauge((0.12, 43_200))},
@@ -129,7 +129,7 @@ def _confidence_low() -> Alert:
             resolves_at=36_000 + 4500,
             labels={"job": "edge-infer"},
             says="Mean confidence of the top motif 64% over the last hour, "
-            "less than half as far above a draw as the week's.",
+            "less than half as far above a draw as the week's, as far as it is recorded.",
             interval_seconds=900,
         ),
         neighbours=(

@@ -765,7 +765,10 @@ def _disk_will_fill() -> Alert:
     emptied = Values((*firing[_disk("available")].segments, (0.9 * card, 2 * hours)), counts=False)
     return Alert(
         name="HailoDiskWillFill",
-        expression=f"{available} < -{DISK_FULL_IN_SECONDS} * {growth}\nand {_disk_share()} < {DISK_LOW_SHARE}",
+        # The slope over six hours is one only if there was something six hours ago: after half a minute of data, two
+        # samples that differ by a log file announced a full disk.
+        expression=f"{available} < -{DISK_FULL_IN_SECONDS} * {growth}\nand {_disk_share()} < {DISK_LOW_SHARE}\n"
+        f"and max by (job, instance) ({system.DISK_SPACE.name} offset 6h)",
         hold="1h",
         severity=Severity.WARNING,
         service="hailo-inference",
@@ -801,14 +804,22 @@ def _disk_will_fill() -> Alert:
         ),
         proof=Proof(
             series={_disk("available"): emptied, _disk("total"): gauge((card, 12 * hours))},
-            waits_at=340 * 60,
-            fires_at=400 * 60,
+            waits_at=405 * 60,
+            fires_at=435 * 60,
             resolves_at=11 * hours,
             labels=_SIDECAR_LABELS,
-            says="19.31GiB are left, and at the pace of the last six hours they last less than four days.",
+            says="19.19GiB are left, and at the pace of the last six hours they last less than four days.",
             interval_seconds=300,
         ),
         neighbours=(
+            Neighbour(
+                why="it fills fast, as far as is known after five hours",
+                series={
+                    _disk("available"): gauge(*firing[_disk("available")].segments[:60]),
+                    _disk("total"): gauge((card, 5 * hours)),
+                },
+                at=5 * hours - 300,
+            ),
             Neighbour(why="it fills, and lasts more than four days", series=lives(4.4), at=10 * hours - 300),
             Neighbour(why="it fills fast, and much is left", series=lives(3, share_left=0.32), at=10 * hours - 300),
             Neighbour(

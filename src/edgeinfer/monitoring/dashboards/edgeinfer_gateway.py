@@ -221,9 +221,9 @@ def _store() -> list[Panel]:
         ),
         graph(
             "Ended sessions dropped early",
-            "Segments an hour that went before EDGEINFER_GATEWAY_RETENTION_HOURS, for want of room.",
-            [Query(LIVE.increase(gateway.STORE_EARLY_DROPS, by=("instance",), window="1h"), "{{instance}}")],
-            Look(unit="short", decimals=0),
+            "Segments that went before EDGEINFER_GATEWAY_RETENTION_HOURS, for want of room.",
+            [Query(LIVE.increase(gateway.STORE_EARLY_DROPS, by=("instance",)), "{{instance}}")],
+            Look(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
     ]

@@ -9,6 +9,8 @@ import { dateTime } from "../time.js";
 
 const PERIOD_MILLISECONDS = 5000;
 const HOURS = [[0.5, "30 minutes"], [1, "1 hour"], [2, "2 hours"], [4, "4 hours"], [12, "12 hours"], [24, "1 day"], [72, "3 days"], [168, "1 week"]];
+// Who is called or written to; what else fires is a ticket to plan, and counted by itself, here as in the badge and the tiles.
+const TOLD = ["critical", "warning"];
 const isHeartbeat = (rule) => rule.labels.severity === "none";
 
 export class AlertsPage {
@@ -73,11 +75,11 @@ export class AlertsPage {
 
   #summary(firing, pending, quiet, heartbeats) {
     const alerts = [...firing, ...pending].flatMap((rule) => rule.alerts);
-    const count = (state) => alerts.filter((alert) => alert.state === state).length;
+    const count = (state, isTold = true) => alerts.filter((alert) => alert.state === state && TOLD.includes(alert.labels.severity) === isTold).length;
     const part = (count, name, kind) => el("div", { class: `tally ${count ? kind : ""}` }, el("strong", {}, String(count)), el("span", {}, name));
     const beats = heartbeats.some((rule) => rule.state === "firing");
     const heart = heartbeats.length ? el("div", { class: `tally ${beats ? "good" : "critical"}` }, el("strong", {}, beats ? icon("check") : icon("warning")), el("span", {}, beats ? "alerting works" : "the heartbeat is missing")) : null;
-    return el("div", { class: "tallies" }, part(count("firing"), "firing", "critical"), part(count("pending"), "pending", "warning"), part(quiet.length, "quiet rules", ""), heart);
+    return el("div", { class: "tallies" }, part(count("firing"), "firing", "critical"), part(count("pending"), "pending", "warning"), part(count("firing", false), "to plan", ""), part(quiet.length, "quiet rules", ""), heart);
   }
 
   #section(title, rules, found) {
