@@ -144,7 +144,9 @@ def make_rig(
     model = model or SmallModel()
     members = [
         Member(
-            SidecarClient(target.name, HttpTransport(target), reader, encoding=encoding),
+            SidecarClient(
+                target.name, HttpTransport(target), reader, encoding=encoding, health_path=target.health_path
+            ),
             instruments.sidecars[target.name],
             failures=circuit_failures,
             open_seconds=1.0,

@@ -163,6 +163,58 @@ async def test_the_sidecar_says_of_itself_what_it_is() -> None:
             assert (await check_sidecars(service.balancer.members[:1])).status == UNHEALTHY
 
 
+async def well_but_useless(exchange: peers.Exchange) -> None:
+    """A chip in its red zone: HailoRT aborts every run, and the process around it is well."""
+    if exchange.path == "/healthz":
+        await peers.good(exchange)
+    else:
+        await peers.internal_error(exchange)
+
+
+async def behind_a_prefix(exchange: peers.Exchange) -> None:
+    """As behind a proxy that knows one path."""
+    if not exchange.path.startswith("/edge/"):
+        await peers.not_found(exchange)
+        return
+    exchange.head = exchange.head.replace(b" /edge/", b" /", 1)
+    await peers.good(exchange)
+
+
+async def full_and_well(exchange: peers.Exchange) -> None:
+    await (peers.good if exchange.path == "/healthz" else peers.busy)(exchange)
+
+
+async def test_a_sidecar_whose_every_run_fails_is_unhealthy_whatever_it_says() -> None:
+    async with peer(well_but_useless) as sidecar:
+        rig = make_rig(sidecar.url)
+        async with running(rig) as service:
+            look = await check_sidecars(service.balancer.members)
+            assert look.status == UNHEALTHY
+            assert "does not answer a window" in look.message
+            sidecar.behaviour = full_and_well
+            assert (await check_sidecars(service.balancer.members)).status == HEALTHY, "load is no failure"
+
+
+async def test_an_open_circuit_is_unhealthy_though_the_sidecar_is_back() -> None:
+    async with peer(peers.internal_error) as sidecar:
+        rig = make_rig(sidecar.url, circuit_failures=1, clock=Clock())
+        async with running(rig) as service:
+            await check_inference(service)
+            sidecar.behaviour = peers.good
+            look = await check_sidecars(service.balancer.members)
+            assert look.status == UNHEALTHY
+            assert "circuit is open" in look.message
+
+
+async def test_health_lies_beside_the_inference_route_behind_a_prefix() -> None:
+    async with peer(behind_a_prefix) as sidecar:
+        rig = make_rig(sidecar.url.replace("/infer", "/edge/infer"), sidecar.url)
+        async with running(rig) as service:
+            behind, beside = service.balancer.members
+            assert (await check_sidecars((behind,))).status == HEALTHY
+            assert (await check_sidecars((beside,))).status == UNHEALTHY
+
+
 async def test_a_known_window_goes_through_the_service_and_heals_its_circuit() -> None:
     clock = Clock()
     async with peer(peers.internal_error) as sidecar:

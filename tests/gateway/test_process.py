@@ -143,6 +143,13 @@ def test_a_busy_port_is_told_in_one_line() -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_gateway_that_would_ask_itself_does_not_start() -> None:
+    port = str(PortPool().take(1)[0])
+    ended = run("--port", port, "--backend-url", f"http://localhost:{port}/infer")
+    assert ended.returncode == 78
+    assert "names the gateway itself" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
@@ -150,6 +157,7 @@ def test_a_busy_port_is_told_in_one_line() -> None:
         ({"BACKEND_TIMEOUT_MS": "soon"}, "BACKEND_TIMEOUT_MS"),
         ({"MODEL_BACKEND_URL": "nonsense"}, "MODEL_BACKEND_URL"),
         ({"MODEL_BACKEND_URL": "http://a/infer,http://a/infer"}, "twice"),
+        ({"MODEL_BACKEND_URL": "http://127.0.0.1:99999/infer"}, "MODEL_BACKEND_URL"),
         ({"EDGEINFER_MODEL_FOLDER": "/nowhere"}, "/nowhere"),
         ({"EDGEINFER_GATEWAY_DATA_FOLDER": "/proc/nowhere"}, "/proc/nowhere"),
     ],

@@ -345,3 +345,20 @@ async def test_a_job_that_fails_fails_alone(tmp_path: Path) -> None:
     assert 0 < len(refused) < len(sessions)
     assert store.get(sessions[0].id).stream("handler").total == 8
     store.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xe1IR\x01\x06"], ids=["empty", "half a head"])
+async def test_a_segment_that_a_kill_left_without_a_record_is_no_damage(tmp_path: Path, content: bytes) -> None:
+    store = make_store(tmp_path)
+    store.open()
+    sessions = await fill(store)
+    store.close()
+    (tmp_path / "live-00000003.log").write_bytes(content)
+    (tmp_path / "archive-00000002.log").write_bytes(content)
+    for _ in range(3):  # starts that end before anything is written
+        after = make_store(tmp_path)
+        after.open()
+        assert "at the start" not in after.kind
+        assert prove_true(after, sessions) == 2
+        after.close()
+    assert [finding.verdict for finding in inspect_store(tmp_path)] == [Verdict.OK]

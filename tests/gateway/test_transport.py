@@ -36,6 +36,47 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://h:0/infer",
+        "http://h:65536/infer",
+        "http://h:ninety/infer",
+        "http://user:secret@h:ninety/infer",
+        "http://[::1/infer",
+        "http://256.0.0.1:9000/infer",
+        "http://10.0.0:9000/infer",
+        "http://two words:9000/infer",
+        "http://h/infer?model=1",
+        "http://h/infer#1",
+        "http://:9000/infer",
+        "http://-h/infer",
+    ],
+)
+def test_an_address_that_cannot_be_right_is_refused_without_its_secret(url: str) -> None:
+    with pytest.raises(ValueError, match=r"no address|nothing can answer|more than a path|it is neither") as refused:
+        parse_target(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:9000/infer", "http://[fe80::1%25eth0]/infer", "HTTP://Pi_5.local:9000"])
+def test_odd_addresses_that_are_right_are_taken(url: str) -> None:
+    assert parse_target(url).path == "/infer"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("http://h/infer", "/healthz"),
+        ("http://h/edge/infer", "/edge/healthz"),
+        ("http://h/edge/infer/", "/edge/healthz"),
+        ("unix:/run/x.sock", "/healthz"),
+    ],
+)
+def test_health_is_asked_beside_the_inference_route(url: str, path: str) -> None:
+    assert parse_target(url).health_path == path
+
+
+@pytest.mark.parametrize(
     ("header", "seconds"),
     [
         ("total;dur=1.5000, queue;dur=0.1", 0.0015),

@@ -53,6 +53,27 @@ def test_a_device_that_cannot_be_opened_is_tried_again() -> None:
         assert ask(rig) == 200
 
 
+def test_a_chip_that_aborts_every_run_is_not_well_until_it_answers_one() -> None:
+    hot = threading.Event()
+
+    def before() -> None:
+        if hot.is_set():
+            raise BackendError("the chip", "aborted the stream", "Cool it.", error_class="thermal_throttling")
+
+    with running(ToyBackend(before)) as rig:
+        hot.set()
+        for _ in range(2):
+            assert ask(rig) == 500
+        assert rig.client.get("/healthz").status_code == 200, "two failures are no state"
+        assert ask(rig) == 500
+        health = rig.client.get("/healthz")
+        assert (health.status_code, health.json()["ok"], health.json()["state"]) == (503, False, "ready")
+        assert "aborted the stream" in health.json()["reason"]
+        hot.clear()
+        assert ask(rig) == 200, "windows are let in all the while: else it would never be seen that it is well"
+        assert rig.client.get("/healthz").status_code == 200
+
+
 def test_a_lost_device_turns_readiness_until_it_is_back() -> None:
     gone = threading.Event()
 

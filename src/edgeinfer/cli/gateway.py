@@ -31,6 +31,8 @@ from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import Notice, bind, calm_collector, serve
 from edgeinfer.web.supervisor import supervisor_of
 
+_HERE = {"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}  # noqa: S104 - compared, not bound
+
 
 def create() -> click.Command:
     """The command."""
@@ -147,7 +149,18 @@ def _targets(settings: GatewaySettings) -> list[Target]:
     names = [target.name for target in targets]
     if len(set(names)) != len(names):
         raise SettingsError("setting MODEL_BACKEND_URL", "it names a sidecar twice", "Name each one once.")
+    if any(_is_own_address(target, settings) for target in targets):
+        fault = "it names the gateway itself"
+        raise SettingsError("setting MODEL_BACKEND_URL", fault, "Name the sidecar, which listens on another port.")
     return targets
+
+
+def _is_own_address(target: Target, settings: GatewaySettings) -> bool:
+    if target.socket:
+        return False
+    host, port, _ = target.address
+    own = {settings.host, "localhost", "127.0.0.1", "::1"} if settings.host in _HERE else {settings.host}
+    return port == settings.port and host in own
 
 
 def _make_member(
@@ -158,7 +171,7 @@ def _make_member(
 ) -> Member:
     transport = HttpTransport(target, connections=settings.max_in_flight)
     return Member(
-        SidecarClient(target.name, transport, reader, encoding=settings.encoding),
+        SidecarClient(target.name, transport, reader, encoding=settings.encoding, health_path=target.health_path),
         instruments.sidecars[target.name],
         failures=settings.circuit_failures,
         open_seconds=settings.circuit_open_seconds,

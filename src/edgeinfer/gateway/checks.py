@@ -8,13 +8,16 @@ from time import perf_counter
 import msgspec
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from edgeinfer.errors import BackendError, NotReady, Overloaded, StorageError, UpstreamError
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.balance import Member
+from edgeinfer.gateway.circuit import State
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, UNHEALTHY, Check, Look
 from edgeinfer.gateway.samples import CHANNELS, WINDOW_SAMPLES
 from edgeinfer.gateway.sessions import SessionStore
+from edgeinfer.gateway.upstream import is_about_health
 
 _SIDECAR_SECONDS = 2.0
 _SLOW_LOOP_SECONDS = 0.25
@@ -52,7 +55,7 @@ async def check_service(store: SessionStore, clock: Callable[[], float] = perf_c
 
 
 async def check_sidecars(members: tuple[Member, ...]) -> Look:
-    """What each sidecar says of itself."""
+    """What each sidecar says of itself, and whether it does its work."""
     if not members:
         return Look(DEGRADED, "no sidecar is configured; the gateway's CPU answers")
     looks = await asyncio.gather(*(_check_sidecar(member) for member in members))
@@ -68,9 +71,23 @@ class _Health(msgspec.Struct):
     model: str = ""
     version: str = ""
     device: str = ""
+    reason: str = ""
 
 
 async def _check_sidecar(member: Member) -> Look:
+    """Its own word, and its answer to a window: a sidecar whose every run fails may call itself well."""
+    said, works = await asyncio.gather(_ask_health(member), _ask_window(member))
+    circuit = member.circuit.state
+    if said.status != HEALTHY:
+        return Look(UNHEALTHY, f"{said.message}, circuit {circuit}")
+    if works:
+        return Look(UNHEALTHY, f"{said.message}, and yet {works}; circuit {circuit}")
+    if circuit is State.OPEN:
+        return Look(UNHEALTHY, f"{said.message}, but its circuit is open: it is not asked")
+    return Look(HEALTHY, f"{said.message}, circuit {circuit}")
+
+
+async def _ask_health(member: Member) -> Look:
     try:
         answer = await member.client.health(_SIDECAR_SECONDS)
     except UpstreamError as failure:
@@ -79,19 +96,32 @@ async def _check_sidecar(member: Member) -> Look:
         health = msgspec.json.decode(answer.body, type=_Health)
     except (msgspec.DecodeError, UnicodeDecodeError):
         health = _Health()
-    circuit = f", circuit {member.circuit.state}"
     if answer.status != _OK or not health.ok:
-        return Look(UNHEALTHY, f"{member.name}: not ready (status {answer.status}){circuit}")
-    return Look(HEALTHY, f"{member.name}: {health.model or 'ready'} on {health.device or 'unknown device'}{circuit}")
+        reason = f": {health.reason}" if health.reason else ""
+        return Look(UNHEALTHY, f"{member.name}: not ready (status {answer.status}{reason})")
+    return Look(HEALTHY, f"{member.name}: {health.model or 'ready'} on {health.device or 'unknown device'}")
+
+
+async def _ask_window(member: Member) -> str:
+    """What is wrong with its answer to a known window; nothing where it is right, or where it is merely full."""
+    try:
+        await member.client.infer(_still_window(), "health-check", _SIDECAR_SECONDS)
+    except UpstreamError as failure:
+        return "" if not is_about_health(failure) else f"it does not answer a window: {failure.fault}"
+    return ""
+
+
+def _still_window() -> NDArray[np.float32]:
+    """Lying still, +x up: a window that any IMU model can answer."""
+    window = np.zeros((WINDOW_SAMPLES, len(CHANNELS)), np.float32)
+    window[:, 0] = 9.81
+    return window
 
 
 async def check_inference(service: InferenceService) -> Look:
     """Whether a known window finds an answer, and from whom."""
-    # Lying still, +x up: a window that any IMU model can answer.
-    window = np.zeros((WINDOW_SAMPLES, len(CHANNELS)), np.float32)
-    window[:, 0] = 9.81
     try:
-        analysis = await service.probe(window)
+        analysis = await service.probe(_still_window())
     except (NotReady, Overloaded, BackendError, UpstreamError) as failure:
         return Look(UNHEALTHY, str(failure))
     said = f"a known window was answered by {analysis.source} ({analysis.backend})"

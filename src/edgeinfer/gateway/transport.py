@@ -1,13 +1,18 @@
 """The seam between what a call to a sidecar means and the HTTP client that carries it, and the failures of both."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from edgeinfer.errors import UpstreamError
 
 _UNIX = "unix:"
+_path = re.compile(r"[!-~]*", re.ASCII)
+_looks_like_ipv4 = re.compile(r"[0-9.]+", re.ASCII)
+_host_name = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?", re.ASCII | re.IGNORECASE)
 LONGEST_ANSWER_BYTES = 1_048_576
 
 
@@ -56,6 +61,11 @@ class Target:
     socket: str = ""
 
     @property
+    def health_path(self) -> str:
+        """Where it says how it is: beside the inference route, which may lie behind a prefix."""
+        return self.path.rstrip("/").rpartition("/")[0] + "/healthz"
+
+    @property
     def address(self) -> tuple[str, int, bool]:
         """Host, port and whether TLS is spoken."""
         scheme, _, rest = self.origin.partition("://")
@@ -75,11 +85,30 @@ def parse_target(url: str) -> Target:
         if not socket.startswith("/"):
             raise ValueError("a Unix socket is given as unix:/path")
         return Target(socket, "http://localhost", "/infer", socket)
-    scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    if scheme not in {"http", "https"} or not host:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as failure:
+        raise ValueError(f"it is no address ({failure})") from failure
+    if parts.scheme not in {"http", "https"} or not host:
         raise ValueError("it is neither http://host:port/infer nor unix:/path")
-    return Target(host.rpartition("@")[2], f"{scheme}://{host}", slash + path if path else "/infer")
+    if parts.query or parts.fragment or not _path.fullmatch(parts.path):
+        raise ValueError(f"it has more than a path behind {host}")
+    if port == 0 or not _is_host(host):
+        raise ValueError(f"nothing can answer at {host}" + (":0" if port == 0 else ""))
+    origin = parts.netloc.rpartition("@")[2]
+    return Target(origin, f"{parts.scheme}://{parts.netloc}", parts.path if parts.path.strip("/") else "/infer")
+
+
+def _is_host(host: str) -> bool:
+    """Whether a host is a name or an address; four numbers that are no address are a typing error, not a name."""
+    if ":" in host or _looks_like_ipv4.fullmatch(host):
+        try:
+            ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        return True
+    return bool(_host_name.fullmatch(host))
 
 
 def timed_out(name: str, seconds: float) -> UpstreamError:

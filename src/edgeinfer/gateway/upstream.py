@@ -35,13 +35,23 @@ class SidecarClient:
         transport: carries the bytes.
         reader: decodes and checks answers.
         encoding: "binary" or "json", the form in which windows are sent.
+        health_path: where it says how it is.
     """
 
-    def __init__(self, name: str, transport: Transport, reader: OutputReader, *, encoding: str = "binary") -> None:
+    def __init__(
+        self,
+        name: str,
+        transport: Transport,
+        reader: OutputReader,
+        *,
+        encoding: str = "binary",
+        health_path: str = "/healthz",
+    ) -> None:
         self.name = name
         self._transport = transport
         self._reader = reader
         self._is_binary = encoding == "binary"
+        self._health_path = health_path
 
     async def infer(self, window: NDArray[np.float32], request_id: str, timeout_seconds: float) -> Answer:
         """Have one window (100, 9) analysed.
@@ -56,7 +66,7 @@ class SidecarClient:
 
     async def health(self, timeout_seconds: float) -> RawAnswer:
         """Its own view of its health; raises UpstreamError."""
-        return await self._transport.get("/healthz", timeout_seconds)
+        return await self._transport.get(self._health_path, timeout_seconds)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from edgeinfer.sidecar.instruments import SidecarInstruments
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
 _STOP_SECONDS = 5.0
+_FAILING_RUNS = 3
+_FAILING_SECONDS = 60.0
 # While the loop computes a window it looks at no connection. This much is lost in what a busy core does to it anyway.
 LONGEST_BRIEF_SECONDS = 0.002
 _PROBES = 5
@@ -77,6 +80,8 @@ class ServedModel:
         self._failures = 0
         self._recovered = 0
         self._counting = threading.Lock()
+        self._failed_at = 0.0
+        self._last_failure = ""
         self._brief = False
         self.description: Description | None = None
 
@@ -84,6 +89,15 @@ class ServedModel:
     def standing(self) -> Standing:
         """Where the model stands now."""
         return self._standing
+
+    @property
+    def failing(self) -> str:
+        """Why the newest windows all failed, though the device is not lost: a chip in its red zone aborts every run.
+
+        Empty again once a window is answered, or when nobody has tried for a while and so nothing is known.
+        """
+        is_recent = time.monotonic() - self._failed_at < _FAILING_SECONDS
+        return self._last_failure if self._failures - self._recovered >= _FAILING_RUNS and is_recent else ""
 
     @property
     def parallelism(self) -> int:
@@ -169,6 +183,8 @@ class ServedModel:
     def _note(self, failure: BackendError) -> None:
         with self._counting:
             self._failures += 1
+            self._failed_at = time.monotonic()
+            self._last_failure = failure.fault
         if not failure.is_repeated:
             self._instruments.count_hardware_error[failure.error_class]()
         if failure.error_class in _LOSES_THE_DEVICE and self._standing.state is State.READY:

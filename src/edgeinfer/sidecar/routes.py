@@ -48,10 +48,11 @@ class SidecarStatus:
     def health(self) -> Health:
         """Whether the model answers, and which one it is."""
         described, standing, last = self._model.description, self._model.standing, self._last_seconds()
+        failing = self._model.failing
         return Health(
-            ok=standing.state is State.READY,
+            ok=standing.state is State.READY and not failing,
             state=standing.state.value,
-            reason=standing.reason,
+            reason=standing.reason or (f"the newest windows all failed: {failing}" if failing else ""),
             model=described.model_name if described else None,
             uptime_s=round(self._clock() - self._started, 3),
             config_version=self._model.card.version,

@@ -140,9 +140,9 @@ def recover(files: Files, *, whole: bool = False) -> Recovered:
     found = Recovered(sizes=files.sizes())
     _read_manifest(files, found)
     _list_segments(found)
-    for number in found.live:
+    for number in list(found.live):
         _read_live(files, found, number)
-    for number in found.archive:
+    for number in list(found.archive):
         if whole or number == found.archive[-1]:
             read_archive(files, found, number)
     for session in found.sessions:
@@ -190,6 +190,10 @@ def _read(files: Files, found: Recovered, series: str, number: int) -> Scan | No
         found.damaged.append(DamagedFile(name, f"it cannot be read ({failure.strerror or failure})"))
         return None
     scanned = scan(data)
+    if not scanned.records and _is_unborn(found, series, number):
+        found.leftover.append(name)
+        (found.live if series == LIVE else found.archive).remove(number)
+        return None
     if series == LIVE and _is_open(found, LIVE, number):
         _end_where_unsynced(scanned)
     fault = _fault(found, series, number, scanned, len(data))
@@ -207,6 +211,11 @@ def _is_open(found: Recovered, series: str, number: int) -> bool:
     is_newest = number == (found.live if series == LIVE else found.archive)[-1]
     expected = found.manifest.series[series] if found.manifest is not None else Range()
     return is_newest and (number > expected.last or expected.size is None)
+
+
+def _is_unborn(found: Recovered, series: str, number: int) -> bool:
+    """Whether a segment was being made when the gateway ended: the manifest names it once it has a first record."""
+    return found.manifest is not None and number > found.manifest.series[series].last
 
 
 def _end_where_unsynced(scanned: Scan) -> None:
@@ -237,8 +246,6 @@ def _fault(found: Recovered, series: str, number: int, scanned: Scan, size: int)
     name = segment_name(series, number)
     expected = found.manifest.series[series] if found.manifest is not None else None
     is_open = _is_open(found, series, number)
-    # A segment is made, filled with its first record and synced before the manifest names it.
-    is_new = expected is None or number > expected.last
     torn = size - scanned.torn_from
     closed_size = expected.size if expected is not None and number == expected.last else None
     if closed_size is not None and size != closed_size:
@@ -246,7 +253,7 @@ def _fault(found: Recovered, series: str, number: int, scanned: Scan, size: int)
     if scanned.damaged:
         lost = sum(end - first for first, end in scanned.damaged)
         return f"{lost} of its {size} bytes in {len(scanned.damaged)} places are no records"
-    if not scanned.records and not (is_open and is_new):
+    if not scanned.records:
         return f"it has no record at all in {size} bytes"
     if scanned.records and scanned.records[0].kind != Kind.SEGMENT:
         return "its head is not the head of a segment"
