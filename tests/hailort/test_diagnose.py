@@ -69,7 +69,16 @@ def test_a_machine_without_hailo_is_left_in_peace(tmp_path: Path) -> None:
 def test_a_machine_where_hailo_is_wanted_names_what_is_missing(tmp_path: Path) -> None:
     machine = Machine(driver_version=None)
     machine.inject("import", ModuleNotFoundError("No module", name="hailo_platform"), times=None)
-    assert set(troubles(look(tmp_path, machine, wanted=True))) == {"hailo chip", "hailort library"}
+    found = troubles(look(tmp_path, machine, wanted=True))
+    assert set(found) == {"hailo chip", "hailort library", "hef"}
+    assert found["hef"] == "HEF_PATH is not set"
+
+
+def test_the_layout_that_the_settings_choose_is_the_doctors_too(tmp_path: Path) -> None:
+    hef = write_hef(tmp_path / "net.hef", input_shape=(30, 30))
+    root = write_kernel(tmp_path)
+    assert "cannot be told apart" in troubles(look(root, Machine(), hef_path=hef, card=shipped_card()))["hef"]
+    assert troubles(look(root, Machine(), hef_path=hef, card=shipped_card(), layout="time_major")) == {}
 
 
 @pytest.mark.parametrize(

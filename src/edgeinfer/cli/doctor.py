@@ -126,7 +126,8 @@ def _hailo(_: StackSettings) -> list[Finding]:
     machine = Machine(numpy_version=version("numpy"))
     wanted, card = settings.backend == "hailort", _card_for_hef(settings)
     of_card = card.files["hef"].path if card is not None and wanted and "hef" in card.files else None
-    return diagnose(hef_path=settings.hef_path or of_card, card=card, machine=machine, wanted=wanted)
+    hef_path, layout = settings.hef_path or of_card, settings.hef_layout
+    return diagnose(hef_path=hef_path, card=card, layout=layout, machine=machine, wanted=wanted)
 
 
 def _card_for_hef(settings: SidecarSettings) -> ModelCard | None:

@@ -17,6 +17,7 @@ from edgeinfer.hailort.driver import (
     read_driver_facts,
 )
 from edgeinfer.hailort.holders import holders_of
+from edgeinfer.hailort.layout import LayoutChoice
 from edgeinfer.hailort.library import Library, load_library
 from edgeinfer.hailort.monitor_folder import diagnose_monitor_folder
 from edgeinfer.hailort.surroundings import Surroundings
@@ -24,6 +25,7 @@ from edgeinfer.model.card import ModelCard
 
 _INSTALL_DRIVER = "Install it (on a Pi: sudo apt install hailo-all, or hailo-h10-all for a Hailo-10H) and reboot."
 _SAME_VERSION = "Bring both to one version (on a Pi: sudo apt full-upgrade, then reboot)."
+_NO_HEF = Finding("hef", Verdict.MISSING, "HEF_PATH is not set", "Give the compiled network for the Hailo chip.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ def diagnose(  # the subject, and what it is held against
     *,
     hef_path: Path | None = None,
     card: ModelCard | None = None,
+    layout: LayoutChoice = "auto",
     machine: Machine = Machine(),  # frozen, and without anything that was read
     wanted: bool = False,
 ) -> list[Finding]:
@@ -53,6 +56,7 @@ def diagnose(  # the subject, and what it is held against
     Args:
         hef_path: the compiled network to check too.
         card: of the model that it should be; without one its edges are listed and not judged.
+        layout: of the window in its input, as the settings choose it.
         machine: where to look.
         wanted: whether a Hailo chip is asked for; without one and without a chip a note says it all.
     """
@@ -71,9 +75,11 @@ def diagnose(  # the subject, and what it is held against
             trouble,
             hef_path=hef_path,
             card=card,
+            layout=layout,
             numpy_version=machine.numpy_version,
             surroundings=Surroundings(names),
         ),
+        *([_NO_HEF] if wanted and hef_path is None else []),
         *diagnose_monitor_folder(library, machine.root),
     ]
 

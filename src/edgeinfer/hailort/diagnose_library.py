@@ -11,6 +11,7 @@ from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error
 from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef, check_line
 from edgeinfer.hailort.identity import Identity, read_identity
 from edgeinfer.hailort.last_words import LastWords
+from edgeinfer.hailort.layout import LayoutChoice
 from edgeinfer.hailort.library import Library
 from edgeinfer.hailort.surroundings import Surroundings
 from edgeinfer.model.card import ModelCard
@@ -27,6 +28,7 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
     *,
     hef_path: Path | None,
     card: ModelCard | None,
+    layout: LayoutChoice,
     numpy_version: str,
     surroundings: Surroundings,
 ) -> list[Finding]:
@@ -38,6 +40,7 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
         trouble: why it does not.
         hef_path: the compiled network to check too.
         card: of the model that it should be.
+        layout: of the window in its input, as the settings choose it.
         numpy_version: of the numpy whose arrays the library gets; empty where that is not to be looked at.
         surroundings: what the machine calls its parts.
     """
@@ -48,7 +51,7 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
         found, identities = _devices(library, facts, surroundings)
         findings += found
     if hef_path is not None:
-        findings.append(_hef(hef_path, library, identities, card))
+        findings.append(_hef(hef_path, library, identities, card, layout))
     return findings
 
 
@@ -122,7 +125,9 @@ def _firmware(identity: Identity, library: Library) -> Finding:
     return Finding("hailo firmware", Verdict.BROKEN, message, remedy)
 
 
-def _hef(path: Path, library: Library | None, identities: list[Identity], card: ModelCard | None) -> Finding:
+def _hef(
+    path: Path, library: Library | None, identities: list[Identity], card: ModelCard | None, layout: LayoutChoice
+) -> Finding:
     words = LastWords()
     try:
         hef = check_hef(path)
@@ -137,7 +142,7 @@ def _hef(path: Path, library: Library | None, identities: list[Identity], card: 
         with words.listening():
             parsed = parse_hef(library, hef)
         if card is not None:
-            check_card(parsed, hef, card)
+            check_card(parsed, hef, card, layout)
     except EdgeInferError as failure:
         message = ". ".join(filter(None, [f"{failure.thing} {failure.fault}", words.quoted]))
         return Finding("hef", Verdict.BROKEN, message, failure.remedy)
