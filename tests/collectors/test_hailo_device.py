@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -281,14 +282,16 @@ def test_several_chips_fail_each_by_itself(version: str, tmp_path: Path) -> None
     assert here.value("hailo_hailort_status", device_id="0002:01:00.0") == 1.0
 
 
+CLUSTERS = {"health_monitor_lcu_ecc_error_notification": SimpleNamespace(cluster_error=0b101)}
+MEMORIES = {"health_monitor_cpu_ecc_notification": SimpleNamespace(memory_bitmap=1 << 31)}
 NOTIFICATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "HEALTH_MONITOR_TEMPERATURE_ALARM": ("temperature_alarm", {}),
     "HEALTH_MONITOR_DATAFLOW_SHUTDOWN": ("dataflow_shutdown", {}),
     "HEALTH_MONITOR_OVERCURRENT_ALARM": ("overcurrent_alarm", {}),
-    "HEALTH_MONITOR_LCU_ECC_CORRECTABLE_ERROR": ("ecc_correctable", {}),
-    "HEALTH_MONITOR_LCU_ECC_UNCORRECTABLE_ERROR": ("ecc_uncorrectable", {}),
-    "HEALTH_MONITOR_CPU_ECC_ERROR": ("cpu_ecc_error", {}),
-    "HEALTH_MONITOR_CPU_ECC_FATAL": ("cpu_ecc_fatal", {}),
+    "HEALTH_MONITOR_LCU_ECC_CORRECTABLE_ERROR": ("ecc_correctable", CLUSTERS),
+    "HEALTH_MONITOR_LCU_ECC_UNCORRECTABLE_ERROR": ("ecc_uncorrectable", CLUSTERS),
+    "HEALTH_MONITOR_CPU_ECC_ERROR": ("cpu_ecc_error", MEMORIES),
+    "HEALTH_MONITOR_CPU_ECC_FATAL": ("cpu_ecc_fatal", MEMORIES),
 }
 
 
@@ -299,6 +302,23 @@ def test_a_notification_is_counted_once(old: Station, name: str) -> None:
     assert old.value("hailo_notifications_total", notification=label) == 0.0
     old.machine.notify(old.machine.chip, name, **body)
     assert old.value("hailo_notifications_total", notification=label) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "memories"),
+    [("HEALTH_MONITOR_LCU_ECC_CORRECTABLE_ERROR", [0, 2]), ("HEALTH_MONITOR_CPU_ECC_FATAL", [31])],
+)
+def test_which_memory_of_the_chip_failed_is_logged_once_in_ten_minutes(
+    old: Station, name: str, memories: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    label, body = NOTIFICATIONS[name]
+    old.run()
+    for _ in range(3):
+        old.machine.notify(old.machine.chip, name, **body)
+    [record] = caplog.records
+    told = vars(record)
+    assert (told["notification"], told["memories"], told["chip_id"]) == (label, memories, "0001:01:00.0")
+    assert old.value("hailo_notifications_total", notification=label) == 3.0
 
 
 def test_an_announced_clock_is_kept_while_the_device_is_open(old: Station) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 from tests.fakes.hailo_platform.build import modules
 from tests.fakes.hailo_platform.hef import write_hef
@@ -49,7 +50,9 @@ def _overcurrent(machine: Machine) -> None:
 
 
 def _damaged(machine: Machine) -> None:
-    machine.notify(machine.chip, "HEALTH_MONITOR_LCU_ECC_UNCORRECTABLE_ERROR")
+    clusters = SimpleNamespace(cluster_error=1)
+    name = "HEALTH_MONITOR_LCU_ECC_UNCORRECTABLE_ERROR"
+    machine.notify(machine.chip, name, health_monitor_lcu_ecc_error_notification=clusters)
 
 
 def _watchdog(machine: Machine) -> None:

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from edgeinfer.catalog import device
 from edgeinfer.hailort.failures import code_of
 from edgeinfer.hailort.library import Library
+from edgeinfer.logs import LogLimiter
 from edgeinfer.metrics.readings import Readings
 
 _log = logging.getLogger(__name__)
@@ -26,6 +27,15 @@ _LABELS = {
     "THROTTLING_STATE_CHANGE_EVENT": "throttling_state_change",
     "NN_CORE_CRC_ERROR_EVENT": "nn_core_crc_error",
 }
+# Where in a notification's body the bits stand that say which of its memories the chip means.
+_CLUSTERS = ("health_monitor_lcu_ecc_error_notification", "cluster_error")
+_CPU_MEMORIES = ("health_monitor_cpu_ecc_notification", "memory_bitmap")
+_MEMORY_ERRORS = {
+    "ecc_correctable": _CLUSTERS,
+    "ecc_uncorrectable": _CLUSTERS,
+    "cpu_ecc_error": _CPU_MEMORIES,
+    "cpu_ecc_fatal": _CPU_MEMORIES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +46,13 @@ class Listener:
         readings: where announced states are published.
         received: counter with the label `notification`.
         chip_id: label of what is announced.
+        logged: what was logged lately: an error that is corrected may come again and again.
     """
 
     readings: Readings
     received: Counter
     chip_id: str
+    logged: LogLimiter
 
     def attach(self, library: Library, control: Any) -> int:
         """Ask for every notification that this line and chip have; returns how many were granted."""
@@ -74,6 +86,17 @@ class Listener:
         if label == "clock_changed":
             clock = float(body.health_monitor_clock_changed_notification.current_clock)
             self.readings.publish(device.ANNOUNCED_CLOCK, clock, self.chip_id)
+        if label in _MEMORY_ERRORS:
+            part, bits = _MEMORY_ERRORS[label]
+            self._log_memory_error(label, int(getattr(getattr(body, part), bits)))
         if label == "throttling_state_change":
             state = float(int(body.throttling_state_change.new_state))
             self.readings.publish(device.ANNOUNCED_THROTTLING, state, self.chip_id)
+
+    def _log_memory_error(self, label: str, bits: int) -> None:
+        where = [number for number in range(bits.bit_length()) if bits >> number & 1]
+        if self.logged.is_due(label, str(where)):
+            _log.warning(
+                "the chip reports an error in its memory",
+                extra={"chip_id": self.chip_id, "notification": label, "memories": where},
+            )

@@ -145,7 +145,8 @@ class ChipSession:
         self._due_at.clear()
         self._outcomes.clear()
         self._wait_for_next(_IDENTITY, _IDENTITY_TURNS)
-        Listener(self.outputs.readings, self.outputs.notifications, self.chip_id).attach(library, opened.control)
+        listener = Listener(self.outputs.readings, self.outputs.notifications, self.chip_id, self._logged)
+        listener.attach(library, opened.control)
         return True
 
     def _identify_again(self) -> str:

@@ -383,11 +383,12 @@ def _memory_damaged() -> Alert:
                     command="edgeinfer parity --reference onnx --candidate hailort",
                 ),
                 Step(
-                    "Board 'Hailo hardware', panel 'Notifications', over 7 days: once, or again and again?",
+                    "Once, or again and again? `memories` says which of them it was.",
                     {
-                        "once": "a stray particle; nothing more to do.",
-                        "again and again": "replace the module.",
+                        "once, or each time another memory": "a stray particle; nothing more to do.",
+                        "again and again the same one": "replace the module.",
                     },
+                    command="journalctl -u edgeinfer-exporter --since -7d | grep 'error in its memory'",
                 ),
             ),
         ),

@@ -1,7 +1,8 @@
 """The fake as an importable package, for real processes: put its parent folder on PYTHONPATH.
 
 `FAKE_HAILO` names a JSON file that is read again whenever it changes:
-`{"version": "4.23.0", "chip": {"ts0": 61.5}, "inject": [["run_async", 82, 1, 0]], "notify": [["DEBUG", {}]]}`.
+`{"version": "4.23.0", "chip": {"ts0": 61.5}, "inject": [["run_async", 82, 1, 0]], "delay": [["Device", 30.7]],
+"notify": [["DEBUG", {}]]}`.
 `"knows_numpy_2": false` is a library as Hailo builds it until 5.1.0.
 What was applied last is told by its key `change`, in a file beside it that ends in `.applied`.
 """
@@ -35,6 +36,8 @@ def _apply(machine: Any, document: dict[str, Any]) -> None:
         machine.heal()
     for knob in document.get("inject", []):
         machine.inject(*knob)
+    for call, seconds in document.get("delay", []):
+        machine.delay(call, seconds)
     for name, body in document.get("notify", []):
         bodies = {part: type("Body", (), fields) for part, fields in body.items()}
         machine.notify(machine.chip, name, **bodies)
