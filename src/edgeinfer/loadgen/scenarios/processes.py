@@ -20,6 +20,7 @@ from edgeinfer.loadgen.steps import (
     StartWith,
     Starve,
     StepClock,
+    TakePort,
 )
 
 PROCESSES = (
@@ -46,6 +47,15 @@ PROCESSES = (
         counted=(error("connection_error"),),
         alert="HailoSidecarDown",
         alert_minutes=4,
+        recovery_seconds=60.0,
+    ),
+    Scenario(
+        name="sidecar-port-taken",
+        does="Another program has the sidecar's port, and answers gateway and Prometheus with its own metrics.",
+        steps=(TakePort(Process.SIDECAR),),
+        counted=(error("malformed_response"),),
+        alert="ScrapeTargetForeign",
+        alert_minutes=5,
         recovery_seconds=60.0,
     ),
     Scenario(
