@@ -89,6 +89,20 @@ def test_no_window_is_run_behind_a_frame_that_timed_out(rig: Rig) -> None:
     assert ended([waiting]) == ["right"]
 
 
+def test_a_window_that_was_not_on_the_chip_yet_when_another_failed_is_run_afterwards(rig: Rig) -> None:
+    machine = rig.machine
+    machine.delay("wait_for_async_ready", 0.3)
+    machine.inject("wait_for_async_ready", 4)
+    before = machine.calls.count("wait_for_async_ready")
+    first = Caller(rig, 1)
+    while machine.calls.count("wait_for_async_ready") == before:
+        threading.Event().wait(0.001)
+    second = Caller(rig, 2)
+    while rig.backend._chips[0].in_flight < 2 and second.thread.is_alive():
+        threading.Event().wait(0.001)
+    assert ended([first, second]) == ["timeout", "right"]
+
+
 def test_four_timeouts_at_once_are_one_failure(rig: Rig) -> None:
     gate, callers = in_flight(rig, 4)
     for job in gate.jobs:

@@ -12,7 +12,8 @@ from tests.fakes.hailo_platform.machine import Gate, Machine
 from tests.hailort.flights import Caller, ended
 from tests.hailort.rigs import VERSIONS, Rig, build_rig
 
-_TIMEOUT_MS = 20_000
+# The ends of waits are the gate's. So long a timeout that a stall of the machine does not lower the depth.
+_TIMEOUT_MS = 600_000
 _MOST = 8
 # Statuses after which the chip is kept, unless it fails twice in a row.
 _CODES = st.sampled_from([4, 18, 87])
@@ -76,6 +77,7 @@ class Driver:
         caller, _job = self.on_chip.pop(0)
         if caller.number not in self.gave_up:
             assert ended([caller]) == ["right"]
+        self.gate.until_used()
         self._settle()
 
     def fail(self, code: int) -> None:

@@ -20,7 +20,7 @@ from edgeinfer.hailort.layout import Layout, LayoutChoice, choose_layout
 from edgeinfer.hailort.library import Library, load_library
 from edgeinfer.hailort.network import ChipNetwork
 from edgeinfer.hailort.roles import check_inputs, find_roles
-from edgeinfer.hailort.session import again
+from edgeinfer.hailort.session import SessionOver, again
 from edgeinfer.model.card import ModelCard
 from edgeinfer.model.processing import make_mount, make_scale, softmax, turn
 from edgeinfer.settings import SidecarSettings
@@ -310,19 +310,26 @@ class HailortBackend:
 
     def _run(self, buffer: Array) -> tuple[list[Array], int]:
         """The outputs of one frame, and how many were in flight with it."""
-        chip, in_flight = self._take()
-        started = perf_counter()
+        deadline = self._clock() + _LONGEST_TURN_SECONDS
+        while True:
+            chip, in_flight = self._take(deadline)
+            try:
+                return self._run_on(chip, buffer), in_flight
+            except SessionOver:
+                continue  # another's failure came between; this window has not been tried yet
+
+    def _run_on(self, chip: _Chip, buffer: Array) -> list[Array]:
+        answered = None
         try:
+            started = perf_counter()
             outputs, seconds = chip.network.run(buffer)
+            answered = started, started + seconds
         except BackendError as failure:
             self._note(chip, failure, was_told=True)
-            self._give_back(chip, None)
             raise
-        except BaseException:
-            self._give_back(chip, None)
-            raise
-        self._give_back(chip, (started, started + seconds))
-        return outputs, in_flight
+        finally:
+            self._give_back(chip, answered)
+        return outputs
 
     def _scores(self, values: Array) -> Array:
         if self._file.scores == "logits":
@@ -332,9 +339,8 @@ class HailortBackend:
         positive /= positive.sum()
         return positive
 
-    def _take(self) -> tuple[_Chip, int]:
+    def _take(self, deadline: float) -> tuple[_Chip, int]:
         """A chip that takes one more frame, and how many are on it then."""
-        deadline = self._clock() + _LONGEST_TURN_SECONDS
         with self._turn:
             while True:
                 self._reopen_what_is_due()

@@ -11,7 +11,7 @@ from edgeinfer.errors import BackendError
 from edgeinfer.hailort.edge import Edge
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, code_of
 from edgeinfer.hailort.library import Library
-from edgeinfer.hailort.session import STREAM_ABORT, Session
+from edgeinfer.hailort.session import STREAM_ABORT, Session, SessionOver
 from edgeinfer.hailort.surroundings import Surroundings, look_around
 
 Array = NDArray[np.float32]
@@ -84,10 +84,11 @@ class ChipNetwork:
 
         Raises:
             BackendError: with the class of this frame's failure; repeated where another's failure took it along.
+            SessionOver: it was not handed to the chip, because the network had failed or was closed meanwhile.
         """
         session = self._session
         if session is None:
-            raise BackendError(f"device {self.device_id}", "was closed", "Try again in a second.", error_class="misuse")
+            raise SessionOver
         _check(window, self.input)
         started = perf_counter()
         outputs = session.run(window)

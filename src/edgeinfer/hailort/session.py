@@ -71,6 +71,10 @@ def _no_answer(fault: str) -> BackendError:
     return BackendError("a frame on the chip", fault, remedy, error_class="execution_failed")
 
 
+class SessionOver(Exception):
+    """The session had failed before this frame was handed to the chip: it may be run on the next."""
+
+
 class Session:
     """One configured network; several threads run frames on it at once.
 
@@ -113,6 +117,7 @@ class Session:
         Raises:
             BackendError: the frame failed, did not come back in time or left no answer; repeated where another
                 frame's failure took it along.
+            SessionOver: the frame was not handed to the chip at all.
         """
         frame = Frame(window, self._outputs)
         # Kept until it is known to have ended: HailoRT goes on reading and writing after a timeout.
@@ -142,7 +147,12 @@ class Session:
             self._in_flight.discard(frame)
             raise self._not_taken()
         try:
+            if self.failure is not None:
+                raise SessionOver  # noqa: TRY301  # under the lock, where nothing else can fail meanwhile
             return self._submitted(frame, deadline)
+        except SessionOver:
+            self._in_flight.discard(frame)
+            raise
         except Exception as failure:  # as above
             self._in_flight.discard(frame)
             raise self._judged(failure) from failure
@@ -150,8 +160,6 @@ class Session:
             self._submitting.release()
 
     def _submitted(self, frame: Frame, deadline: float) -> Any:
-        if self.failure is not None:
-            raise again(self.failure)
         frame.bindings = self._configured.create_bindings(
             input_buffers={self._inputs[0].name: frame.window},
             output_buffers={edge.name: output for edge, output in zip(self._outputs, frame.outputs, strict=True)},

@@ -95,10 +95,18 @@ class Gate:
         with self._changed:
             self._verdicts.append(status)
 
+    def until_used(self, seconds: float = 30.0) -> None:
+        """Wait until every verdict has been carried out."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._verdicts, seconds)
+
     def verdict(self) -> tuple[int | None] | None:
         """The verdict on the eldest frame, if the test has come to one."""
         with self._changed:
-            return (self._verdicts.popleft(),) if self._verdicts else None
+            if not self._verdicts:
+                return None
+            self._changed.notify_all()
+            return (self._verdicts.popleft(),)
 
     def expire(self, job: Any) -> None:
         """Let the time of the one who waits for this job run out."""
