@@ -55,9 +55,7 @@ def _behind_header(folder: Path, version: str) -> bytes:
 
 def _flip(where: Callable[[bytes, str], int]) -> Callable[[Path, str], bytes]:
     def made(folder: Path, version: str) -> bytes:
-        # The whole is covered, which newer compilers leave to the chip.
-        form = header_for(default_chip(version).architecture)
-        whole = _good(folder, version, header=Header(form.target, form.format, form.compiler))
+        whole = _good(folder, version)
         return damaged(whole, where(whole, version))
 
     return made

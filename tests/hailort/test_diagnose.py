@@ -241,7 +241,8 @@ def test_what_a_good_hef_says_is_shown_with_its_bottleneck(tmp_path: Path) -> No
 
 
 def test_a_hef_whose_data_nothing_covers_says_how_to_pin_it(tmp_path: Path) -> None:
-    hef = write_hef(tmp_path / "net.hef", architecture="HAILO10H")
+    header = Header("HAILO15H", 3, has_proto_checksum=True, has_whole_checksum=False)
+    hef = write_hef(tmp_path / "net.hef", header=header)
     root = write_kernel(tmp_path, **KERNEL_OF["5.2.0"])  # type: ignore[arg-type]  # three texts
 
     def found() -> Finding:

@@ -16,9 +16,8 @@ from tests.fakes.hailo_platform.hef import write_hef
 from tests.fakes.hailo_platform.hef_file import SIZES, Header, damaged, encode
 
 FORMATS = [0, 1, 2, 3]
-# Bytes that no checksum covers and that nothing depends on: reserved words, and in format 3 the size of the padding,
-# which the library does not check either. With a checksum of the protobuf part, the other one is not looked at.
-FREE_BYTES = {0: range(12, 16), 1: range(24, 28), 2: range(28, 44), 3: [*range(28, 32), *range(48, 56)]}
+# Bytes that nothing covers and that nothing depends on: reserved words.
+FREE_BYTES = {0: range(12, 16), 1: range(24, 28), 2: range(28, 44), 3: range(48, 56)}
 
 
 def content_of(form: int, **given: object) -> bytes:
@@ -38,7 +37,7 @@ def refused(tmp_path: Path, content: bytes) -> ModelFileError:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_whole_file_says_its_chip_its_compiler_and_its_date(form: int, tmp_path: Path) -> None:
-    header = Header("HAILO15M", form, compiler="3.30.1", timestamp=1_700_000_000)
+    header = Header("HAILO15M", form, compiler="3.30.1", timestamp=1_700_000_000_000)
     path = write_hef(tmp_path / "net.hef", header=header)
     found = check_hef(path)
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -94,16 +93,28 @@ def test_a_flipped_byte_of_the_description_or_the_data_does_not_have_the_checksu
         assert f"does not have the {name}" in refused(tmp_path, damaged(whole, at)).fault
 
 
-def test_format_3_with_a_checksum_of_its_own_for_the_description_covers_that_and_says_so() -> None:
+def test_format_3_with_a_checksum_of_its_description_is_checked_by_both() -> None:
+    """The library from 5.1 on looks at the first alone, and passes a file that is cut or damaged behind it."""
     whole = content_of(3, has_proto_checksum=True)
-    assert not read_header(whole).is_data_covered
-    assert read_header(content_of(3)).is_data_covered
-    with pytest.raises(DamagedHef, match="XXH3"):
+    assert read_header(whole).is_data_covered
+    with pytest.raises(DamagedHef, match="XXH3 of its description"):
         read_header(damaged(whole, SIZES[3] + 3))
-    # As in the library from 5.1 on; the card's SHA-256 is what covers the rest.
-    assert read_header(damaged(whole, len(whole) - 1)) == read_header(whole)
+    with pytest.raises(DamagedHef, match="XXH3 that"):
+        read_header(damaged(whole, len(whole) - 1))
     with pytest.raises(DamagedHef, match=r"has \d+ bytes, and its header says"):
         read_header(whole[: len(whole) // 4])
+
+
+def test_format_3_without_a_checksum_of_the_whole_says_that_its_data_is_not_covered() -> None:
+    whole = content_of(3, has_proto_checksum=True, has_whole_checksum=False)
+    assert not read_header(whole).is_data_covered
+    assert read_header(damaged(whole, len(whole) - 1)) == read_header(whole)
+
+
+def test_the_compiler_of_5_3_says_its_version_in_words_and_in_numbers(tmp_path: Path) -> None:
+    words = Header("HAILO15H", 3, compiler="sdk-version: 5.3.1, git-branch: stability, git-commit: 5b0ed83")
+    assert check_hef(write_hef(tmp_path / "a.hef", header=words)).header.compiler == "5.3.1"
+    assert check_hef(write_hef(tmp_path / "b.hef", architecture="HAILO10H")).header.compiler == "5.3.0"
 
 
 @pytest.mark.parametrize(
@@ -242,6 +253,7 @@ def test_a_manifest_that_is_wrong_is_refused(manifest: dict[str, str], words: st
         check_hef(path)
 
 
-def test_more_padding_than_data_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("padding", [1, 4096, 1 << 30])
+def test_padding_that_does_not_bring_the_data_to_a_page_is_refused(padding: int, tmp_path: Path) -> None:
     whole = content_of(3)
-    assert "bytes of padding in" in refused(tmp_path, whole[:28] + b"\x7f\xff\xff\xff" + whole[32:]).fault
+    assert f"has {padding} bytes of padding" in refused(tmp_path, whole[:28] + padding.to_bytes(4) + whole[32:]).fault

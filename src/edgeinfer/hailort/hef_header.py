@@ -6,6 +6,7 @@ of the chip lies behind the protobuf part from format 1 on, in format 3 with fur
 """
 
 import hashlib
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -20,6 +21,8 @@ MAGIC = 0x01484546
 # 4.21 refuses bytes that are shorter than its longest header, whatever their format; shorter than 12 it aborts.
 MIN_BYTES = 56
 _COMMON = struct.Struct(">III")
+_PAGE = 4096
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _EARLIEST, _LATEST = 1.4e9, 4.1e9  # a compiler's clock between 2014 and 2099; anything else is no time
 
 # The enumeration ProtoHEFHwArch. 5.1 renamed 103, which a Hailo-10H's files carry, to HAILO1XH and gave up 5.
@@ -74,15 +77,22 @@ class HefHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
-    """A header taken apart: how long everything is, and what the checksum has to be over how many bytes."""
+class _Checksum:
+    """What the first bytes behind the header have to give."""
 
-    size: int
-    stated_bytes: int
-    checksum_name: str
-    checksum: bytes
+    name: str
+    said: bytes
     covered_bytes: int
     compute: Callable[[memoryview], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """A header taken apart: its own size, the size of all that follows, and the checksums."""
+
+    size: int
+    body_bytes: int
+    checksums: tuple[_Checksum, ...]
 
 
 def read_header(content: bytes) -> HefHeader:
@@ -101,13 +111,15 @@ def read_header(content: bytes) -> HefHeader:
     if len(content) < max(MIN_BYTES, struct_of.size):
         raise DamagedHef(f"ends within its header, after {len(content)} bytes")
     layout = read(content, proto_size)
-    if len(content) != layout.stated_bytes:
-        raise DamagedHef(f"has {len(content)} bytes, and its header says {layout.stated_bytes}")
-    body = memoryview(content)[layout.size : layout.size + layout.covered_bytes]
-    if layout.compute(body) != layout.checksum:
-        raise DamagedHef(f"does not have the {layout.checksum_name} that its header says")
-    proto = content[layout.size : layout.size + proto_size]
-    return _described(format_number, proto, is_data_covered=layout.size + layout.covered_bytes == len(content))
+    if len(content) != layout.size + layout.body_bytes:
+        stated = layout.size + layout.body_bytes
+        raise DamagedHef(f"has {len(content)} bytes, and its header says {stated}")
+    body = memoryview(content)[layout.size :]
+    for checksum in layout.checksums:
+        if checksum.compute(body[: checksum.covered_bytes]) != checksum.said:
+            raise DamagedHef(f"does not have the {checksum.name} that its header says")
+    is_data_covered = any(checksum.covered_bytes == len(body) for checksum in layout.checksums)
+    return _described(format_number, bytes(body[:proto_size]), is_data_covered=is_data_covered)
 
 
 _V0, _V1 = struct.Struct(">III4x16s"), struct.Struct(">III4sQ4x")
@@ -127,32 +139,37 @@ def _xxh3(body: memoryview) -> bytes:
 
 
 def _read_v0(content: bytes, proto_size: int) -> _Layout:
-    *_, checksum = _V0.unpack_from(content)
-    return _Layout(_V0.size, _V0.size + proto_size, "MD5", checksum, proto_size, _md5)
+    *_, said = _V0.unpack_from(content)
+    return _Layout(_V0.size, proto_size, (_Checksum("MD5", said, proto_size, _md5),))
 
 
 def _read_v1(content: bytes, proto_size: int) -> _Layout:
-    *_, checksum, data_size = _V1.unpack_from(content)
+    *_, said, data_size = _V1.unpack_from(content)
     body = proto_size + data_size
-    return _Layout(_V1.size, _V1.size + body, "CRC-32", checksum, body, _crc32)
+    return _Layout(_V1.size, body, (_Checksum("CRC-32", said, body, _crc32),))
 
 
 def _read_v2(content: bytes, proto_size: int) -> _Layout:
-    *_, checksum, data_size = _V2.unpack_from(content)
+    *_, said, data_size = _V2.unpack_from(content)
     body = proto_size + data_size
-    return _Layout(_V2.size, _V2.size + body, "XXH3", checksum, body, _xxh3)
+    return _Layout(_V2.size, body, (_Checksum("XXH3", said, body, _xxh3),))
 
 
 def _read_v3(content: bytes, proto_size: int) -> _Layout:
-    *_, checksum, data_size, padding, further_size, proto_checksum = _V3.unpack_from(content)
-    if padding > data_size:
-        raise DamagedHef(f"has {padding} bytes of padding in {data_size} bytes of data")
+    """From 5.1 on the library looks at the checksum of the protobuf part alone where there is one, and at no length.
+
+    The other one covers everything in those files too (computed on a public file of compiler 5.3.0), as libraries
+    before 5.1 ask for.
+    """
+    *_, said, data_size, padding, further_size, said_of_proto = _V3.unpack_from(content)
+    if padding and (padding >= _PAGE or padding > data_size or (_V3.size + proto_size + padding) % _PAGE):
+        raise DamagedHef(f"has {padding} bytes of padding, which do not bring its data to a page of {_PAGE} bytes")
     body = proto_size + data_size + further_size
-    if any(proto_checksum):
-        # Compilers for HailoRT 5.1 and newer fill this in. The library then checks the protobuf part alone and leaves
-        # the data to the chip's firmware; what the other checksum covers in such a file is not known.
-        return _Layout(_V3.size, _V3.size + body, "XXH3", proto_checksum, proto_size, _xxh3)
-    return _Layout(_V3.size, _V3.size + body, "XXH3", checksum, body, _xxh3)
+    whole = _Checksum("XXH3", said, body, _xxh3)
+    of_proto = _Checksum("XXH3 of its description", said_of_proto, proto_size, _xxh3)
+    if not any(said_of_proto):
+        return _Layout(_V3.size, body, (whole,))
+    return _Layout(_V3.size, body, (of_proto, whole) if any(said) else (of_proto,))
 
 
 _READERS: dict[int, tuple[struct.Struct, Callable[[bytes, int], _Layout]]] = {
@@ -183,14 +200,15 @@ def _first_message(proto: bytes) -> bytes:
 
 
 def _compiler(found: dict[int, bytes | float | int]) -> str:
-    if 3 in found:  # noqa: PLR2004  # the numbers of the schema
-        return text(found[3])
-    if 5 not in found:  # noqa: PLR2004  # as above
-        return ""
-    parts = dict(fields(message(found[5])))
-    return ".".join(str(int(number(parts.get(part, 0)))) for part in (1, 2, 3))
+    """As numbers where they are given so; compilers of 5.x write "sdk-version: 5.3.0, git-branch: ..." as text."""
+    if 5 in found:  # noqa: PLR2004  # the numbers of the schema
+        parts = dict(fields(message(found[5])))
+        return ".".join(str(int(number(parts.get(part, 0)))) for part in (1, 2, 3))
+    said = text(found.get(3, b""))
+    version = _VERSION.search(said)
+    return version.group(0) if version else said.strip()
 
 
 def _time(found: dict[int, bytes | float | int]) -> datetime | None:
-    seconds = number(found.get(2, 0))
+    seconds = number(found.get(2, 0)) / 1000
     return datetime.fromtimestamp(seconds, UTC) if _EARLIEST < seconds < _LATEST else None

@@ -22,6 +22,7 @@ _NUMBERS = {
     "SAGE_A0": 100, "SAGE_B0": 101, "PAPRIKA_B0": 102, "HAILO15H": 103, "GINGER": 104, "LAVENDER": 105, "PLUTO": 106,
 }  # fmt: skip
 _TARGETS = {"HAILO8": "HAILO8P", "HAILO10H": "HAILO15H"}
+_COMPILER_5_3 = "sdk-version: 5.3.0, git-branch: stability-v5.3.0, git-commit: 5b0ed83"
 _OUTDATED = (
     "Hef has periph_calculation_in_hailort feature disabled - this HEF is outdated and no longer supported. "
     "Please update HEF"
@@ -54,9 +55,11 @@ class Header:
     target: str = "HAILO8L"
     format: int = 1
     compiler: str = "3.29.0"
-    timestamp: int = 1_735_689_600  # 2025-01-01
+    timestamp: int = 1_735_689_600_000
+    """In milliseconds, as four public files have it; this is 2025-01-01."""
     has_proto_checksum: bool = False
-    """As compilers for 5.1 and newer write format 3."""
+    """As compilers for 5.1 and newer write format 3; the other checksum covers everything in those files too."""
+    has_whole_checksum: bool = True
     is_outdated: bool = False
     """Without the feature that 4.21 and newer ask for."""
 
@@ -73,7 +76,7 @@ def header_for(architecture: str) -> Header:
     """What compilers write for a chip that calls itself so."""
     target = _TARGETS.get(architecture, architecture)
     if target == "HAILO15H":
-        return Header(target, format=3, compiler="5.3.0", has_proto_checksum=True)
+        return Header(target, format=3, compiler=_COMPILER_5_3, has_proto_checksum=True)
     return Header(target if target in _NUMBERS else "HAILO8L")
 
 
@@ -102,7 +105,8 @@ def _encode_v3(start: bytes, proto: bytes, header: Header) -> bytes:
     body = proto + padding + _DATA + further
     proto_checksum = xxhash.xxh3_64_digest(proto) if header.has_proto_checksum else bytes(8)
     sizes = (len(padding + _DATA).to_bytes(8, "big"), len(padding).to_bytes(4, "big"), len(further).to_bytes(8, "big"))
-    return start + xxhash.xxh3_64_digest(body) + b"".join(sizes) + proto_checksum + bytes(8) + body
+    whole_checksum = xxhash.xxh3_64_digest(body) if header.has_whole_checksum else bytes(8)
+    return start + whole_checksum + b"".join(sizes) + proto_checksum + bytes(8) + body
 
 
 def open_path(source: str, version: str) -> Opened:
@@ -187,6 +191,8 @@ def _parse(proto: bytes, version: str) -> Opened:
 def _proto(mapping: bytes, header: Header) -> bytes:
     """ProtoHEFHef: header 1 (target 1, time 2, compiler 3), mapping 3, included features 4."""
     inner = _number(1, _NUMBERS[header.target]) + _number(2, header.timestamp) + _text(3, header.compiler.encode())
+    if header.compiler == _COMPILER_5_3:
+        inner += _text(5, _number(1, 5) + _number(2, 3))
     features = b"outdated" if header.is_outdated else b"\x30\x01"
     return _text(1, inner) + _text(3, mapping) + _text(4, features)
 
