@@ -198,10 +198,11 @@ class Up:
         written = record.read(self.folder.record)
         pids = [one.pid for one in written.processes] if written else []
         children = [child.pid for child in psutil.Process(self._process.pid).children(recursive=True)]
-        self._process.kill()
+        self._process.send_signal(signal.SIGSTOP)  # killed first, it would let its children end in order
         for pid in {*pids, *children}:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait(30)
         self._close_pipes()
 

@@ -1,10 +1,13 @@
 """The power-cut matrix in its quick form, with real servers; `make power-cut-matrix` plays all of it."""
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 
+from edgeinfer.stack.folder import prepare
+from tests.end_to_end.running_stack import RunningStack
 from tools.power_cut_matrix import (
     Kind,
     State,
@@ -41,3 +44,18 @@ def test_a_stack_starts_on_everything_at_once_that_a_power_cut_left_and_says_wha
         assert str(Path(file).parent if file.endswith("index") else file) in said, file
     assert outcome.lost_samples > 0
     assert outcome.lost_silences == len(template.truth.silences)
+
+
+def test_what_was_set_aside_is_a_series_until_a_person_removes_it(tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "data")
+    (folder.alertmanager / "silences").write_bytes(b"garbage")
+    running = RunningStack(folder.root, "--no-replay", "--sidecars", "0")
+    try:
+        assert [event["part"] for event in running.events if event["event"] == "damaged"] == ["alertmanager"]
+        series = "edgeinfer_stack_set_aside_files"
+        expected: dict[tuple[str, ...], float] = {("alertmanager",): 1.0, ("prometheus",): 0.0, ("stack",): 0.0}
+        running.await_query(series, expected)
+        shutil.rmtree(folder.damaged)
+        running.await_query(series, dict.fromkeys(expected, 0.0), seconds=35)
+    finally:
+        running.close()

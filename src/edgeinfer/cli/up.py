@@ -13,7 +13,7 @@ from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.files import rule_files
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import AlertingSettings, StackSettings
-from edgeinfer.stack import lock, plan
+from edgeinfer.stack import damage_rules, lock, plan
 from edgeinfer.stack.engines import NEEDED, Engine, Program, cache_folder, find_all
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.fetch import find_or_fetch
@@ -145,7 +145,7 @@ def _write_configuration(
     scrape = prometheus_configuration(
         targets=plan.scrape_targets(services, settings),
         alertmanagers=[f"{plan.LOOPBACK}:{settings.alertmanager_port}"],
-        rule_files=[str(path) for path in rule_files()],
+        rule_files=[*(str(path) for path in rule_files()), str(damage_rules.rule_file(folder))],
     )
     alerting = alertmanager_configuration(
         local_url=f"{plan.console(settings).address}/hooks/alerts",

@@ -46,6 +46,9 @@ SILENCES_WRITTEN = BuiltIn("alertmanager_silences_snapshot_duration_seconds_coun
 LOG_ERRORS = BuiltIn("alertmanager_nflog_maintenance_errors_total", Kind.COUNTER)
 SILENCES_ERRORS = BuiltIn("alertmanager_silences_maintenance_errors_total", Kind.COUNTER)
 
+# Written by `edgeinfer up` into a rule file of its own, because it is up to it what is set aside, and it is no target.
+SET_ASIDE = BuiltIn("edgeinfer_stack_set_aside_files", labels=("part",))
+
 
 def all_built_in() -> tuple[BuiltIn, ...]:
     """Every series of this file, by name."""

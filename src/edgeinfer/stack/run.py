@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,6 +13,7 @@ import aiohttp
 
 from edgeinfer.heartbeat import why_no_alert_can_fire
 from edgeinfer.stack import child, ports, record
+from edgeinfer.stack.damage_rules import write_rules
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes
 from edgeinfer.stack.inventory import Inventory, take
@@ -27,6 +28,7 @@ from edgeinfer.stack.supervisor import State, Supervisor
 _LIVE_SECONDS = 2.5  # new numbers come with each scrape, every 5 s
 _COLLECTING_LOOKS = 16  # two scrapes take 15 s at most; after this many looks something is wrong
 _DISK_SECONDS = 10.0
+_RELOAD = aiohttp.ClientTimeout(total=90)
 _HEARTBEAT_SECONDS = 10.0
 _HEARTBEAT_LOOKS = 6
 _LEAST_FREE_BYTES = 100 * 1024 * 1024
@@ -120,6 +122,8 @@ class StackRun:
         if stage == Stage.MONITORING and self._repairs:
             await asyncio.to_thread(self._repairs.look_at_prometheus, self._known)
             self._has_looked = True  # what was known until now is still needed before
+            with suppress(OSError):  # tried again while it runs
+                write_rules(self.folder)
 
     def _marked(self, plan: ChildPlan) -> ChildPlan:
         """So that the next run finds it, should this one be killed."""
@@ -136,6 +140,7 @@ class StackRun:
             self._again(supervisor.tick, _TICK_SECONDS),
             self._again(partial(self._show_figures, supervisor, http), _LIVE_SECONDS),
             self._again(partial(self._look_at_disk, supervisor), _DISK_SECONDS),
+            self._again(partial(self._publish_damage, supervisor, http), _DISK_SECONDS),
             self._again(partial(self._look_at_alerting, supervisor, http), _HEARTBEAT_SECONDS),
         )
 
@@ -178,6 +183,12 @@ class StackRun:
         if self._no_alert_can_fire and not reason:
             self._tell(Kind.NOTE, "alerts can fire again")
         self._no_alert_can_fire = reason if is_for_sure else ""
+
+    async def _publish_damage(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
+        """What lies aside changes when a person removes it, or a server blames a file."""
+        if self.prometheus_url and write_rules(self.folder) and _is_ready(supervisor, "prometheus"):
+            async with http.post(f"{self.prometheus_url}/-/reload", timeout=_RELOAD) as answer:
+                await answer.read()
 
     async def _look_at_disk(self, supervisor: Supervisor) -> None:
         if not self.folder.root.is_dir():

@@ -1,0 +1,72 @@
+"""Alerts on data of the monitoring that was damaged and set aside."""
+
+from edgeinfer.monitoring import engine
+from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, gauge
+
+
+def create() -> list[Alert]:
+    """Every alert of this subject."""
+    return [_set_aside()]
+
+
+def _set_aside() -> Alert:
+    name = engine.SET_ASIDE.name
+    return Alert(
+        name="MonitoringDataSetAside",
+        expression=f"max by (part) ({name}) > 0",
+        severity=Severity.WARNING,
+        service="prometheus",
+        signal="monitoring",
+        board="edgeinfer-gateway",
+        summary="Files of {{ $labels.part }} were damaged and set aside",
+        description="{{ $value }} damaged files or folders of {{ $labels.part }} lie in the folder `damaged`.",
+        runbook=Runbook(
+            means="`edgeinfer up` found files that Prometheus or Alertmanager could not use, as after a power cut, "
+            "moved them to `damaged/<time>/` in the data folder and started without them.",
+            costs="Part of the history is missing in dashboards, or silences are gone; everything runs.",
+            steps=(
+                Step(
+                    "What was damaged, and what is lost?",
+                    {
+                        "`set aside` lines": "each names the file, what was wrong with it and what is lost.",
+                        "`broken` lines": "there is more: the next `edgeinfer up` sets it aside as well.",
+                        "`clock` is broken": "the clock was ahead: see `timedatectl`.",
+                    },
+                    command="edgeinfer doctor --only folder",
+                ),
+                Step(
+                    "Does the card or the disk report errors?",
+                    {
+                        "`I/O error` or `mmc0: error`": "it is dying: save what is on it, and replace it.",
+                        "nothing": "the power was cut: a supply that holds, and an orderly shutdown, keep it from "
+                        "coming back.",
+                    },
+                    command="sudo dmesg | grep -iE 'i/o error|mmc[0-9]: error' | tail -5",
+                ),
+                Step(
+                    "Silences are lost? Look at which alerts are silenced now.",
+                    {
+                        "one that you need is missing": "set it again on the console's Alerts page.",
+                        "all are there": "go on.",
+                    },
+                    command="amtool silence query --alertmanager.url=http://localhost:9093",
+                ),
+                Step(
+                    "Nobody needs the damaged files? Move them away or remove them; the alert ends within a minute.",
+                    {"no line": "done.", "you are not sure": "keep them: nothing needs their room soon."},
+                    command="edgeinfer doctor --only folder | grep 'set aside'",
+                ),
+            ),
+        ),
+        proof=Proof(
+            series={f'{name}{{part="prometheus"}}': gauge((0, 300), (1, 600), (0, 300))},
+            fires_at=360,
+            resolves_at=960,
+            labels={"part": "prometheus"},
+            says="1 damaged files or folders of prometheus lie in the folder `damaged`.",
+        ),
+        neighbours=(
+            Neighbour(why="nothing is set aside", series={f'{name}{{part="prometheus"}}': gauge((0, 600))}, at=500),
+        ),
+    )
