@@ -200,10 +200,7 @@ def _first_message(proto: bytes) -> bytes:
 
 
 def _compiler(found: dict[int, bytes | float | int]) -> str:
-    """As numbers where they are given so; compilers of 5.x write "sdk-version: 5.3.0, git-branch: ..." as text."""
-    if 5 in found:  # noqa: PLR2004  # the numbers of the schema
-        parts = dict(fields(message(found[5])))
-        return ".".join(str(int(number(parts.get(part, 0)))) for part in (1, 2, 3))
+    """Compilers of the older line write "3.27.0", those of 5.x "sdk-version: 5.3.0, git-branch: ..."."""
     said = text(found.get(3, b""))
     version = _VERSION.search(said)
     return version.group(0) if version else said.strip()
