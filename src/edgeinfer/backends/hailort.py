@@ -176,16 +176,16 @@ class HailortBackend:
         hef = self.checked_hef()
         library = self._load()
         parsed = check_before_open(library, hef, self._card, self._layout_choice)
-        _log.info(
-            "the HEF is the card's network",
-            extra={"hef": hef.described(), "sha256": hef.sha256, "bottleneck_fps": parsed.bottleneck_fps},
-        )
         ids = self._device_ids or self._scanned(library)
         identities = [_identity(library, device_id) for device_id in ids]
         for identity in identities:
             if identity is not None:
                 check_architecture(hef, identity.architecture)
         self._open_chips(library, hef, ids)
+        _log.info(
+            "the HEF is the card's network",
+            extra={"hef": hef.described(), "sha256": hef.sha256, "bottleneck_fps": parsed.bottleneck_fps},
+        )
         return self._description(library, hef, ids, identities)
 
     def infer(self, window: Window) -> Inference:
