@@ -11,7 +11,7 @@ import errno
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 
 from edgeinfer.gateway.store.files import AppendFile
 
@@ -115,6 +115,8 @@ class PowerCutFiles:
         """Called at the moment at which the power goes."""
         self.fails: dict[str, int] = {}
         """Error number by the beginning of an operation, such as "sync live"."""
+        self.hangs: dict[str, Event] = {}
+        """What an operation waits for, by its beginning."""
         self._lock = Lock()
 
     def stepping(self, operation: str) -> "_Step":
@@ -175,6 +177,9 @@ class _Step:
 
     def __enter__(self) -> None:
         files = self._files
+        for beginning, until in files.hangs.items():
+            if self._operation.startswith(beginning):
+                until.wait()
         files._lock.acquire()
         files.steps += 1
         if files.steps == files.dies_at:

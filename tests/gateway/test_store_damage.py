@@ -51,7 +51,7 @@ async def fill(store: DurableSessions, clock: Clock | None = None) -> list[str]:
         for session in sessions:
             await store.append(session.id, "default", batch(25, 25 * index))
         if index == BATCHES // 2:
-            await store.writer.do(lambda: store._log.seal("live"))
+            await store.writer.do(lambda: store.log.seal("live"))
         if index == 5 * BATCHES // 6:
             await store.writer.sync()
             if clock is not None:
@@ -163,7 +163,7 @@ async def test_bit_rot_in_an_old_archive_is_found_while_the_gateway_runs(tmp_pat
         ids.append(session.id)
         await store.append(session.id, "default", batch(50))
         await store.stop(session.id)
-        await store.writer.do(lambda: store._log.seal("archive"))
+        await store.writer.do(lambda: store.log.seal("archive"))
     store.close()
     damage(tmp_path / "archive-00000001.log", flip)
     after = make_store(tmp_path, clock)

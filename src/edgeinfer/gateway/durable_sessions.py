@@ -32,6 +32,7 @@ _SEALING_SHARE_OF_RETENTION = 1 / 8
 _SHORTEST_SEALING_SECONDS = 60.0
 _SCRUB_SECONDS = 0.5
 _ENDS_AT_ONCE = 32
+_DROPS_AT_ONCE = 8
 
 
 @dataclass(slots=True)
@@ -93,11 +94,11 @@ class DurableSessions:
         self._retention_ms = int(retention_seconds * 1000)
         self._clock = clock or StoreClock()
         self._wall = wall
-        self._log = SegmentLog(files, self._clock, max_bytes=max_bytes)
-        self.writer = BatchedWriter(self._log, durability=durability, max_unsynced_seconds=max_unsynced_seconds)
+        self.log = SegmentLog(files, self._clock, max_bytes=max_bytes)
+        self.writer = BatchedWriter(self.log, durability=durability, max_unsynced_seconds=max_unsynced_seconds)
         self._kept: dict[str, _Kept] = {}
         self._archive_newest_ms: dict[int, int] = {}
-        self._unread_archives: list[int] = []
+        self.unread_archives: list[int] = []
         self._tidying = asyncio.Lock()
         self._tidy_task: asyncio.Task[None] | None = None
         self._tidied_at: tuple[int, int] = (0, 0)
@@ -145,14 +146,14 @@ class DurableSessions:
     def _adopt(self, found: Recovered) -> None:
         self._repair = repair(self._files, found, self._wall)
         self._clock.resume(found.anchor, found.newest_ms)
-        self._log.adopt(found)
+        self.log.adopt(found)
         if self._repair.losses:
             try:
-                self._log.rewrite_manifest()
+                self.log.rewrite_manifest()
             except OSError as failure:
                 _log.warning("the store's manifest cannot be written", extra={"fault": str(failure)})
         self._archive_newest_ms = dict(found.archive_newest_ms)
-        self._unread_archives = [number for number in found.archive if number not in found.archive_newest_ms]
+        self.unread_archives = [number for number in found.archive if number not in found.archive_newest_ms]
         for uuid, reason in found.ended.items():
             self._table.restore_end(str(uuid), reason)
         for uuid, recovered in found.sessions.items():
@@ -175,7 +176,7 @@ class DurableSessions:
         """Finish writing and close the files; blocks."""
         self.writer.close()
         try:
-            self._log.close()
+            self.log.close()
         except OSError as failure:
             _log.warning("the store could not be closed cleanly", extra={"fault": failure.strerror or str(failure)})
         self._files.close()
@@ -249,7 +250,7 @@ class DurableSessions:
             duration = now - kept.started_ms
             archived = Archived(kept.uuid, session.started_at, self._wall(), reason, duration, streams)
             await self.writer.write(End(kept.uuid, reason).encode(now), archive=archived.encode(now), is_urgent=True)
-            self._archive_newest_ms[self._log.current(ARCHIVE)] = now
+            self._archive_newest_ms[self.log.current(ARCHIVE)] = now
             del self._kept[session.id]
             return self._table.end(session, reason)
 
@@ -276,7 +277,7 @@ class DurableSessions:
         return f"{refused} writes were refused since the check before" if refused else ""
 
     def _show(self) -> None:
-        written = self._log.written_bytes
+        written = self.log.written_bytes
         self._instruments.written.inc(written - self._written_bytes)
         self._written_bytes = written
         try:
@@ -284,13 +285,13 @@ class DurableSessions:
         except OSError as failure:
             _log.warning("folders of damaged files cannot be counted", extra={"fault": str(failure)})
             return
-        self._instruments.show_sizes(self._log.used_bytes, self._log.max_bytes, set_aside)
+        self._instruments.show_sizes(self.log.used_bytes, self.log.max_bytes, set_aside)
 
     # --- Housekeeping: on the event loop, its writes among those of everybody; whole files go, on another thread.
 
     def _wake(self) -> None:
         """Tidy up once a segment was begun, or where room is short."""
-        now = (self._log.current(LIVE), self._log.current(ARCHIVE))
+        now = (self.log.current(LIVE), self.log.current(ARCHIVE))
         if (now == self._tidied_at and not self._is_short()) or self._tidying.locked():
             return
         if self._tidy_task is None or self._tidy_task.done():
@@ -304,11 +305,12 @@ class DurableSessions:
             _log.warning("session cleanup failed; tried again soon", extra={"fault": str(failure)})
 
     def _is_short(self) -> bool:
-        return self._log.fill > _FULL_SHARE
+        return self.log.fill > _FULL_SHARE
 
     async def _tidy(self) -> None:
         async with self._tidying:
             try:
+                await asyncio.to_thread(self.log.drop, LIVE, [])  # what could not be removed before
                 await self._drop_old_archives()
                 await self._move_live_out()
             except OSError as failure:
@@ -320,16 +322,16 @@ class DurableSessions:
     async def _seal_by_age(self) -> None:
         """Let no segment be written so long that what ended in it stays much beyond its time."""
         limit = max(self._retention_ms, _SHORTEST_SEALING_SECONDS * 1000)
-        if self._log.age_ms(LIVE) > limit:
-            await self.writer.do(lambda: self._log.seal(LIVE))
-        if self._log.age_ms(ARCHIVE) > self._retention_ms * _SEALING_SHARE_OF_RETENTION:
-            await self.writer.do(lambda: self._log.seal(ARCHIVE))
+        if self.log.age_ms(LIVE) > limit:
+            await self.writer.do(lambda: self.log.seal(LIVE))
+        if self.log.age_ms(ARCHIVE) > self._retention_ms * _SEALING_SHARE_OF_RETENTION:
+            await self.writer.do(lambda: self.log.seal(ARCHIVE))
 
     async def _move_live_out(self) -> None:
         """Remove the oldest live segments, after what is needed of them was written again at the end."""
-        for number, size in self._log.sealed(LIVE).items():
+        for number, size in self.log.sealed(LIVE).items():
             needed = {id_: kept for id_, kept in self._kept.items() if kept.segment <= number or kept.roles_in(number)}
-            if needed and number >= self._log.current(LIVE):
+            if needed and number >= self.log.current(LIVE):
                 return
             cost = sum(self._move_bytes(id_, kept, number) for id_, kept in needed.items())
             if not self._is_worth_moving(number, size, cost):
@@ -338,7 +340,7 @@ class DurableSessions:
                 await self._move(id_, kept, number)
             if needed:
                 await self.writer.sync()
-            await asyncio.to_thread(self._log.drop, LIVE, [number])
+            await asyncio.to_thread(self.log.drop, LIVE, [number])
 
     def _move_bytes(self, session_id: str, kept: _Kept, number: int) -> int:
         session = self._table.find(session_id)
@@ -346,12 +348,12 @@ class DurableSessions:
         return 64 + sum(len(streams[role]) * _ROW_BYTES for role in kept.roles_in(number) if role in streams)
 
     def _is_worth_moving(self, number: int, size: int, cost: int) -> bool:
-        if cost <= size * _CHEAP_MOVE_SHARE or number in self._log.suspects():
+        if cost <= size * _CHEAP_MOVE_SHARE or number in self.log.suspects():
             return True
-        used, needed = self._log.bytes_of(LIVE), self._table.held * _ROW_BYTES
+        used, needed = self.log.bytes_of(LIVE), self._table.held * _ROW_BYTES
         if self._is_short():
-            return used - needed > self._log.segment_bytes
-        return used > 2 * needed + 4 * self._log.segment_bytes
+            return used - needed > self.log.segment_bytes
+        return used > 2 * needed + 4 * self.log.segment_bytes
 
     async def _move(self, session_id: str, kept: _Kept, number: int) -> None:
         """Write again what a session needs of a segment, one stream at a time."""
@@ -373,32 +375,41 @@ class DurableSessions:
                 kept.streams[role] = deque([[segment, len(held)]])
 
     async def _drop_old_archives(self) -> None:
-        if self._is_short() and not self._log.sealed(ARCHIVE) and self._log.bytes_of(ARCHIVE):
-            await self.writer.do(lambda: self._log.seal(ARCHIVE))
-        for number in self._log.sealed(ARCHIVE):
+        if self._is_short() and not self.log.sealed(ARCHIVE) and self.log.bytes_of(ARCHIVE):
+            await self.writer.do(lambda: self.log.seal(ARCHIVE))
+        while over := self._archives_past_retention():
+            await asyncio.to_thread(self.log.drop, ARCHIVE, over)
+            for number in over:
+                self._archive_newest_ms.pop(number, None)
+        while self._is_short() and (oldest := next(iter(self.log.sealed(ARCHIVE)), None)) is not None:
+            await asyncio.to_thread(self.log.drop, ARCHIVE, [oldest])
+            self._archive_newest_ms.pop(oldest, None)
+            self._report_early_drop(oldest)
+
+    def _archives_past_retention(self) -> list[int]:
+        """The oldest segments in which everything is past its time; a few, because each costs the disk a moment."""
+        over: list[int] = []
+        for number in self.log.sealed(ARCHIVE):
             newest = self._archive_newest_ms.get(number)
-            is_over = newest is not None and self._clock.now_ms() - newest > self._retention_ms
-            if not is_over and not self._is_short():
-                return
-            await asyncio.to_thread(self._log.drop, ARCHIVE, [number])
-            self._archive_newest_ms.pop(number, None)
-            if not is_over:
-                self._report_early_drop(number)
+            if newest is None or self._clock.now_ms() - newest <= self._retention_ms or len(over) == _DROPS_AT_ONCE:
+                break
+            over.append(number)
+        return over
 
     def _report_early_drop(self, number: int) -> None:
         self._early_drops += 1
         self._instruments.early_drops.inc()
         _log.warning(
             "ended sessions were dropped before their time, for want of room",
-            extra={"segment": number, "retention_hours": self._retention_ms / 3_600_000, "limit": self._log.max_bytes},
+            extra={"segment": number, "retention_hours": self._retention_ms / 3_600_000, "limit": self.log.max_bytes},
         )
 
     async def _read_unread_archives(self) -> None:
         """Check some of the archive that the start did not read: bit rot is said, and set aside."""
         ends = time.monotonic() + _SCRUB_SECONDS
-        while self._unread_archives and time.monotonic() < ends:
-            number = self._unread_archives.pop()
-            if number not in self._log.sealed(ARCHIVE):
+        while self.unread_archives and time.monotonic() < ends:
+            number = self.unread_archives.pop()
+            if number not in self.log.sealed(ARCHIVE):
                 continue
             # The number after it makes it one that is not written any more.
             found = Recovered(archive=[number, number + 1])
@@ -414,7 +425,7 @@ class DurableSessions:
         self._repair = Repair("; ".join(filter(None, (self._repair.losses, done.losses))), self._repair.torn)
         for name, size in found.sizes.items():
             if parsed := parse_segment(name):
-                self._log.resize(*parsed, size)
+                self.log.resize(*parsed, size)
 
 
 def _look_at(ending: "asyncio.Future[Ended | None]") -> None:

@@ -66,6 +66,8 @@ class SegmentLog:
         self.segment_bytes = max(_SMALLEST_SEGMENT_BYTES, min(_LARGEST_SEGMENT_BYTES, max_bytes // 32))
         self._series = {name: _Series(name) for name in SERIES}
         self._changing = Lock()  # the manifest, and which segments are sealed
+        self._unremoved: dict[str, int] = {}
+        """Bytes by name of files that nobody needs any more, and the disk keeps."""
         self._has_reserve = False
         self._has_manifest = False
         self.written_bytes = 0
@@ -84,7 +86,8 @@ class SegmentLog:
     @property
     def used_bytes(self) -> int:
         """Of all files together, now."""
-        return sum(series.bytes for series in self._series.values()) + self._has_reserve * _RESERVE_BYTES
+        kept = sum(series.bytes for series in self._series.values()) + sum(self._unremoved.values())
+        return kept + self._has_reserve * _RESERVE_BYTES
 
     @property
     def fill(self) -> float:
@@ -274,26 +277,33 @@ class SegmentLog:
         file.close()
 
     def drop(self, series: str, numbers: list[int]) -> None:
-        """Remove the oldest segments, which are sealed; may be called by any thread.
+        """Remove the oldest segments, which are sealed, and what could not be removed before; on any one thread.
 
         Raises:
-            OSError: they are still there.
+            OSError: some are still there.
         """
         part = self._series[series]
         with self._changing:
             gone = {number: part.sealed.pop(number) for number in numbers if number in part.sealed}
-            if part.last in gone:
-                part.closed_size = None
-            before, part.first = part.first, min(part.sealed, default=part.last + (part.file is None))
-            try:
-                self._write_manifest()
-            except OSError:
-                part.first = before
-                part.sealed = dict(sorted((part.sealed | gone).items()))
-                raise
-            part.suspect -= gone.keys()
-        for number in gone:
-            self._files.remove(segment_name(series, number))
+            if gone:
+                self._forget(part, gone)
+            self._unremoved |= {segment_name(series, number): size for number, size in gone.items()}
+        for name in list(self._unremoved):
+            self._files.remove(name)
+            self._unremoved.pop(name, None)
+
+    def _forget(self, part: _Series, gone: dict[int, int]) -> None:
+        """Let the manifest name them no more; raises OSError, and then it names them still."""
+        if part.last in gone:
+            part.closed_size = None
+        before, part.first = part.first, min(part.sealed, default=part.last + (part.file is None))
+        try:
+            self._write_manifest()
+        except OSError:
+            part.first = before
+            part.sealed = dict(sorted((part.sealed | gone).items()))
+            raise
+        part.suspect -= gone.keys()
 
     def _write_manifest(self) -> None:
         ranges = {}

@@ -134,6 +134,7 @@ RESOURCES = (
         does="The gateway is killed, and a bit of its session store is another one when it starts again.",
         steps=(DamageStore(),),
         alert="EdgeInferStoreDamaged",
+        lost_requests=1.0,
     ),
     Scenario(
         name="sidecar-backlogged",
