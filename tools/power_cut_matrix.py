@@ -49,7 +49,6 @@ _QUICK = (
     ("prometheus/*/meta.json", "empty"),
     ("prometheus/wal/0*", "missing"),
     ("prometheus/wal/0*", "flipped"),
-    ("prometheus/wal/checkpoint*/0*", "zeros"),
     ("prometheus/chunks_head/*", "garbage"),
     ("alertmanager/nflog", "cut"),
     ("alertmanager/silences", "garbage"),
