@@ -34,6 +34,7 @@ class Driver:
         self.gate = rig.machine.chip.gate = Gate()
         self.on_chip: list[tuple[Caller, object]] = []
         self.gave_up: set[int] = set()
+        self.has_failed = False
         self.waiting: Caller | None = None
         self.callers = 0
         self.taken = 0
@@ -51,16 +52,16 @@ class Driver:
         return [caller for caller, _ in self.on_chip if caller.number not in self.gave_up]
 
     def submit(self, _: int) -> None:
-        """One more window; it has to wait while a frame stands still whose caller gave up."""
+        """One more window; after a caller gave up it has to wait until the others have come back."""
         if len(self.on_chip) >= _MOST or self.waiting is not None:
             return
         if self.rig.machine.vdevices_open == 0:
             self._reopen()
         caller = self._new()
-        if len(self._listening()) == len(self.on_chip):
-            self._took(caller)
-        else:
+        if self.has_failed:
             self.waiting = caller
+        else:
+            self._took(caller)
 
     def _reopen(self) -> None:
         """Two failures in a row gave the chip up; a window long after has it opened again."""
@@ -102,6 +103,7 @@ class Driver:
         self.gate.expire(job)
         assert ended([caller])[0].strip("()") == "timeout"
         self.gave_up.add(caller.number)
+        self.has_failed = True
         self._settle()
 
     def _settle(self) -> None:
@@ -109,6 +111,7 @@ class Driver:
         if self._listening():
             return
         self.on_chip.clear()
+        self.has_failed = False
         waiting, self.waiting = self.waiting, None
         if waiting is None:
             return
