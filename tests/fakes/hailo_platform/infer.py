@@ -292,6 +292,7 @@ class _Inner:
             frame.due = max(now, begins) + self.chip.latency_seconds
             self._due.append(frame.due)
             self._frames.append(frame)
+            self.world.machine.taken += 1
             self._in_flight += 1
             self._changed.notify_all()
         if self.chip.gate is not None:

@@ -145,6 +145,8 @@ class Machine:
         """What callbacks raised; the real library ends the process there."""
         self.races: list[str] = []
         """Calls of one configured model at once from two threads: the real one mixes up which buffers it keeps."""
+        self.taken = 0
+        """Frames that were put in flight."""
         self.ended: Counter[int] = Counter()
         """Frames that were in flight and have ended, by status; 0 is success."""
         self.waited_ms: list[float] = []
