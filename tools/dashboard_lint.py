@@ -1,7 +1,7 @@
 """What a good dashboard of ours keeps to, beyond being one that Grafana accepts."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -35,6 +35,10 @@ _LEAST_PANELS = 8
 _LEAST_DESCRIPTION = 20
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _REFRESH = {"edgeinfer-history": ("1m", "now-30d")}
+# The color of what failed, style.RED, which needs Grafana's SDK.
+_FAILED = "#E02F44"
+# The objectives are about all instances of a job.
+_WITHOUT_INSTANCE = ("edgeinfer-slo",)
 _RANGES = ("$__rate_interval", "$__range")
 _RANGE_OF_RATE = re.compile(r"(?:rate|irate|increase)\([^\[\]]*\[([^\]:]+)\]")
 _LINE_AT = {"s": LATENCY_OBJECTIVE_SECONDS, "percentunit": OBJECTIVE}
@@ -53,10 +57,21 @@ def lint(document: Mapping[str, Any]) -> list[str]:
         *_annotations(document, known),
         *_grid(document["panels"]),
     ]
+    pickers = {one["name"]: one["label"] for one in document["templating"]["list"] if one["type"] == "query"}
     for panel in document["panels"]:
         where = f"panel {panel.get('title', '')!r}"
-        found += [f"{where}: {fault}" for fault in _panel(panel, known)]
+        found += [f"{where}: {fault}" for fault in _idle_pickers(panel, pickers)]
+        found += [f"{where}: {fault}" for fault in _panel(panel, known, pickers)]
     return found
+
+
+def _idle_pickers(panel: Mapping[str, Any], pickers: Mapping[str, str]) -> Iterator[str]:
+    asked = " ".join(target["expr"] for target in panel.get("targets", []))
+    told = re.search(r"((?:\w+ and )*\w+) do(?:es)? not act here\.$", panel.get("description", ""))
+    named = set(told[1].split(" and ")) if told else set()
+    for name, label in pickers.items():
+        if asked and (f"${name}" in asked) == (label in named):
+            yield f"it ignores the picker {label} and does not say so, or follows it and says that it does not"
 
 
 def _board(document: Mapping[str, Any]) -> Iterator[str]:
@@ -81,8 +96,9 @@ def _board(document: Mapping[str, Any]) -> Iterator[str]:
 def _variables(document: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
     variables = document["templating"]["list"]
     names = [variable["name"] for variable in variables]
-    if names[:3] != ["datasource", "job", "instance"]:
-        yield f"variables: datasource, job and instance come first, got {names}"
+    wanted = ["datasource", "job", "instance"][: 2 if document["uid"] in _WITHOUT_INSTANCE else 3]
+    if names[: len(wanted)] != wanted:
+        yield f"variables: {', '.join(wanted)} come first, got {names}"
     for variable in variables:
         if not variable.get("label"):
             yield f"variable {variable['name']}: label missing"
@@ -115,6 +131,8 @@ def _annotations(document: Mapping[str, Any], known: Mapping[str, Known]) -> Ite
             yield f"annotation {annotation['name']}: datasource must be the variable"
         if annotation.get("expr") != annotation["target"]["expr"]:
             yield f"annotation {annotation['name']}: the plugin and the types must read one query"
+        if "[$__rate_interval]" not in annotation["expr"]:
+            yield f"annotation {annotation['name']}: a step that is longer than the event would miss it"
         yield from (f"annotation {annotation['name']}: {fault}" for fault in faults(annotation["expr"], known))
 
 
@@ -143,7 +161,7 @@ def _overlap(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
     )
 
 
-def _panel(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+def _panel(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterable[str]) -> Iterator[str]:
     if panel["type"] not in PANEL_TYPES:
         yield f"type {panel['type']}: the console does not draw it"
     if not panel.get("title"):
@@ -154,15 +172,16 @@ def _panel(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str
     if len(description) < _LEAST_DESCRIPTION or description[-1] not in ".?":
         yield "description: a sentence that a newcomer understands"
     if panel["type"] != "text":
-        yield from _drawn(panel, known)
+        yield from _drawn(panel, known, pickers)
 
 
-def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterable[str]) -> Iterator[str]:
     unit = panel["fieldConfig"]["defaults"].get("unit")
     if unit not in UNITS:
         yield f"unit {unit!r}: not one of Grafana's that we use"
     yield from _digits(panel)
     yield from _now(panel)
+    yield from _stack(panel)
     if panel.get("datasource") != _DATASOURCE:
         yield "datasource: must be the variable"
     if not panel.get("targets"):
@@ -178,6 +197,7 @@ def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str
     yield from _threshold_line(panel)
     for target in panel.get("targets", []):
         yield from _target(panel, target, known)
+        yield from _scope(target, known, pickers)
     if panel["type"] != "table" and not any(faults(target["expr"], known) for target in panel.get("targets", [])):
         yield from _overrides(panel, known)
 
@@ -218,6 +238,16 @@ def _now(panel: Mapping[str, Any]) -> Iterator[str]:
             yield f"query {target['refId']}: over the picked range its newest point may be hours old; set timeFrom"
 
 
+def _stack(panel: Mapping[str, Any]) -> Iterator[str]:
+    custom = panel["fieldConfig"]["defaults"].get("custom", {})
+    is_stacked = custom.get("stacking", {}).get("mode", "none") != "none"
+    properties = [one for override in panel["fieldConfig"]["overrides"] for one in override["properties"]]
+    if is_stacked and any(one["id"] == "color" and one["value"].get("fixedColor") == _FAILED for one in properties):
+        for target in panel.get("targets", []):
+            if not target["expr"].endswith(") > 0"):
+                yield f"query {target['refId']}: failures of 0 are a red line on top of what went well; leave them out"
+
+
 def _order(panel: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
     """Prometheus answers an instant query in no order: bars would change places at each refresh."""
     tree = promql_parser.parse(substituted(target["expr"]))
@@ -247,7 +277,6 @@ def _target(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[
     for window in _RANGE_OF_RATE.findall(expression):
         if window not in allowed:
             yield f"query {target['refId']}: rate over [{window}] in place of [$__rate_interval]"
-    yield from _scope(target, known)
     yield from _unit(panel, target, known)
     yield from _order(panel, target)
     if panel["type"] != "table":
@@ -261,12 +290,14 @@ def _unit(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[st
         yield f"query {target['refId']}: it gives {is_of}, which Grafana calls {wanted!r}; the panel says {shown!r}"
 
 
-def _scope(target: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
+def _scope(target: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterable[str]) -> Iterator[str]:
+    if faults(target["expr"], known):
+        return
     for node in selectors(target["expr"]):
         if node.name in _WITHOUT_TARGET:
             continue
         labels = {matcher.name for matcher in node.matchers.matchers}
-        for name in ("job", "instance"):
+        for name in {"job", "instance"} & set(pickers):
             if name in known[node.name].labels and name not in labels:
                 yield f"query {target['refId']}: {node.name} does not follow the variable ${name}"
 

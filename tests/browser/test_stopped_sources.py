@@ -55,7 +55,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, engines: Mapping[Progra
     texts = []
     for place, owner in enumerate(Owner):
         begin, end = stop_of(place) - _LIVE_SECONDS, stop_of(place) + _AFTER_SECONDS + 2 * _STEP
-        texts.append(openmetrics(begin, end, trouble=(2, 3), step_seconds=_STEP, stops={owner: stop_of(place)}))
+        # The last of them has an alert of 45 seconds and, a minute before its end, a deploy.
+        trouble = (0.1, 0.2) if owner == list(Owner)[-1] else (2, 3)
+        texts.append(openmetrics(begin, end, trouble=trouble, step_seconds=_STEP, stops={owner: stop_of(place)}))
     (folder / "data.om").write_text("".join(text.removesuffix("# EOF\n") for text in texts) + "# EOF\n", "utf-8")
     tool = [str(engines[Program.PROMTOOL].path), "tsdb", "create-blocks-from", "openmetrics", "-q"]
     subprocess.run([*tool, "data.om", "data"], cwd=folder, check=True, timeout=60)
@@ -180,3 +182,18 @@ async def test_an_hour_after_everything_stopped_no_panel_has_a_number_of_now(pro
     ]
     assert wrong == []
     assert len(found) > 30
+
+
+@pytest.mark.parametrize("days", [1 / 24, 1, 7, 30])
+async def test_deploys_and_short_alerts_are_marked_at_every_step(prometheus: Running, days: float) -> None:
+    """A step of thirty days lasts two hours, an alert may last less than a minute."""
+    step = 15 if days < 1 else 7200
+    end = (stop_of(len(Owner) - 1) + _AFTER_SECONDS) // step * step + step
+    async with aiohttp.ClientSession() as http:
+        server = Prometheus(http, prometheus.url)
+        library = Library(files.dashboards_folder())
+        refresher = Refresher(library, server, StatusReader(server, lambda: end), lambda: end)
+        request = RefreshRequest(f"{(end - days * 86_400) * 1000:.0f}", f"{end * 1000:.0f}")
+        answer = await refresher.refresh("edgeinfer-history", request)
+        await refresher.close()
+    assert {one["name"] for one in answer.annotations} == {"Alerts", "Deploys"}

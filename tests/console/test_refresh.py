@@ -181,3 +181,43 @@ async def test_the_answer_is_compressed_for_those_who_can_read_it(bench: Bench) 
         raw = b"".join([part async for part in answer.aiter_raw()])
     assert answer.headers["content-encoding"] == "gzip"
     assert b"job-39" in gzip.decompress(raw)
+
+
+OLDEST = "min(prometheus_tsdb_lowest_timestamp > 0)"
+
+
+def oldest(moment: float) -> list[dict[str, Any]]:
+    return [series([(END, f"{moment * 1000:.0f}")])]
+
+
+@pytest.mark.parametrize(
+    ("first_sample", "begins"),
+    [
+        (END - 1200, END - 1200),
+        (END - 60, END - 300),
+        (END - 86_400, END - 3600),
+        (9.2e15, END - 3600),
+        (0, END - 3600),
+    ],
+)
+async def test_in_the_first_minutes_the_picture_begins_where_the_data_begins(
+    bench: Bench, first_sample: float, begins: float
+) -> None:
+    bench.boards(board(panel(1, target("up"))))
+    bench.prometheus.series[OLDEST] = oldest(first_sample)
+    answer = (await bench.refresh(**{"from": "now-1h"})).json()
+    assert (answer["start"], answer["end"]) == (begins, END)
+
+
+async def test_a_fixed_range_is_shown_as_picked_whatever_data_there_is(bench: Bench) -> None:
+    bench.boards(board(panel(1, target("up"))))
+    bench.prometheus.series[OLDEST] = oldest(END - 1200)
+    answer = (await bench.refresh(**{"from": f"{END - 3600:.0f}000", "to": f"{END:.0f}000"})).json()
+    assert answer["start"] == END - 3600
+
+
+async def test_a_panel_of_now_keeps_its_own_minutes_but_for_a_fixed_range(bench: Bench) -> None:
+    bench.boards(board(panel(1, target("up"), timeFrom="15m")))
+    relative = (await bench.refresh(**{"from": "now-24h"})).json()["panels"]["1"]
+    fixed = (await bench.refresh(**{"from": f"{END - 3600:.0f}000", "to": f"{END:.0f}000"})).json()["panels"]["1"]
+    assert (relative["start"], fixed["start"]) == (END - 900, END - 3600)

@@ -35,6 +35,16 @@ def _bars(document: Document) -> Document:
     return found
 
 
+def _stacked(document: Document) -> Document:
+    found: Document = next(panel for panel in document["panels"] if panel.get("title") == "Success and failure")
+    return found
+
+
+def _idle(document: Document) -> Document:
+    found: Document = next(one for one in document["panels"] if "not act here" in one.get("description", ""))
+    return found
+
+
 def _override(panel: Document, name: str, value: Any) -> None:
     change = {"matcher": {"id": "byName", "options": "x"}, "properties": [{"id": name, "value": value}]}
     panel["fieldConfig"]["overrides"].append(change)
@@ -200,6 +210,18 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
     "bars in no order": (
         lambda d: _bars(d)["targets"][0].update(expr=_bars(d)["targets"][0]["expr"].replace("sort_desc", "")),
         "several bars in no order",
+    ),
+    "failures of nothing on top of health": (
+        lambda d: _stacked(d)["targets"][1].update(expr=_stacked(d)["targets"][1]["expr"].removesuffix(" > 0")),
+        "a red line on top of what went well",
+    ),
+    "a picker that does nothing and is not named": (
+        lambda d: _idle(d).update(description="Share of the CPU time that is used."),
+        "ignores the picker",
+    ),
+    "an annotation that a long step misses": (
+        lambda d: _annotate(d, 'ALERTS{alertstate="firing"}'),
+        "a step that is longer than the event would miss it",
     ),
     "a number of yesterday": (
         lambda d: _stat(d)["options"]["reduceOptions"].update(calcs=["lastNotNull"]),

@@ -26,6 +26,9 @@ _WIDTHS = (100, 2000)
 # Widths of nearly the same size share their queries.
 _WIDTH_GRID = 100
 _MOST_EXEMPLARS = 60
+# Milliseconds of the oldest sample, blocks on disk included; without Prometheus' own metrics nothing is known.
+_OLDEST = "min(prometheus_tsdb_lowest_timestamp > 0)"
+_LEAST_RANGE_SECONDS = 300
 _AWAY = ("starting", "unreachable")
 
 
@@ -158,7 +161,7 @@ class Refresher:
         """
         dashboard = self._library.get(uid)
         now = self.now()
-        time = parse_range(request.start, request.end, now)
+        time = await self._since_data(parse_range(request.start, request.end, now), request.start)
         panels = [(_panel(dashboard, view.id), _points(view.width)) for view in request.panels]
         variables = await resolve_variables(dashboard, request.variables, time, self._prometheus)
         choices = {one.name: one.choice for one in variables}
@@ -178,6 +181,21 @@ class Refresher:
             self._series.forget()  # kept answers beside failures would look like measurements of now
         found = {panel.id: answer for (panel, _), answer in zip(panels, answers, strict=True)}
         return Refreshed(now, time, variables, found, events, status)
+
+    async def _since_data(self, time: TimeRange, start: str) -> TimeRange:
+        """A range up to now begins with the data: in the first minutes an hour would be a sliver at the right edge."""
+        if not start.startswith("now"):
+            return time
+        key = ("oldest", time.end // _KEEP_SECONDS)
+        try:
+            found = await self._series.get(key, lambda: self._prometheus.query(_OLDEST, time.end))
+        except EngineError:
+            return time  # the panels say so
+        oldest = float(found[0]["value"][1]) / 1000 if found else 0.0
+        # A store without any sample says the largest number that there is.
+        if not time.start < oldest < time.end:
+            return time
+        return TimeRange(max(time.start, min(oldest, time.end - _LEAST_RANGE_SECONDS)), time.end)
 
     async def variables(self, uid: str, request: RefreshRequest) -> list[Variable]:
         """The variables of a dashboard alone."""

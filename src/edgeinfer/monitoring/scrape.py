@@ -23,7 +23,7 @@ _JOB_INTERVALS: Mapping[str, str] = {"node": "15s"}
 _ENGINE_SERIES = (
     "(prometheus_(build_info|config_last_reload_.*|notifications_.*|rule_.*|target_interval_.*|engine_query_duration_.*"
     "|target_scrapes_sample_out_of_(order|bounds)_total|remote_storage_.*"
-    "|tsdb_(head_series|head_samples_appended_total|storage_blocks_bytes|head_out_of_order_samples_appended_total"
+    "|tsdb_(lowest_timestamp|head_series|head_samples_appended_total|storage_blocks_bytes|head_out_of_order_samples_appended_total"
     "|too_old_samples_total|wal_corruptions_total|mmap_chunk_corruptions_total|reloads_failures_total"
     "|(compactions|head_truncations|wal_truncations|wal_writes|checkpoint_creations|checkpoint_deletions)_failed_total))"
     "|alertmanager_(build_info|alerts|notifications_total|notifications_failed_total|config_last_reload_.*"

@@ -1,6 +1,8 @@
 // The frame of a panel: title, notices, links, and what stands in it while there is nothing to draw.
 
 import { el, clear, icon, popover, setStyles } from "./dom.js";
+import { dateTime } from "./time.js";
+import { duration } from "./units.js";
 import { knowsKind, makeDrawing, noticesOf } from "./panels/registry.js";
 
 export class PanelFrame {
@@ -57,7 +59,7 @@ export class PanelFrame {
   // The dashboard's own words tell what it means that there is nothing; without them the console says what it knows.
   #empty() {
     const words = this.document.fieldConfig?.defaults?.noValue;
-    this.#say("empty", words || "No data", words ? "" : "Nothing was measured in this time range.");
+    this.#say("empty", words || "No data", words ? "" : why(this.answer));
   }
 
   // The whole refresh failed: what was drawn stays and is marked as old.
@@ -175,4 +177,12 @@ export class PanelFrame {
       { align: "right" },
     ).element;
   }
+}
+
+// Over a long range the points are hours apart, and what came after the last of them is not drawn yet.
+function why(answer) {
+  const [frame] = answer.frames;
+  if (!frame || frame.step < 300) return "Nothing was measured in this time range.";
+  const next = frame.start + (Math.floor((answer.end - frame.start) / frame.step) + 1) * frame.step;
+  return `No value at any point of this range. The points are ${duration(frame.step)} apart; the next comes at ${dateTime(next)}.`;
 }

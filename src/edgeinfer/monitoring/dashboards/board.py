@@ -48,6 +48,7 @@ class Board:
         document["panels"] = [
             _placed(what, place, number) for number, (what, place) in enumerate(places(self.rows), start=1)
         ]
+        _name_idle_pickers(document)
         _tidy(document)
         return document
 
@@ -87,7 +88,8 @@ def _links() -> Any:
 
 
 def _annotations() -> list[Any]:
-    firing = 'ALERTS{alertstate="firing", severity=~"critical|warning"}'
+    # Over the step, which may be hours, and at least over four scrapes: a shorter alert may stand between two points.
+    firing = 'max_over_time(ALERTS{alertstate="firing", severity=~"critical|warning"}[$__rate_interval])'
     programs = (
         f'label_replace({_new("version", info.name)}, "name", "EdgeInfer", "", "")'
         for info in (gateway.BUILD_INFO, sidecar.BUILD_INFO)
@@ -100,12 +102,14 @@ def _annotations() -> list[Any]:
 
 
 def _new(by: str, info: str) -> str:
-    """What is there and was not five minutes before; what comes back after an outage is no deploy.
+    """What is there within a step and was not in the hour before, in a monitoring that knew anything at all then.
 
-    A month is looked at in steps of four minutes, which must not miss it.
+    What comes back after an outage is no deploy, and neither is the first start.
     """
-    returning = f"count by ({by}) (last_over_time({info}[1h] offset 5m)) unless on () count({info} offset 5m)"
-    return f"(count by ({by}) ({info}) unless count by ({by}) ({info} offset 5m) unless ({returning}))"
+    before = f"{info}[1h] offset $__rate_interval"
+    is_known = f"count(last_over_time({info}[1d] offset $__rate_interval))"
+    present = f"count by ({by}) (last_over_time({info}[$__rate_interval]))"
+    return f"(({present} unless count by ({by}) (last_over_time({before}))) and on () {is_known})"
 
 
 def _annotation(name: str, expression: str, color: str, title: str, text: str) -> Any:
@@ -136,6 +140,17 @@ def _placed(what: Row | Panel, place: Place, number: int) -> dict[str, Any]:
 def _way_to(drill: Drill) -> Any:
     url = f"/d/{drill.board}?${{__url_time_range}}&${{__all_variables}}"
     return builders.DashboardLink(drill.title).url(url).type(dashboard.DashboardLinkType.LINK)
+
+
+def _name_idle_pickers(document: dict[str, Any]) -> None:
+    """A picker acts on every panel, or the panel says that it does not: a series may lack the label."""
+    pickers = [one for one in document["templating"]["list"] if one["type"] == "query"]
+    for panel in document["panels"]:
+        asked = " ".join(target["expr"] for target in panel.get("targets", []))
+        idle = [one["label"] for one in pickers if f"${one['name']}" not in asked]
+        if asked and idle:
+            verb = "does" if len(idle) == 1 else "do"
+            panel["description"] += f" {' and '.join(idle)} {verb} not act here."
 
 
 def _tidy(document: dict[str, Any]) -> None:

@@ -143,7 +143,8 @@ def _requests() -> list[Panel]:
 
 
 def _answers() -> list[Panel]:
-    status_classes = {"2xx": ("2..", GREEN), "4xx": ("4..", YELLOW), "5xx": ("5..", RED)}
+    # The worst at the bottom of the stack, lest it draws a red edge along what went well.
+    status_classes = {"5xx": ("5..", RED), "4xx": ("4..", YELLOW), "2xx": ("2..", GREEN)}
     return [
         graph(
             "Answers by status",

@@ -156,7 +156,9 @@ def _now() -> list[Panel]:
 
 def _requests() -> list[Panel]:
     statuses = [
-        Query(LIVE.rate(gateway.INFERENCE_REQUESTS, where={"status": status}), status) for status in labels.STATUSES
+        # What is asked first lies at the bottom: failures below, lest they draw a red edge along what went well.
+        Query(LIVE.rate(gateway.INFERENCE_REQUESTS, where={"status": status}), status)
+        for status in reversed(labels.STATUSES)
     ]
     return [
         graph(
@@ -441,7 +443,7 @@ def _confidence() -> list[Panel]:
             "Motif confidence",
             "Score of the most likely motif: the middle, the lowest and the highest tenth of the answers.",
             [Query(finite(LIVE.quantile(fraction, of)), name) for name, fraction in spread.items()],
-            Look(unit="percentunit", maximum=1, colors={"p10": RED, "p50": GREEN, "p90": BLUE}),
+            Look(unit="percentunit", maximum=1, colors={"p10": TEAL, "p50": GREEN, "p90": BLUE}),
             size=(8, 8),
         ),
         bars(

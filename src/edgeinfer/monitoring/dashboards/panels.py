@@ -36,7 +36,7 @@ from grafana_foundation_sdk.builders import (
 )
 from grafana_foundation_sdk.models import common, dashboard, prometheus, text
 
-from edgeinfer.monitoring.dashboards.style import GREY, PLAIN, Steps
+from edgeinfer.monitoring.dashboards.style import GREY, PLAIN, RED, Steps
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -179,6 +179,9 @@ def graph(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
         .tooltip(_tooltip())
         .max_data_points(_GRAPH_POINTS)
     )
+    if stacked and RED in (look.colors or {}).values():
+        # Nothing that failed, stacked on what went well, would be a red line along the top of a healthy picture.
+        queries = [replace(query, expression=f"({query.expression}) > 0") for query in queries]
     if axis:
         builder.axis_label(axis)
     if least_step:

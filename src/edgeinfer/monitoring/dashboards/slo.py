@@ -7,7 +7,7 @@ from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.board import Board
 from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, graph, note, stat, table
-from edgeinfer.monitoring.dashboards.sources import JOBS, WHOLE, finite
+from edgeinfer.monitoring.dashboards.sources import JOBS, finite
 from edgeinfer.monitoring.dashboards.style import (
     COUNT,
     ERROR_COLORS,
@@ -24,7 +24,7 @@ from edgeinfer.monitoring.dashboards.style import (
     Steps,
     of,
 )
-from edgeinfer.monitoring.promql import Recorded
+from edgeinfer.monitoring.promql import Queries, Recorded
 from edgeinfer.monitoring.recording import FAILURES, REQUESTS, SLOW, TIMED, failure_ratio, slow_ratio
 from edgeinfer.monitoring.thresholds import BURN_FAST, BURN_SLOW, ERROR_BUDGET, LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
 
@@ -33,6 +33,9 @@ _LEFT: Steps = ((None, RED), (0.25, YELLOW), (0.5, GREEN))
 _FAST, _SLOW_PACE = round(BURN_FAST / ERROR_BUDGET, 4), round(BURN_SLOW / ERROR_BUDGET, 4)
 _BURN: Steps = ((None, GREEN), (1, YELLOW), (_FAST, RED))
 _WINDOW_COLORS = {"5m": RED, "1h": ORANGE, "6h": TEAL, "3d": PURPLE}
+
+# The objectives are those of all instances together; nobody promised anything of one.
+_WHOLE = Queries("$__range", JOBS.scope)
 
 
 def create() -> Board:
@@ -43,7 +46,7 @@ def create() -> Board:
         title="EdgeInfer objectives",
         description="What is promised (95 % of requests succeed, 95 % within 100 ms, over 30 days), what is left of "
         "the budget, how fast it burns, and what spent it.",
-        variables=[variables.datasource(), variables.job(), variables.instance()],
+        variables=[variables.datasource(), variables.job()],
         rows=[
             Row("Budget", [_promise(), _now()], _SIDECAR),
             Row("How fast it burns", [_burning()], _SIDECAR),
@@ -176,9 +179,9 @@ def _indicators() -> list[Panel]:
 
 
 def _spent() -> list[Panel]:
-    errors = WHOLE.increase(gateway.INFERENCE_ERRORS, by=("error_type",))
-    backends = WHOLE.increase(gateway.BACKEND_REQUESTS, by=("backend",), where={"status": "failure"})
-    whole = WHOLE.increase(gateway.INFERENCE_REQUESTS)
+    errors = _WHOLE.increase(gateway.INFERENCE_ERRORS, by=("error_type",))
+    backends = _WHOLE.increase(gateway.BACKEND_REQUESTS, by=("backend",), where={"status": "failure"})
+    whole = _WHOLE.increase(gateway.INFERENCE_REQUESTS)
     return [
         bars(
             "Errors by class",

@@ -43,7 +43,7 @@ STAGE_COLORS = {
     "execute": GREEN,
     "postprocess": GREY,
 }
-PERCENTILE_COLORS = {"p50": GREEN, "p90": TEAL, "p95": ORANGE, "p99": RED, "mean": BLUE}
+PERCENTILE_COLORS = {"p50": GREEN, "p90": TEAL, "p95": ORANGE, "p99": PURPLE, "mean": BLUE}
 ERROR_COLORS = {
     "timeout": ORANGE,
     "http_4xx": YELLOW,
