@@ -68,6 +68,8 @@ async def test_what_every_page_starts_with_is_at_most_80_kilobytes() -> None:
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "null"},
+        {"Origin": "http://[x"},
+        {"Origin": ""},
     ],
 )
 async def test_pages_of_other_sites_can_change_nothing(bench: Bench, headers: dict[str, str]) -> None:
@@ -89,6 +91,14 @@ async def test_an_unknown_route_points_at_a_description_that_exists(bench: Bench
 async def test_a_name_that_is_not_the_consoles_is_refused(bench: Bench) -> None:
     assert (await bench.client.get("/api/status", headers={"Host": "evil.test"})).status_code == 421
     assert (await bench.client.get("/api/status", headers={"Host": "127.0.0.1:8088"})).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["[::1", "[x]", "[]:80"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_host_that_is_none_is_refused_in_the_shape_of_every_error(bench: Bench, host: str, method: str) -> None:
+    answer = await bench.client.request(method, "/api/status", headers={"Host": host})
+    assert answer.status_code in {400, 421}
+    assert set(answer.json()) == {"error", "status", "message", "remedy"}
 
 
 async def test_the_list_names_dashboards_and_broken_files(bench: Bench) -> None:

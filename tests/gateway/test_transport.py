@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeinfer.errors import UpstreamError
 from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.transport import RawAnswer, parse_target
 from edgeinfer.gateway.upstream import inside_seconds
@@ -83,6 +84,11 @@ def test_health_is_asked_beside_the_inference_route(url: str, path: str) -> None
         ("queue;dur=0.1, total;dur=2", 0.002),
         ("", None),
         ("total;dur=fast", None),
+        ("total;dur=-1e300", None),
+        ("total;dur=-0.001", None),
+        ("total;dur=nan", None),
+        ("total;dur=inf", None),
+        ("total;dur=1e999", None),
         ("total", None),
     ],
 )
@@ -184,6 +190,100 @@ async def test_bytes_that_nobody_asked_for_end_the_connection_and_confuse_no_ans
             assert (await transport.post(body, {}, 1.0)).body == body
             await asyncio.sleep(0.02)
         await transport.close()
+
+
+def echoing(exchange: Exchange) -> str:
+    """The id that came with a request, as a header of its answer."""
+    lines = [line for line in exchange.head.decode().split("\r\n") if line.lower().startswith("x-request-id")]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+async def post(transport: HttpTransport, number: int) -> str:
+    answer = await transport.post(b"window %d" % number, {"X-Request-Id": f"id-{number}"}, 1.0)
+    return answer.body.decode()
+
+
+@pytest.mark.parametrize("in_one_packet", [True, False])
+async def test_an_answer_that_comes_twice_never_reaches_the_next_request(in_one_packet: bool) -> None:  # noqa: FBT001
+    """The second copy is already on its way when the next request goes out, or comes with the first."""
+    last: list[bytes] = []
+
+    async def twice(exchange: Exchange) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(exchange.body)}\r\n{echoing(exchange)}\r\n".encode()
+        copy = head + exchange.body
+        # In place of the answer to this request comes the last one once more.
+        await exchange.send(copy * 2 if in_one_packet else (last.pop() if last else copy))
+        last.append(copy)
+
+    async with peer(twice) as sidecar:
+        transport = HttpTransport(parse_target(sidecar.url), connections=1)
+        outcomes = [await asyncio.gather(post(transport, number), return_exceptions=True) for number in range(6)]
+        await transport.close()
+    for number, (outcome,) in enumerate(outcomes):
+        if isinstance(outcome, UpstreamError):
+            assert (outcome.error_type, in_one_packet) == ("malformed_response", False)
+            assert "another request" in outcome.fault
+        else:
+            assert outcome == f"window {number}"
+    assert any(isinstance(outcome, UpstreamError) for (outcome,) in outcomes) is not in_one_packet
+
+
+async def test_a_peer_that_gives_ids_of_its_own_is_asked_all_the_same() -> None:
+    count = iter(range(100))
+
+    async def own_ids(exchange: Exchange) -> None:
+        await exchange.answer(exchange.body, extra=f"X-Request-Id: mine-{next(count)}\r\n")
+
+    async with peer(own_ids) as sidecar:
+        transport = HttpTransport(parse_target(sidecar.url), connections=1)
+        assert [await post(transport, number) for number in range(3)] == [f"window {number}" for number in range(3)]
+        await transport.close()
+
+
+async def test_a_refusal_without_an_id_is_the_answer_to_what_was_asked() -> None:
+    async def sometimes(exchange: Exchange) -> None:
+        if b"window 1" in exchange.body:
+            await exchange.answer(b"{}", "503 Service Unavailable")
+        else:
+            await exchange.answer(exchange.body, extra=echoing(exchange))
+
+    async with peer(sometimes) as sidecar:
+        transport = HttpTransport(parse_target(sidecar.url), connections=1)
+        assert [await post(transport, number) for number in range(3)] == ["window 0", "{}", "window 2"]
+        await transport.close()
+
+
+async def test_a_wake_up_is_not_lost_where_the_woken_one_is_cancelled_in_the_same_step() -> None:
+    transport = HttpTransport(parse_target("http://127.0.0.1:1/infer"), connections=1)
+    transport._open = 1
+    waiting = [asyncio.create_task(transport._idle_or_new()) for _ in range(2)]
+    await asyncio.sleep(0)
+    transport._lost()
+    waiting[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting[0]
+    with pytest.raises(ConnectionRefusedError):  # it is its turn, and nobody listens there
+        await asyncio.wait_for(waiting[1], 2)
+
+
+async def test_who_gives_up_a_call_resets_its_connection() -> None:
+    """An orderly end would be that of a caller that still waits for its answer."""
+    ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+    async def wait(exchange: Exchange) -> None:
+        try:
+            while True:
+                await exchange.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+                await asyncio.sleep(0.01)
+        except OSError as failure:
+            ended.set_result(failure)
+            raise
+
+    async with peer(wait) as sidecar:
+        transport = HttpTransport(parse_target(sidecar.url))
+        with pytest.raises(UpstreamError, match="did not answer"):
+            await transport.post(b"", {}, 0.1)
+        assert isinstance(await asyncio.wait_for(ended, 5), ConnectionResetError)
 
 
 async def test_calls_beyond_the_connections_wait_their_turn_and_their_time() -> None:

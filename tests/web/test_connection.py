@@ -191,6 +191,12 @@ REFUSED_HEADS = {
     "a line feed alone": b"GET / HTTP/1.1\r\nHost: h\n\r\n",
     "two hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "an open bracket": b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n",
+    "brackets around no address": b"GET / HTTP/1.1\r\nHost: [:::]\r\n\r\n",
+    "a host with a space": b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "a host with a path": b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "a host with a user": b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
+    "a host of bytes": b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n",
     "a space before the colon": b"GET / HTTP/1.1\r\nHost : h\r\n\r\n",
     "a folded line": b"GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n",
     "a NUL": b"GET / HTTP/1.1\r\nHost: h\r\nX: \x00\r\n\r\n",
@@ -231,6 +237,12 @@ def test_what_is_not_http_is_refused_at_once_and_never_read_on(rig: Rig, name: s
 def test_what_is_not_spoken_is_said(rig: Rig, data: bytes, status: int) -> None:
     (only,) = rig.talk(data)
     assert (only.status, only.error) == (status, "invalid_head")
+
+
+@pytest.mark.parametrize("host", [b"", b"h", b"h:80", b"h:", b"127.0.0.1:8080", b"[::1]", b"[::1]:8080", b"[fe80::1]:"])
+def test_a_host_may_be_a_name_or_an_address(rig: Rig, host: bytes) -> None:
+    (only,) = rig.talk(LAST.replace(b"Host: h", b"Host: " + host))
+    assert only.status == 200
 
 
 # A refused body gets one answer, and its sender no reset.

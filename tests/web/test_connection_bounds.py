@@ -4,13 +4,19 @@ import asyncio
 import gc
 import socket
 import time
+from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from edgeinfer.web.connection import HttpConnection
+from edgeinfer.web.connection_state import ServerContext
+from edgeinfer.web.direct import DirectRequest, DirectRoute
 from tests.web.server_rig import Rig, answer, answers, receive_all, running, until
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -245,6 +251,32 @@ def test_connections_that_ended_leave_nothing_to_be_collected() -> None:
 
 def connections() -> set[int]:
     return {id(one) for one in gc.get_objects() if isinstance(one, HttpConnection)}
+
+
+async def test_on_a_unix_socket_a_caller_that_closed_is_gone_and_one_that_has_sent_all_is_not(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    served: list[DirectRequest] = []
+    config = uvicorn.Config(never, ws="none", lifespan="off", log_config=None)
+    config.load()
+    route = DirectRoute(b"/direct", 10, served.append)
+    make = partial(HttpConnection, config, ServerState(), {}, loop, context=ServerContext([route]))
+    server = await loop.create_unix_server(make, str(tmp_path / "socket"))
+    asked = b"POST /direct HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"
+    for is_gone in (True, False):
+        served.clear()
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "socket"))
+        writer.write(asked)
+        await asyncio.to_thread(until, lambda: bool(served))
+        if is_gone:
+            writer.close()
+            await asyncio.to_thread(until, served[0].is_abandoned)
+        else:
+            writer.write_eof()
+            await asyncio.sleep(0.05)
+            served[0].respond(200, b"", b"here")
+            assert (await reader.read()).endswith(b"here")
+            writer.close()
+    server.close()
 
 
 # The end of the server.

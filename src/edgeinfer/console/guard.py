@@ -66,7 +66,10 @@ class Guard:
     def _refusal(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._hosts and _name(host) not in self._hosts:
+        name = _name(host)
+        if name is None:
+            return Problem(400, "invalid_head", f"host {host[:80]!r} is not a name.", "Use the console's address.")
+        if self._hosts and name not in self._hosts:
             remedy = "Use the console's address, or set EDGEINFER_CONSOLE_ALLOWED_HOSTS."
             return Problem(421, "forbidden", f"host {host[:80]!r} is not this console.", remedy)
         if scope["method"] not in _SAFE and _is_foreign(headers, host):
@@ -79,8 +82,20 @@ def _is_foreign(headers: Headers, host: str) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return True
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != host
+    return origin is not None and _address_of(origin) != host
 
 
-def _name(host: str) -> str:
-    return (urlsplit(f"//{host}").hostname or "").lower()
+def _address_of(url: str) -> str | None:
+    """Host and port of a URL; None where it is none, such as "http://[x"."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
+
+
+def _name(host: str) -> str | None:
+    """The name in a Host header, without its port; None where it is none, such as "[::1"."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return None

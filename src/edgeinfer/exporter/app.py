@@ -14,6 +14,7 @@ from edgeinfer.collectors.run import Collectors, run_metrics
 from edgeinfer.metrics.instruments import facts
 from edgeinfer.metrics.registry import register_process_collectors
 from edgeinfer.web.metrics_endpoint import metrics_router
+from edgeinfer.web.problems import install_problems
 
 
 def build_app(collectors: Sequence[Collector], registry: CollectorRegistry) -> FastAPI:
@@ -30,6 +31,7 @@ def build_app(collectors: Sequence[Collector], registry: CollectorRegistry) -> F
 
     app = FastAPI(title="EdgeInfer exporter of Hailo chips", version=version("edgeinfer"), lifespan=lifespan)
     app.include_router(metrics_router(registry))
+    install_problems(app)
     app.get("/healthz", summary="Whether the exporter answers", tags=["operation"])(_health)
     return app
 

@@ -5,9 +5,13 @@ knows only what a sidecar needs: no redirects, cookies, compression, proxies or 
 """
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import cast
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import httptools
 
@@ -19,8 +23,11 @@ from edgeinfer.gateway.transport import (
     not_http,
     timed_out,
 )
+from edgeinfer.web.request_id import new_request_id
 
 _FIRST_FINAL_STATUS = 200
+_REQUEST_ID = "x-request-id"
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class HttpTransport:
@@ -36,24 +43,27 @@ class HttpTransport:
 
     def __init__(self, target: Target, *, connections: int = 256) -> None:
         self._target = target
+        self._peer = _Peer(target.name)
         self._limit = connections
         self._idle: list[_Connection] = []
         self._open = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._is_closed = False
         host = target.origin.partition("://")[2].rpartition("@")[2]
-        self._post = f"POST {target.path} HTTP/1.1\r\nHost: {host}\r\n".encode()
-        self._get_tail = f" HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        self._host = f"Host: {host}\r\n".encode()
+        self._post = f"POST {target.path} HTTP/1.1\r\n".encode() + self._host
 
     async def post(self, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> RawAnswer:
         """Send a window."""
         fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         head = self._post + f"{fields}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
-        return await self._send(head + body, timeout_seconds)
+        return await self._send(_Call(head + body, headers.get("X-Request-Id", "")), timeout_seconds)
 
     async def get(self, path: str, timeout_seconds: float) -> RawAnswer:
         """Ask another route."""
-        return await self._send(b"GET " + path.encode() + self._get_tail, timeout_seconds)
+        request_id = new_request_id()
+        head = b"GET %b HTTP/1.1\r\n%bX-Request-Id: %b\r\n\r\n" % (path.encode(), self._host, request_id)
+        return await self._send(_Call(head, request_id.decode()), timeout_seconds)
 
     async def close(self) -> None:
         """Close all connections that are not in use; those in use close after their answer."""
@@ -62,7 +72,7 @@ class HttpTransport:
             self._idle.pop().abort()
         await asyncio.sleep(0)
 
-    async def _send(self, request: bytes, timeout_seconds: float) -> RawAnswer:
+    async def _send(self, request: "_Call", timeout_seconds: float) -> RawAnswer:
         loop = asyncio.get_running_loop()
         ends = loop.time() + timeout_seconds
         connection = self._take_idle()
@@ -78,7 +88,7 @@ class HttpTransport:
             raise broken_off(self._target.name, failure, answer_began=False) from failure
 
     async def _exchange(
-        self, connection: "_Connection", request: bytes, ends: float, timeout_seconds: float
+        self, connection: "_Connection", request: "_Call", ends: float, timeout_seconds: float
     ) -> RawAnswer:
         loop = asyncio.get_running_loop()
         answer = connection.ask(request)
@@ -128,7 +138,13 @@ class HttpTransport:
                 return connection
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # Woken and cancelled in one step: the connection that it was woken for is the next one's.
+                if waiter.done() and not waiter.cancelled():
+                    self._wake_one()
+                raise
         self._open += 1
         try:
             return await self._new()
@@ -140,7 +156,7 @@ class HttpTransport:
         loop = asyncio.get_running_loop()
 
         def make() -> _Connection:
-            return _Connection(self._target.name, self._lost)
+            return _Connection(self._peer, self._lost)
 
         if self._target.socket:
             _, connection = await loop.create_unix_connection(make, self._target.socket)
@@ -154,6 +170,31 @@ class HttpTransport:
         self._wake_one()
 
 
+class _Call(NamedTuple):
+    """A request on its way.
+
+    Args:
+        content: as it is sent.
+        request_id: that it carries, or empty.
+    """
+
+    content: bytes
+    request_id: str
+
+
+@dataclass(slots=True)
+class _Peer:
+    """What is known of the other side.
+
+    Args:
+        name: for messages.
+        gives_ids_back: whether it ever answered with the id of a request.
+    """
+
+    name: str
+    gives_ids_back: bool = False
+
+
 class _ClosedBeforeAnswer(Exception):
     """The peer closed the connection and had not begun to answer."""
 
@@ -161,15 +202,17 @@ class _ClosedBeforeAnswer(Exception):
 class _Connection(asyncio.Protocol):
     """One connection: a request at a time, its answer put together by httptools."""
 
-    def __init__(self, name: str, on_lost: Callable[[], None]) -> None:
-        self._name = name
+    def __init__(self, peer: _Peer, on_lost: Callable[[], None]) -> None:
+        self._peer = peer
+        self._name = peer.name
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[RawAnswer] | None = None
         self._is_kept = True
-        self._begin()
+        self._begin("")
 
-    def _begin(self) -> None:
+    def _begin(self, request_id: str) -> None:
+        self._request_id = request_id
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
@@ -181,14 +224,14 @@ class _Connection(asyncio.Protocol):
         """Whether another request may go out."""
         return self._is_kept and self._transport is not None and not self._transport.is_closing()
 
-    def ask(self, request: bytes) -> "asyncio.Future[RawAnswer]":
+    def ask(self, request: _Call) -> "asyncio.Future[RawAnswer]":
         """Send a request; the answer comes, or an UpstreamError, or _ClosedBeforeAnswer."""
-        self._begin()
+        self._begin(request.request_id)
         self._answer = asyncio.get_running_loop().create_future()
         if self._transport is None or self._transport.is_closing():
             self._answer.set_exception(_ClosedBeforeAnswer("it closed the connection"))
         else:
-            self._transport.write(request)
+            self._transport.write(request.content)
         return self._answer
 
     def give_up(self, failure: Exception) -> None:
@@ -197,10 +240,14 @@ class _Connection(asyncio.Protocol):
         self.abort()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close at once, with a reset: an orderly end would be that of a caller that still waits for its answer."""
         self._is_kept = False
-        if self._transport is not None:
-            self._transport.abort()
+        if self._transport is None or self._transport.is_closing():
+            return
+        given = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # the connection may be gone already
+            given.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
 
     def _fail(self, failure: Exception) -> None:
         if self._answer is not None and not self._answer.done():
@@ -242,6 +289,11 @@ class _Connection(asyncio.Protocol):
 
     # What the parser calls.
 
+    def on_message_begin(self) -> None:
+        """An answer begins; one behind the answer was not asked for, and ends the connection."""
+        if self._answer is not None and self._answer.done():
+            self._is_kept = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -263,5 +315,21 @@ class _Connection(asyncio.Protocol):
         self._finish()
 
     def _finish(self) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(RawAnswer(self._parser.get_status_code(), self._headers, b"".join(self._chunks)))
+        if self._answer is None or self._answer.done():
+            return
+        status = self._parser.get_status_code()
+        if self._is_to_another():
+            self.give_up(not_http(self._name, "it answered another request on this connection, late or twice"))
+            return
+        self._answer.set_result(RawAnswer(status, self._headers, b"".join(self._chunks)))
+
+    def _is_to_another(self) -> bool:
+        """Whether the answer has the id of another request than the one that was sent last.
+
+        A peer that never gave an id of ours back has ids of its own, and is not judged by them.
+        """
+        echoed = self._headers.get(_REQUEST_ID, "")
+        if echoed and echoed == self._request_id:
+            self._peer.gives_ids_back = True
+            return False
+        return bool(echoed) and self._peer.gives_ids_back

@@ -72,7 +72,7 @@ class Session:
         """
         if role in self.streams:
             return self.streams[role]
-        if not _role.match(role):
+        if not _role.fullmatch(role):
             raise InvalidSamples("role", "it is not a short token", f"Use a role that matches {ROLE_PATTERN}.")
         if len(self.streams) >= MAX_ROLES:
             known = ", ".join(self.streams)

@@ -1,6 +1,7 @@
 """One call to a sidecar: what is sent, what an answer means, and which class a failure has."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import orjson
@@ -84,14 +85,18 @@ class SidecarClient:
 
 
 def inside_seconds(server_timing: str) -> float | None:
-    """The total of a Server-Timing header, in seconds."""
+    """The total of a Server-Timing header, in seconds; None where it is no time that can have passed.
+
+    It goes into a sum that is never set back: one answer must not spoil it.
+    """
     for metric in server_timing.split(","):
         name, _, duration = metric.strip().partition(";dur=")
         if name == "total":
             try:
-                return float(duration) / 1000
+                seconds = float(duration) / 1000
             except ValueError:
                 return None
+            return seconds if 0 <= seconds < inf else None
     return None
 
 

@@ -110,7 +110,9 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends nothing more; one that waits for its answer gets it. Returns whether to stay open."""
         self.flow.sees_end = True
-        if self._state is State.HEAD:
+        if self._state is State.ANSWERING and self.flow.is_peer_gone():
+            self.break_off()
+        elif self._state is State.HEAD:
             self.answer_refusal(malformed("The connection ended in the middle of the request.").refusal)
         elif self._state is State.BODY:
             self._cut()

@@ -1,6 +1,7 @@
 """The transport of a connection, with both directions held back as far as the other side does."""
 
 import asyncio
+import select
 from typing import cast
 
 
@@ -43,6 +44,17 @@ class FlowControl:
     def unsent_bytes(self) -> int:
         """What the client has not taken."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def is_peer_gone(self) -> bool:
+        """Whether a peer that sends nothing more has closed the connection as a whole.
+
+        On TCP both look alike until something is written; on a Unix socket the kernel says which it is.
+        """
+        if self._transport is None:
+            return True
+        poller = select.poll()
+        poller.register(self._transport.get_extra_info("socket").fileno(), 0)
+        return bool(poller.poll(0))
 
     def address(self, name: str) -> tuple[str, int] | None:
         """Host and port of "peername" or "sockname"; None on a Unix socket."""

@@ -1,6 +1,7 @@
 """The head of a request: what httptools reads of it, and how its body is framed."""
 
 import re
+from ipaddress import IPv6Address
 
 import httptools
 
@@ -12,6 +13,9 @@ _MAX_LENGTH_DIGITS = 18
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect")
 # Enough of a request line to know that what came is HTTP/1, before the head is whole.
 _REQUEST_LINE = re.compile(rb"[A-Z-]{1,32} +[\x21-\xff]+ HTTP/1\.[01]")
+# A host and a port as RFC 3986, 3.2.2 has them.
+_NAME = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(?::[0-9]{0,5})?")
+_BRACKETED = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]{0,5})?")
 _METHOD_BEGINS = re.compile(rb"[A-Z]")
 
 
@@ -115,8 +119,12 @@ class RequestHead:
             raise head_too_large(f"The request has more than {self._max_headers} headers.")
         if len(fields) != len(self.headers):
             self._check_repeated()
-        if b"host" not in fields and self.version == "1.1":
-            raise malformed("The header Host is missing.")
+        host = fields.get(b"host")
+        if host is None:
+            if self.version == "1.1":
+                raise malformed("The header Host is missing.")
+        elif not _NAME.fullmatch(host) and not _is_bracketed(host):
+            raise malformed("The header Host is not a name with a port.")
         length = fields.get(b"content-length")
         if b"transfer-encoding" in fields:
             self._read_coding(fields[b"transfer-encoding"], is_sized=length is not None)
@@ -156,6 +164,18 @@ def check_beginning(data: bytes | bytearray, start: int) -> None:
     line_end = data.find(b"\r\n", start)
     if line_end >= 0 and not _REQUEST_LINE.fullmatch(data, start, line_end):
         raise malformed("The first line is not a request line of HTTP/1.1.")
+
+
+def _is_bracketed(host: bytes) -> bool:
+    """Whether a host is an IPv6 address in brackets; frameworks fail at one that is not closed."""
+    found = _BRACKETED.fullmatch(host)
+    if found is None:
+        return False
+    try:
+        IPv6Address(found[1].decode())
+    except ValueError:
+        return False
+    return True
 
 
 def _length(value: bytes) -> int:
