@@ -65,8 +65,8 @@ test-chip: setup ## Play every failure of a Hailo chip, and two hours of its lif
 bench-frames: setup ## Measure one and several frames in flight on a simulated chip (two minutes)
 	@$(BIN)/python -m benchmarks.frames_in_flight $(ARGS)
 
-fuzz: setup ## Throw spoilt input at gateway and sidecar for five minutes
-	@$(BIN)/python -m tools.fuzz --minutes 5 $(ARGS)
+fuzz: setup ## Throw malformed input and hostile connections at all services for ten minutes
+	@$(BIN)/python -m tools.fuzz --minutes 10 $(ARGS)
 
 power-cut-matrix: setup setup-engines ## Damage each file of a data folder in each way, and start on it (an hour)
 	@$(BIN)/python -m tools.power_cut_matrix $(ARGS)

@@ -1,7 +1,8 @@
-"""Throws spoilt input at a real gateway and a real sidecar, and counts what they survive.
+"""Throws spoilt input and hostile connections at real services, and counts what they survive.
 
-`python -m tools.fuzz --minutes 5` starts both on free ports; it ends with 1 where one of them crashed, answered 500,
-answered outside the one shape of errors, or left a whole request without an answer.
+`python -m tools.fuzz --minutes 10` starts gateway, sidecar, console and exporter on free ports; it ends with 1 where
+one of them crashed, answered 500, answered outside the one shape of errors, left a whole request without an answer,
+or took more than 64 MB beyond what it had at its start, at any moment.
 """
 
 import argparse
@@ -10,21 +11,26 @@ import contextlib
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import cycle, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-import psutil
+from edgeinfer.web.open_files import raise_open_files_limit
+from tools.fuzz_connections import MAKERS
+from tools.fuzz_inputs import Input, inputs, request
+from tools.fuzz_services import INFER, Service, gateway_goods, process_request, running_services
+from tools.hostile_connections import Hostile, attack, hostile_kinds
 
-from tests.end_to_end.service_process import ServiceProcess
-from tools.fuzz_inputs import Good, Input, inputs, request
-
-_LANES = 6
-_ANSWER_SECONDS = 10.0
+MAX_GROWTH_BYTES = 64_000_000
+_LANES = 8
+_ANSWER_SECONDS = 30.0
 _MAYBE_SECONDS = 0.05  # what may be no request gets this long to be answered
+_PAUSE_SECONDS = 0.01
+_SOON_SECONDS = 60.0
 _PROBLEM = {"error", "status", "message", "remedy"}
-_CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 
 
 @dataclass(slots=True)
@@ -37,104 +43,117 @@ class Fuzzing:
     """Answers by status; 0 is none."""
     faults: list[str] = field(default_factory=list)
     """Everything that must not happen, with the beginning of its input."""
+    hostile: Counter[str] = field(default_factory=Counter)
+    """Hostile connections by kind."""
     grown_bytes: dict[str, int] = field(default_factory=dict)
-    """By how much each process grew, from after the first tenth of the time."""
+    """By how much the peak of each process lies above its start."""
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{kind} {count}" for kind, count in self.tried.most_common())
         statuses = ", ".join(f"{status or 'none'} {count}" for status, count in sorted(self.statuses.items()))
+        hostile = ", ".join(f"{kind} {count}" for kind, count in self.hostile.most_common())
         grown = ", ".join(f"{name} {size / 1e6:+.1f} MB" for name, size in self.grown_bytes.items())
-        lines = [f"inputs: {self.tried.total()} ({kinds})", f"answers: {statuses}", f"memory: {grown}"]
+        lines = [
+            f"inputs: {self.tried.total()} ({kinds})",
+            f"answers: {statuses}",
+            f"hostile connections: {self.hostile.total()} ({hostile})",
+            f"peak of memory above the start: {grown}",
+        ]
         return "\n".join([*lines, *self.faults[:20], f"crashes and wrong answers: {len(self.faults)}"])
 
 
-async def fuzz(folder: Path, seconds: float, seed: int) -> Fuzzing:
-    """Fuzz both services for a while; their logs and sessions lie in the folder."""
+async def fuzz(folder: Path, seconds: float, seed: int, *, crowd: int, hold_seconds: float) -> Fuzzing:
+    """Fuzz all four services for a while; their logs and sessions lie in the folder.
+
+    Args:
+        folder: for logs and sessions.
+        seconds: half of them for single inputs, half for crowds; each kind of crowd comes at least once.
+        seed: the same inputs for the same seed.
+        crowd: connections of one kind at a time.
+        hold_seconds: for which a crowd stays.
+    """
     result = Fuzzing()
-    with (
-        ServiceProcess("sidecar", log=folder / "sidecar.log") as sidecar,
-        ServiceProcess(
-            *("gateway", "--backend-url", f"{sidecar.url}/infer", "--data-folder", str(folder / "data")),
-            log=folder / "gateway.log",
-        ) as gateway,
-    ):
-        session = json.loads(await _answer(gateway.port, request("POST", "/api/v1/analysis/start", b"{}"), 5))[
-            "sessionId"
-        ]
-        processes = {"gateway": psutil.Process(gateway.pid), "sidecar": psutil.Process(sidecar.pid)}
-        lanes = [(sidecar.port, [_INFER]), (gateway.port, _of_gateway(session))]
-        await _run(lanes, seconds / 10, seed, result)
-        before = {name: process.memory_info().rss for name, process in processes.items()}
-        await _run(lanes, seconds * 0.9, seed + _LANES, result)
-        for name, process in processes.items():
-            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                result.faults.append(f"{name} is dead")
-            else:
-                result.grown_bytes[name] = process.memory_info().rss - before[name]
-        await _check_serving(gateway.port, sidecar.port, result)
+    raise_open_files_limit(crowd + 1000)
+    with running_services(folder) as services:
+        started = await _answer(services["gateway"].port, request("POST", "/api/v1/analysis/start", b"{}"), 5)
+        services["gateway"].goods = gateway_goods(json.loads(started)["sessionId"])
+        await _throw_inputs(list(services.values()), seconds / 2, seed, result)
+        await _send_crowds(list(services.values()), seconds / 2, crowd, hold_seconds, result)
+        await _check_serving(services, result)
+        for service in services.values():
+            service.watch()
+            result.grown_bytes[service.name] = service.grown_bytes
+            if not service.is_alive:
+                result.faults.append(f"{service.name} is dead")
+            if service.grown_bytes > MAX_GROWTH_BYTES:
+                result.faults.append(f"{service.name} grew by {service.grown_bytes / 1e6:.0f} MB")
+    result.faults += list(_tracebacks(folder))
     return result
 
 
-_INFER = Good("POST", "/infer", {"x": [[0.1] * 9] * 100})
-
-
-def _samples(count: int) -> list[dict[str, float]]:
-    return [{"t": index / 100, **dict.fromkeys(_CHANNELS, 0.5)} for index in range(count)]
-
-
-def _of_gateway(session: str) -> list[Good]:
-    prefix = "/api/v1/analysis"
-    return [
-        Good(
-            "PUT", f"{prefix}/stream", {"sessionId": session, "samples": _samples(25), "windowStart": 0, "windowEnd": 1}
-        ),
-        Good("POST", f"{prefix}/process", {"samples": _samples(100)}),
-        Good("POST", f"{prefix}/stop", {"sessionId": "00000000-0000-4000-8000-000000000000"}),
-        Good("POST", f"{prefix}/start", {}),
-    ]
-
-
-async def _run(services: list[tuple[int, list[Good]]], seconds: float, seed: int, result: Fuzzing) -> None:
+async def _throw_inputs(services: list[Service], seconds: float, seed: int, result: Fuzzing) -> None:
     until = monotonic() + seconds
     async with asyncio.TaskGroup() as lanes:
         for lane in range(_LANES):
-            port, goods = services[lane % len(services)]
-            lanes.create_task(_lane(port, goods, until, seed + lane, result))
+            lanes.create_task(_lane(services[lane % len(services)], until, seed + lane, result))
 
 
-async def _lane(port: int, goods: list[Good], until: float, seed: int, result: Fuzzing) -> None:
-    for one in inputs(goods, seed):
+async def _lane(service: Service, until: float, seed: int, result: Fuzzing) -> None:
+    for one in inputs(service.goods, seed, MAKERS):
         if monotonic() > until:
             return
-        await _try(port, one, result)
+        await _try(service, one, result)
 
 
-async def _try(port: int, one: Input, result: Fuzzing) -> None:
+async def _try(service: Service, one: Input, result: Fuzzing) -> None:
     result.tried[one.kind] += 1
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     except OSError as failure:
-        result.faults.append(f"nobody listens after {one.kind} {one.data[:200]!r}: {failure}")
+        result.faults.append(f"{service.name}: nobody listens after {one.kind} {one.data[:200]!r}: {failure}")
         await asyncio.sleep(0.2)
         return
     try:
-        head, body = await _exchange(reader, writer, one)
+        answers = await _exchange(reader, writer, one)
     finally:
-        writer.close()
-    fault = _judge(one, head, body, result)
-    if fault:
-        result.faults.append(f"{fault} to {one.kind} {one.data[:300]!r}")
+        writer.transport.abort()
+    for fault in _judge_all(one, answers, result):
+        result.faults.append(f"{service.name}: {fault} to {one.kind} {one.data[:300]!r}")
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one: Input) -> tuple[bytes, bytes]:
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one: Input
+) -> list[tuple[bytes, bytes]]:
+    answers: list[tuple[bytes, bytes]] = []
     seconds = _ANSWER_SECONDS if one.is_whole else _MAYBE_SECONDS
-    head = body = b""
     with contextlib.suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        writer.write(one.data)
         async with asyncio.timeout(seconds):
-            head = await reader.readuntil(b"\r\n\r\n")
-            body = await reader.readexactly(_length(head))
-    return head, body
+            await _write(writer, one)
+            while one.reads and len(answers) < one.answers:
+                head = await reader.readuntil(b"\r\n\r\n")
+                answers.append((head, await reader.readexactly(_length(head))))
+    return answers
+
+
+async def _write(writer: asyncio.StreamWriter, one: Input) -> None:
+    places = [0, *sorted(one.cuts), len(one.data)]
+    for begin, end in pairwise(places):
+        writer.write(one.data[begin:end])
+        if one.cuts:
+            await asyncio.sleep(_PAUSE_SECONDS)
+    if one.ends:
+        writer.write_eof()
+
+
+def _judge_all(one: Input, answers: list[tuple[bytes, bytes]], result: Fuzzing) -> Iterator[str]:
+    for head, body in answers or [(b"", b"")]:
+        fault = _judge(one, head, body, result)
+        if fault:
+            yield fault
+    # After an answer that closes the connection, as a refusal does, no other comes.
+    closes = any(b"connection: close" in head.lower() for head, _ in answers)
+    if one.is_whole and answers and len(answers) < one.answers and not closes:
+        yield f"{len(answers)} of {one.answers} answers"
 
 
 def _judge(one: Input, head: bytes, body: bytes, result: Fuzzing) -> str:
@@ -146,7 +165,7 @@ def _judge(one: Input, head: bytes, body: bytes, result: Fuzzing) -> str:
         return f"no HTTP: {head[:80]!r}"
     status = int(head.split(b" ", 2)[1])
     result.statuses[status] += 1
-    if status == 500:  # noqa: PLR2004 - what nobody foresaw
+    if status == 500:  # noqa: PLR2004 - what nobody expected
         return f"500 {body[:300]!r}"
     is_error = status >= 400  # noqa: PLR2004 - the first error status
     if is_error and body and not _is_problem(body):
@@ -169,28 +188,64 @@ def _length(head: bytes) -> int:
     return 0
 
 
+async def _send_crowds(
+    services: list[Service], seconds: float, crowd: int, hold_seconds: float, result: Fuzzing
+) -> None:
+    """Every kind at every service at least once, then again until the time is over."""
+    until = monotonic() + seconds
+    every = [
+        (service, kind)
+        for kinds in zip(*(hostile_kinds(one.posts, one.gets) for one in services), strict=True)
+        for service, kind in zip(services, kinds, strict=True)
+    ]
+    for number, (service, kind) in enumerate(cycle(every)):
+        if number >= len(every) and monotonic() > until:
+            return
+        await _send_crowd(service, kind, crowd, hold_seconds, result)
+
+
+async def _send_crowd(service: Service, kind: Hostile, crowd: int, seconds: float, result: Fuzzing) -> None:
+    result.hostile[kind.name] += await attack(service.port, kind, crowd, seconds, service.watch)
+    if not await _answers_soon(service.port):
+        result.faults.append(
+            f"{service.name}: no answer within {_SOON_SECONDS:.0f} s after {crowd} connections of {kind.name}"
+        )
+
+
+async def _answers_soon(port: int) -> bool:
+    until = monotonic() + _SOON_SECONDS
+    while monotonic() < until:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            await _answer(port, request("GET", "/healthz", b""), 5)
+            return True
+        await asyncio.sleep(0.2)
+    return False
+
+
 async def _answer(port: int, data: bytes, seconds: float) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        async with asyncio.timeout(seconds):
+    async with asyncio.timeout(seconds):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
             writer.write(data)
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(_length(head))
-    finally:
-        writer.close()
+        finally:
+            writer.close()
     if not head.startswith(b"HTTP/1.1 200 "):
         raise ConnectionError(f"{head!r} {body!r}")
     return body
 
 
-async def _check_serving(gateway: int, sidecar: int, result: Fuzzing) -> None:
-    """Both answer a good request afterwards, the gateway with its sidecar's answer."""
-    process = request("POST", "/api/v1/analysis/process", json.dumps({"samples": _samples(100)}).encode())
+async def _check_serving(services: dict[str, Service], result: Fuzzing) -> None:
+    """All answer a good request afterwards, the gateway with its sidecar's answer."""
+    process = request("POST", "/api/v1/analysis/process", process_request())
     try:
-        await _answer(sidecar, request("POST", "/infer", json.dumps(_INFER.document).encode()), 5)
+        await _answer(services["sidecar"].port, request("POST", "/infer", json.dumps(INFER.document).encode()), 5)
+        for name in ("console", "exporter"):
+            await _answer(services[name].port, request("GET", "/healthz", b""), 5)
         # The circuit may be open for a moment: the fuzzing was heavy.
         for _ in range(40):
-            if json.loads(await _answer(gateway, process, 5))["source"] == "sidecar":
+            if json.loads(await _answer(services["gateway"].port, process, 5))["source"] == "sidecar":
                 return
             await asyncio.sleep(0.5)
         result.faults.append("the sidecar no longer answers through the gateway")
@@ -198,14 +253,24 @@ async def _check_serving(gateway: int, sidecar: int, result: Fuzzing) -> None:
         result.faults.append(f"a good request is not answered any more: {failure!r}")
 
 
+def _tracebacks(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.glob("*.log")):
+        for line in path.read_text(errors="replace").splitlines():
+            if "Traceback" in line:
+                yield f"{path.name}: {line[:2000]}"
+                break
+
+
 def main() -> None:
     """Fuzz for as long as was asked for."""
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--minutes", type=float, default=1.0)
     words.add_argument("--seed", type=int, default=1)
+    words.add_argument("--crowd", type=int, default=4096, help="hostile connections of one kind (%(default)s)")
     given = words.parse_args()
     with TemporaryDirectory(prefix="edgeinfer-fuzz-") as folder:
-        result = asyncio.run(fuzz(Path(folder), given.minutes * 60, given.seed))
+        seconds = given.minutes * 60
+        result = asyncio.run(fuzz(Path(folder), seconds, given.seed, crowd=given.crowd, hold_seconds=2.0))
     sys.stdout.write(f"{result}\n")
     sys.exit(1 if result.faults else 0)
 

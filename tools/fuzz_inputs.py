@@ -17,7 +17,7 @@ _TARGETS = (b"/", b"/healthz", b"/metrics", b"/infer", b"/api/v1/analysis/start"
 _METHODS = (b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT", b"BREW", b"")
 _TYPES = ("application/json", "application/octet-stream", "text/plain", "application/json; charset=utf-16", "", "\t")
 _DEEP = 3000
-_JSON_HEAD = "HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+_JSON_HEAD = "HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,20 @@ class Input:
     Args:
         kind: how it was made.
         data: what is sent.
-        is_whole: whether it is a whole request, which must be answered.
+        is_whole: whether it is whole requests, which must be answered.
+        answers: how many, where they are whole.
+        cuts: places between which a moment passes.
+        ends: whether the sender then closes its side.
+        reads: whether the sender reads what comes back.
     """
 
     kind: str
     data: bytes
     is_whole: bool
+    answers: int = 1
+    cuts: tuple[int, ...] = ()
+    ends: bool = False
+    reads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,16 @@ class Good:
     document: Any = None
 
 
-def inputs(goods: list[Good], seed: int) -> Iterator[Input]:
-    """Inputs without end, the same ones for the same seed."""
+Maker = Callable[[random.Random, list[Good]], Input]
+
+
+def inputs(goods: list[Good], seed: int, more: tuple[Maker, ...] = ()) -> Iterator[Input]:
+    """Inputs without end, the same ones for the same seed; `more` kinds beside those of this module."""
     chance = random.Random(seed)  # noqa: S311 - repeatable, guards nothing
-    makers: tuple[Callable[[random.Random, list[Good]], Input], ...] = (
+    makers: tuple[Maker, ...] = (
         *(_noise, _cut, _flipped, _odd_head, _lying_length, _chunks),
         *(_odd_leaf, _odd_leaf, _odd_leaf, _odd_size, _flipped_body, _deep, _binary, _odd_type, _odd_query),
+        *more,
     )
     while True:
         yield chance.choice(makers)(chance, goods)
@@ -63,7 +75,7 @@ def inputs(goods: list[Good], seed: int) -> Iterator[Input]:
 
 def request(method: str, path: str, body: bytes, content_type: str = "application/json", extra: bytes = b"") -> bytes:
     """A whole request."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: fuzz\r\nContent-Length: {len(body)}\r\n".encode("utf-8", "replace")
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n".encode("utf-8", "replace")
     kind = f"Content-Type: {content_type}\r\n".encode() if content_type else b""
     return head + kind + extra + b"\r\n" + body
 
@@ -130,7 +142,7 @@ def _odd_head(chance: random.Random, goods: list[Good]) -> Input:
     )
     version = chance.choice((b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/9.9", b"", b"http/1.1"))
     line = chance.choice(_METHODS) + b" " + target + b" " + version
-    return Input("odd head", line + b"\r\nHost: x\r\n" + header + b"\r\n\r\n", is_whole=False)
+    return Input("odd head", line + b"\r\nHost: localhost\r\n" + header + b"\r\n\r\n", is_whole=False)
 
 
 def _lying_length(chance: random.Random, goods: list[Good]) -> Input:

@@ -79,6 +79,26 @@ async def test_pages_of_other_sites_can_change_nothing(bench: Bench, headers: di
     assert hook.status_code == 403
 
 
+@pytest.mark.parametrize("route", ["/api/dashboards/small-board/refresh", "/api/silences", "/hooks/alerts"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b'{"\xd1": 1}',
+        b'{"labels": "\xed\xa0\x80"}',
+        b'{"a":' * 3000,
+        b"[" * 3000,
+        b'{"a":' * 3000 + b"1" + b"}" * 3000,
+    ],
+)
+async def test_what_is_not_json_is_refused_in_the_shape_of_every_error(bench: Bench, route: str, body: bytes) -> None:
+    bench.boards(board(panel(1, target("up"))))
+    answer = await bench.client.post(route, content=body)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_body")
+
+
 async def test_an_unknown_route_points_at_a_description_that_exists(bench: Bench) -> None:
     answer = await bench.client.get("/api/v1/query?query=up")
     assert (answer.status_code, answer.json()["remedy"]) == (

@@ -1,4 +1,7 @@
-"""Gateway and sidecar as processes survive spoilt input of every kind, and serve afterwards."""
+"""All services as processes survive spoilt input and hostile connections of every kind, and serve afterwards.
+
+The quick form: crowds of 60; `make fuzz` takes ten minutes and crowds of 4096.
+"""
 
 import random
 from pathlib import Path
@@ -7,16 +10,16 @@ import pytest
 
 from tools.fuzz import fuzz
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
-SECONDS = 12.0
-MOST_GROWTH_BYTES = 30_000_000
+SECONDS = 10.0
 
 
-async def test_no_input_crashes_a_service_or_is_answered_with_500(tmp_path: Path) -> None:
+async def test_no_input_crashes_a_service_fills_its_memory_or_is_answered_with_500(tmp_path: Path) -> None:
     seed = random.randrange(10**6)  # noqa: S311 - other inputs in each run; a failure tells the input
-    result = await fuzz(tmp_path, SECONDS, seed)
+    result = await fuzz(tmp_path, SECONDS, seed, crowd=60, hold_seconds=0.05)
     assert result.faults == [], f"seed {seed}: {result}"
     assert result.tried.total() > 100
     assert {200, 400, 422} <= set(result.statuses)
-    assert all(grown < MOST_GROWTH_BYTES for grown in result.grown_bytes.values()), result.grown_bytes
+    assert result.hostile.total() > 2000
+    assert set(result.grown_bytes) == {"gateway", "sidecar", "console", "exporter"}

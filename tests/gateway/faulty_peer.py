@@ -120,6 +120,14 @@ async def missing_field(exchange: Exchange) -> None:
     await exchange.answer_json({"latent": LATENT})
 
 
+async def nested_json(exchange: Exchange) -> None:
+    await exchange.answer(b'{"a":' * 3000 + b"1" + b"}" * 3000)
+
+
+async def not_text(exchange: Exchange) -> None:
+    await exchange.answer(b'{"latent": "\xff"}')
+
+
 async def not_an_object(exchange: Exchange) -> None:
     await exchange.answer_json([1, 2])
 

@@ -17,6 +17,8 @@ CASES: list[tuple[Behaviour, str, str]] = [
     (peers.busy, "http_5xx", ""),
     (peers.redirect, "unknown_error", ""),
     (peers.truncated_json, "malformed_response", ""),
+    (peers.nested_json, "malformed_response", ""),
+    (peers.not_text, "malformed_response", ""),
     (peers.cut_off, "malformed_response", ""),
     (peers.not_http, "malformed_response", ""),
     (peers.odd_bytes, "malformed_response", ""),
@@ -37,7 +39,7 @@ CASES: list[tuple[Behaviour, str, str]] = [
 @pytest.mark.parametrize(("behaviour", "error_type", "check"), CASES, ids=lambda case: getattr(case, "__name__", case))
 async def test_each_fault_is_counted_once_in_its_class(behaviour: Behaviour, error_type: str, check: str) -> None:
     async with peer(behaviour) as sidecar:
-        rig = make_rig(sidecar.url, timeout_seconds=0.2)
+        rig = make_rig(sidecar.url, timeout_seconds=0.2 if error_type == "timeout" else 5.0)
         async with running(rig) as service:
             analysis = await service.analyze_imu_window(a_window(), "process", "r1")
         assert rig.errors == {error_type: 1}

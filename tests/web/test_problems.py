@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from edgeinfer import errors
 from edgeinfer.catalog import sidecar
@@ -85,6 +86,33 @@ def test_a_wrong_method_is_told_the_right_one(client: TestClient, registry: Coll
     assert (answer.status_code, answer.headers["allow"], answer.json()["error"]) == (405, "GET", "method_not_allowed")
     assert answer.headers["content-length"] == str(len(answer.content))
     assert counted(registry, "method_not_allowed") == 1
+
+
+async def test_a_caller_that_hangs_up_in_the_middle_of_a_body_is_no_failure_of_ours(
+    registry: CollectorRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = FastAPI()
+    install_problems(app)
+
+    @app.post("/")
+    async def read(request: Request) -> int:
+        return len(await request.body())
+
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "raw_path": b"/", "query_string": b"", "headers": []}
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert not caplog.records
 
 
 def test_an_unknown_path_is_told_where_to_look(client: TestClient, registry: CollectorRegistry) -> None:

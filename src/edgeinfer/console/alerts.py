@@ -13,6 +13,7 @@ import msgspec
 from edgeinfer.console.alertmanager import Alertmanager
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.errors import EngineError, InvalidBody
+from edgeinfer.web.json_faults import UNDECODABLE
 
 _ALERT_NAME = re.compile(r"[A-Za-z_]\w{0,99}")
 _LONGEST_HOURS = 24 * 30
@@ -121,7 +122,7 @@ def read_silence(body: bytes) -> SilenceRequest:
     """
     try:
         return msgspec.json.decode(body, type=SilenceRequest)
-    except msgspec.DecodeError as failure:
+    except UNDECODABLE as failure:
         raise InvalidBody("silence", str(failure), "Send labels, hours, comment and author.") from failure
 
 

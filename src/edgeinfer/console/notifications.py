@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from edgeinfer.errors import InvalidBody
+from edgeinfer.web.json_faults import UNDECODABLE
 
 _log = logging.getLogger(__name__)
 _KEPT = 200
@@ -50,7 +51,7 @@ class Inbox:
         """
         try:
             message = msgspec.json.decode(body, type=_Message)
-        except msgspec.DecodeError as failure:
+        except UNDECODABLE as failure:
             raise InvalidBody("notification", str(failure), "Send Alertmanager's webhook JSON.") from failure
         for alert in message.alerts:
             self._take(alert, message.receiver)

@@ -17,6 +17,7 @@ from edgeinfer.console.sharing import Shared
 from edgeinfer.console.status import Status, StatusReader
 from edgeinfer.console.variables import Variable, resolve_variables
 from edgeinfer.errors import EngineError, InvalidBody
+from edgeinfer.web.json_faults import UNDECODABLE
 
 SCRAPE_SECONDS = 5.0
 _KEEP_SECONDS = 10.0
@@ -61,7 +62,7 @@ def read_request(body: bytes) -> RefreshRequest:
     """
     try:
         request = msgspec.json.decode(body, type=RefreshRequest)
-    except msgspec.DecodeError as failure:
+    except UNDECODABLE as failure:
         raise InvalidBody("body", str(failure), "Send from, to, panels and variables.") from failure
     if len(request.panels) > _MOST_PANELS:
         raise InvalidBody("panels", f"more than {_MOST_PANELS}", "Ask for the visible ones.")

@@ -18,6 +18,7 @@ from edgeinfer.gateway.health import DEGRADED, HEALTHY, UNHEALTHY, Check, Look
 from edgeinfer.gateway.samples import CHANNELS, WINDOW_SAMPLES
 from edgeinfer.gateway.sessions import SessionStore
 from edgeinfer.gateway.upstream import is_about_health
+from edgeinfer.web.json_faults import UNDECODABLE
 
 _SIDECAR_SECONDS = 2.0
 _SLOW_LOOP_SECONDS = 0.25
@@ -94,7 +95,7 @@ async def _ask_health(member: Member) -> Look:
         return Look(UNHEALTHY, f"{member.name}: {failure.fault} ({failure.error_type})")
     try:
         health = msgspec.json.decode(answer.body, type=_Health)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         health = _Health()
     if answer.status != _OK or not health.ok:
         reason = f": {health.reason}" if health.reason else ""

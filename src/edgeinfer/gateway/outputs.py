@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgeinfer.catalog.labels import BACKEND_KINDS
 from edgeinfer.errors import ContractViolation, UpstreamError
+from edgeinfer.web.json_faults import UNDECODABLE
 
 BINARY = "application/octet-stream"
 _FLOAT_BYTES = 4
@@ -114,7 +115,7 @@ class OutputReader:
             if "[" in str(failure).partition(" - at ")[2]:
                 raise _decode_error("not_finite", f"holds something other than numbers: {failure}") from failure
             raise _malformed(f"is not the documented object: {failure}") from failure
-        except (msgspec.DecodeError, UnicodeDecodeError) as failure:
+        except UNDECODABLE as failure:
             if _is_json_but_for_nan(body):
                 raise _decode_error("not_finite", "holds NaN or infinity") from failure
             raise _malformed(f"is not JSON: {failure}") from failure

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.errors import InvalidBody, InvalidSamples, InvalidWindow
-from edgeinfer.web.json_faults import why_not_json
+from edgeinfer.web.json_faults import UNDECODABLE, why_not_json
 
 WINDOW_SAMPLES = 100
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
@@ -117,7 +117,7 @@ def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         if "$.samples[" in message:
             raise InvalidSamples("samples", message, _ALL_FIELDS) from failure
         raise InvalidBody("body", message, _SEE) from failure
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as failure:
+    except UNDECODABLE as failure:
         raise InvalidBody("body", why_not_json(body, failure), _SEE) from failure
 
 

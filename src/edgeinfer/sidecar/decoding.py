@@ -10,7 +10,7 @@ import numpy as np
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import InvalidBody, InvalidWindow
 from edgeinfer.sidecar.quick_json import QuickJson
-from edgeinfer.web.json_faults import why_not_json
+from edgeinfer.web.json_faults import UNDECODABLE, why_not_json
 
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 _REMEDY = "Send rows of 9 finite numbers: ax ay az (m/s²), gx gy gz (rad/s), mx my mz (µT)."
@@ -52,7 +52,7 @@ class WindowDecoder:
             rows = self._decode(body).x
         except msgspec.ValidationError as failure:
             raise _misfit(str(failure)) from failure
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as failure:
+        except UNDECODABLE as failure:
             raise InvalidBody("body", why_not_json(body, failure), 'Send {"x": [[9 numbers] x 100]}.') from failure
         if len(rows) != self._length:
             raise InvalidWindow("x", f"it has {len(rows)} rows, not {self._length}", _REMEDY)

@@ -193,7 +193,8 @@ class AsgiExchange:
         except asyncio.CancelledError:
             refusal = self._why_cancelled
         except Exception:  # noqa: BLE001 - every failure becomes an answer
-            _log.exception("unexpected error in the application")
+            if not self._is_complete:  # else the application has answered for it, and logged it
+                _log.exception("unexpected error in the application")
         finally:
             self._task = None
         self._refuse(refusal)

@@ -2,6 +2,11 @@
 
 import re
 
+import msgspec
+
+# What msgspec raises at a body that it cannot decode: bytes that are no UTF-8 and nesting without end are no
+# DecodeError of its own.
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NUMBER = rb"-?(?:NaN|Infinity|nan|inf)"
 _WHERE_A_NUMBER_STANDS = re.compile(rb"[\[,:]\s*(" + _NUMBER + rb")\s*[\],}]")
 

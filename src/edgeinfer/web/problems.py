@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import Counter
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from edgeinfer import errors
@@ -99,7 +100,11 @@ def install_problems(app: FastAPI, counter: Counter | None = None, docs: str = "
         told.headers.update(getattr(failure, "headers", None) or {})  # such as Allow of a 405
         return told
 
+    async def on_disconnect(_: Request, __: Exception) -> Response:
+        return answer(Problem(400, "invalid_body", "The connection ended in the middle of the body.", "Send it again."))
+
     app.add_exception_handler(errors.EdgeInferError, on_failure)
+    app.add_exception_handler(ClientDisconnect, on_disconnect)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Exception, on_failure)
