@@ -257,3 +257,16 @@ def test_watchers_that_run_already_are_named_in_place_of_a_second_run(tmp_path: 
         told = stack("monitoring-up", tmp_path, "/bin/false")
     assert "runs already" in told
     assert "console http://127.0.0.1:8088" in told
+
+
+@pytest.mark.parametrize("file", [file for file, name, _ in SERVICES if name == "grafana"])
+def test_grafana_starts_one_data_source_and_says_why_others_are_off(file: str) -> None:
+    environment = document(file)["services"]["grafana"]["environment"]
+    disabled = environment["GF_PLUGINS_DISABLE_PLUGINS"].split(",")
+    assert environment["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert len(disabled) >= 17
+    assert "prometheus" not in disabled
+    lines = (DEPLOY / file).read_text(encoding="utf-8").splitlines()
+    unusual = [at for at, line in enumerate(lines) if "GF_PLUGINS_" in line]
+    assert len(unusual) == 2
+    assert [lines[at] for at in unusual if not lines[at - 1].lstrip().startswith("#")] == []
