@@ -253,8 +253,11 @@ def saying(workshop: Workshop, words: str) -> Spawn:
     return spawn
 
 
-async def test_a_configuration_fault_is_one_at_the_first_start_and_a_crash_later(workshop: Workshop) -> None:
-    supervisor = workshop.supervisor(main("gateway"))
+@pytest.mark.parametrize("is_main_job", [True, False])
+async def test_a_configuration_fault_is_one_at_the_first_start_and_a_crash_later(
+    *, is_main_job: bool, workshop: Workshop
+) -> None:
+    supervisor = workshop.supervisor(plan("gateway", is_main_job=is_main_job))
     await supervisor.start()
     workshop.newest("gateway").code = EXIT_CONFIGURATION
     await ticks(supervisor, workshop, 1.0)
