@@ -115,3 +115,13 @@ def test_a_file_that_is_shorter_than_it_was_when_everything_ended_stays_and_is_s
     (found,) = find_missing(folder, known)
 
     assert (found.fault, found.stays) == ("has 60 of 100 bytes", True)
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_a_segment_that_shrank_is_said_after_a_kill_too_because_it_only_grows(number: int, folder: DataFolder) -> None:
+    known = take(folder, is_final=False)
+    (folder.prometheus / "wal" / f"{number:08d}").write_bytes(b"")
+
+    (found,) = find_missing(folder, known)
+
+    assert (found.path.name, found.fault) == (f"{number:08d}", "has 0 of 100 bytes")

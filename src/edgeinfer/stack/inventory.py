@@ -105,11 +105,12 @@ def _shorter(name: str, path: Path, size: int, size_now: int) -> Damage:
 
 
 def _is_lost_for_certain(name: str, size_now: int, known: Inventory, now: Inventory) -> bool:
-    """After a kill: the log never goes back to a lower number, and Alertmanager replaces its files and drops none."""
+    """After a kill: a segment of the log only grows or goes as the oldest, and Alertmanager drops none of its files."""
     if name.startswith(_ALERTMANAGER):
         return size_now <= 0
-    newest, newest_now = _newest_segment(known), _newest_segment(now)
-    return name == newest and (newest_now < newest or size_now >= 0)
+    if not name.startswith(_SEGMENTS):
+        return False
+    return size_now >= 0 or (name == _newest_segment(known) and _newest_segment(now) < name)
 
 
 def _newest_segment(inventory: Inventory) -> str:
