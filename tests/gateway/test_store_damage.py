@@ -362,3 +362,18 @@ async def test_a_segment_that_a_kill_left_without_a_record_is_no_damage(tmp_path
         assert prove_true(after, sessions) == 2
         after.close()
     assert [finding.verdict for finding in inspect_store(tmp_path)] == [Verdict.OK]
+
+
+async def test_a_file_cut_between_two_records_after_a_clean_stop_is_said(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    store.open()
+    sessions = await fill(store)
+    store.close()
+    path = tmp_path / "live-00000002.log"
+    data = path.read_bytes()
+    path.write_bytes(data[: scan(data).records[-4].place])
+    after = make_store(tmp_path)
+    after.open()
+    assert "bytes where" in after.kind, "whole records are gone without a word"
+    prove_true(after, sessions)
+    after.close()

@@ -16,6 +16,7 @@ from edgeinfer.stack import child, ports, record
 from edgeinfer.stack.damage_rules import write_rules
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes
+from edgeinfer.stack.gateway_reports import GatewayReports
 from edgeinfer.stack.inventory import Inventory, take
 from edgeinfer.stack.live import LiveFigures, read_figures
 from edgeinfer.stack.narrator import Narrator
@@ -70,6 +71,7 @@ class StackRun:
     _repairs: Repairs | None = None
     _has_looked: bool = False
     _warned: set[str] = field(default_factory=set)
+    _reports: GatewayReports | None = None
 
     async def run(self) -> bool:
         """Run until a signal asks for the end; returns whether every process was well at the end.
@@ -84,6 +86,8 @@ class StackRun:
         ports.refuse_busy((plan.name, plan.host, plan.port) for plan in main_job if plan.port)
         self._repairs = Repairs(self.folder, self._tell_event, self.now)
         self._known = self._repairs.look_at_records()
+        self._reports = GatewayReports(self.folder.gateway)
+        self._reports.remember()
         async with aiohttp.ClientSession() as http:
             supervisor = Supervisor(
                 [self._marked(plan) for plan in self.plans],
@@ -141,6 +145,7 @@ class StackRun:
             self._again(partial(self._show_figures, supervisor, http), _LIVE_SECONDS),
             self._again(partial(self._look_at_disk, supervisor), _DISK_SECONDS),
             self._again(partial(self._publish_damage, supervisor, http), _DISK_SECONDS),
+            self._again(self._say_reports, _DISK_SECONDS),
             self._again(partial(self._look_at_alerting, supervisor, http), _HEARTBEAT_SECONDS),
         )
 
@@ -189,6 +194,10 @@ class StackRun:
         if self.prometheus_url and write_rules(self.folder) and _is_ready(supervisor, "prometheus"):
             async with http.post(f"{self.prometheus_url}/-/reload", timeout=_RELOAD) as answer:
                 await answer.read()
+
+    async def _say_reports(self) -> None:
+        for message in self._reports.news() if self._reports else ():
+            self._tell(Kind.DAMAGED, message)
 
     async def _look_at_disk(self, supervisor: Supervisor) -> None:
         if not self.folder.root.is_dir():
