@@ -38,6 +38,10 @@ PROBLEMS = board(
         options={"mode": "markdown", "content": "<img src=x onerror=alert(1)> **bold** [bad](javascript:alert(1))"},
     ),
     panel(9, target("count by (job) (up)", format="table", instant=True, range=False), kind="table"),
+    panel(10, {"refId": "A", "expr": '{app="x"}'}, datasource={"type": "loki", "uid": "l"}),
+    panel(11, target("vector(2)", legendFormat="two"), timeShift="1d"),
+    panel(12, target("vector(1)", legendFormat="one"), {"refId": "B", "type": "math", "expression": "$A * 2"}),
+    {"title": "Panel 13", "libraryPanel": {"uid": "l"}, "gridPos": {"x": 0, "y": 80, "w": 12, "h": 8}},
     uid="problem-board",
     title="Problems",
     refresh="",
@@ -79,6 +83,11 @@ def test_each_kind_of_trouble_is_said_in_its_panel(small: Stack, open_window: Op
     assert "heatmap" in found[4]["message"]
     told = ["unit furlongs", "option custom.wobble", "color mode continuous-GrYlRd", "transformation calculateField"]
     assert sorted(found[5]["notices"]) == sorted(told)
+    assert (found[10]["state"], found[13]["state"]) == ("unknown", "unknown")
+    assert "loki" in found[10]["message"]
+    assert "library panel" in found[13]["message"]
+    assert found[11]["notices"] == ["the shift in time by 1d: what is drawn is of now"]
+    assert found[12]["notices"] == ["queries B, which are expressions or not of Prometheus"]
     assert found[6]["series"][0]["text"] == "0"
     expect(page.locator("#panel-7 .badge.bad")).to_be_visible()
     assert page.locator("#panel-8 img").count() == 0

@@ -1,5 +1,6 @@
 """Dashboard files: read, read again, refused one by one."""
 
+import json
 import os
 from pathlib import Path
 
@@ -57,3 +58,32 @@ def test_every_shipped_dashboard_is_readable() -> None:
     found = [parse_file(path) for path in dashboard_files()]
     assert found
     assert [one for one in found if isinstance(one, Broken)] == []
+
+
+def test_a_file_without_uid_and_ids_is_taken_with_a_note(tmp_path: Path) -> None:
+    document = board(panel(5, target("up")), {"type": "stat", "title": "New", "gridPos": {}, "targets": [target("up")]})
+    del document["uid"]
+    tmp_path.joinpath("mine.json").write_text(json.dumps(document))
+    (found,), broken = Library(tmp_path).read()
+    assert (found.uid, set(found.panels), broken) == ("mine", {5, 6}, [])
+    assert found.document["panels"][1]["id"] == 6
+    assert "its name mine stands in. 1 panels had no id." in found.document["description"]
+
+
+def test_two_files_with_one_uid_are_both_shown(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        tmp_path.joinpath(f"{name}.json").write_text(json.dumps(board(panel(1, target("up")), title=name)))
+    found, broken = Library(tmp_path).read()
+    assert {one.title: one.uid for one in found} == {"a": "small-board", "b": "small-board-2", "c": "small-board-3"}
+    assert broken == []
+    assert "Another file has the uid small-board" in Library(tmp_path).get("small-board-2").document["description"]
+
+
+def test_what_is_not_prometheus_is_not_asked(tmp_path: Path) -> None:
+    loki = panel(1, {"refId": "A", "expr": '{job="x"}'}, datasource={"type": "loki", "uid": "l"})
+    math = panel(2, target("up"), {"refId": "B", "type": "math", "expression": "$A * 2"})
+    shared = {"id": 3, "title": "Shared", "libraryPanel": {"uid": "l", "name": "Shared"}, "gridPos": {}}
+    found = Library(write(tmp_path, board(loki, math, shared))).get("small-board")
+    asked = {number: [target.expression for target in one.targets] for number, one in found.panels.items()}
+    assert asked == {1: [], 2: ["up"], 3: []}
+    assert found.panels[3].kind == "library panel"

@@ -1,7 +1,8 @@
 """The dashboard files of a folder, read again when they change; a malformed one harms no other."""
 
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class Library:
         """Every dashboard by title, and every file that is none."""
         if not self.folder.is_dir():
             return [], [Broken(str(self.folder), "there is no such folder")]
-        found = [self._read(path) for path in sorted(self.folder.glob("*.json"))]
+        found = _with_own_uids([self._read(path) for path in sorted(self.folder.glob("*.json"))])
         dashboards = sorted((one for one in found if isinstance(one, Dashboard)), key=lambda one: one.title)
         return dashboards, [one for one in found if isinstance(one, Broken)]
 
@@ -121,7 +122,7 @@ def parse_file(path: Path) -> Dashboard | Broken:
     except (orjson.JSONDecodeError, OSError) as failure:
         return Broken(path.name, f"not JSON ({failure})")
     try:
-        return _dashboard(document)
+        return _dashboard(document, path.stem)
     except (KeyError, TypeError, ValueError, AttributeError) as failure:
         return Broken(path.name, f"not a dashboard ({type(failure).__name__}: {failure})")
 
@@ -133,9 +134,50 @@ def annotation_expression(annotation: Mapping[str, Any]) -> str:
     return str(inner or annotation.get("expr", ""))
 
 
-def _dashboard(document: Any) -> Dashboard:
+def _with_own_uids(found: list[Dashboard | Broken]) -> list[Dashboard | Broken]:
+    """Of two files with one uid both are shown: the later under a uid with a number, and with a note."""
+    taken: set[str] = set()
+    kept: list[Dashboard | Broken] = []
+    for one in found:
+        dashboard = one
+        number = 2
+        while isinstance(one, Dashboard) and isinstance(dashboard, Dashboard) and dashboard.uid in taken:
+            noted = _noted(one.document, f"Another file has the uid {one.uid} too; this one is shown as {number}.")
+            dashboard = replace(one, uid=f"{one.uid}-{number}", document=noted)
+            number += 1
+        if isinstance(dashboard, Dashboard):
+            taken.add(dashboard.uid)
+        kept.append(dashboard)
+    return kept
+
+
+def _noted(document: Mapping[str, Any], note: str) -> dict[str, Any]:
+    """The document with a note of ours behind its description."""
+    return dict(document) | {"description": f"{document.get('description') or ''} ({note})".strip()}
+
+
+def _completed(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """What Grafana adds to a file by itself: a uid, and ids of panels. A library panel has its type elsewhere."""
+    panels = list(_flattened(document["panels"]))
+    free = itertools.count(1 + max((one["id"] for one in panels if isinstance(one.get("id"), int)), default=0))
+    missing = 0
+    for one in panels:
+        if one.get("id") is None:
+            one["id"] = next(free)
+            missing += 1
+        if "libraryPanel" in one:
+            one.setdefault("type", "library panel")
+    notes = ([] if document.get("uid") else [f"The file has no uid; its name {name} stands in."]) + (
+        [f"{missing} panels had no id."] if missing else []
+    )
+    document["uid"] = document.get("uid") or name
+    return _noted(document, " ".join(notes)) if notes else document
+
+
+def _dashboard(document: Any, name: str) -> Dashboard:
     if not isinstance(document, dict) or "panels" not in document:
         raise ValueError("an object with 'uid', 'title' and 'panels' is wanted, not wrapped in anything")
+    document = _completed(document, name)
     panels = [_panel(one) for one in _flattened(document["panels"])]
     by_id = {panel.id: panel for panel in panels}
     if len(by_id) != len(panels):
@@ -151,7 +193,9 @@ def _flattened(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _panel(document: dict[str, Any]) -> Panel:
-    targets = tuple(_target(one) for one in document.get("targets") or [] if not one.get("hide"))
+    asked = [one for one in document.get("targets") or [] if not one.get("hide")]
+    # What has no expression of its own is an expression over other queries, or another source's: the page names it.
+    targets = tuple(_target(one) for one in asked if one.get("expr")) if not _is_foreign(document) else ()
     return Panel(
         id=int(document["id"]),
         kind=str(document["type"]),
@@ -162,6 +206,13 @@ def _panel(document: dict[str, Any]) -> Panel:
         most_points=int(document["maxDataPoints"]) if document.get("maxDataPoints") else None,
         document=document,
     )
+
+
+def _is_foreign(panel: Mapping[str, Any]) -> bool:
+    """Whether a panel asks something else than Prometheus."""
+    source = panel.get("datasource")
+    kind = source.get("type") if isinstance(source, dict) else None
+    return isinstance(kind, str) and kind != "prometheus" and "$" not in kind
 
 
 def _target(document: dict[str, Any]) -> Target:

@@ -107,7 +107,8 @@ async def _options(
         return ("Prometheus",)
     if kind in ("custom", "interval"):
         return tuple(part.strip() for part in str(document.get("query", "")).split(",") if part.strip())
-    if kind == "constant":
+    # A text that a viewer could type is the file's own here, because no value may reach a query that nobody listed.
+    if kind in ("constant", "textbox"):
         return (str(document.get("query", "")),)
     if kind != "query":
         raise ValueError(f"the console does not know variables of type {kind!r}")

@@ -3,7 +3,7 @@
 import { el, clear, icon, popover, setStyles } from "./dom.js";
 import { dateTime } from "./time.js";
 import { duration } from "./units.js";
-import { knowsKind, makeDrawing, noticesOf } from "./panels/registry.js";
+import { foreignSource, knowsKind, makeDrawing, noticesOf } from "./panels/registry.js";
 
 export class PanelFrame {
   // `page` offers cursor, zoom, zoomOut, annotations, words, linkTo, view, inspect and say.
@@ -13,6 +13,7 @@ export class PanelFrame {
     this.page = page;
     this.state = "waiting";
     this.hasQueries = (document.targets || []).some((target) => !target.hide);
+    this.isForeign = this.hasQueries && foreignSource(document) !== "";
     this.notices = noticesOf(document);
     this.body = el("div", { class: "panel-body", id: `panel-body-${this.id}` });
     this.message = el("div", { class: "panel-message", hidden: true });
@@ -31,12 +32,13 @@ export class PanelFrame {
     this.element.classList.toggle("untitled", !isNamed);
     this.#badges([]);
     if (!knowsKind(document.type)) this.#say("unknown", `The console does not draw panels of type “${document.type}”.`, "Grafana does, from the same file.");
+    else if (this.isForeign) this.#say("unknown", `This panel asks “${foreignSource(document)}”.`, "The console asks Prometheus only.");
     else if (this.hasQueries) this.#loading();
     else this.#draw({ frames: [], errors: [] });
   }
 
   get isKnown() {
-    return knowsKind(this.document.type);
+    return knowsKind(this.document.type) && !this.isForeign;
   }
 
   update(answer) {

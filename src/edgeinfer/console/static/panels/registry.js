@@ -34,7 +34,16 @@ export const makeDrawing = (context) => new KINDS[context.panel.type][0](context
 export function noticesOf(panel) {
   if (!knowsKind(panel.type)) return [];
   const found = KINDS[panel.type][1](panel);
+  if (panel.timeShift) found.push(`the shift in time by ${panel.timeShift}: what is drawn is of now`);
+  const mute = (panel.targets || []).filter((target) => !target.hide && !target.expr);
+  if (mute.length && !foreignSource(panel)) found.push(`queries ${mute.map((target) => target.refId).join(", ")}, which are expressions or not of Prometheus`);
   if (panel.repeat) found.push("repeating for each value of a variable");
   if (panel.type !== "table" && panel.transformations?.length) found.push(...panel.transformations.map((one) => `transformation ${one.id}`));
   return [...new Set(found)];
+}
+
+// The kind of a data source that the console cannot ask; empty for Prometheus and for a variable.
+export function foreignSource(panel) {
+  const kind = panel.datasource?.type;
+  return typeof kind === "string" && kind !== "prometheus" && !kind.includes("$") ? kind : "";
 }
