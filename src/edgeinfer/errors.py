@@ -1,7 +1,7 @@
-"""What can go wrong, by who can mend it; knows nothing of HTTP.
+"""What can go wrong, by who can fix it; knows nothing of HTTP.
 
 EdgeInferError
-├── InputError                  the caller can mend it
+├── InputError                  the caller can fix it
 │   ├── InvalidBody             not JSON, truncated, or not the documented object
 │   ├── InvalidWindow           not 100 rows of 9 finite numbers
 │   ├── InvalidSamples          a sample out of time order, not finite, or incomplete
@@ -15,7 +15,7 @@ EdgeInferError
 │   ├── UnknownDashboard
 │   └── Unauthorized
 ├── Overloaded                  come back after `retry_after_seconds`
-├── RateLimited                 this caller asks too often; come back after `retry_after_seconds`
+├── RateLimited                 this caller sends too many requests; come back after `retry_after_seconds`
 ├── NotReady                    the model is not loaded, or the service is draining
 ├── BackendError                the model or the device failed; carries an `error_class`
 │   └── InvalidOutput           the backend answered outside the model's contract
@@ -24,7 +24,7 @@ EdgeInferError
 ├── EngineError                 Prometheus or Alertmanager did not answer; carries a `kind`
 ├── StorageError                samples could not be stored
 ├── StackError                  a process of the native stack did not start, or gave up
-└── ConfigurationError          the operator can mend it, before the service starts
+└── ConfigurationError          the operator can fix it, before the service starts
     ├── SettingsError
     ├── ModelFileError
     ├── PortInUse
@@ -110,7 +110,7 @@ class Overloaded(EdgeInferError):
 
 
 class RateLimited(EdgeInferError):
-    """This caller asks too often."""
+    """This caller sends more requests than its rate limit allows."""
 
     def __init__(self, thing: str, fault: str, remedy: str, *, retry_after_seconds: int) -> None:
         super().__init__(thing, fault, remedy)
@@ -126,7 +126,7 @@ class BackendError(EdgeInferError):
 
     Args:
         error_class: one of `edgeinfer.catalog.labels.HARDWARE_ERROR_CLASSES`.
-        is_repeated: an earlier failure told again, without the device being tried: not to be counted twice.
+        is_repeated: an earlier failure reported again without trying the device: not to be counted twice.
     """
 
     def __init__(self, thing: str, fault: str, remedy: str, *, error_class: str, is_repeated: bool = False) -> None:
@@ -189,7 +189,7 @@ class StackError(EdgeInferError):
 
 
 class ConfigurationError(EdgeInferError):
-    """The operator can mend it, before the service starts."""
+    """The operator can fix it, before the service starts."""
 
 
 class SettingsError(ConfigurationError):

@@ -1,4 +1,4 @@
-"""What a look at the machine found: told by doctor, by start-up checks and by health pages."""
+"""Diagnostics of the machine, reported by doctor, by start-up checks and by health endpoints."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Finding:
     """One thing that was looked at.
 
     Args:
-        subject: the room it belongs to, such as "prometheus" or "hailo driver".
+        subject: what was checked, such as "prometheus" or "hailo driver".
         verdict: whether it is usable; a note is worth reading and stops nothing.
         message: what was found, with versions and paths.
         remedy: what to do about it; empty where there is nothing to do.

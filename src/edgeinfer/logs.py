@@ -30,7 +30,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: str, stream: IO[str] | None = None) -> None:
-    """Send all log lines to one stream, standard error unless told otherwise."""
+    """Send all log lines to one stream, standard error by default."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()

@@ -666,7 +666,7 @@ class ExporterSettings(ProcessSettings):
 def prepare_hailort(environment: MutableMapping[str, str] | None = None) -> None:
     """Say what HailoRT reads from the environment when it is imported, unless the operator has said otherwise.
 
-    The owner of a chip writes monitor files only if told so, and the library's log lands in the working folder.
+    The owner of a chip writes monitor files only if this is set, and the library's log lands in the working folder.
     """
     environment = os.environ if environment is None else environment
     environment.setdefault("HAILO_MONITOR", "1")

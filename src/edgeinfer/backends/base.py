@@ -63,7 +63,7 @@ class Inference:
 def check_inference(inference: Inference, latent_dimensions: int, motif_count: int) -> None:
     """Raise InvalidOutput unless an answer has these sizes, and nothing but finite numbers.
 
-    That `infer` returned does not say that it answered: whoever uses an answer asks here first.
+    A return of `infer` does not prove an answer: every caller runs this check before it uses one.
     """
     latent, scores = inference.latent, inference.motif_scores
     if (latent.size, scores.size) != (latent_dimensions, motif_count):
@@ -101,9 +101,9 @@ class Backend(Protocol):
         """Answer one window.
 
         Raises:
-            BackendError: with the class of the failure. A backend mends itself where it can; the caller asks
-                again, with growing waits after a failure that lost the device.
+            BackendError: with the class of the failure. A backend recovers by itself where it can; the caller
+                retries, with growing waits after a failure that lost the device.
         """
 
     def close(self) -> None:
-        """Let go of the device and memory; safe to call twice and after a failure."""
+        """Release the device and memory; safe to call twice and after a failure."""

@@ -28,7 +28,7 @@ from edgeinfer.settings import SidecarSettings
 Array = NDArray[np.float32]
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 30.0
-# HailoRT's own timeouts end far below this; waiting longer for a busy chip helps nobody.
+# HailoRT's own timeouts end far below this; waiting longer for a busy chip gains nothing.
 _LONGEST_TURN_SECONDS = 5.0
 # A frame waits in the library's queue for those before it, and the time that it is given runs meanwhile.
 _QUEUE_SHARE_OF_TIMEOUT = 0.5
@@ -40,7 +40,7 @@ def create(card: ModelCard, settings: SidecarSettings) -> "HailortBackend":
     """The backend that the settings describe.
 
     Raises:
-        ModelFileError: the HEF is missing, damaged or not the card's: told before anything is served.
+        ModelFileError: the HEF is missing, damaged or not the card's; raised before anything is served.
         SettingsError: HailoRT and numpy do not fit.
     """
     backend = HailortBackend(
@@ -57,7 +57,7 @@ def create(card: ModelCard, settings: SidecarSettings) -> "HailortBackend":
 
 
 def start_thread(action: Callable[[], None]) -> None:
-    """Run an action beside the caller."""
+    """Run an action in a thread of its own and return at once."""
     threading.Thread(target=action, name="hailo-reopen", daemon=True).start()
 
 
@@ -89,7 +89,7 @@ class _Chip:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it takes windows."""
+        """Whether this chip takes windows: configured, without a failure, and not recovering."""
         return self.network.is_open and not self.network.has_failed and not self.is_recovering
 
     def answered(self, started: float, ended: float) -> None:
@@ -104,8 +104,8 @@ class HailortBackend:
     """Answers windows on Hailo chips through HailoRT's InferModel.
 
     Each chip has as many frames in flight as callers ask for, its queue takes and the timeout allows.
-    A chip that fails is mended behind the caller's back: its network is configured again at once, and a chip
-    that is lost is opened again with growing waits while the others go on serving.
+    A chip that fails recovers in the background: its network is configured again at once, and a lost chip
+    is reopened with growing waits while the others go on serving.
 
     Args:
         card: of the model; its `device` variant says what the host has to do around the network.
@@ -115,9 +115,9 @@ class HailortBackend:
         timeout_ms: for a frame to be taken, and again for it to come back.
         most_in_flight: frames at once on each chip, if its queue takes as many.
         expected_chips: how many threads to be ready for, before `open` counts the chips.
-        load: how the library is had.
+        load: imports the HailoRT library.
         clock: monotonic seconds.
-        start: how a chip is opened again beside the callers.
+        start: how the reopening of a chip is started in the background.
     """
 
     def __init__(  # noqa: PLR0913  # three settings and three seams, by name
@@ -211,7 +211,7 @@ class HailortBackend:
         )
 
     def close(self) -> None:
-        """Let go of every chip; what is on one is waited for, and ends with a failure if it does not come back."""
+        """Release every chip; frames in flight are awaited, and fail if they do not come back."""
         with self._turn:
             chips, self._chips = self._chips, []
             self._turn.notify_all()
@@ -366,7 +366,7 @@ class HailortBackend:
         return max(1, min(self._most_in_flight, chip.network.queue_size, in_time))
 
     def _why_none(self) -> BackendError:
-        """The failure of a chip, one that nobody was told yet if there is one."""
+        """The failure of a chip, preferably one that was not reported yet."""
         for chip in sorted(self._chips, key=lambda chip: chip.was_told):
             last = chip.last_failure
             if last is not None:

@@ -55,7 +55,7 @@ class OnnxBackend:
 
     @property
     def parallelism(self) -> int:
-        """One thread per core that this process may use, unless told otherwise."""
+        """One thread per core that this process may use, unless set otherwise."""
         return self._threads or len(os.sched_getaffinity(0))
 
     @property
@@ -119,7 +119,7 @@ class OnnxBackend:
         )
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Release the session and its memory; safe to call twice."""
         self._session = None
 
     def _execute(self, session: onnxruntime.InferenceSession, prepared: Window) -> tuple[Window, Window]:
@@ -135,7 +135,7 @@ class OnnxBackend:
         return latent, scores
 
     def _prove(self) -> None:
-        """Run one window, so that a graph of the wrong shape is told now and not to a caller."""
+        """Run one window, so that a graph of the wrong shape fails at start and not at the first request."""
         length, channels = self._card.window.length, len(self._card.window.channels)
         try:
             inference = self.infer(np.zeros((length, channels), np.float32))

@@ -75,7 +75,7 @@ class StubBackend:
         return False
 
     def open(self) -> Description:
-        """Pretend to load."""
+        """Become ready at once; there is nothing to load."""
         self._is_open = True
         return Description(
             kind="stub",
@@ -108,7 +108,7 @@ class StubBackend:
         return Inference(latent, scores, 0.0, executed - started, perf_counter() - executed)
 
     def close(self) -> None:
-        """Pretend to let go."""
+        """Stop being ready; there is nothing to release."""
         self._is_open = False
 
     def _draw(self) -> tuple[float, str | None, bool]:

@@ -5,7 +5,7 @@ from edgeinfer.catalog.metric import Metric, Owner
 
 
 def all_metrics() -> tuple[Metric, ...]:
-    """Every entry, by name."""
+    """Every entry of all subjects, by full name."""
     modules = (gateway, sidecar, system, device)
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Metric)]
     return tuple(sorted(found, key=lambda metric: metric.name))

@@ -9,7 +9,7 @@ STAGES = ("queue", "decode", "preprocess", "execute", "postprocess")
 THROUGHPUT_KINDS = ("samples_processed", "latent_vectors", "motif_predictions")
 OUTPUTS = ("latent", "motif_scores")
 
-# The first six are the source document's; the last two tell a dead sidecar from a strange one.
+# The first six are the source document's; the last two distinguish a dead sidecar from an incompatible one.
 UPSTREAM_ERROR_TYPES = (
     "timeout",
     "http_4xx",

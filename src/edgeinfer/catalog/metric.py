@@ -9,7 +9,7 @@ from edgeinfer.catalog.units import UNITS
 
 
 class Kind(StrEnum):
-    """How a metric moves."""
+    """The Prometheus type of a metric."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -30,7 +30,7 @@ class Label:
     """One label of a metric.
 
     Args:
-        name: as it stands in Prometheus.
+        name: as in Prometheus.
         values: the closed set of its values, or empty for an open label.
         bounded_by: for an open label, what keeps its number of values small.
     """
@@ -51,15 +51,15 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric, told once.
+    """The one definition of a metric; all else is generated from it or checked against it.
 
     Args:
         name: full name in Prometheus, with `_total` for counters and the unit as suffix.
         unit: a key of `edgeinfer.catalog.units.UNITS`.
-        help: one sentence a newcomer understands.
+        help: one sentence that a newcomer understands.
         owners: the processes that export it.
         buckets: upper bounds of a histogram, in its unit, without +Inf.
-        sensor: a reading that is absent while it cannot be had (never zero).
+        sensor: a reading that is absent, never zero, while it cannot be read.
         deprecated_by: the name of the metric that takes its place, if any.
     """
 

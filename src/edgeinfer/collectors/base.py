@@ -38,7 +38,7 @@ class Collector(Protocol):
 
     @property
     def interval_seconds(self) -> float:
-        """Time between two runs."""
+        """Seconds between two runs."""
 
     def collect(self) -> None:
         """Read and publish.
@@ -50,4 +50,4 @@ class Collector(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of what is held open; safe to call twice."""
+        """Release what is held open; safe to call twice."""

@@ -23,12 +23,12 @@ class HailoDeviceCollector:
     """Reads the chips; HailoRT's control calls hold the interpreter, so this belongs in a process of its own.
 
     Args:
-        load: how the library is had.
+        load: imports the HailoRT library.
         sensors: what to read of each chip.
         interval_seconds: time between two turns.
         outputs: where to publish.
         identities: the info metric of the chips.
-        kernel_root: below which /sys and /dev lie; what they show tells a machine without a chip from one whose chip
+        kernel_root: below which /sys and /dev lie; they distinguish a machine without a chip from one whose chip
             cannot be read.
     """
 
@@ -80,7 +80,7 @@ class HailoDeviceCollector:
             raise SourceFault("failed", f"no answer from {', '.join(silent)}")
 
     def close(self) -> None:
-        """Let go of every chip."""
+        """Release every chip; safe to call twice."""
         for session in self._sessions.values():
             session.end()
         self._sessions.clear()

@@ -22,7 +22,7 @@ class HailoDriverCollector:
 
     Args:
         root: below which /sys and /dev lie.
-        library_version: what version of HailoRT is loaded beside the driver; empty if none.
+        library_version: version of the HailoRT library in this process; empty if none.
         readings: where to publish.
         driver: the info metric of the driver.
         wall_clock: seconds since the epoch.

@@ -21,7 +21,7 @@ _LEAST_AGE_SECONDS = 3.0
 _MISSED_INTERVALS = 3
 _LARGEST_FILE_BYTES = 1 << 20
 _MOST_FRAMES_PER_SECOND = 1e6  # a network without outputs reports the largest double there is
-# Anyone may write into the folder; the number of series stays small whatever stands in it.
+# Anyone may write into the folder; this bound keeps the number of series small.
 _MOST_FILES, _MOST_NAMES, _LONGEST_NAME = 16, 64, 256
 
 
@@ -67,7 +67,7 @@ class HailoMonitorCollector:
         self._oldest_seconds = max(_MISSED_INTERVALS * interval_seconds, _LEAST_AGE_SECONDS)
 
     def collect(self) -> None:
-        """Read every file and publish what the fresh ones say; the newest wins where two speak of one thing.
+        """Read every file and publish what the fresh ones say; the newest wins where two report the same series.
 
         Raises:
             NothingToRead: no owner writes a file.

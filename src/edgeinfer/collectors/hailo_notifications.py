@@ -27,7 +27,7 @@ _LABELS = {
     "THROTTLING_STATE_CHANGE_EVENT": "throttling_state_change",
     "NN_CORE_CRC_ERROR_EVENT": "nn_core_crc_error",
 }
-# Where in a notification's body the bits stand that say which of its memories the chip means.
+# Position of the bits in a notification's body that identify the memory of the chip.
 _CLUSTERS = ("health_monitor_lcu_ecc_error_notification", "cluster_error")
 _CPU_MEMORIES = ("health_monitor_cpu_ecc_notification", "memory_bitmap")
 _MEMORY_ERRORS = {
@@ -55,7 +55,7 @@ class Listener:
     logged: LogLimiter
 
     def attach(self, library: Library, control: Any) -> int:
-        """Ask for every notification that this line and chip have; returns how many were granted."""
+        """Subscribe to every notification that this line and chip have; returns how many were granted."""
         granted = 0
         for name, label in _LABELS.items():
             notification_id = getattr(library.binding.NotificationId, name, None)

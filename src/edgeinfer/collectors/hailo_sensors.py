@@ -22,8 +22,8 @@ class Sample:
     Args:
         metric: where it is published.
         value: what the chip said.
-        labels: beside the chip's.
-        bounds: what is plausible; anything else is not published.
+        labels: in addition to the chip's.
+        bounds: the plausible range; a value outside is not published.
     """
 
     metric: Metric
@@ -48,7 +48,7 @@ class Sensor:
     Args:
         name: value of the `sensor` label.
         every: readings of the collector's interval between two of this one.
-        read: asks the chip's control, with the module `hailo_platform` for its enumerations; raises HailoRT's
+        read: calls the chip's control; gets the module `hailo_platform` for its enumerations; raises HailoRT's
             exceptions, and `Lacking` where the chip says beforehand that it cannot.
         metrics: what it publishes.
         may_lack: whether a Hailo-10H, or some boards, do not have it.
@@ -90,7 +90,7 @@ def _health_information(control: Any, _: Any) -> Iterator[Sample]:
     yield Sample(device.OVERCURRENT_ZONE, int(answer.current_overcurrent_zone), bounds=(0.0, 1.0))
     for protection in ("temperature", "overcurrent"):
         value = float(getattr(answer, f"requested_{protection}_clock_freq"))
-        if value:  # zero means that nothing is asked for
+        if value:  # zero means that nothing was requested
             yield Sample(device.REQUESTED_CLOCK, value, (protection,), _HERTZ)
     for level in answer.temperature_throttling_levels:
         name = str(int(level.level_number))
@@ -104,8 +104,8 @@ def _throttling_state(control: Any, _: Any) -> Iterator[Sample]:
 
 def _power(control: Any, _: Any) -> Iterator[Sample]:
     features = control.get_extended_device_information().supported_features
-    # The library asks for the first where there is no second, which came with 5.1.1; a board that it knows by its
-    # name beside that is an evaluation board.
+    # The library reads the first where there is no second, which came with 5.1.1; a board that it knows by its
+    # name in addition is an evaluation board.
     has_sensor = features.current_monitoring or getattr(features, "power_measurement", False)
     if not has_sensor and "EVB" not in str(control.identify().product_name):
         raise Lacking("the chip says that its board has no sensor of power")
@@ -145,6 +145,6 @@ RESTART_REASON = Sensor("previous_system_state", 6, _restart_reason, (device.RES
 
 
 def sensors(*, measure_power: bool) -> tuple[Sensor, ...]:
-    """The sensors to read; power only where it was asked for."""
+    """The sensors to read; power only if it was enabled."""
     always = (TEMPERATURE, HEALTH_INFORMATION, EXTENDED_INFORMATION, THROTTLING_STATE, RESTART_REASON)
     return (*always, POWER) if measure_power else always

@@ -18,7 +18,7 @@ from edgeinfer.metrics.fresh import FreshReadings
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 5.0, 60.0
-# A reading that a board does not have is asked for again rarely: firmware may be updated under us.
+# A reading that a board does not have is retried rarely: firmware may be updated under us.
 _UNSUPPORTED_WAIT_SECONDS = 600.0
 _DEVICE_IS_LOST = {"communication_closed", "device_not_found", "hailort_init_failure"}
 _REASONS = {
@@ -91,7 +91,7 @@ class ChipSession:
             return False
         results = {sensor.name: self._read(sensor) for sensor in self.sensors if self._is_due(sensor.name)}
         self._outcomes.update(results)
-        # Where nothing answered now, what answered in an earlier turn does not count: who it is, is asked at once.
+        # Where nothing answered now, earlier answers do not count: the device's identity is read again at once.
         is_silent = bool(results) and "" not in results.values()
         if is_silent or self._is_due(_IDENTITY):
             results[_IDENTITY] = self._identify_again()
@@ -115,7 +115,7 @@ class ChipSession:
         return not told or "" in told
 
     def end(self) -> None:
-        """Let go of the device; every reading of it ends, and its last successes stand."""
+        """Release the device; its readings end, while the times of its last successes stay."""
         self._release()
         self.identity = None
         for sensor in self.sensors:
@@ -150,7 +150,7 @@ class ChipSession:
         return True
 
     def _identify_again(self) -> str:
-        """Ask once more who it is: firmware may be updated under us. Returns the class of a failure, or nothing."""
+        """Read the identity again, as firmware may be updated under us. Returns the class of a failure, or nothing."""
         self._wait_for_next(_IDENTITY, _IDENTITY_TURNS)
         try:
             self.identity = read_identity(self._device.control)

@@ -12,14 +12,14 @@ _FRESH_TURNS = 3
 _FIRMWARE_WORD = "sys/devices/platform/soc*/soc*firmware/get_throttled"
 # Bits of what holds now; the same sixteen bits higher mean "since the machine was started".
 _BITS = {"undervoltage": 0, "frequency_capped": 1, "throttled": 2, "soft_temperature_limit": 3}
-# Kernels without that file still tell of undervoltage.
+# Kernels without that file still report undervoltage.
 _VOLTAGE_SENSORS = "sys/class/hwmon/hwmon*"
 _VOLTAGE_SENSOR_NAME = "rpi_volt"
 _VOLTAGE_ALARM = "in0_lcrit_alarm"
 
 
 class RaspberryPiCollector:
-    """Reads what the board's firmware complains about.
+    """Reads the undervoltage and throttling flags of the board's firmware.
 
     Args:
         root: below which /sys lies.
@@ -37,8 +37,8 @@ class RaspberryPiCollector:
         """Read and publish.
 
         Raises:
-            NothingToRead: this is no Raspberry Pi.
-            SourceFault: the firmware's word is no number.
+            NothingToRead: this is not a Raspberry Pi.
+            SourceFault: the firmware's word is not a number.
             OSError: a file cannot be read.
         """
         complaints = self._complaints()

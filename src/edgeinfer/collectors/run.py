@@ -22,7 +22,7 @@ _MOST_DOUBLINGS = 10  # more than lead to the longest wait from the shortest int
 
 @dataclass(frozen=True, slots=True)
 class RunMetrics:
-    """What is told about the collectors themselves."""
+    """Metrics about the collectors themselves."""
 
     marks: Readings
     errors: Counter

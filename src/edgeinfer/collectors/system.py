@@ -34,7 +34,7 @@ class SystemCollector:
 
     @property
     def interval_seconds(self) -> float:
-        """The source document asks for 10 s."""
+        """10 s, as the source document requires."""
         return INTERVAL_SECONDS
 
     def collect(self) -> None:

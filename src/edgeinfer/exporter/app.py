@@ -37,5 +37,5 @@ def build_app(collectors: Sequence[Collector], registry: CollectorRegistry) -> F
 
 
 async def _health() -> dict[str, object]:
-    """A machine without a chip is no fault of the exporter: the metrics tell."""
+    """Healthy without a chip too: its absence is not a failure of the exporter, and the metrics report it."""
     return {"ok": True, "version": version("edgeinfer")}

@@ -78,7 +78,7 @@ def check_numpy(library: Library, numpy_version: str) -> None:
         return
     native = library.native_part
     if native is not None and _MARK_OF_NUMPY_2 in native.read_bytes():
-        return  # somebody built it again with a newer pybind11, as a distribution may
+        return  # rebuilt with a newer pybind11, as a distribution may do
     fault = f"is not what HailoRT {library.version} was built for: it would read every window as empty and refuse it"
     raise SettingsError(f"numpy {numpy_version}", fault, numpy_remedy())
 

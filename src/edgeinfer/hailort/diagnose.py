@@ -58,7 +58,7 @@ def diagnose(  # the subject, and what it is held against
         card: of the model that it should be; without one its edges are listed and not judged.
         layout: of the window in its input, as the settings choose it.
         machine: where to look.
-        wanted: whether a Hailo chip is asked for; without one and without a chip a note says it all.
+        wanted: whether a Hailo chip is expected; if not, and there is none, one note is the whole result.
     """
     facts = read_driver_facts(machine.root)
     library, trouble = _library(machine.load)

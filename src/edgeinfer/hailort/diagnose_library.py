@@ -32,12 +32,12 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
     numpy_version: str,
     surroundings: Surroundings,
 ) -> list[Finding]:
-    """Look at the library and everything that can be asked through it.
+    """Look at the library and everything that can be read through it.
 
     Args:
         facts: what the kernel says.
         library: loaded; None where it does not load.
-        trouble: why it does not.
+        trouble: why it does not load.
         hef_path: the compiled network to check too.
         card: of the model that it should be.
         layout: of the window in its input, as the settings choose it.

@@ -121,7 +121,7 @@ def _pci(folder: Path) -> list[PciDevice]:
 
 
 def _link(folder: Path, which: str) -> PcieLink | None:
-    """Speed as "8.0 GT/s PCIe" and width as "4"; "Unknown" and 0 or 255 lanes are no link."""
+    """Speed as "8.0 GT/s PCIe" and width as "4"; "Unknown" and 0 or 255 lanes mean that there is no link."""
     speed, width = _text(folder / f"{which}_link_speed"), _text(folder / f"{which}_link_width")
     said = _LINK_SPEED.match(speed)
     if said is None or not width.isdecimal() or not 0 < int(width) <= _MAX_LANES:

@@ -18,5 +18,5 @@ class Edge:
 
     @property
     def size(self) -> int:
-        """Numbers in one frame."""
+        """Values in one frame, the product of its shape; not bytes."""
         return math.prod(self.shape)

@@ -35,7 +35,7 @@ class Circumstances:
 
     Args:
         doing: the step that failed.
-        devices_found: number of devices that a scan finds; None where that was not asked.
+        devices_found: number of devices that a scan finds; None if no scan was made.
         by_id: whether the device was named explicitly.
         is_hot: the chip is at its red limit or has just shut its dataflow down.
         may_lack: the reading is one that some boards or lines do not have, such as power.
@@ -93,7 +93,7 @@ def _class_without_code(failure: BaseException, circumstances: Circumstances) ->
     if isinstance(failure, ValueError) and circumstances.doing is Doing.READING_HEF:
         return "hef_invalid"
     if isinstance(failure, ValueError) and _UNKNOWN_CHIP in str(failure):
-        # Told by identify(), and so already by opening the device: the library is older than the chip.
+        # Reported by identify(), and so already while opening the device: the library is older than the chip.
         return "hailort_init_failure"
     return "unknown"
 
@@ -113,7 +113,7 @@ def _class_by_circumstances(code: int, now: Circumstances) -> str:
 
 
 def as_backend_error(failure: BaseException, circumstances: Circumstances, thing: str = "HailoRT") -> BackendError:
-    """A failure of HailoRT as an error of ours, with its class and remedy."""
+    """Convert a failure of HailoRT to a BackendError with its error class and remedy."""
     error_class = classify(failure, circumstances)
     code = code_of(failure)
     detail = _named(code, failure) if code is not None else f"{type(failure).__name__}: {failure}"

@@ -39,7 +39,7 @@ _WITHOUT_HAILO10H_SINCE = (5, 1)
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What someone who compiled a HEF may write beside it, as `NAME.hef.json`.
+    """What the author of a HEF may state next to it, in `NAME.hef.json`.
 
     The file itself says for which chip it was compiled; the axes of its input are known to its author alone.
     """
@@ -55,11 +55,11 @@ class HefFile:
     """A HEF that is whole.
 
     Args:
-        path: where it lies.
+        path: of the file.
         content: its bytes; these are loaded, so that what runs is what was checked.
         sha256: of its content.
-        header: what it says of itself.
-        manifest: what stands beside it; empty where there is none.
+        header: the decoded file header.
+        manifest: the `.hef.json` next to it; empty if there is none.
     """
 
     path: Path

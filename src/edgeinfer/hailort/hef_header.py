@@ -23,7 +23,7 @@ MIN_BYTES = 56
 _COMMON = struct.Struct(">III")
 _PAGE = 4096
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
-_EARLIEST, _LATEST = 1.4e9, 4.1e9  # a compiler's clock between 2014 and 2099; anything else is no time
+_EARLIEST, _LATEST = 1.4e9, 4.1e9  # a compiler's clock between 2014 and 2099; anything else is not a timestamp
 
 # The enumeration ProtoHEFHwArch. 5.1 renamed 103, which a Hailo-10H's files carry, to HAILO1XH and gave up 5.
 ARCHITECTURES = {
@@ -158,8 +158,8 @@ def _read_v2(content: bytes, proto_size: int) -> _Layout:
 def _read_v3(content: bytes, proto_size: int) -> _Layout:
     """From 5.1 on the library looks at the checksum of the protobuf part alone where there is one, and at no length.
 
-    The other one covers everything in those files too (computed on a public file of compiler 5.3.0), as libraries
-    before 5.1 ask for.
+    The other one covers everything in those files too (computed on a public file of compiler 5.3.0), which libraries
+    before 5.1 check.
     """
     *_, said, data_size, padding, further_size, said_of_proto = _V3.unpack_from(content)
     if padding and (padding >= _PAGE or padding > data_size or (_V3.size + proto_size + padding) % _PAGE):

@@ -31,7 +31,7 @@ class Identity:
 
 
 def read_identity(control: Any) -> Identity:
-    """Ask a device who it is.
+    """Read architecture, serial number and firmware version from a device.
 
     Raises:
         Exception: any of HailoRT's; a ValueError where the library does not know the chip's architecture.

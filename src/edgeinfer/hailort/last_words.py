@@ -26,10 +26,10 @@ class LastWords:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Catch what native code writes to standard error meanwhile; it is written there afterwards.
+        """Capture what native code writes to standard error inside the block, and write it there at the end.
 
         Meant for a program with one thread: the file descriptor of the whole process is turned away. A file in memory
-        takes it and not a pipe, because HailoRT holds the interpreter while it writes and nobody could empty a pipe.
+        takes it and not a pipe, because HailoRT holds the interpreter while it writes and no thread could drain a pipe.
         """
         self._sentences = []
         before = _duplicated()

@@ -1,4 +1,4 @@
-"""The HailoRT library, imported when it is asked for and never before."""
+"""The HailoRT library, imported when it is first needed and never at module import."""
 
 import importlib
 import importlib.util
@@ -60,7 +60,7 @@ class Library:
         return [str(device_id) for device_id in self.platform.Device.scan()]
 
     def scan_count(self) -> int | None:
-        """Number of devices, for telling failures apart; None if even the scan fails."""
+        """Number of devices, to distinguish failures; None if even the scan fails."""
         try:
             return len(self.scan())
         except Exception:  # noqa: BLE001  # the raw exception of 4.x derives from nothing narrower
@@ -76,8 +76,8 @@ def load_library(import_module: Importer = importlib.import_module, locate: Loca
     """Import HailoRT.
 
     Args:
-        import_module: how a module is had by its name; tests give a fake one.
-        locate: where the package lies, without importing it; asked only to explain a failure.
+        import_module: imports a module by name; tests pass a fake.
+        locate: finds the package without importing it; called only to explain a failure.
 
     Raises:
         BackendError: of class `hailort_init_failure`; the library is missing or does not load.
@@ -93,7 +93,7 @@ def load_library(import_module: Importer = importlib.import_module, locate: Loca
 
 
 def _not_found(name: str, locate: Locator) -> BackendError:
-    """Told apart by what was not found: the package, its native part, or something that it needs."""
+    """Distinguish by what was not found: the package, its native part, or something that it needs."""
     if name == _PACKAGE:
         return _not_loaded("is not installed for this Python", _INSTALL)
     here = ".".join(map(str, sys.version_info[:2]))
@@ -122,7 +122,7 @@ def _does_not_load(failure: Exception) -> BackendError:
 
 
 def _native_pythons(folder: Path | None) -> list[str]:
-    """Pythons that a native part lies there for, such as "3.11"; CPython's tag stands in the name of its file."""
+    """Python versions that a native part is installed for, such as "3.11"; CPython's tag is part of its file name."""
     if folder is None:
         return []
     found = [_CPYTHON.search(file.name) for file in (folder / "pyhailort").glob("_pyhailort*.so")]

@@ -58,7 +58,7 @@ def decode(content: bytes) -> MonitorMessage:
     """Decode a message; a number that is left out is 0, as proto3 has it.
 
     Raises:
-        MalformedMonitorFile: the bytes end too early or are no message.
+        MalformedMonitorFile: the bytes are truncated or not a message.
     """
     try:
         return _decode(content)

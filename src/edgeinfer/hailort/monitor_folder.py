@@ -1,4 +1,4 @@
-"""The folder of HailoRT's monitor files, which belongs to whoever made it first."""
+"""The folder of HailoRT's monitor files, which is owned by the user of the first process that created it."""
 
 import pwd
 import stat

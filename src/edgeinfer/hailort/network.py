@@ -110,7 +110,7 @@ class ChipNetwork:
         self._reconfigure()
 
     def close(self) -> None:
-        """Let go in order: configured network, model, chip. Safe to call twice and after a failure."""
+        """Release in order: configured network, model, chip. Safe to call twice and after a failure."""
         self._leave()
         self._model = None
         vdevice, self._vdevice = self._vdevice, None
@@ -122,7 +122,7 @@ class ChipNetwork:
         try:
             params = platform.VDevice.create_params()
             # 4.x defaults to no scheduler and 5.x to round robin, so it is always set. Ids go into the
-            # parameters: given beside them, both lines drop the parameters.
+            # parameters: given together with them, both lines drop the parameters.
             params.scheduling_algorithm = platform.HailoSchedulingAlgorithm.ROUND_ROBIN
             params.group_id = self._group_id
             params.device_ids = [self.device_id]
@@ -181,7 +181,7 @@ class ChipNetwork:
 def is_hot(library: Library, device_id: str) -> bool:
     """Whether the chip says that it is in its red zone or at its red limit; False where it does not answer.
 
-    A Hailo-10H offers neither zone nor limits, and asking one that hangs would hold the interpreter for 10 s.
+    A Hailo-10H offers neither zone nor limits, and a call to one that hangs would hold the interpreter for 10 s.
     """
     if library.is_remote:
         return False

@@ -9,7 +9,7 @@ _MAX_VARINT_BYTES = 10
 
 
 class MalformedMessage(Exception):
-    """The bytes end too early or are no message."""
+    """The bytes are truncated or not a message."""
 
 
 def fields(content: bytes) -> Iterator[tuple[int, bytes | float | int]]:

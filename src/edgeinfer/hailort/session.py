@@ -20,7 +20,7 @@ STREAM_ABORT = 63
 class Frame:
     """One window on its way through the chip, with buffers of its own.
 
-    The outputs begin as NaN: numbers that nobody wrote must never look like an answer.
+    The outputs begin as NaN: values that were never written must not look like an answer.
 
     Args:
         window: of the input's shape; not to be changed before the frame has ended.
@@ -41,14 +41,14 @@ class Frame:
         self._has_ended = True
 
     def check(self) -> None:
-        """Raise what became of the frame, unless it is an answer.
+        """Raise the failure of the frame; return only if it is an answer.
 
-        That waiting succeeded says nothing: HailoRT tells the status of a frame to the callback alone, and copies
+        That waiting succeeded says nothing: HailoRT passes the status of a frame to the callback alone, and copies
         zeros into the outputs of one that failed.
 
         Raises:
             Exception: HailoRT's own, as the callback got it.
-            BackendError: the frame was never said to have ended, or it left an output unwritten.
+            BackendError: the end of the frame was never reported, or an output was left unwritten.
         """
         if self._failure is not None:
             raise self._failure
@@ -59,7 +59,7 @@ class Frame:
 
 
 def _check_written(edge: Edge, output: Array) -> None:
-    """The second wall, which trusts no status: an output that nobody wrote is NaN, or one number over and over."""
+    """A second check that trusts no status: an unwritten output is all NaN, or one value repeated."""
     lowest, highest = output.min(), output.max()
     # NaN is neither; no latent and no scores of a network that works are one number.
     if not (lowest < highest or (edge.size == 1 and lowest == highest)):
@@ -86,7 +86,7 @@ class Session:
         inputs: of the network; the first is used.
         outputs: of the network.
         timeout_ms: for the queue to take a frame, and again for the frame to come back.
-        explain: an exception of HailoRT as an error of ours; asked once for all frames that one failure costs.
+        explain: converts an exception of HailoRT to a BackendError; called once for all frames that one failure costs.
     """
 
     def __init__(

@@ -12,11 +12,11 @@ _HELD = (73, 74)  # DEVICE_IN_USE and OUT_OF_PHYSICAL_DEVICES
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """For the texts that people copy from.
+    """Names for messages whose commands people copy and run.
 
     Args:
         names: of module, node and udev rule.
-        holders: who holds the chip's node open, in words; empty where that was not asked.
+        holders: the processes that hold the chip's node open, in words; empty if not looked up.
     """
 
     names: DriverNames = DriverNames()  # noqa: RUF009  # frozen
@@ -24,7 +24,7 @@ class Surroundings:
 
 
 def look_around(code: int | None, root: Path = Path("/")) -> Surroundings:
-    """Read the names, and the holders where the status says that somebody holds the chip.
+    """Read the names, and the holders if the status says that another process holds the chip.
 
     Args:
         code: status of the failure.
@@ -39,5 +39,5 @@ def look_around(code: int | None, root: Path = Path("/")) -> Surroundings:
         return Surroundings(names)
     nodes = [Path("/") / node.path.relative_to(root) for node in facts.nodes]
     held = holders_of(nodes, root / "proc", but=os.getpid())
-    # Whoever held it has gone meanwhile: then there is nobody to name.
+    # The holder has exited in the meantime: there is no process to name.
     return Surroundings(names, str(held) if held.found or not held.is_whole else "")

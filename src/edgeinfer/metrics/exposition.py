@@ -20,7 +20,7 @@ class Exposition:
 
 
 def expose(registry: CollectorRegistry, *, accept: str, accept_encoding: str) -> Exposition:
-    """Render all metrics in the format that the scraper asks for.
+    """Render all metrics in the format that the scraper accepts.
 
     Args:
         registry: what to render.

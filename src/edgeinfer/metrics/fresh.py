@@ -1,4 +1,4 @@
-"""Readings that end by themselves when nobody renews them."""
+"""Readings that expire when they are not renewed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -54,7 +54,7 @@ class Facts(Collector):
         self._rows = rows
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """The rows as they stand."""
+        """One sample per row, at the time of the scrape."""
         family = GaugeMetricFamily(self._metric.name, self._metric.help, labels=self._metric.label_names)
         for row in self._rows:
             family.add_metric(row, 1.0)

@@ -1,6 +1,6 @@
 """The model card: what a model's files are, what goes in, what comes out, and how the outputs usually look.
 
-The card is data beside the model, so another model drops in by giving its files and a card.
+The card is data next to the model, so another model drops in by giving its files and a card.
 The code reads the fields of `ModelCard`; everything else in `card.json` is documentation for people.
 """
 

@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class RecordingInfo:
-    """One recorded session, as it stands in the index."""
+    """The index entry of one recorded session."""
 
     name: str
     title: str
