@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+TOP_LEVEL = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 _BLOCK = re.compile(r"```([a-z]*)\n(.*?)```", re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -35,7 +36,7 @@ class Told:
 
 
 def pages() -> list[Path]:
-    return sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+    return sorted([*(ROOT / name for name in TOP_LEVEL), *(ROOT / "docs").rglob("*.md")])
 
 
 def commands() -> list[Told]:
@@ -77,3 +78,16 @@ def links() -> list[tuple[Path, str]]:
         text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
         found += [(page, target) for target in _LINK.findall(text) if "://" not in target and target[0] != "#"]
     return found
+
+
+def reachable_from(start: Path) -> set[Path]:
+    """Every file that a reader gets to from `start` by following links inside the repository."""
+    outgoing: dict[Path, set[Path]] = {}
+    for page, target in links():
+        outgoing.setdefault(page, set()).add((page.parent / target.partition("#")[0]).resolve())
+    reached, waiting = {start}, [start]
+    while waiting:
+        new = outgoing.get(waiting.pop(), set()) - reached
+        reached |= new
+        waiting += new
+    return reached

@@ -8,12 +8,24 @@ import click
 import pytest
 
 from edgeinfer.cli.main import edgeinfer_command
-from tests.docs.pages import ROOT, Told, commands, links, pages
+from tests.docs.pages import ROOT, Told, commands, links, pages, reachable_from
 
 
 @pytest.mark.parametrize(("page", "target"), links(), ids=lambda value: str(value).removeprefix(str(ROOT)))
 def test_every_link_leads_somewhere(page: Path, target: str) -> None:
     assert (page.parent / target.partition("#")[0]).exists()
+
+
+def test_readme_links_the_index() -> None:
+    assert (ROOT / "README.md", "docs/index.md") in links()
+
+
+def test_every_page_is_reachable_from_the_index() -> None:
+    wanted = {*pages(), *(path for path in (ROOT / "docs/examples").iterdir() if path.is_file())} - {ROOT / "README.md"}
+    unreachable = sorted(wanted - reachable_from(ROOT / "docs/index.md"))
+    assert not unreachable, "no link leads from docs/index.md to: " + ", ".join(
+        str(path.relative_to(ROOT)) for path in unreachable
+    )
 
 
 def of(program: str) -> list[tuple[Told, list[str]]]:
