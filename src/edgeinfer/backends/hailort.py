@@ -103,7 +103,7 @@ class _Chip:
 class HailortBackend:
     """Answers windows on Hailo chips through HailoRT's InferModel.
 
-    Each chip has as many frames in flight as callers ask for, its queue takes and the timeout allows.
+    Each chip has as many frames in flight as there are callers, limited by its queue and by the timeout.
     A chip that fails recovers in the background: its network is configured again at once, and a lost chip
     is reopened with growing waits while the others go on serving.
 

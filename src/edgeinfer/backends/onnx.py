@@ -68,7 +68,7 @@ class OnnxBackend:
 
         Raises:
             ModelFileError: the file is missing, damaged, or not the graph that the card describes.
-            BackendError: there was no memory for it; it may be there later.
+            BackendError: not enough memory, which may be available later.
         """
         content = self._file.read()
         try:

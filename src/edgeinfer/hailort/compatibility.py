@@ -30,8 +30,8 @@ class ParsedHef:
     Args:
         networks: names of the network groups.
         inputs: edges as the host sees them.
-        outputs: likewise, in the library's order.
-        bottleneck_fps: frames a second that the slowest part of the chip's pipeline allows; None if it is not said.
+        outputs: the same for outputs, in the library's order.
+        bottleneck_fps: frames a second that the slowest part of the chip's pipeline allows; None if absent.
     """
 
     networks: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Which room is at fault: chip, link, driver, node, library, device, firmware or HEF, each with its remedy."""
+"""Which part is at fault: chip, link, driver, node, library, device, firmware or HEF, each with its remedy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

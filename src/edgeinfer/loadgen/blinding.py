@@ -26,7 +26,8 @@ def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:  # 
     Args:
         text: the file as it should be.
         how: the failure.
-        scrape_proxy: host:port of a proxy before the sidecar's metrics, which spoils them; their series stay the same.
+        scrape_proxy: host:port of a proxy in front of the sidecar's metrics, which falsifies the values
+            but keeps the series.
     """
     document = yaml.safe_load(text)
     match how:

@@ -23,7 +23,7 @@ _WARM_UP_SECONDS = 40.0
 ALERT_SLACK_SECONDS = 25.0
 _SETTLE_MINUTES = 15.0
 # A new Prometheus looks for its targets after five seconds, which no factor shortens, and what is said of alerts that
-# are over takes a moment to arrive: calm begins when neither can disturb it.
+# are over takes a moment to arrive: the steady state begins when neither can disturb it.
 QUIET_SECONDS = 10.0
 # What they say may be true while nothing is wrong with the service.
 _OF_THE_MACHINE = frozenset({"HailoCpuBusy", "HailoMemoryLow"})
@@ -37,7 +37,7 @@ class ChaosRunner:
         feeds: recordings that the phones send, looped.
         factor: by which the times of the rules are divided.
         slack_seconds: what an alert may take beyond the times of its rules.
-        quiet_seconds: how long no alert is known before calm begins.
+        quiet_seconds: how long no alert may be active before the steady state begins.
         clock: monotonic seconds, the same that the receiver uses.
     """
 
@@ -79,7 +79,7 @@ class ChaosRunner:
     async def _settle(self, scenario: Scenario) -> None:
         """Wait until the alerts of the scenario before are over, so that this one's are new.
 
-        Before calm no alert at all may be known, and for a while.
+        A steady-state scenario needs `quiet_seconds` without any other alert.
         """
         own = {scenario.alert, scenario.or_alert, *scenario.further_alerts} - {""}
         give_up = self._clock() + _SETTLE_MINUTES * 60 / self._factor + self._slack_seconds
@@ -126,7 +126,7 @@ class ChaosRunner:
         give_up = began + outcome.alert_limit_seconds
         if scenario.seen_in_prometheus:
             return await self._await_in_prometheus(scenario.alert, began, give_up)
-        # What always stands was told before.
+        # The alert that always fires arrived before.
         since = -math.inf if scenario.is_calm else began
         names = {scenario.alert, scenario.or_alert}
         found = await self._stage.receiver.wait_for(names, since, give_up - self._clock())
@@ -164,9 +164,9 @@ def _growth(looks: Sequence[Samples], name: str, names: Sequence[str], labels: I
 
 
 def _increase(looks: Sequence[Samples], key: tuple[str, tuple[tuple[str, str], ...]]) -> float:
-    """By how much a counter grew from look to look; one that fell was started anew in between, from 0.
+    """By how much a counter grew between two readings; one that fell was reset in between and counts from 0.
 
-    A process that could not be asked tells nothing, and is passed over.
+    A process that could not be scraped is skipped.
     """
     values = [samples.get(key, 0.0) for samples in looks if samples]
     return sum(value - before if value >= before else value for before, value in pairwise(values))

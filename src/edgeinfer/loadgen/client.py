@@ -1,4 +1,4 @@
-"""The gateway's API as a phone calls it; every call ends in an Answer, also when nobody answered."""
+"""The gateway's API as a phone calls it; every call returns an Answer, also when no response came."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back of one request.
+    """The result of one request.
 
     Args:
         status: the HTTP status, or 0 where no answer came.
         failure: empty on success, else the gateway's problem code, `http_NNN`, or a class of this module.
         document: the JSON object of the answer.
-        retry_after_seconds: what the gateway asked for, else 0.
+        retry_after_seconds: from the gateway's Retry-After, else 0.
         seconds: from sending to the whole answer.
     """
 
@@ -44,12 +44,12 @@ class Answer:
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same request may succeed later: nobody answered, or the service cannot at the moment."""
+        """Whether the same request may succeed later: no response came, or the service is temporarily unable."""
         return self.status in {0, 429} or self.status >= 500  # noqa: PLR2004 - 429 Too Many Requests
 
 
 def authorization(key_file: Path | None) -> dict[str, str]:
-    """The headers that a gateway with API keys asks for; empty where there is no key to send.
+    """The headers that a gateway with API keys requires; empty if there is no key to send.
 
     Raises:
         SettingsError: the file cannot be read, or holds no key.
@@ -88,11 +88,11 @@ class GatewayClient:
         return await self._call("PUT", f"{_API}/stream", body)
 
     async def motifs(self, session_id: str) -> Answer:
-        """Ask what the newest window of a session shows."""
+        """Request the motifs of a session's newest window."""
         return await self._call("GET", f"{_API}/motifs?sessionId={session_id}")
 
     async def synchrony(self, session_id: str) -> Answer:
-        """Ask how well the streams of a session move together."""
+        """Request the synchrony of a session's streams."""
         return await self._call("GET", f"{_API}/synchrony?sessionId={session_id}")
 
     async def stop(self, session_id: str) -> Answer:

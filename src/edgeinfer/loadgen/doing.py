@@ -1,4 +1,4 @@
-"""Does the steps of a scenario to a living stack, and undoes them."""
+"""Applies the steps of a scenario to a running stack, and undoes them."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ from edgeinfer.loadgen.steps import (
 from edgeinfer.loadgen.webhook import WebhookReceiver
 
 _LOOK_SECONDS = 0.2
-_REFUSED_SECONDS = 0.5  # what a caller of a crowd waits before it asks again
+_REFUSED_SECONDS = 0.5  # pause of a flooding client after a refused request
 _A_WINDOW = orjson.dumps({"x": [[0.0] * 9] * 100})
 _JSON = {"Content-Type": "application/json"}
 _LIMITS = {
@@ -62,7 +62,7 @@ Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 class Stage(Protocol):
-    """A living stack that scenarios are played on."""
+    """A running stack that scenarios are played on."""
 
     @property
     def sessions_folder(self) -> Path:
@@ -70,7 +70,7 @@ class Stage(Protocol):
 
     @property
     def gateway_url(self) -> str:
-        """Where phones ask."""
+        """Base URL of the API that the phones use."""
 
     @property
     def sidecar_url(self) -> str:
@@ -78,23 +78,23 @@ class Stage(Protocol):
 
     @property
     def proxy(self) -> FaultyProxy:
-        """Between gateway and sidecar."""
+        """The fault proxy between gateway and sidecar."""
 
     @property
     def receiver(self) -> WebhookReceiver:
-        """Whom Alertmanager tells."""
+        """The webhook that Alertmanager notifies."""
 
     def pid_of(self, process: Process) -> int | None:
-        """Of the living process."""
+        """Process id; None while it is not running."""
 
     def port_of(self, process: Process) -> int:
-        """That it listens on."""
+        """Port that the process listens on."""
 
     def hold_down(self, process: Process) -> None:
-        """Let the supervisor not start it again."""
+        """Keep the supervisor from restarting it."""
 
     def let_up(self, process: Process) -> None:
-        """Let the supervisor start it again, at once."""
+        """Let the supervisor restart it, at once."""
 
     def cap_starts(self, process: Process, megabytes: int | None) -> None:
         """Let each start of it have only so much address space; None ends that."""
@@ -103,16 +103,16 @@ class Stage(Protocol):
         """Let each start of it have these variables as well; none ends that."""
 
     async def counters(self, process: Process) -> Samples:
-        """What it exports at this moment; empty while it cannot be asked."""
+        """What it exports at this moment; empty while it cannot be scraped."""
 
     async def alerts(self) -> Mapping[str, str]:
         """Alerts that Prometheus knows, with their state: firing or pending."""
 
     async def set_device(self, state: str) -> None:
-        """Put the fake chip into a state; empty makes it well."""
+        """Put the fake chip into a state; empty ends every failure."""
 
     async def set_board(self, word: int) -> None:
-        """Let the board's firmware say this word; 0 is a board without a complaint."""
+        """Set the word of flags that the board's firmware reports; 0 is a board without a problem."""
 
     async def set_link(self, generation: int | None) -> None:
         """Let the chip's PCIe link run at this generation; None is the best that both ends can do."""
@@ -121,17 +121,17 @@ class Stage(Protocol):
         """Set the wall clock of gateway and sidecar so many seconds off."""
 
     async def blind(self, how: Watching | None) -> None:
-        """Break the monitoring; None mends it."""
+        """Break the monitoring; None restores it."""
 
 
 class Users(Protocol):
-    """Those who ask the stage's gateway."""
+    """The clients of the stage's gateway."""
 
     def hush(self) -> None:
-        """Let nobody ask."""
+        """Pause all requests."""
 
     def speak(self) -> None:
-        """Let everybody ask again."""
+        """Resume the requests."""
 
 
 @asynccontextmanager
@@ -168,7 +168,7 @@ async def doing(stage: Stage, step: Step, users: Users) -> AsyncIterator[None]: 
             _signal(stage.pid_of(process), signal.SIGKILL)
             yield
             stage.cap_starts(process, None)
-            _signal(stage.pid_of(process), signal.SIGKILL)  # it lives on with its limit, and waits for memory
+            _signal(stage.pid_of(process), signal.SIGKILL)  # it would keep its limit, and wait for memory
             stage.let_up(process)
         case Starve():
             async with _starving(stage, step):

@@ -33,7 +33,7 @@ class FaultKind(StrEnum):
     WRONG_DIMENSIONS = "wrong_dimensions"  # well-formed, with values missing
     NOT_A_NUMBER = "not_a_number"  # well-formed, with NaN in it
     UNSURE = "unsure"  # well-formed, with every score alike
-    ELSEWHERE = "elsewhere"  # another sidecar answers, whose counters nobody reads
+    ELSEWHERE = "elsewhere"  # another sidecar answers, whose counters are not read
     WILD_LABEL = "wild_label"  # metrics in which a label takes thousands of values
     READINGS = "readings"  # metrics that say what `readings` say
     LATE_TIMES = "late_times"  # metrics with times of their own, every other answer `seconds` behind
@@ -112,7 +112,7 @@ def refusal(status: int) -> Message:
     """What a sidecar answers that cannot."""
     document = {"error": "injected", "status": status, "message": "This failure was injected.", "remedy": "Wait."}
     headers = {"content-type": "application/json"}
-    if status == 503:  # noqa: PLR2004 - Service Unavailable tells when to come back
+    if status == 503:  # noqa: PLR2004 - Service Unavailable carries Retry-After
         headers["retry-after"] = "1"
     return Message(f"HTTP/1.1 {status} Injected", headers, orjson.dumps(document))
 

@@ -1,4 +1,4 @@
-"""A server that is none of ours, on a port of ours: what Prometheus meets when another program was faster."""
+"""A foreign server on a port of the stack: what Prometheus scrapes when another program bound it first."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ node_load1 0.21
 
 @asynccontextmanager
 async def foreign_server(port: int) -> AsyncIterator[None]:
-    """Listen on the port of loopback, once whoever had it is gone, and answer every request with metrics.
+    """Listen on the port of loopback, once its owner has exited, and answer every request with metrics.
 
     Raises:
         OSError: the port is still taken after ten seconds.

@@ -1,4 +1,4 @@
-"""What a scenario showed, whether that is what it demands, and the table of all of them."""
+"""The result of a scenario, its verdict, and the table of all results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _TITLES: _Row = ("scenario", "counted", "alert at the webhook", "requests lost",
 
 @dataclass(slots=True)
 class Outcome:
-    """What a scenario showed."""
+    """Measurements and verdict of one scenario."""
 
     scenario: Scenario
     errors: dict[str, int] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Outcome:
     further_seconds: dict[str, float | None] = field(default_factory=dict)
     """The same of each further alert."""
     others: tuple[str, ...] = ()
-    """Other alerts that arrived meanwhile; where nothing was done, each is a false alarm."""
+    """Other alerts that arrived during the scenario; where nothing was done, each is a false alarm."""
     alert_limit_seconds: float = 0.0
     requests: int = 0
     requests_lost: int = 0
@@ -41,7 +41,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether everything was as demanded."""
+        """Whether every condition of the scenario was met."""
         return not self.complaints
 
     def as_document(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A phone in a session: streams what its sensor gives, asks for motifs, and loses nothing while the gateway is away."""
+"""A phone in a session: streams what its sensor gives, requests motifs, and loses nothing while the gateway is away."""
 
 import asyncio
 import random
@@ -36,11 +36,11 @@ class Tally:
     """Windows by their most likely motif."""
     synchrony: int = 0
     failures: Counter[str] = field(default_factory=Counter)
-    """Answers other than success, by class; a request that was repeated may stand here and still have succeeded."""
+    """Answers other than success, by class; a retried request may be counted here and still have succeeded."""
     refused_samples: int = 0
     """Samples that the gateway refused for good."""
     unsent_samples: int = 0
-    """Samples still buffered when the phone was told to stop."""
+    """Samples still buffered when the phone was stopped."""
     stored_samples: int = 0
     """What the gateway says it got in the sessions that were stopped."""
     is_connected: bool = True
@@ -70,7 +70,7 @@ class Phone:
 
     Samples are due by the clock, whether or not the gateway answers; up to `buffered_batches` wait, then the
     recording waits too.
-    A batch is sent until the gateway has it, so a window of 100 samples is asked for exactly when all of it is new.
+    A batch is sent until the gateway has it, so motifs are requested exactly when all 100 samples of a window are new.
 
     Args:
         gateway: where to send.
@@ -169,7 +169,7 @@ class Phone:
             self._note(answer)
 
     async def _persist(self, send: "Callable[[], Any]") -> Answer:
-        """Repeat a request while it may pass, with growing pauses, until told to stop."""
+        """Repeat a request while it may pass, with growing pauses, until stopped."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
             answer: Answer = await send()
@@ -215,7 +215,7 @@ async def _wait_for(event: asyncio.Event, seconds: float) -> None:
 
 
 async def _taken_from(queue: "asyncio.Queue[Batch | None]", stopping: asyncio.Event) -> AsyncIterator[Batch]:
-    """Batches of a queue until its end or until told to stop."""
+    """Batches of a queue until its end or until stopped."""
     stop = asyncio.create_task(stopping.wait())
     try:
         while not stopping.is_set():

@@ -15,11 +15,11 @@ class Profile:
         users: phones at the same time.
         seconds: how long sessions last.
         speed: seconds of recording that a phone streams each second.
-        process_per_second: analyses without a session that each user asks for, at random moments.
-        synchrony_seconds: time between two questions for synchrony.
-        timeout_seconds: after this a phone gives a request up.
+        process_per_second: analyses without a session that each user requests, at random moments.
+        synchrony_seconds: time between two synchrony requests.
+        timeout_seconds: after this a phone gives up a request.
         seed: of the random moments; the same seed gives the same schedule.
-        streams: whether users have sessions, or only ask for analyses without one.
+        streams: whether users have sessions, or only request analyses without one.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What Prometheus saw of a run, beside what the client saw."""
+"""What Prometheus recorded of a run, compared with what the client measured."""
 
 import asyncio
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Snapshot:
 
 
 class Prometheus:
-    """Asks one Prometheus.
+    """Client of one Prometheus server.
 
     Args:
         http: an open aiohttp session.
@@ -112,7 +112,7 @@ class Prometheus:
 
 
 def compare(records: Records, before: Snapshot, after: Snapshot) -> dict[str, Any]:
-    """The client's numbers beside Prometheus', operation by operation."""
+    """The client's numbers next to Prometheus', operation by operation."""
     if before.started != after.started:
         return {"comparable": False, "reason": "the gateway was restarted in between", "rows": []}
     rows = [
@@ -143,7 +143,7 @@ def _compare_operation(operation: Operation, records: Records, before: Snapshot,
         "requests_client": len(answered),
         "requests_unanswered": unanswered,
         "requests_prometheus": round(seen),
-        # Of a request that got no answer nobody knows whether the gateway saw it.
+        # Whether the gateway saw a request that got no response is unknown.
         "requests_agree": len(answered) <= round(seen) <= len(answered) + unanswered,
         "p95_client_ms": round(p95 * 1000, 3) if p95 is not None else None,
         "p95_prometheus_ms": [round(low * 1000, 3), round(high * 1000, 3)],

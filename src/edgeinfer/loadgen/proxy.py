@@ -37,7 +37,7 @@ class FaultyProxy:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Port that the proxy listens on."""
         if self._server is None:
             raise RuntimeError("the proxy is not open")
         port: int = self._server.sockets[0].getsockname()[1]

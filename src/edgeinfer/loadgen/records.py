@@ -1,4 +1,4 @@
-"""What became of each request."""
+"""The result of each request."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 class Records(list[Record]):
-    """Records of one run."""
+    """The finished requests of one run."""
 
     def of(self, *operations: Operation) -> "Records":
         """Those of some operations."""

@@ -1,4 +1,4 @@
-"""Sends what a schedule says when it says so, and writes down what became of it."""
+"""Sends what a schedule says when it says so, and records the result."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ class SessionAccount:
     session_id: str
     acknowledged: int = 0
     unanswered: int = 0
-    """Samples of requests that got no answer: stored or not, nobody knows."""
+    """Samples of requests that got no answer: whether they were stored is unknown."""
     according_to_gateway: int | None = None
     """None where the session could not be stopped."""
 
@@ -35,10 +35,10 @@ class SessionAccount:
 
 @dataclass(slots=True)
 class Run:
-    """What a run brought.
+    """The result of a run.
 
     Args:
-        profile: what was asked for.
+        profile: what was requested.
         records: where each finished request goes.
     """
 
@@ -107,7 +107,7 @@ class _Pace:
 
 
 class _Lane:
-    """One user: a session whose requests follow one another, and analyses that wait for nobody."""
+    """One user: a session whose requests follow one another, and analyses that do not wait for one another."""
 
     def __init__(self, gateway: GatewayClient, feed: SampleFeed, run: Run, pace: _Pace) -> None:
         self._gateway = gateway

@@ -41,20 +41,20 @@ class Scenario:
         does: one sentence on what is done.
         steps: what is done, at the same time.
         counted: counters that must grow, at least one of each.
-        alert: must arrive at the webhook; empty where the failure is none that somebody is told of.
+        alert: must arrive at the webhook; empty if the failure does not notify.
         or_alert: may arrive in place of the alert, which it holds back.
         further_alerts: must arrive as well.
-        seen_in_prometheus: the alert is looked for in Prometheus, because no notification gets out.
-        is_calm: nothing is done; the alert always stands, and no other may arrive, save those about the machine.
+        seen_in_prometheus: the alert is checked in Prometheus, because no notification gets out.
+        is_calm: steady state, no fault; the alert always fires, and no other may arrive, save those about the machine.
         alert_minutes: within this time of the real rules.
-        fixed_seconds: time that no rule tells, and that comes on top: thresholds that are seconds.
+        fixed_seconds: time in addition to the rules': thresholds that are seconds.
         lost_requests: share of analyses that may fail while the fault lasts; the fallback answers the others.
         recovery_seconds: after the end of the fault, sidecars answer again within this time.
         least_seconds: the fault lasts at least as long, also when the alert comes sooner.
         needs_chip: whether it needs the fake Hailo chip behind sidecar and exporter.
-        needs_clock: whether it needs a clock that can be set off.
+        needs_clock: whether it needs a clock that can be shifted.
         needs_store: whether it damages files of the monitoring; its own stack writes blocks often.
-        needs_machine: whether it takes the whole machine, so that nothing else may be played beside it.
+        needs_machine: whether it takes the whole machine, so that nothing else may run at the same time.
         is_slow: whether it takes long also with shortened rules, and is left out of a quick run.
     """
 

@@ -11,7 +11,7 @@ from edgeinfer.loadgen.profile import Profile
 
 
 class Operation(StrEnum):
-    """What a phone asks of a gateway."""
+    """A call that a phone makes to a gateway."""
 
     START = "start"
     STREAM = "stream"
@@ -30,7 +30,7 @@ class Due:
 
     Args:
         at_seconds: since the run began.
-        operation: what to ask.
+        operation: the call to make.
         first_sample: of a stream or process request, where in the recording its samples begin.
     """
 

@@ -18,7 +18,7 @@ _NOTIFICATION_WAITS = ("group_wait", "group_interval")
 def shorten_rules(text: str, factor: float, scrape_seconds: float) -> str:
     """A rule file with ranges, offsets, holds and intervals divided.
 
-    Thresholds stay as they are, and so do the names of recorded series, which tell their unshortened window.
+    Thresholds stay as they are, and so do the names of recorded series, which name their unshortened window.
 
     Args:
         text: the YAML of a rule file.

@@ -1,4 +1,4 @@
-"""A long run told minute by minute, with the memory and the open files of the services beside it."""
+"""A long run reported minute by minute, together with memory and open files of the services."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ GROWTH_LIMIT_FILES = 5
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at a process."""
+    """Memory and open files of one process at one moment."""
 
     resident_bytes: int
     file_descriptors: int

@@ -1,4 +1,4 @@
-"""What can be done to a living stack, as data."""
+"""What can be done to a running stack, as data."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,10 +20,10 @@ class Watching(StrEnum):
     """How the monitoring itself is broken."""
 
     TARGET_FORGOTTEN = "target forgotten"  # prometheus.yml no longer names the sidecar
-    CONFIGURATION_BROKEN = "configuration broken"  # prometheus.yml is no YAML, and is loaded again
+    CONFIGURATION_BROKEN = "configuration broken"  # prometheus.yml is not valid YAML, and is loaded again
     RULE_FAILING = "rule failing"  # a rule that matches many series to many
     RECEIVER_REFUSES = "receiver refuses"  # warnings go to one more receiver, which answers 404
-    FLEET_AWAY = "fleet away"  # samples are to be sent to a fleet's centre that nobody answers for
+    FLEET_AWAY = "fleet away"  # samples are to be sent to a fleet's centre that does not answer
     SCRAPE_SLOW = "scrape slow"  # the sidecar's metrics come 1.5 s late
     SCRAPE_BIG = "scrape big"  # a label of the sidecar's metrics takes 3500 values
     # The machine keeps its memory and its disk; Prometheus gets other readings of them.
@@ -32,7 +32,7 @@ class Watching(StrEnum):
     DISK_READ_FILLING = "disk read filling"
     SAMPLES_LATE = "samples late"  # the sidecar's metrics carry times of its own, from a clock that jumps to and fro
     ALERTMANAGER_ELSEWHERE = "alertmanager elsewhere"  # alerts go to a second Alertmanager too, which is not there
-    RECEIVERS_BROKEN = "receivers broken"  # alertmanager.yml is no YAML, and is loaded again
+    RECEIVERS_BROKEN = "receivers broken"  # alertmanager.yml is not valid YAML, and is loaded again
     # The files of the monitoring, damaged as power cuts and bad disks damage them.
     BLOCK_UNREADABLE = "block unreadable"  # a block of measurements has no index
     CHUNKS_DAMAGED = "chunks damaged"  # two blocks are to be merged, and their chunks have other bytes
@@ -105,7 +105,7 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Starve:
-    """A resource limit of the living process falls to `amount`, or to what it uses now plus `above_use`.
+    """A resource limit of the running process falls to `amount`, or to what it uses now plus `above_use`.
 
     Connections through the proxy are cut, so that new ones are needed.
     """
@@ -134,19 +134,19 @@ class StartWith:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """No phone asks for anything; sensors go on, and what they gave is sent afterwards."""
+    """No phone sends requests; sensors go on, and their samples are sent afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """So many callers ask the sidecar past the gateway, each without a pause."""
+    """This many clients call the sidecar past the gateway, each without a pause."""
 
     callers: int
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomers:
-    """So many phones try to begin a session, and try again when they are refused."""
+    """This many phones try to start a session, and retry when they are refused."""
 
     callers: int
 
@@ -165,14 +165,14 @@ class StepClock:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """The monitoring itself is broken."""
+    """The monitoring itself is broken, in one of the ways of `Watching`."""
 
     how: Watching
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The firmware of the board that the chip sits on complains, with the bits of its word."""
+    """The firmware of the Raspberry Pi reports undervoltage or throttling, as the bits of its word."""
 
     word: int
 
@@ -186,7 +186,7 @@ class TrainLink:
 
 @dataclass(frozen=True, slots=True)
 class Flap:
-    """The fake chip fails and is well again, over and over."""
+    """The fake chip fails and recovers, over and over."""
 
     state: str
     bad_seconds: float

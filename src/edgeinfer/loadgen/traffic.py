@@ -16,9 +16,9 @@ from edgeinfer.loadgen.records import Record
 from edgeinfer.loadgen.runner import Runner
 
 _PHONES = 2
-# A request is lost when nobody answers it; one that is only slow, on a busy machine, is not.
+# A request is lost when it gets no answer; one that is only slow, on a busy machine, is not.
 _OPEN = Profile("chaos", users=3, seconds=1e9, process_per_second=4.0, timeout_seconds=15.0, streams=False)
-# As many good answers in a row, and the service is back.
+# After this many good answers in a row the service has recovered.
 _GOOD_IN_A_ROW = 10
 _LOOK_SECONDS = 0.05
 _PATIENCE = 3
@@ -28,7 +28,7 @@ _QUIET = Answer(0, "quiet")
 
 
 class _PhoneClient(GatewayClient):
-    """Asks nothing while its users are quiet; what a phone has to say waits."""
+    """Sends nothing while the users are paused; a phone's requests wait."""
 
     def __init__(self, http: aiohttp.ClientSession, base_url: str, speaking: asyncio.Event) -> None:
         super().__init__(http, base_url)
@@ -40,7 +40,7 @@ class _PhoneClient(GatewayClient):
 
 
 class _PatientClient(_PhoneClient):
-    """Comes back after Retry-After where it was told to, as phones do: a request that is shed is not lost yet."""
+    """Retries after Retry-After, as phones do: a request that is shed is not lost yet."""
 
     async def process(self, body: bytes) -> Answer:
         if not self._speaking.is_set():
@@ -54,10 +54,10 @@ class _PatientClient(_PhoneClient):
 
 
 class Traffic:
-    """Runs while it is open.
+    """The phones and the open analyses, which run while this context is open.
 
     Args:
-        gateway_url: whom to ask.
+        gateway_url: base URL of the API.
         feeds: recordings, looped.
         clock: monotonic seconds.
     """
@@ -89,7 +89,7 @@ class Traffic:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End the sessions, so that the gateway tells how many samples it has."""
+        """End the sessions, so that the gateway reports how many samples it has."""
         self.speak()
         for phone in self._phones:
             phone.stop()
@@ -100,11 +100,11 @@ class Traffic:
             await self._http.close()
 
     def hush(self) -> None:
-        """Let nobody ask for anything, until `speak`."""
+        """Pause all requests, until `speak`."""
         self._speaking.clear()
 
     def speak(self) -> None:
-        """Let everybody ask again."""
+        """Resume the requests that `hush` paused."""
         self._speaking.set()
 
     def _take(self, record: Record) -> None:

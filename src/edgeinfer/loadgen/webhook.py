@@ -45,7 +45,7 @@ class WebhookReceiver:
 
     @property
     def url(self) -> str:
-        """What Alertmanager is told."""
+        """The URL that Alertmanager is configured to notify."""
         if self._runner is None:
             raise RuntimeError("the receiver is not open")
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}{PATH}"

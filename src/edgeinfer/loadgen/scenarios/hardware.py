@@ -6,8 +6,8 @@ from edgeinfer.catalog import sidecar as sidecar_metrics
 from edgeinfer.loadgen.scenario import Counted, Scenario, error, hardware_error
 from edgeinfer.loadgen.steps import Board, Crowd, Device, Flap, Kill, Process, TakePort, TrainLink
 
-# The exporter asks the board's firmware every ten seconds, the kernel every thirty, and why the chip's firmware started
-# every sixth turn.
+# The exporter reads the board's firmware every ten seconds, the kernel every thirty, and why the chip's firmware
+# started every sixth turn.
 _FIRMWARE_SECONDS = 10.0
 _KERNEL_SECONDS = 30.0
 _RESTART_REASON_SECONDS = 6.0

@@ -1,4 +1,4 @@
-"""The monitoring itself: what it says while nothing is wrong, and how it tells that it is broken."""
+"""The monitoring itself: what it reports in the steady state, and how it reports that it is broken."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ from edgeinfer.loadgen.faults import Fault, FaultKind
 from edgeinfer.loadgen.scenario import Scenario, error
 from edgeinfer.loadgen.steps import STORE_DAMAGE, Blind, Inject, Kill, Process, Watching
 
-# First of all: what other scenarios leave behind would be no calm.
+# First of all: what other scenarios leave behind would disturb the steady state.
 CALM = Scenario(
     name="calm",
     does="Nothing is done for three quarters of an hour: the heartbeat stands, and no other alert arrives.",

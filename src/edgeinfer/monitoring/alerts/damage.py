@@ -6,7 +6,7 @@ from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, gauge
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [_set_aside()]
 
 

@@ -11,23 +11,23 @@ _NAME = re.compile(r"[A-Z][A-Za-z0-9]+")
 
 
 class Severity(StrEnum):
-    """Who is told, and when."""
+    """Who is notified, and when."""
 
-    CRITICAL = "critical"  # somebody gets up now
-    WARNING = "warning"  # somebody looks today
-    TICKET = "ticket"  # somebody plans it; nothing is sent
-    INFO = "info"  # to be seen beside other alerts
+    CRITICAL = "critical"  # page
+    WARNING = "warning"  # ticket, for today
+    TICKET = "ticket"  # for planning; no notification is sent
+    INFO = "info"  # context, shown next to other alerts
     NONE = "none"  # the heartbeat
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One look, and what each outcome means.
+    """One check, and what each outcome means.
 
     Args:
-        look: a question, or the board and panel to open.
+        look: a question, or the dashboard and panel to open.
         outcomes: what one may find, to what to do then.
-        command: what to type, as it stands on a machine with systemd; empty where there is only a look.
+        command: the shell command on a machine with systemd; empty if there is nothing to run.
     """
 
     look: str
@@ -45,7 +45,7 @@ class Runbook:
 
     Args:
         means: what has happened.
-        costs: what it does to the users while nobody acts.
+        costs: impact on users until it is resolved.
         steps: what to look at and to do, in this order.
     """
 
@@ -109,7 +109,7 @@ class Alert:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels that the rule adds."""
+        """The static labels of the rule, by name."""
         fixed = {"severity": str(self.severity), "service": self.service, "signal": self.signal}
         return fixed | ({"objective": self.objective} if self.objective else {})
 

@@ -24,7 +24,7 @@ _BROKEN = ("memory_allocation_error", "execution_failed", "timeout", "thermal_th
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [
         _class_spike(),
         _device_unavailable(),

@@ -30,7 +30,7 @@ _ANNOUNCED = _Q.gauge(device.ANNOUNCED_THROTTLING, by=_BY_CHIP)
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [
         _temperature_high(),
         _temperature_critical(),

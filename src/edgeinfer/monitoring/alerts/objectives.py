@@ -125,7 +125,7 @@ _LATENCY = _Indicator(
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     errors = [_burn(_ERRORS, failure_ratio, burn) for burn in _BURNS]
     latency = [_burn(_LATENCY, slow_ratio, burn) for burn in _BURNS]
     return [*errors, *latency, _internal(), _missed(_ERRORS, failure_ratio("5m")), _missed(_LATENCY, slow_ratio("5m"))]
@@ -141,7 +141,7 @@ def _burn(about: _Indicator, ratio_over: Callable[[str], Recorded], burn: _Burn)
         values = ((short, short_value), (long, long_value), (REQUESTS, busy))
         return {f"{series.name}{_JOB}": gauge((value, length)) for series, value in values}
 
-    # Hardly more traffic than the guard asks for.
+    # Hardly more traffic than the guard requires.
     firing = lives(over, over, _HARDLY_BUSY) | {f"{short.name}{_JOB}": gauge((over, seconds * 2), (0.01, seconds))}
     guard = TRAFFIC_GUARD_PER_SECOND
     return Alert(

@@ -56,7 +56,7 @@ _BOOK = Runbook(
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [
         _drift("HailoLatentDrift", gateway.LATENT_DRIFT, "The latent vectors"),
         _drift("HailoMotifDrift", gateway.MOTIF_DRIFT, "The motif shares"),

@@ -16,7 +16,7 @@ class Values:
 
     @property
     def seconds(self) -> int:
-        """Length of all segments."""
+        """Total length of all segments."""
         return sum(length for _, length in self.segments)
 
 
@@ -32,11 +32,11 @@ def counter(*segments: tuple[float, int]) -> Values:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """A situation to look at beside the proof: one in which the alert must stay silent, or must fire as well.
+    """A further case of the rule test: one in which the alert must stay silent, or must fire as well.
 
     Args:
         why: what is different.
-        at: seconds after the start at which to look.
+        at: seconds after the start at which to evaluate.
     """
 
     why: str

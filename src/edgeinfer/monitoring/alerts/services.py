@@ -1,4 +1,4 @@
-"""Alerts on the processes: up, ready, healthy, keeping up with their work, and telling the truth."""
+"""Alerts on the processes: up, ready, healthy, keeping up with their work, and reporting correct state."""
 
 from edgeinfer.catalog import gateway, labels, sidecar, system
 from edgeinfer.catalog.metric import Owner
@@ -28,7 +28,7 @@ _Q = Queries("5m", {})
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [
         *_down(),
         _target_missing(),

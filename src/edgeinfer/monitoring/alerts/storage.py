@@ -12,7 +12,7 @@ _Q = Queries("5m", {})
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [_store_damaged()]
 
 

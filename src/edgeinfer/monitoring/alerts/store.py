@@ -31,7 +31,7 @@ _STACK = (
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [
         _block_unreadable(),
         _compaction_failing(),

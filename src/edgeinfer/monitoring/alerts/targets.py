@@ -10,7 +10,7 @@ from edgeinfer.monitoring.engine import UP
 from edgeinfer.monitoring.promql import Queries
 
 _Q = Queries("5m", {})
-# What each service exports from its first scrape on, whatever it is asked; a sidecar of somebody else's that is
+# What each service exports from its first scrape on, whatever requests it gets; a third party's sidecar that is
 # instrumented as the guide says has it too.
 IDENTITY: Mapping[Owner, Metric] = {
     Owner.GATEWAY: gateway.BUILD_INFO,
@@ -23,7 +23,7 @@ _OURS = f'{device.EXPORTER_BUILD_INFO.name}{{{_EXPORTER}, version="1", python="3
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [_foreign()]
 
 

@@ -15,7 +15,7 @@ _Q = Queries("5m", {})
 
 
 def create() -> list[Alert]:
-    """Every alert of this subject."""
+    """The entries that rules, runbooks and rule tests are generated from."""
     return [
         _scrape_slow(),
         _scrape_big(),
@@ -307,7 +307,7 @@ def _remote_write_behind() -> Alert:
     sent = f"max by (job, instance, remote_name) ({engine.REMOTE_SENT.name})"
     pending = f"max by (job, instance, remote_name) ({engine.REMOTE_PENDING.name})"
     started = f"max by (job, instance) ({engine.STARTED.name})"
-    # Prometheus tells no time of a queue that never sent anything: it is behind since Prometheus started.
+    # Prometheus exports no timestamp for a queue that never sent: it is behind since Prometheus started.
     since = f"{started} + on (job, instance) group_right () ({pending} - {pending})"
     have = f"{engine.REMOTE_NEWEST.name}{{{_PROMETHEUS}}}"
     fleet = f'{{{_PROMETHEUS}, remote_name="fleet", url="http://fleet"}}'

@@ -23,7 +23,7 @@ _NAME = "{{site}} {{device}}"
 
 
 def create() -> Board:
-    """The board."""
+    """The dashboard of all devices of a fleet."""
     return Board(
         uid="edgeinfer-fleet",
         file="edgeinfer_fleet_dashboard.json",
@@ -44,7 +44,7 @@ def _now() -> list[Panel]:
     alive = f"count(max by (site, device) (last_over_time({rules.UP.name}[3m])))"
     silent = f"count({rules.dead()}) or vector(0)"
     whole = Look(unit=COUNT, decimals=0)
-    # Asked as of now: the last point of a small curve over six hours is minutes old.
+    # Queried as of now: the last point of a small curve over six hours is minutes old.
     return [
         stat(
             "Devices alive",

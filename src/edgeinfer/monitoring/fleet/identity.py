@@ -13,10 +13,10 @@ _LENGTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells this device's series from another's.
+    """The labels that distinguish this device's series from another's.
 
     Args:
-        site: where it stands; alerts are grouped by it.
+        site: where it is installed; alerts are grouped by it.
         device: unique in the fleet.
     """
 

@@ -37,7 +37,7 @@ def device_rules(*, who: tuple[str, ...] = (), interval_seconds: int = INTERVAL_
     """The groups that make what is sent.
 
     Args:
-        who: labels that tell devices apart; none on a device, where Prometheus adds them when it sends.
+        who: labels that identify a device; none on a device, where Prometheus adds them when it sends.
         interval_seconds: pace of everything that leaves the device.
     """
     # At the centre, alerts are its own and no agent's.
@@ -105,7 +105,7 @@ def p95(by: tuple[str, ...] = WHO) -> str:
 
 
 def success(by: tuple[str, ...] = WHO) -> str:
-    """Share of requests that succeeded, where there are enough to tell."""
+    """Share of requests that succeeded, where there are enough for a meaningful share."""
     labels = ", ".join(by)
     asked = f"sum by ({labels}) ({REQUESTS.name})"
     return f'sum by ({labels}) ({REQUESTS.name}{{status="success"}}) / ({asked} > {TRAFFIC_GUARD_PER_SECOND})'
@@ -119,7 +119,7 @@ def dead(silent: str = "3m") -> str:
 
 
 def _alerts(silent: str, clash: str, hold: str) -> list[dict[str, Any]]:
-    # An agent's own samples are asked, for what is recorded of them here always meets the same one of two agents.
+    # An agent's own samples are queried: what is recorded of them here always hits the same one of two agents.
     turns = f"{_turns(STARTED.name, clash)} or {_turns(_AGENT_STARTED, clash)}"
     whose = "{{ $labels.device }} at {{ $labels.site }}"
     return [

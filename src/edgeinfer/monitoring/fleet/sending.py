@@ -8,7 +8,7 @@ from edgeinfer.catalog import device, gateway, system
 
 # A full server records what the fleet needs at the fleet's own pace, and sends nothing else.
 SERVER_KEEPS = "fleet:.+"
-# What every client library tells; of Prometheus itself it tells two devices of one name apart.
+# What every client library exports; for Prometheus itself it distinguishes two devices of one name.
 PROCESS_START = "process_start_time_seconds"
 # An agent has no rules: it sends what the centre makes the same series of.
 _RAW = (
