@@ -73,7 +73,10 @@ def run(settings: GatewaySettings) -> None:
             build_app(parts),
             [listener],
             limits=ConnectionLimits(
-                max_body_bytes=settings.max_body_bytes, max_buffered_bytes=settings.max_buffered_bytes
+                max_body_bytes=settings.max_body_bytes,
+                max_buffered_bytes=settings.max_buffered_bytes,
+                # Beside as many analyses as are let in, as many again that are told so, and the other routes.
+                max_running_requests=2 * settings.max_in_flight + 128,
             ),
             supervisor=supervisor_of(settings),
             notice=Notice(parts.health.drain, settings.drain_notice_seconds),

@@ -215,6 +215,8 @@ class HttpConnection(asyncio.Protocol):
     def break_off(self) -> None:
         """Close at once, whatever was not taken."""
         self._state = State.CLOSED
+        # Now, and not when the loop has closed it: it may read from a thousand others before.
+        self._reader.drop()
         self.flow.abort()
 
     # Reading.

@@ -30,12 +30,12 @@ class ConnectionLimits:
 
     max_head_bytes: int = 32 * 1024
     max_headers: int = 128
-    max_framing_bytes: int = 8 * 1024
+    max_framing_bytes: int = 2 * 1024
     max_body_bytes: int = 64 * 1024
-    max_buffered_bytes: int = 16 * 1024 * 1024
+    max_buffered_bytes: int = 8 * 1024 * 1024
     max_connections: int = 4096
     max_refused_connections: int = 256
-    max_running_requests: int = 1024
+    max_running_requests: int = 256
     idle_seconds: float = 75.0
     head_seconds: float = 30.0
     body_seconds: float = 30.0
