@@ -131,11 +131,13 @@ async def test_a_sweep_holds_no_phone_however_slow_the_disk_removes(files: Power
     sweeping = asyncio.ensure_future(store.expire())
     while len(store.log.sealed("archive")) == 40:  # noqa: ASYNC110 - another thread removes them
         await asyncio.sleep(0)
-    for first in range(0, 1000, 25):
-        await store.append(live.id, "default", batch(25, first))
-    assert not sweeping.done(), "the removal was over before a phone could have waited for it"
-    assert len(store.log.sealed("archive")) == 32, "more than a portion at once"
-    removed.set()
+    try:
+        for first in range(0, 1000, 25):
+            await store.append(live.id, "default", batch(25, first))
+        assert not sweeping.done(), "the removal was over before a phone could have waited for it"
+        assert len(store.log.sealed("archive")) == 32, "more than a portion at once"
+    finally:
+        removed.set()
     await sweeping
     assert store.log.sealed("archive") == {}
     store.close()
