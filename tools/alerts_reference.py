@@ -41,7 +41,7 @@ def render() -> str:
 
 
 def runbook(alert: Alert, subject: str) -> str:
-    """The page that somebody opens at three in the morning."""
+    """The runbook page of one alert, as Markdown."""
     parts = [
         f"# {alert.name}",
         "",

@@ -8,7 +8,7 @@ Document = dict[str, Any]
 
 
 def verdict(document: Document) -> tuple[int, str]:
-    """Exit code and what to tell; an index that knows no package at all has told nothing, which is no good news."""
+    """Exit code and message; an index that knows none of the packages proves nothing, so that is a failure."""
     packages = document["dependencies"]
     unknown = [package["name"] for package in packages if "skip_reason" in package]
     known = [package for package in packages if "skip_reason" not in package]
@@ -26,7 +26,7 @@ def verdict(document: Document) -> tuple[int, str]:
 
 
 def main() -> None:
-    """Tell, and end with 1 where there is a hole."""
+    """Print the verdict; exit code 1 if there is a vulnerability."""
     text = sys.stdin.read()
     if not text.strip():
         sys.stdout.write("NOT AUDITED: pip-audit could not ask the index\n")

@@ -2,7 +2,7 @@
 
     nice python -m tools.backfill --days 30 FOLDER
 
-Invented load, told as such: only the shape and number of series and samples are a real device's.
+Synthetic load, labelled as such: only the shape and number of series and samples are a real device's.
 Each aligned window of six hours becomes one block, which keeps promtool's memory small.
 """
 
@@ -156,7 +156,7 @@ def record(folder: Path, promtool: Path, address: str, *, days: float) -> None:
         print(f"recorded {time.strftime('%F', time.gmtime(begin))}", flush=True)
 
 
-def _compute(  # noqa: PLR0913, PLR0917  # what promtool asks for
+def _compute(  # noqa: PLR0913, PLR0917  # what promtool requires
     folder: Path, promtool: Path, address: str, groups: list[object], begin: int, end: int, interval: str
 ) -> None:
     rules = folder.parent / "recorded-rules.yml"

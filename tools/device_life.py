@@ -4,7 +4,7 @@
     promtool tsdb create-blocks-from openmetrics /tmp/life.om DATA_FOLDER
 
 It heats to orange, its clock steps down, it reaches red and closes its streams, cools and serves again, is
-unplugged and plugged in, and for a while does not tell its temperature. Nothing of it comes from a real chip.
+unplugged and plugged in, and for a while does not report its temperature. Nothing of it comes from a real chip.
 """
 
 import argparse
@@ -64,7 +64,7 @@ class Life:
 
     @property
     def chip(self) -> Chip:
-        """The one chip."""
+        """The fake chip that the script drives."""
         return self.here.machine.chip
 
     def moments(self) -> Iterator[int]:
@@ -162,7 +162,7 @@ def begin(folder: Path, *, epoch: float) -> Life:
 
 
 def openmetrics(life: Life) -> Iterator[str]:
-    """The whole life, series by series as the format asks for, each sample with its time."""
+    """The whole life, series by series as the format requires, each sample with its time."""
     heads: dict[str, dict[str, list[str]]] = {}
     for second in life.moments():
         for head, series, value in _scrape(life.here.registry):
@@ -184,7 +184,7 @@ def _scrape(registry: CollectorRegistry) -> Iterator[tuple[str, str, float]]:
 
 
 def main() -> None:
-    """Write the hour that ends now, or where it is told to end."""
+    """Write the hour that ends now, or at the time given by --end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path, help="OpenMetrics file to write")
     parser.add_argument("--end", type=float, default=time.time(), help="Unix time at which the hour ends; now")

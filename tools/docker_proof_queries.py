@@ -1,4 +1,4 @@
-"""What tools/docker_proof.sh asks the running stack: one value, every panel, the alerts heard, the replay's tally."""
+"""Queries of tools/docker_proof.sh to the running stack: a value, every panel, the alerts, the replay's tally."""
 
 import json
 import sys

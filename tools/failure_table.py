@@ -63,7 +63,7 @@ def play(pair: Pair, place: str, code: int) -> tuple[Counter[str], list[str]]:
 
 
 def table(version: str, say: Callable[[str], object]) -> list[dict[str, Any]]:
-    """The rows of one line, each with its complaints."""
+    """The rows of one line, each with what was not as expected."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         pair = Pair(Path(folder), version)

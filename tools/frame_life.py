@@ -1,12 +1,12 @@
-"""Two hours in the life of a Hailo-8L with four windows in flight all the time, and the sums of what became of them.
+"""Two hours in the life of a Hailo-8L with four windows in flight all the time, and the sums of their results.
 
     python -m tools.frame_life --minutes 120
 
 The chip follows the script of `tools.device_life`, again each hour: it heats to red, closes its streams, cools, is
-unplugged and plugged in, while the exporter's collectors read it. Beside that, frames fail with each status, at
-submit and in flight, waits run out and frames stand still.
+unplugged and plugged in, while the exporter's collectors read it. At the same time frames fail with each status, at
+submit and in flight, waits time out and frames stall.
 The script's clock goes five seconds at a step, and it is the clock by which a lost chip is opened again; a frame
-takes its real time. So the windows of each step stand for all that would be sent in five seconds.
+takes its real time. So the windows of each step represent all that would be sent in five seconds.
 Nothing of it comes from a real chip. It ends with 1 unless everything adds up.
 """
 
@@ -57,7 +57,7 @@ _WINDOWS = [(window, latent_of(window)) for window in map(window_of, range(_DIST
 
 @dataclass
 class Sums:
-    """What became of the windows, and what the chip says of its frames."""
+    """Results of the windows by class, and the chip's own count of frames."""
 
     sent: int = 0
     right: int = 0
@@ -73,7 +73,7 @@ class Sums:
 
 
 class Watched:
-    """A backend whose answers and failures are counted on their way, whoever asks for them."""
+    """A backend whose answers and failures are counted on their way, whichever caller gets them."""
 
     is_cpu_bound = False
 
@@ -131,7 +131,7 @@ class Clock:
             self._changed.notify_all()
 
     def wait(self, stop: threading.Event, seconds: float) -> bool:
-        """In place of `Event.wait`: until so much of the script has passed, or until told to stop."""
+        """In place of `Event.wait`: until so much of the script has passed, or until stopped."""
         with self._changed:
             until = self._now + seconds
             while self._now < until and not stop.is_set():
@@ -265,7 +265,7 @@ def live(moments: range, windows: int = _WINDOWS_OF_A_CALLER) -> FrameLife:
 
 
 def main(say: Callable[[str], object] = print) -> None:
-    """Live, and print the sums."""
+    """Run the script of the chip and print the sums."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, default=120, help="of the script; 120")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Throws spoilt input and hostile connections at real services, and counts what they survive.
+"""Sends malformed input and hostile connections to real services, and counts what they survive.
 
 `python -m tools.fuzz --minutes 10` starts gateway, sidecar, console and exporter on free ports; it ends with 1 where
 one of them crashed, answered 500, answered outside the one shape of errors, left a whole request without an answer,
@@ -35,7 +35,7 @@ _PROBLEM = {"error", "status", "message", "remedy"}
 
 @dataclass(slots=True)
 class Fuzzing:
-    """What came of it."""
+    """Counts of one run, and what did not survive."""
 
     tried: Counter[str] = field(default_factory=Counter)
     """Inputs by kind."""
@@ -67,10 +67,10 @@ async def fuzz(folder: Path, seconds: float, seed: int, *, crowd: int, hold_seco
 
     Args:
         folder: for logs and sessions.
-        seconds: half of them for single inputs, half for crowds; each kind of crowd comes at least once.
+        seconds: half of them for single inputs, half for connection floods; each kind of flood runs at least once.
         seed: the same inputs for the same seed.
         crowd: connections of one kind at a time.
-        hold_seconds: for which a crowd stays.
+        hold_seconds: for which the connections of a flood stay open.
     """
     result = Fuzzing()
     raise_open_files_limit(crowd + 1000)
@@ -165,7 +165,7 @@ def _judge(one: Input, head: bytes, body: bytes, result: Fuzzing) -> str:
         return f"no HTTP: {head[:80]!r}"
     status = int(head.split(b" ", 2)[1])
     result.statuses[status] += 1
-    if status == 500:  # noqa: PLR2004 - what nobody expected
+    if status == 500:  # noqa: PLR2004 - any other failure
         return f"500 {body[:300]!r}"
     is_error = status >= 400  # noqa: PLR2004 - the first error status
     if is_error and body and not _is_problem(body):
@@ -262,7 +262,7 @@ def _tracebacks(folder: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    """Fuzz for as long as was asked for."""
+    """Fuzz for --minutes; exit code 1 if a service did not survive."""
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--minutes", type=float, default=1.0)
     words.add_argument("--seed", type=int, default=1)

@@ -68,13 +68,13 @@ def slow(chance: random.Random, goods: list[Good]) -> Input:
 
 
 def odd_host(chance: random.Random, goods: list[Good]) -> Input:
-    """A good request to a host that is none."""
+    """A valid request with an invalid Host."""
     data = _plain(chance.choice(goods)).replace(b"Host: localhost", b"Host: " + chance.choice(_HOSTS), 1)
     return Input("odd host", data, is_whole=True)
 
 
 def odd_origin(chance: random.Random, goods: list[Good]) -> Input:
-    """A good request from a page that is none."""
+    """A valid request with an invalid Origin."""
     good = chance.choice(goods)
     extra = b"Origin: " + chance.choice(_ORIGINS) + b"\r\n"
     extra += chance.choice((b"", b"Sec-Fetch-Site: \xff\r\n", b"Sec-Fetch-Site: same-origin\r\n"))

@@ -45,7 +45,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """A request that the service takes, to be spoilt.
+    """A valid request, the seed of malformed ones.
 
     Args:
         method: of HTTP.
@@ -62,7 +62,7 @@ Maker = Callable[[random.Random, list[Good]], Input]
 
 
 def inputs(goods: list[Good], seed: int, more: tuple[Maker, ...] = ()) -> Iterator[Input]:
-    """Inputs without end, the same ones for the same seed; `more` kinds beside those of this module."""
+    """Inputs without end, the same ones for the same seed; `more` kinds in addition to those of this module."""
     chance = random.Random(seed)  # noqa: S311 - repeatable, guards nothing
     makers: tuple[Maker, ...] = (
         *(_noise, _cut, _flipped, _odd_head, _lying_length, _chunks),
@@ -186,7 +186,7 @@ def _replace(document: Any, place: tuple[Any, ...], chance: random.Random) -> An
     node = document
     for name in place[:-1]:
         node = node[name]
-    if isinstance(node, dict) and chance.random() < 0.3:  # noqa: PLR2004 - now and then a name goes, or gets a stranger
+    if isinstance(node, dict) and chance.random() < 0.3:  # noqa: PLR2004 - now and then a name is removed, or an unknown one added
         del node[place[-1]]
         node[str(chance.choice(_ODD))] = odd
     else:

@@ -1,4 +1,4 @@
-"""The services that are fuzzed: each as a real process, with good requests to spoil and its memory watched."""
+"""The services that are fuzzed: each as a real process, with valid requests to mutate, and its memory monitored."""
 
 import json
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ class Service:
 
 @contextmanager
 def running_services(folder: Path) -> Iterator[dict[str, Service]]:
-    """All four, started and ready; the gateway asks the sidecar, the console asks nobody who answers."""
+    """All four, started and ready; the gateway calls the sidecar; the console's Prometheus does not answer."""
     with ExitStack() as stack:
 
         def start(*words: str) -> ServiceProcess:

@@ -1,4 +1,4 @@
-"""What Grafana's own library makes of our panels, beside what the console makes of them."""
+"""How Grafana's own library renders our panels, compared with how the console does."""
 
 import json
 import math
@@ -20,7 +20,7 @@ _WIRE_DIGITS = 6
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 THEMES = ("light", "dark")
 KINDS = ("stat", "gauge", "bargauge", "timeseries", "state-timeline", "table")
-# Sizes that rounding, scaling and plural words treat differently, beside those around a panel's own thresholds.
+# Sizes that rounding, scaling and plural words treat differently, in addition to those around a panel's own thresholds.
 _VALUES = (
     0, 1, -1, 2, 10, 0.5, 0.025, 0.0249999, 0.000573, 1.2e-7, 0.975, 0.97499999, 21.2499999, 9.9951, 59, 60, 61, 89,
     119, 120, 999.96, 1000, 1024, 1629, 3600, 7199, 8948, 9009, 12345, 86399, 86400, 604800, 310e6, 1.5e9, 2.2e12,
@@ -68,11 +68,11 @@ class Difference:
 
 
 def run(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What judge.mjs answers; see there for what can be asked.
+    """The response of judge.mjs, which documents the requests it takes.
 
     Raises:
         FileNotFoundError: the library is not installed; `make setup-browser` does it.
-        RuntimeError: the program failed, with what it said.
+        RuntimeError: the program failed, with its output.
     """
     if not (FOLDER / "node_modules").is_dir():
         raise FileNotFoundError(f"{FOLDER / 'node_modules'} is missing; run 'make setup-browser'")
@@ -109,7 +109,7 @@ def values_for(panel: Mapping[str, Any]) -> list[float]:
 
 
 def around(edge: float) -> tuple[float, ...]:
-    """The edge and its neighbours, from one that no screen tells apart to one in the third digit."""
+    """The edge and its neighbours, from one that no screen can show to one in the third digit."""
     if not edge:
         return (0.0, -1e-9, 1e-9, -0.004, 0.004)
     size = abs(edge)
@@ -177,7 +177,7 @@ def meant(grafana: str, console: str) -> tuple[bool, tuple[Meant, ...]]:
 
 
 def drawn_panels(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Panels that both can be asked to render, those in collapsed rows as well."""
+    """Panels that both can render, those in collapsed rows as well."""
     for panel in document["panels"]:
         yield from (one for one in (panel, *(panel.get("panels") or ())) if one["type"] in KINDS)
 

@@ -1,4 +1,4 @@
-"""Dashboards against the types of the pinned Grafana; `python -m tools.grafana_types` derives the schema anew."""
+"""Dashboards against the types of the pinned Grafana; `python -m tools.grafana_types` derives the schema again."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "grafana_schema"
 SCHEMA = FOLDER / "grafana-13.2.3.json"
 _ROOT = "#/definitions/"
 _ORIGIN = "derived by tools/grafana_types.py from the types of @grafana/schema 13.2.3, Apache-2.0, Grafana Labs"
-# Told apart by panel type; Grafana's generic types would collapse them to empty objects.
+# Distinguished by panel type; Grafana's generic types would collapse them to empty objects.
 _OPEN = ("options", "custom")
 _FIELD_TYPES = {"timeseries": "timeseriesField", "state-timeline": "stateTimelineField", "table": "tableField"}
 # "custom.width" names an option, "custom.hideFrom.viz" a part of one.

@@ -1,4 +1,4 @@
-"""Installs hashed lock files with pip into the environment of the Python that runs this, and tells how far it is.
+"""Installs hashed lock files with pip into the environment of the Python that runs this, and reports progress.
 
 It needs nothing but the standard library: `make` calls it before anything else is there.
 """
@@ -35,7 +35,7 @@ def count_installed() -> int:
 
 @dataclass(slots=True)
 class Progress:
-    """What pip has told so far, in words.
+    """Progress of pip so far, in words.
 
     Args:
         pins: how many packages the lock files name.
@@ -83,12 +83,12 @@ class Line:
             self._write(f"  {words}\n")
 
     def say(self, words: str) -> None:
-        """Write a line that stays."""
+        """Print a line that the next one does not overwrite."""
         self.clear()
         self._write(f"{words}\n")
 
     def clear(self) -> None:
-        """Leave nothing behind."""
+        """Erase the line of progress."""
         if self._is_terminal:
             self._write("\r\033[K")
 

@@ -24,7 +24,7 @@ _SCRAPE_SECONDS = 5
 
 
 def step_of(panel: Mapping[str, Any], hours: float) -> int:
-    """Seconds between points, as Grafana would ask."""
+    """Seconds between points, as Grafana would choose."""
     least = 300 if panel.get("interval") == "5m" else _SCRAPE_SECONDS
     wanted = hours * 3600 / panel.get("maxDataPoints", _POINTS)
     return max(least, next(step for step in _STEPS if step >= wanted))
@@ -63,7 +63,7 @@ def measure(address: str, document: Mapping[str, Any], hours: float, now: float)
 def _ask(address: str, kind: str, parameters: Mapping[str, object]) -> float:
     body = urllib.parse.urlencode(parameters).encode()
     began = time.perf_counter()
-    with urllib.request.urlopen(f"{address}/api/v1/{kind}", body, timeout=120) as answer:  # noqa: S310  # as told
+    with urllib.request.urlopen(f"{address}/api/v1/{kind}", body, timeout=120) as answer:  # noqa: S310  # from the command line
         answer.read()
     return (time.perf_counter() - began) * 1000
 

@@ -228,7 +228,7 @@ class Up:
 
 
 def ask(url: str) -> tuple[int, bytes]:
-    """Status and body; 0 where there is no answer."""
+    """HTTP status and body; status 0 if there is no response."""
     try:
         with urllib.request.urlopen(url, timeout=_ASK_SECONDS) as answer:  # noqa: S310 - always http
             return answer.status, answer.read()
@@ -239,7 +239,7 @@ def ask(url: str) -> tuple[int, bytes]:
 
 
 def served(prometheus: str, alertmanager: str, until: float) -> Served:
-    """The samples of before a moment, and the silences."""
+    """The samples up to a moment, and the gaps."""
     found = Served()
     query = urllib.parse.urlencode({"query": _TRUTH, "time": f"{until:.3f}"})
     status, body = ask(f"{prometheus}/api/v1/query?{query}")

@@ -1,4 +1,4 @@
-"""The unit of what an expression gives, as far as the catalog tells it."""
+"""The unit of an expression's result, as far as it follows from the catalog."""
 
 from collections.abc import Mapping
 from functools import cache

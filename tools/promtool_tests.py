@@ -1,4 +1,4 @@
-"""promtool's unit tests from alert entries: each fires, waits, resolves, and stays silent beside its neighbours."""
+"""promtool's unit tests from alert entries: each fires, waits, resolves, and stays silent in its negative cases."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ _LABEL_OF = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test file beside the rules that it needs.
+    """One test file and the rules that it needs.
 
     Args:
         name: of both files.
@@ -100,7 +100,7 @@ def _group(
             for at, fires in checks
         ]
     else:
-        # What stands beside the proof asks only whether it fires: its texts depend on the situation.
+        # The further cases check only whether the alert fires: its texts depend on the case.
         active = f'count(ALERTS{{alertname="{alert.name}", alertstate="firing"}}) or vector(0)'
         group["promql_expr_test"] = [
             {
