@@ -15,7 +15,7 @@ from edgeinfer.model.card import default_folder, load_card
 
 
 def main() -> None:
-    """Run windows one after the other on each thread, and tell their rate and the CPU time of each."""
+    """Run windows one after the other on each thread, and print the rate and the CPU time per window."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("threads", type=int, help="each with windows of its own")
     parser.add_argument("seconds", type=float, help="to go on")

@@ -1,4 +1,4 @@
-"""The sidecar beside other model servers on the same window, in interleaved rounds with a baseline beside each.
+"""The sidecar compared with other model servers on the same window, in interleaved rounds, each with a baseline.
 
 Run as `python -m benchmarks.compare`, or `make bench`. Peers run in environments of their own, which
 `benchmarks/peers/setup.sh` makes; a peer without one is left out, and the report says so.

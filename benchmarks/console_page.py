@@ -108,7 +108,7 @@ def _medians(visits: list[dict[str, float]]) -> dict[str, float]:
 
 
 async def _serve(stack: Stack, panels: list[dict[str, int]], viewers: int) -> dict[str, float]:
-    """CPU of the console's process for rounds in which all viewers ask for the same, each round for another minute."""
+    """CPU of the console's process for rounds in which all viewers request the same, each round for another minute."""
     process = psutil.Process(stack.console.pid)
     end = int(time.time()) // 5 * 5
     url = f"{stack.console.url}/api/dashboards/{_UID}/refresh"

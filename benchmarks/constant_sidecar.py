@@ -48,7 +48,7 @@ class ConstantBackend:
         return Inference(self._latent, self._scores, 0.0, 0.0, 0.0)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""
 
 
 def main() -> None:

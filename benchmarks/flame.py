@@ -7,7 +7,7 @@ from html import escape
 Stacks = Counter[tuple[str, ...]]
 """Samples by stack, outermost frame first."""
 
-# The first of these whose mark stands in a stack, looked at from its innermost frame, is where the time goes.
+# The time of a stack counts for the first of these whose mark it contains, searched from the innermost frame.
 PARTS = {
     "network (ONNX Runtime)": ("onnxruntime",),
     "metrics": ("prometheus_client", "web/request_metrics", "sidecar/instruments"),

@@ -1,7 +1,7 @@
-"""What a thousand devices cost the centre: memory, disk, and the time of each panel of the fleet's board.
+"""What a thousand devices cost the centre: memory, disk, and the time of each panel of the fleet's dashboard.
 
 Run with `python -m benchmarks.fleet_centre [DEVICES]`; it needs tools/setup_fleet.sh. An hour of what a device sends
-is imported into VictoriaMetrics with values that vary as rates do, then every query of the board is asked five times.
+is imported into VictoriaMetrics with values that vary as rates do, then every query of the dashboard runs five times.
 """
 
 import argparse

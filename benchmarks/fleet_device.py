@@ -117,7 +117,7 @@ def series(centre: str, selector: str) -> list[dict[str, str]]:
 
 
 def _kept_there(address: str) -> float:
-    """Series of the last scrape of all targets, which an agent tells as well: it answers no query."""
+    """Series of the last scrape of all targets, which an agent exports too: it does not answer queries."""
     text = _get(f"{address}/metrics").decode()
     return _sum(text, "prometheus_tsdb_head_series ") or _sum(text, "prometheus_agent_active_series ")
 

@@ -118,7 +118,7 @@ def run(rounds: int, seconds: float, callers_of_a_round: tuple[int, ...] = CALLE
         load = importer(simulated(Path(folder)))
         for turn in range(rounds):
             for callers in callers_of_a_round:
-                # Whoever begins meets the machine as the one before left it: they take turns in that as well.
+                # The first one runs on the machine as the round before left it, so the order alternates.
                 for name in sorted(_SETTINGS, reverse=bool(turn % 2)):
                     backend = HailortBackend(
                         load_card(default_folder()),
@@ -135,7 +135,7 @@ def run(rounds: int, seconds: float, callers_of_a_round: tuple[int, ...] = CALLE
 
 
 def summary(cells: dict[str, dict[int, Cell]]) -> dict[str, float]:
-    """The two figures that are asked for."""
+    """The two figures of the report."""
     one, several = cells[_ONE], cells[_SEVERAL]
     return {
         "rate_at_16_callers": round(several[16].rate / one[16].rate, 2),

@@ -14,7 +14,7 @@ from benchmarks.processes import free_port
 
 
 def main() -> None:
-    """Run both until told to end."""
+    """Run both until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("port", help="the gateway's, on the loopback")
     port = parser.parse_args().port

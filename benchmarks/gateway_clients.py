@@ -1,7 +1,7 @@
 """What a call to a sidecar costs its caller: our client, aiohttp and httpx, against a sidecar with constants.
 
 Run as `python -m benchmarks.gateway_clients`. CPU time of the calling process is the figure to compare;
-rounds are interleaved and the median is told.
+rounds are interleaved and the median is reported.
 """
 
 import statistics

@@ -1,4 +1,4 @@
-"""What the whole stack costs while nobody asks anything: CPU and memory of each process.
+"""What the whole stack costs without requests: CPU and memory of each process.
 
 Run as `python -m benchmarks.idle_stack [-- OPTIONS OF edgeinfer up]`; it takes a minute and a half.
 Memory is PSS, which counts a page that several processes share once in all.

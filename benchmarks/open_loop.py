@@ -1,6 +1,6 @@
 """Open-loop load: each request is sent when it is due, and its latency counts from that moment.
 
-A closed loop waits for a slow server and so hides how long everybody else waited; this one does not.
+A closed loop waits for a slow server and so hides how long all other clients would have waited; this one does not.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _CONNECTIONS = 128
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What became of the requests of one rate."""
+    """The results of the requests of one rate."""
 
     offered: int
     answered: int
@@ -40,7 +40,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is sent each time."""
+    """The request that is sent each time."""
 
     url: str
     content_type: str

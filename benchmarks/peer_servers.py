@@ -39,7 +39,7 @@ class Server:
 
     name: str
     argv: tuple[str, ...]
-    """"PORT" stands where the port goes."""
+    """"PORT" is replaced by the port."""
     environment: dict[str, str] = field(default_factory=dict)
     takes_binary: bool = False
     path: str = "/infer"
@@ -123,7 +123,7 @@ def tree_cpu_seconds(pid: int) -> float:
 
 
 def tree_megabytes(pid: int) -> float:
-    """Memory of the tree, shared pages counted once (PSS), or RSS where the kernel does not tell."""
+    """Memory of the tree, shared pages counted once (PSS), or RSS where the kernel does not provide PSS."""
     return sum(_megabytes(member) for member in tree(pid))
 
 
@@ -150,7 +150,7 @@ def _wait(process: "Popen[bytes]", url: str, body: bytes) -> None:
 
 
 def _end(process: "Popen[bytes]") -> None:
-    """Ask it to stop; whoever of its session is left after that is ended."""
+    """Stop it, then end what is left of its session."""
     process.send_signal(signal.SIGTERM)
     with suppress(TimeoutExpired):
         process.wait(6)

@@ -18,7 +18,7 @@ _START_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that no outgoing connection takes meanwhile."""
+    """A port without a listener, and that no outgoing connection takes in the meantime."""
     return PortPool().take(1)[0]
 
 

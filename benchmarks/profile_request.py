@@ -1,4 +1,4 @@
-"""Where the CPU time of one request goes: sampled under load, before and after the fast path, beside a tutorial server.
+"""CPU time of one request by function: sampled under load, before and after the fast path, next to a tutorial server.
 
 Run as `python -m benchmarks.profile_request`; needs wrk, and py-spy in an environment of its own, which
 `benchmarks/peers/setup.sh` makes.

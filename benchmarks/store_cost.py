@@ -4,7 +4,7 @@
     python -m benchmarks.store_cost retention  400 MB of ended sessions go while eight phones stream
     python -m benchmarks.store_cost sqlite     the same records in SQLite, for the choice between both
 
-A phone sends 100 samples a second, in PUTs of 25 or of one. `written` is what the store asked the kernel to write,
+A phone sends 100 samples a second, in PUTs of 25 or of one. `written` is what the store passed to the kernel's write,
 `to the disk` what the kernel counts as dirtied pages on their way there (`write_bytes` of /proc/self/io): a page that
 is synced and appended to again counts twice. What the file system's journal adds is in neither.
 """

@@ -31,7 +31,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What may be asked of a window, in its own mounting and in an unknown one."""
+    """What can be predicted from a window, in its own mounting and in an unknown one."""
 
     known: FloatArray
     """[motifs, motifs]: target shares when the mounting is the nominal one."""
@@ -42,7 +42,7 @@ class Targets:
 def make_targets(groups: tuple[str, ...]) -> Targets:
     """Build target tables: under a random mounting a posture is only "some posture of its group".
 
-    Which way is up tells sitting from lying; without it, only the group can be known.
+    Which way is up distinguishes sitting from lying; without it, only the group can be known.
     Locomotion keeps its own name, since its pattern over time survives any turn.
     """
     same = np.array([[a == b for b in groups] for a in groups], dtype=np.float32)

@@ -80,7 +80,7 @@ DOCUMENTATION = {
 
 
 class _Frame:
-    """Stands in for a pandas object: keeps what the pickle gives it and does nothing."""
+    """Replaces a pandas object: keeps what the pickle gives it and does nothing."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -123,7 +123,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
 
 def read(work: Path) -> Iterator[LabelledRecording]:
-    """Yield the 61 recordings; labels are motif indexes, -1 where nobody labelled."""
+    """Yield the 61 recordings; labels are motif indexes, -1 where there is no label."""
     (path,) = fetch(HAPT, work)
     with gzip.open(path, "rb") as stream:
         people: dict[int, list[_Frame]] = _RestrictedUnpickler(stream).load()

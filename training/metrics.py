@@ -45,7 +45,7 @@ def group_indexes(groups: tuple[str, ...]) -> IntArray:
 
 
 def turned(labels: IntArray, found: IntArray, groups: tuple[str, ...]) -> dict[str, float]:
-    """Return what can be asked of windows in a random mounting.
+    """Return the scores that make sense for windows in a random mounting.
 
     `identifiable` counts a locomotion as right only by its name, and a posture or transition by its group.
     """

@@ -85,7 +85,7 @@ class Decoder(nn.Module):
         )
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Return the window that a latent stands for."""
+        """Return the window that a latent decodes to."""
         window: Tensor = self.layers(latent)
         return window
 

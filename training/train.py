@@ -41,7 +41,7 @@ class Settings:
 
     @property
     def name(self) -> str:
-        """A file name that tells the runs apart."""
+        """A file name that is unique to the run's configuration."""
         widths = "-".join(str(width) for width in self.architecture.widths)
         turned = round(100 * self.turned_share)
         return f"{self.people}_turned{turned}_epochs{self.epochs}_widths{widths}_seed{self.seed}"

@@ -15,7 +15,7 @@ from training.sources import XSENS
 
 RATE_HZ = 120
 FIELD_MICROTESLA = 48.0
-"""Our assumption for one unit of the local field; the source does not tell where it recorded."""
+"""Our assumption for one unit of the local field; the source does not state where it recorded."""
 
 
 @dataclass(frozen=True, slots=True)
