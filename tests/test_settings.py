@@ -1,4 +1,4 @@
-"""Settings are refused where they would open a port to a network in which nobody needs a key."""
+"""Settings are refused where they would open a port to a network without requiring a key."""
 
 import subprocess
 import sys
@@ -69,7 +69,7 @@ def test_an_address_of_the_machine_needs_none(
 
 
 def test_every_process_that_listens_is_a_door_here() -> None:
-    """A new service cannot come without the rule: whoever has a setting for an address is listed above."""
+    """A new service cannot skip the rule: every process with a setting for an address is listed above."""
     addresses = {
         (process, variable)
         for process, variable in product(all_settings(), known_variables())

@@ -224,7 +224,7 @@ def test_streams_closed_by_heat_are_thermal_throttling_where_the_chip_can_say_so
     chip.control_calls.clear()
     expected = "thermal_throttling" if rig.machine.is_old_line else "communication_closed"
     assert fails_with(rig) == expected
-    # A Hailo-10H has no zone to tell, and is not asked: a hanging one would hold the interpreter.
+    # A Hailo-10H has no zone, and is not called: a hanging one would hold the interpreter.
     assert bool(chip.control_calls) == rig.machine.is_old_line
     chip.ts0, chip.zone, chip.streams_closed = 90.0, 0, False
     rig.clock.advance(1.1)

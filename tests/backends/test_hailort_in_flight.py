@@ -1,4 +1,4 @@
-"""Several frames in flight on one chip: which caller gets what, when frames fail, stand still or are closed under."""
+"""Several frames in flight on one chip: which caller gets what, when frames fail, stall or are closed in flight."""
 
 import threading
 from collections.abc import Iterator

@@ -107,7 +107,7 @@ class Driver:
         self._settle()
 
     def _settle(self) -> None:
-        """When nobody listens to a failed network any more it is configured again, and who waited comes in."""
+        """Once a failed network has no listener left, it is configured again and the waiting caller gets in."""
         if self._listening():
             return
         self.on_chip.clear()

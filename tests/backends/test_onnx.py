@@ -1,4 +1,4 @@
-"""The CPU backend: files that do not fit are told before anybody asks for an answer."""
+"""The CPU backend: files that do not fit fail before the first request."""
 
 import hashlib
 import shutil

@@ -375,7 +375,7 @@ def test_a_machine_without_a_chip_counts_no_error_and_one_that_appears_is_read(t
     here.machine.chip.present = False
     for _ in range(20):
         assert not here.turn()
-        # The count stands from one turn to the next, however far away that is.
+        # The count stays from one turn to the next, however far away that is.
         here.elapsed += here.runner().interval_seconds
         assert here.value("hailo_devices_found") == 0.0
     assert here.run_errors("hailo_device") == {}
@@ -492,7 +492,7 @@ def test_why_the_firmware_started_last_is_told_for_both_processors(old: Station)
     reason = "hailo_firmware_restart_reason"
     assert old.of_chip(reason, processor="application") == 1.0
     assert old.of_chip(reason, processor="core") == 3.0
-    old.turn(times=30)  # read twice a minute: it stands meanwhile
+    old.turn(times=30)  # read twice a minute: it stays in between
     assert old.of_chip(reason, processor="application") == 1.0
     assert old.machine.chip.control_calls.count("previous_system_state") == 2 * 6
     old.machine.chip.previous_states = (7, 0)

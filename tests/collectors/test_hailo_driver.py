@@ -1,4 +1,4 @@
-"""Driver and bus as the kernel tells them, with HailoRT or without."""
+"""Driver and bus as the kernel reports them, with HailoRT or without."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def test_an_unbound_chip_has_no_driver(tmp_path: Path) -> None:
 
 
 def link_of(here: Station) -> dict[str, float | None]:
-    """What is told of the chip's PCIe link, by metric and end."""
+    """What is published of the chip's PCIe link, by metric and end."""
     told: dict[str, float | None] = {}
     for what in ("generation", "lanes"):
         told[what] = here.of_chip(f"hailo_pcie_link_{what}")

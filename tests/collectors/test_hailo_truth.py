@@ -21,7 +21,7 @@ class Witness(Chip):
     """A chip that gives each reading a value of its own, and remembers when it gave it."""
 
     def prepare(self, number: int) -> None:
-        # Numbers that are told apart, within what is plausible.
+        # Distinct numbers within the plausible range.
         self.ts0 = 20.0 + number * 1e-3
         self.ts1 = 10.0
         self.clock_hertz = 200_000_000 + number
@@ -48,7 +48,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(value=st.sampled_from([math.nan, math.inf, 1e9, -300.0]))
     def answer_nonsense(self, value: float) -> None:
-        """A turn in which the temperature is no reading."""
+        """A turn in which the temperature is not plausible."""
         self.chip_turns(5.0, nonsense=value)
 
     def chip_turns(self, seconds: float, nonsense: float | None = None) -> None:

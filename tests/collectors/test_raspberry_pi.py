@@ -1,4 +1,4 @@
-"""The firmware's word bit by bit, and silence where there is no firmware."""
+"""The firmware's word bit by bit, and no readings without firmware."""
 
 from pathlib import Path
 
@@ -14,8 +14,6 @@ from tests.fakes.kernel import write_kernel
 
 
 class Clock:
-    """Seconds that a test moves."""
-
     def __init__(self) -> None:
         self.now = 0.0
 

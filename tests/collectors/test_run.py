@@ -11,8 +11,6 @@ from edgeinfer.metrics.registry import new_registry
 
 
 class Scripted:
-    """A collector that does what it is told."""
-
     interval_seconds = 0.01
 
     def __init__(self, name: str, failure: Exception | None = None) -> None:
@@ -31,8 +29,6 @@ class Scripted:
 
 
 class Turning:
-    """A clock that a test turns."""
-
     def __init__(self) -> None:
         self.now = 1000.0
 

@@ -1,4 +1,4 @@
-"""An hour of a chip's life through the exporter: what was told at each moment, and what was not."""
+"""An hour of a chip's life through the exporter: what was exported at each moment, and what was absent."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Files that are no HEF for this chip, this HailoRT and this card, each with the words that have to be said of it."""
+"""Files that are not a HEF for this chip, HailoRT and card, each with the words its message must contain."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ _LATENT_MATRIX = np.random.default_rng(8).normal(0, 0.05, (900, 64)).astype(np.f
 
 
 def window_of(number: int) -> Window:
-    """A window like no other."""
+    """A window that its number makes unique."""
     return np.random.default_rng(number).normal(0, 2, (100, 9)).astype(np.float32)
 
 
@@ -70,7 +70,7 @@ def in_flight(rig: Rig, count: int, *, first: int = 0) -> tuple[Gate, list[Calle
 
 
 def ended(callers: list[Caller]) -> list[str]:
-    """What became of each: "right", "wrong", or the class of its failure, in brackets where it is not counted."""
+    """The result of each: "right", "wrong", or the class of its failure, in brackets where it is not counted."""
     found = []
     for caller in callers:
         caller.end()

@@ -16,8 +16,6 @@ VERSIONS = ("4.23.0", "5.2.0")
 
 
 class Clock:
-    """A clock that a test turns."""
-
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
 
@@ -51,7 +49,7 @@ class Rig:
 
 
 def build_rig(machine: Machine, folder: Path, *, hef: dict[str, Any] | None = None, **given: Any) -> Rig:
-    """A rig whose network is compiled for the machine's first chip unless told otherwise."""
+    """A rig whose network is compiled for the machine's first chip by default."""
     path = write_hef(folder / "net.hef", **{"architecture": machine.chip.architecture, **(hef or {})})
     clock = Clock()
     load = importer(machine)

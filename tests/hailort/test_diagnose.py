@@ -1,4 +1,4 @@
-"""Each fault between chip and network is found in its own room, with its own remedy."""
+"""Each fault between chip and network is attributed to its own part, with its own remedy."""
 
 import os
 import pwd

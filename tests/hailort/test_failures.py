@@ -38,7 +38,7 @@ TABLE = {
     "unsupported_feature": (7, 48),
 }
 
-# What has a name and no row there: told by its words in `hailort.h`.
+# What has a name but no row there: recognized by its words in `hailort.h`.
 OTHERS = {
     "execution_failed": (17, 18, 25, 28, 29, 30, 31, 32, 33, 35, 43, 44, 45, 80),
     "hailort_init_failure": (27, 34, 37, 38, 39, 40, 41, 42, 46, 67),
@@ -178,7 +178,7 @@ def refused_open(root: Path, machine: Machine, code: int, call: str = "VDevice")
 
 @pytest.mark.parametrize("code", [73, 74])
 def test_the_process_that_holds_the_chip_is_named_with_what_to_do(code: int, tmp_path: Path) -> None:
-    """As Frigate, or a demo that nobody ended."""
+    """Such as Frigate, or a demo that was left running."""
     root = write_kernel(tmp_path)
     hold(root, 812, "/dev/hailo0", b"python3\0-m\0frigate\0")
     failure = refused_open(root, Machine(), code)

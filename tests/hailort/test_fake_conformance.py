@@ -698,7 +698,7 @@ def test_inputs_are_read_and_outputs_written_when_the_frame_ends(stack: Stack) -
         frame.input().get_buffer()[:] = 0
         gate.finish()
         job.wait(1000)
-    assert not latent.any()  # of the zeros that stood there in the end
+    assert not latent.any()  # of the zeros that were there in the end
 
 
 def test_the_queue_takes_32_mb_of_frames_and_at_most_what_the_build_allows(stack: Stack, tmp_path: Any) -> None:
@@ -780,7 +780,7 @@ def test_a_device_needs_no_ownership_and_says_when_it_was_released(stack: Stack)
         assert one.control.identify().device_architecture.name == stack.machine.chip.architecture
         assert "Device Architecture:" in str(other.control.identify())
         assert one.loaded_network_groups == []
-    control = one.control  # still there; each of its calls fails, and no status stands in the cause
+    control = one.control  # still there; each of its calls fails, and the cause has no status
     with pytest.raises(stack.inner.HailoRTInvalidOperationException, match="released") as caught:
         control.get_chip_temperature()
     assert caught.value.__cause__ is None

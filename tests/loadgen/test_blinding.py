@@ -1,4 +1,4 @@
-"""Broken files of the monitoring are broken in the one way that is asked for."""
+"""Broken files of the monitoring are broken in exactly the requested way."""
 
 import pytest
 import yaml

@@ -133,7 +133,7 @@ class FakeStage:
 
 @dataclass
 class FakeUsers:
-    """Users that only remember whether they may speak."""
+    """Users that only record whether they are paused."""
 
     may_speak: bool = True
 

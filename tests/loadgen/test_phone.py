@@ -30,7 +30,7 @@ def a_phone(http: aiohttp.ClientSession, url: str, tally: Tally, feed: SampleFee
 
 
 async def until_sent(tally: Tally, samples: int) -> None:
-    while tally.samples < samples:  # noqa: ASYNC110 - a tally tells nobody when it grows
+    while tally.samples < samples:  # noqa: ASYNC110 - a tally does not notify when it grows
         await asyncio.sleep(0.001)
 
 

@@ -1,4 +1,4 @@
-"""The bytes of a scrape: the format and the packing that the scraper asks for."""
+"""The bytes of a scrape: the format and the compression that the scraper accepts."""
 
 import gzip
 

@@ -14,7 +14,6 @@ GRAPH = b"not a real graph, but the card does not care"
 
 
 def minimal_document() -> Document:
-    """Return the least that a card may say."""
     return {
         "name": "tiny",
         "version": "1",

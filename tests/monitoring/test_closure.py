@@ -1,4 +1,4 @@
-"""Nothing is drawn that nobody exports, and nothing is exported that nobody draws or explains."""
+"""Every metric on a dashboard is exported, and every exported metric is on a dashboard or has an explanation."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each committed dashboard is what Grafana's types allow and what we ask of a good one; each check can fail."""
+"""Each committed dashboard is what Grafana's types allow and what our lints require; each check can fail."""
 
 import copy
 import json

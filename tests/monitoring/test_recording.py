@@ -105,7 +105,7 @@ WANTED = (
     Wanted("history:up:mean5m", 1),
     Wanted("history:alerts_firing:count", 1),
 )
-# Where nobody asks, a share is absent: it is not zero, and not "not a number".
+# Without requests a share is absent: it is not zero, and not "not a number".
 ABSENT = (
     DURATION,
     *(recording.failure_ratio(window).name for window in recording.WINDOWS),
@@ -207,7 +207,7 @@ def test_every_expression_reads_what_exists() -> None:
 
 
 def test_a_recorded_series_is_named_for_its_window() -> None:
-    """Numbers of a steady load would not tell one window from another."""
+    """Numbers of a steady load would not distinguish one window from another."""
     for rule in (rule for group in groups() for rule in group.rules):
         windows = set(re.findall(r"\[(\w+)\]", rule.expression))
         named = re.search(r"(?:rate|mean|max|ratio_|share)(\d+[smhd])$", rule.record.name)

@@ -11,7 +11,7 @@ from tools.promql_tree import children
 from tools.promtool_tests import case_of, run
 
 _LONG_SECONDS = 3600
-# These say how something went over the whole window; others, such as `increase` and `max_over_time`, ask whether
+# These say how something went over the whole window; others, such as `increase` and `max_over_time`, check whether
 # something was there or happened in it, which is true however short the past is.
 _COURSES = (
     "avg_over_time",
@@ -27,7 +27,7 @@ _GUARD = re.compile(r"\nand max by \(job, instance\) \((\w+) offset (\w+)\)")
 
 
 def long_windows(expression: str) -> Iterator[tuple[str, float]]:
-    """Functions that speak of an hour or more, and of how many seconds."""
+    """Functions with a range of an hour or more, and of how many seconds."""
     waiting = [promql_parser.parse(expression)]
     while waiting:
         node = waiting.pop()

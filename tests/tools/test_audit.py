@@ -1,4 +1,4 @@
-"""The audit fails on a known hole, and never takes an index that tells nothing for good news."""
+"""The audit fails on a known hole, and never passes on an index without any answer."""
 
 from typing import Any
 

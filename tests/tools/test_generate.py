@@ -1,4 +1,4 @@
-"""Generated files are what their sources give; whoever edits one by hand is told what to do."""
+"""Generated files are what their sources give; a manual edit fails with the command to run."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`make run` and `make test` set up what is missing, and tell how far they are."""
+"""`make run` and `make test` set up what is missing, and report progress."""
 
 import io
 import os

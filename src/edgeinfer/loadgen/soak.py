@@ -61,7 +61,7 @@ class Soak:
     _current: Records = field(default_factory=Records)
 
     def __call__(self, record: Record) -> None:
-        """Take one record."""
+        """Add one finished request to the minute in which it ended."""
         while record.done >= (len(self.minutes) + 1) * self.minute_seconds:
             self._close_minute()
         self._current.append(record)

@@ -40,7 +40,7 @@ class Readings(Collector):
                 del series[key]
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """The readings as they stand."""
+        """One sample per reading that is present; an absent one has none."""
         with self._lock:
             return [_family(metric, series) for metric, series in self._series.items() if series]
 
