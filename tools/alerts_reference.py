@@ -94,7 +94,7 @@ def _linked(text: str) -> str:
 
 
 def _whereabouts(service: str) -> list[str]:
-    """How its state, its log and its restart are had in each way to run it."""
+    """Commands for its state, its log and its restart, for each way to run it."""
     unit, container, file, name = _PROCESSES[service]
     compose = f"docker compose -f deploy/{file}"
     rows = {

@@ -145,7 +145,7 @@ def backfill(folder: Path, *, days: float, step: int, promtool: Path, tell: bool
 def record(folder: Path, promtool: Path, address: str, *, days: float) -> None:
     """Compute recorded series of the past from a Prometheus that serves this folder.
 
-    History and indicators for all days, and for the last two hours what live boards read.
+    History and indicators for all days, and for the last two hours what live dashboards read.
     """
     until = int(time.time()) - 300
     groups = yaml.safe_load((files.rules_folder() / "recording.yml").read_text(encoding="utf-8"))["groups"]

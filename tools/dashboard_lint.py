@@ -44,7 +44,7 @@ _RANGE_OF_RATE = re.compile(r"(?:rate|irate|increase)\([^\[\]]*\[([^\]:]+)\]")
 _LINE_AT = {"s": LATENCY_OBJECTIVE_SECONDS, "percentunit": OBJECTIVE}
 _LABEL_VALUES = re.compile(r"label_values\((?P<series>.+), (?P<label>\w+)\)")
 _LEGEND_LABEL = re.compile(r"\{\{(\w+)\}\}")
-# Engine series that no job of ours has.
+# Series of Prometheus and Alertmanager that none of our jobs has.
 _WITHOUT_TARGET = ("ALERTS",)
 
 

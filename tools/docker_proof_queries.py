@@ -35,7 +35,7 @@ def value(prometheus: str, expression: str, moment: str = "") -> int:
 
 
 def panels(prometheus: str, folder: str) -> int:
-    """Run every query of every board as Grafana would; an error fails, an empty answer is counted."""
+    """Run every query of every dashboard as Grafana would; an error fails, an empty answer is counted."""
     asked = empty = 0
     silent: list[str] = []
     for path in sorted(Path(folder).glob("*.json")):

@@ -1,4 +1,4 @@
-"""The fleet's generated files: rules of device and centre, and the board."""
+"""The fleet's generated files: rules of device and centre, and the dashboard."""
 
 import warnings
 from collections.abc import Callable

@@ -164,7 +164,7 @@ class FrameLife:
         self.model = ServedModel(self.watched, shipped_card(), SidecarInstruments(self.registry), wait=self._clock.wait)
 
     def play(self, moments: range) -> None:
-        """Live through the seconds of the script."""
+        """Run the script second by second."""
         self.model.start()
         with ThreadPoolExecutor(CALLERS) as callers:
             for at in moments:

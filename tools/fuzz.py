@@ -46,7 +46,7 @@ class Fuzzing:
     hostile: Counter[str] = field(default_factory=Counter)
     """Hostile connections by kind."""
     grown_bytes: dict[str, int] = field(default_factory=dict)
-    """By how much the peak of each process lies above its start."""
+    """Peak memory of each process minus its memory at start."""
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{kind} {count}" for kind, count in self.tried.most_common())

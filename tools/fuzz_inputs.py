@@ -31,7 +31,7 @@ class Input:
         answers: how many, where they are whole.
         cuts: places between which a moment passes.
         ends: whether the sender then closes its side.
-        reads: whether the sender reads what comes back.
+        reads: whether the sender reads the response.
     """
 
     kind: str

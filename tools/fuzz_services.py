@@ -46,7 +46,7 @@ class Service:
         self.started_bytes = self.most_bytes = psutil.Process(self.pid).memory_info().rss
 
     def watch(self) -> None:
-        """Take its peak; a process that is gone keeps the last one."""
+        """Update its peak; a process that has exited keeps the last one."""
         try:
             lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         except OSError:
@@ -57,7 +57,7 @@ class Service:
 
     @property
     def grown_bytes(self) -> int:
-        """By how much its peak lies above its start."""
+        """Its peak memory minus its memory at start."""
         return self.most_bytes - self.started_bytes
 
     @property

@@ -21,7 +21,7 @@ class Stale:
     Args:
         path: from the root of the repository.
         fault: missing, edited or left over.
-        diff: from what lies there to what should, or empty.
+        diff: from the committed file to the rendered one; empty if equal.
     """
 
     path: str

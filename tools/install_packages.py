@@ -98,7 +98,7 @@ class Line:
 
 
 async def install(command: Sequence[str], progress: Progress, line: Line) -> int:
-    """Run pip to its end, and return its exit code; what it says on stderr is passed on."""
+    """Run pip to its end, and return its exit code; its stderr is passed on."""
     pip = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_LONGEST_LINE_BYTES
     )

@@ -1,7 +1,7 @@
 """Each file of a data folder, damaged in each way that a power cut leaves behind, stopped and while everything runs.
 
 For each case a whole `edgeinfer up` is started on a copy of one data folder. It must start and serve, say what was
-lost, and never serve a wrong value: each sample and each silence that comes back must be one of the undamaged folder.
+lost, and never serve a wrong value: each sample and each silence that is returned must be one of the undamaged folder.
 
     python -m tools.power_cut_matrix [--quick] [--only TEXT] [--kind KIND ...] [--state stopped|running]
 """
@@ -143,7 +143,7 @@ class Outcome:
 
 
 class Up:
-    """One `edgeinfer up` on a data folder, on ports of its own."""
+    """One `edgeinfer up` on a data folder, on its own ports."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = DataFolder(folder)
@@ -206,7 +206,7 @@ class Up:
         self._close_pipes()
 
     def close(self) -> None:
-        """End it, whatever state it is in."""
+        """End it in any state."""
         if self._process.poll() is None:
             self.cut_power()
 
@@ -389,7 +389,7 @@ def _post(url: str, document: object) -> None:
 
 
 def play(template: Template, cases: Sequence[tuple[str, Kind]], state: State, chance: random.Random) -> Outcome:
-    """One start on a copy of the folder in which these files are damaged; the copy is gone afterwards."""
+    """One start on a copy of the folder in which these files are damaged; the copy is deleted afterwards."""
     outcome = Outcome(cases, state)
     with _copy(template.folder) as folder:
         if state is State.RUNNING:

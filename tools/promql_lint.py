@@ -47,7 +47,7 @@ class Known:
 
 
 def known_series() -> dict[str, Known]:
-    """Every series that the catalog, the recording rules and the engines bring, by name."""
+    """Every series that the catalog, the recording rules and the monitoring servers provide, by name."""
     found: dict[str, Known] = {}
     for metric in all_metrics():
         found |= _of_metric(metric)

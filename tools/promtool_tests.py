@@ -138,14 +138,14 @@ def notation(values: Values, interval: int) -> str:
 
 
 def run(promtool: Path, cases: Iterable[Case], folder: Path) -> dict[str, str]:
-    """Run many test files at once; the name of each failed case to what promtool says about it.
+    """Run many test files at once; the name of each failed case to promtool's message about it.
 
     Raises:
         subprocess.SubprocessError: promtool did not get through.
     """
     names = [_write(case, folder) for case in cases]
     command = [str(promtool), "test", "rules", *(f"{name}.test.yml" for name in names)]
-    # One stream, because promtool names the file on one and says what failed on the other.
+    # One stream, because promtool names the file on one and the failure on the other.
     done = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
     )

@@ -1,4 +1,4 @@
-"""Takes the picture of the README from a real run: minutes of replay in which the sidecar is killed and comes back.
+"""Takes the picture of the README from a real run: minutes of replay in which the sidecar is killed and restarts.
 
 Run with `python -m tools.readme_picture`; it takes five minutes.
 """

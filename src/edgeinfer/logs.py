@@ -13,7 +13,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonLines(logging.Formatter):
-    """Time, level, logger and message, then whatever `extra` brought."""
+    """Time, level, logger and message, then the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
@@ -40,7 +40,7 @@ def configure(level: str, stream: IO[str] | None = None) -> None:
 
 
 class LogLimiter:
-    """Lets a line about a subject through when it says something new, and then once in ten minutes.
+    """Lets a line about a subject through when its message is new, and then once in ten minutes.
 
     Args:
         clock: monotonic seconds.
@@ -62,5 +62,5 @@ class LogLimiter:
         return True
 
     def forget(self, subject: str) -> bool:
-        """The subject is well again: the next line about it is new. Returns whether anything had been logged."""
+        """The subject has recovered: the next line about it is new. Returns whether anything had been logged."""
         return self._last.pop(subject, None) is not None

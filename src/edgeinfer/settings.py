@@ -570,7 +570,7 @@ class StackSettings(ProcessSettings):
 
 
 class AlertingSettings(ProcessSettings):
-    """Whom Alertmanager tells, beside the console's log.
+    """Receivers of Alertmanager, in addition to the console's log.
 
     All empty: nothing leaves the machine. Only warnings and critical alerts are ever sent.
     """
@@ -664,7 +664,7 @@ class ExporterSettings(ProcessSettings):
 
 
 def prepare_hailort(environment: MutableMapping[str, str] | None = None) -> None:
-    """Say what HailoRT reads from the environment when it is imported, unless the operator has said otherwise.
+    """Set the variables that HailoRT reads at import, unless the operator has set them.
 
     The owner of a chip writes monitor files only if this is set, and the library's log lands in the working folder.
     """

@@ -185,7 +185,7 @@ def test_as_many_frames_are_in_flight_as_queue_setting_and_timeout_allow(version
     slow.chip.latency_seconds = 0.2
     rig = build_rig(slow, tmp_path, timeout_ms=1000)
     rig.backend.open()
-    # Half of the timeout holds at most two frames of 0.2 s; the third would come back too late too easily.
+    # Half of the timeout holds at most two frames of 0.2 s; the third could easily complete too late.
     assert rig.backend.parallelism in (1, 2)
     rig.backend.close()
     slow.queue_limit = 32

@@ -1,4 +1,4 @@
-"""Whatever comes between eight frames in flight: no window gets another's answer, or that of a frame that failed."""
+"""Random interleavings of eight frames in flight: no window gets another's answer, or that of a frame that failed."""
 
 import tempfile
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Driver:
         return [caller for caller, _ in self.on_chip if caller.number not in self.gave_up]
 
     def submit(self, _: int) -> None:
-        """One more window; after a caller gave up it has to wait until the others have come back."""
+        """One more window; after a caller gave up it has to wait until the others have completed."""
         if len(self.on_chip) >= _MOST or self.waiting is not None:
             return
         if self.rig.machine.vdevices_open == 0:
@@ -71,7 +71,7 @@ class Driver:
         self.rig.machine.chip.gate = self.gate
 
     def finish(self, _: int) -> None:
-        """The eldest frame comes back as it should."""
+        """The oldest frame completes successfully."""
         if not self.on_chip:
             return
         self.gate.finish()
@@ -121,7 +121,7 @@ class Driver:
             assert ended([waiting]) not in (["right"], ["wrong"])
 
     def end(self) -> None:
-        """Let everything come back, and see that the chip serves."""
+        """Let everything complete, and check that the chip serves."""
         while self.on_chip:
             self.finish(0)
         if self.rig.machine.vdevices_open == 0:

@@ -1,4 +1,4 @@
-"""The stub says that it is one, repeats itself, and fails as its script says."""
+"""The stub identifies itself, is repeatable, and fails as scripted."""
 
 import numpy as np
 import pytest

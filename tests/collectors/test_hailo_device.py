@@ -1,4 +1,4 @@
-"""The chip's sensors: read once each, absent when they cannot be had, one failure never costing another."""
+"""The chip's sensors: read once each, absent when they cannot be read, and one failure never hides another reading."""
 
 import logging
 from collections.abc import Iterator

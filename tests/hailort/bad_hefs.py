@@ -18,7 +18,7 @@ class BadHef:
     Args:
         name: for people.
         content: its bytes, for a version of the library.
-        words: what has to be said.
+        words: what the message must contain.
     """
 
     name: str

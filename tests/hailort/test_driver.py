@@ -1,4 +1,4 @@
-"""What the kernel says of the chip's link, and how this machine names the driver's parts."""
+"""What the kernel reports about the chip's link, and how this machine names the driver's parts."""
 
 from pathlib import Path
 from typing import Any

@@ -167,7 +167,7 @@ def test_a_status_newer_than_the_table_has_the_name_that_the_library_gives_it() 
 
 
 def refused_open(root: Path, machine: Machine, code: int, call: str = "VDevice") -> BackendError:
-    """What the backend says when this chip is opened on a machine with this kernel."""
+    """The backend's error when this chip is opened on a machine with this kernel."""
     machine.inject(call, code)
     library = replace(load_library(importer(machine)), root=root)
     hef = write_hef(root / "net.hef", architecture=machine.chip.architecture).read_bytes()

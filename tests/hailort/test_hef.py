@@ -25,7 +25,7 @@ def content_of(form: int, **given: object) -> bytes:
 
 
 def refused(tmp_path: Path, content: bytes) -> ModelFileError:
-    """What is said of these bytes; the file itself stays as it is."""
+    """The message about these bytes; the file itself stays as it is."""
     path = tmp_path / "net.hef"
     path.write_bytes(content)
     with pytest.raises(ModelFileError) as caught:
@@ -94,7 +94,7 @@ def test_a_flipped_byte_of_the_description_or_the_data_does_not_have_the_checksu
 
 
 def test_format_3_with_a_checksum_of_its_description_is_checked_by_both() -> None:
-    """The library from 5.1 on looks at the first alone, and passes a file that is cut or damaged behind it."""
+    """The library from 5.1 on checks the first alone, and passes a file that is cut or damaged behind it."""
     whole = content_of(3, has_proto_checksum=True)
     assert read_header(whole).is_data_covered
     with pytest.raises(DamagedHef, match="XXH3 of its description"):

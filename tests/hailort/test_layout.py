@@ -1,4 +1,4 @@
-"""How a window lies in the input of a compiled network."""
+"""How a window is laid out in the input of a compiled network."""
 
 import numpy as np
 import pytest

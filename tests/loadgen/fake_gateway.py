@@ -13,7 +13,7 @@ API = "/api/v1/analysis"
 
 @dataclass
 class FakeGateway:
-    """Keeps sessions as the contract says."""
+    """Keeps sessions as the contract requires."""
 
     sessions: dict[str, list[float]] = field(default_factory=dict)
     stopped: dict[str, list[float]] = field(default_factory=dict)

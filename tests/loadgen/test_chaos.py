@@ -407,7 +407,7 @@ async def test_calm_begins_when_no_alert_was_known_for_a_while(stage: FakeStage)
         stage.known_alerts["Missing"] = "pending"
         await asyncio.sleep(1.7)
         del stage.known_alerts["Missing"]
-        # What is said of it is still on its way.
+        # The notification is still on its way.
         await asyncio.sleep(1.4)
         stage.receiver.arrivals.append(Arrival(time.monotonic(), "Missing", "firing", "critical"))
 

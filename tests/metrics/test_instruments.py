@@ -1,4 +1,4 @@
-"""Catalog entries as live objects: all closed series from the start, readings only while they are had."""
+"""Catalog entries as live objects: all closed series from the start, readings only while they are available."""
 
 import pytest
 from prometheus_client import CollectorRegistry

@@ -1,4 +1,4 @@
-"""The engines' own checkers, and the generated files as they are committed."""
+"""The checkers of Prometheus and Alertmanager, and the generated files as they are committed."""
 
 import json
 from pathlib import Path

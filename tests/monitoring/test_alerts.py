@@ -1,4 +1,4 @@
-"""Each alert fires, waits, resolves and stays silent as its entry says, on the real rule engine."""
+"""Each alert fires, waits, resolves and stays silent as its entry states, on the real rule engine."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""What the text of an alert says it has seen is what its expression has seen, also where measuring has just begun."""
+"""The period that an alert's text names is the one its expression covers, also where measuring has just begun."""
 
 import re
 from collections.abc import Iterator

@@ -41,7 +41,7 @@ def test_each_recording_is_real_motion_in_the_units_of_the_contract(name: str) -
     assert recording.rate_hz == 100.0
     assert recording.info.duration_seconds == pytest.approx(len(samples) / 100.0)
     assert np.isfinite(samples).all()
-    # Gravity is in there: the median length lies near 9.8 m/s², not near 1 g.
+    # Gravity is in there: the median length is near 9.8 m/s², not near 1 g.
     assert 7.0 < np.median(np.linalg.norm(samples[:, :3], axis=1)) < 14.0
     assert 0.01 < samples[:, 3:6].std() < 10.0
 

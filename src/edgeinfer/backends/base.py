@@ -48,7 +48,7 @@ class Inference:
         execute_seconds: the network itself, with the wait for a device that is busy or recovering.
         postprocess_seconds: scores from logits and the like.
         batch_size: windows computed together with this one.
-        frames_in_flight: with the device when this one was handed to it, itself counted; None without a device.
+        frames_in_flight: with the device when this one was submitted, itself included; None without a device.
     """
 
     latent: NDArray[np.float32]

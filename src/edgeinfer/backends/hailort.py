@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 30.0
 # HailoRT's own timeouts end far below this; waiting longer for a busy chip gains nothing.
 _LONGEST_TURN_SECONDS = 5.0
-# A frame waits in the library's queue for those before it, and the time that it is given runs meanwhile.
+# A frame waits in the library's queue for those before it, and its timeout already runs.
 _QUEUE_SHARE_OF_TIMEOUT = 0.5
 # Weight of the newest frame in the mean time that the chip takes for one.
 _NEWEST = 0.1
@@ -360,7 +360,7 @@ class HailortBackend:
                 self._turn.wait(0.1)
 
     def _most_on(self, chip: _Chip) -> int:
-        """Frames at once: as many as the settings and the queue allow, and as come back well within their timeout."""
+        """Frames at once: as many as the settings and the queue allow, and as complete well within their timeout."""
         seconds = chip.seconds_per_frame
         in_time = int(_QUEUE_SHARE_OF_TIMEOUT * self._timeout_ms / 1000 / seconds) if seconds else 1
         return max(1, min(self._most_in_flight, chip.network.queue_size, in_time))
@@ -388,7 +388,7 @@ class HailortBackend:
             self._end_recovery(chip)
 
     def _recover(self, chip: _Chip) -> None:
-        """Configure the network again after a failure, when all that was in flight has come back."""
+        """Configure the network again after a failure, when all frames in flight have completed."""
         failure = chip.last_failure
         try:
             chip.network.recover()

@@ -34,7 +34,7 @@ class HailoDeviceCollector:
 
     name = "hailo_device"
 
-    def __init__(  # noqa: PLR0913  # each is a part of its own
+    def __init__(  # noqa: PLR0913  # each is a separate seam
         self,
         load: Callable[[], Library],
         sensors: tuple[Sensor, ...],

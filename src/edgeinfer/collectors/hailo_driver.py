@@ -1,4 +1,4 @@
-"""What the kernel says of the chips, which stays readable when HailoRT does not."""
+"""What the kernel reports about the chips, which stays readable when HailoRT does not."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a chip says unasked: counted, and its announced clock and throttling state kept."""
+"""Notifications that a chip pushes: counted, with its announced clock and throttling state kept."""
 
 import logging
 from dataclasses import dataclass
@@ -73,11 +73,11 @@ class Listener:
         count = self.received.labels(label).inc
 
         def on_notification(_: int, notification: Any, __: object) -> None:
-            # Called on a native thread: whatever is raised here would end the process.
+            # Called on a native thread: an exception here would end the process.
             try:
                 count()
                 self._keep(label, notification.body)
-            except Exception:  # noqa: BLE001  # as said above
+            except Exception:  # noqa: BLE001  # see above
                 _log.exception("a notification could not be read", extra={"notification": label})
 
         return on_notification

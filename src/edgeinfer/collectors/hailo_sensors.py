@@ -21,7 +21,7 @@ class Sample:
 
     Args:
         metric: where it is published.
-        value: what the chip said.
+        value: what the chip reported.
         labels: in addition to the chip's.
         bounds: the plausible range; a value outside is not published.
     """
@@ -38,7 +38,7 @@ class Sample:
 
 
 class Lacking(Exception):
-    """The chip says that it does not have this reading."""
+    """The chip reports that it does not have this reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Sensor:
         name: value of the `sensor` label.
         every: readings of the collector's interval between two of this one.
         read: calls the chip's control; gets the module `hailo_platform` for its enumerations; raises HailoRT's
-            exceptions, and `Lacking` where the chip says beforehand that it cannot.
+            exceptions, and `Lacking` where the chip reports beforehand that it cannot.
         metrics: what it publishes.
         may_lack: whether a Hailo-10H, or some boards, do not have it.
     """

@@ -201,7 +201,7 @@ class ChipSession:
             self._withdraw(sensor)
             for sample in plausible:
                 readings.publish_for(fresh_seconds, sample.metric, sample.value, self.chip_id, *sample.labels)
-        # An answer in which one value cannot be true is none that was had.
+        # An answer with one implausible value does not count as a successful read.
         if len(plausible) == len(samples):
             self._succeed(sensor.name)
             return

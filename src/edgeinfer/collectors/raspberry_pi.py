@@ -1,4 +1,4 @@
-"""What a Raspberry Pi's firmware says of its power supply and heat: nothing on any other machine."""
+"""Power supply and heat of a Raspberry Pi, from its firmware; no readings on any other machine."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ class RaspberryPiCollector:
     """Reads the undervoltage and throttling flags of the board's firmware.
 
     Args:
-        root: below which /sys lies.
+        root: the directory that contains /sys.
         readings: where to publish.
     """
 

@@ -94,7 +94,7 @@ class Runner:
         except PermissionError as failure:
             self._log(logging.WARNING, "a source may not be read", str(failure))
             return "permission"
-        except Exception as failure:  # noqa: BLE001  # whatever a collector raises must not end its thread
+        except Exception as failure:  # noqa: BLE001  # no exception of a collector may end its thread
             if self._logged.is_due(_SUBJECT, type(failure).__name__):
                 _log.exception("unexpected error in a collector", extra={"collector": self._collector.name})
             return "failed"

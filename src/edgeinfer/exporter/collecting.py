@@ -33,7 +33,7 @@ class Sources:
         monitor_folder: of HailoRT's monitor files.
         monitor_interval_seconds: of their owner.
         kernel_root: below which /sys, /proc and /dev lie.
-        load: how HailoRT is had.
+        load: imports the HailoRT library.
         clock: monotonic seconds.
         wall_clock: seconds since the epoch.
     """

@@ -55,7 +55,7 @@ def check_before_open(
         hef: a file that `check_hef` passed.
         card: of the model that it is compiled from.
         layout: chosen by a setting; "auto" leaves it to the manifest, and then to the shape.
-        numpy_version: of the numpy whose arrays are handed over.
+        numpy_version: of the numpy whose arrays are passed to HailoRT.
 
     Raises:
         SettingsError: HailoRT cannot read arrays of this numpy.
@@ -143,7 +143,7 @@ def check_content(hef: HefFile, card: ModelCard) -> None:
 def _edge(info: Any) -> Edge:
     try:
         shape = tuple(int(size) for size in info.shape)
-    except Exception:  # noqa: BLE001  # lists of detections have no shape; the card then says that they are not its own
+    except Exception:  # noqa: BLE001  # lists of detections have no shape; comparing with the card then reports the mismatch
         shape = (0,)
     return Edge(str(info.name), shape)
 

@@ -30,11 +30,11 @@ _NO_HEF = Finding("hef", Verdict.MISSING, "HEF_PATH is not set", "Give the compi
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the steps look at.
+    """What the steps inspect; an argument, so that tests pass a fake machine.
 
     Args:
         root: below which the kernel's folders lie.
-        load: how the library is had.
+        load: imports the HailoRT library.
         numpy_version: of the numpy whose arrays the library gets; empty where that is not to be looked at.
     """
 
@@ -51,11 +51,11 @@ def diagnose(  # the subject, and what it is held against
     machine: Machine = Machine(),  # frozen, and without anything that was read
     wanted: bool = False,
 ) -> list[Finding]:
-    """Look at everything between the chip and the network, from the bottom up.
+    """Check everything between the chip and the network, from the bottom up.
 
     Args:
         hef_path: the compiled network to check too.
-        card: of the model that it should be; without one its edges are listed and not judged.
+        card: of the model that it should be; without one its edges are listed and not checked.
         layout: of the window in its input, as the settings choose it.
         machine: where to look.
         wanted: whether a Hailo chip is expected; if not, and there is none, one note is the whole result.
@@ -106,7 +106,7 @@ def _chip(facts: DriverFacts) -> list[Finding]:
 
 
 def _link(device: PciDevice) -> list[Finding]:
-    """The PCIe link, where the kernel says it: below what both ends can do something is wrong with it."""
+    """The PCIe link, if the kernel reports it: slower than both ends support is a failure."""
     link, chip, port = device.link, device.max_link, device.port_max_link
     if link is None or chip is None:
         return []
@@ -149,7 +149,7 @@ def _driver(facts: DriverFacts, library: Library | None, names: DriverNames) -> 
 def _module(facts: DriverFacts, library: Library | None, name: str, version: str) -> Finding:
     bound = {device.driver for device in facts.pci}
     expected = {MODULE_OF_CHIP[device.chip] for device in facts.pci if device.chip in MODULE_OF_CHIP}
-    # hailo_pci of 5.0.0 drives a Hailo-10H too: what is bound is right whatever its name.
+    # hailo_pci of 5.0.0 drives a Hailo-10H too: a bound driver is right under either name.
     if expected and name not in expected and not _drives_both(name, version, bound):
         remedy = f"Remove it and install the driver that brings {' and '.join(sorted(expected))}."
         return Finding("hailo driver", Verdict.BROKEN, f"{name} {version} does not drive this chip", remedy)

@@ -32,10 +32,10 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
     numpy_version: str,
     surroundings: Surroundings,
 ) -> list[Finding]:
-    """Look at the library and everything that can be read through it.
+    """Check the library and everything that can be read through it.
 
     Args:
-        facts: what the kernel says.
+        facts: what the kernel reports.
         library: loaded; None where it does not load.
         trouble: why it does not load.
         hef_path: the compiled network to check too.

@@ -1,4 +1,4 @@
-"""What the kernel says of Hailo chips, without HailoRT: modules, class folders, PCI devices, nodes."""
+"""What the kernel reports about Hailo chips, without HailoRT: modules, class folders, PCI devices, nodes."""
 
 import os
 import re
@@ -78,13 +78,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class DriverFacts:
-    """Everything the kernel says.
+    """Everything the kernel reports about Hailo chips.
 
     Args:
         modules: loaded module to its version.
         pci: the chips on the bus.
         nodes: the device nodes.
-        has_bus: whether there is a PCI bus to look at; without one, no chip found says nothing.
+        has_bus: whether there is a PCI bus; without one, finding no chip proves nothing.
         has_classes: whether the kernel's classes can be looked at.
     """
 

@@ -41,7 +41,7 @@ _WITHOUT_HAILO10H_SINCE = (5, 1)
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the author of a HEF may state next to it, in `NAME.hef.json`.
 
-    The file itself says for which chip it was compiled; the axes of its input are known to its author alone.
+    The file itself names the chip that it was compiled for; the axes of its input are known to its author alone.
     """
 
     sha256: str = ""

@@ -2,7 +2,7 @@
 
 Read in the library's public source (4.20 to 5.2): four formats, all numbers big-endian, the magic, the format and the
 size of the protobuf part first. What follows differs: MD5 in format 0, CRC-32 in 1, XXH3 in 2 and 3; the configuration
-of the chip lies behind the protobuf part from format 1 on, in format 3 with further sections behind it.
+of the chip follows the protobuf part from format 1 on, in format 3 with further sections after it.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import xxhash
 from edgeinfer.hailort.protobuf import MalformedMessage, fields, message, number, text
 
 MAGIC = 0x01484546
-# 4.21 refuses bytes that are shorter than its longest header, whatever their format; shorter than 12 it aborts.
+# 4.21 refuses bytes that are shorter than its longest header, in any format; below 12 bytes it aborts.
 MIN_BYTES = 56
 _COMMON = struct.Struct(">III")
 _PAGE = 4096
@@ -59,13 +59,13 @@ class UnknownFormat(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HefHeader:
-    """What a HEF says of itself.
+    """The decoded header of a HEF.
 
     Args:
         format: 0 to 3.
         architecture: the compiler's target, a value of `ARCHITECTURES`; "architecture 42" for one that is newer.
-        compiler: version of the Dataflow Compiler, such as "3.29.0"; empty if it is not said.
-        compiled_at: when; None if it is not said.
+        compiler: version of the Dataflow Compiler, such as "3.29.0"; empty if absent.
+        compiled_at: time of the compilation; None if absent.
         is_data_covered: whether the checksum covers the chip's configuration too, and not the protobuf part alone.
     """
 
@@ -156,7 +156,7 @@ def _read_v2(content: bytes, proto_size: int) -> _Layout:
 
 
 def _read_v3(content: bytes, proto_size: int) -> _Layout:
-    """From 5.1 on the library looks at the checksum of the protobuf part alone where there is one, and at no length.
+    """From 5.1 on the library checks only the checksum of the protobuf part, if there is one, and no length.
 
     The other one covers everything in those files too (computed on a public file of compiler 5.3.0), which libraries
     before 5.1 check.

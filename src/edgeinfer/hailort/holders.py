@@ -60,7 +60,7 @@ def holders_of(nodes: Iterable[Path], proc: Path = Path("/proc"), *, but: int | 
         except PermissionError:
             is_whole = False
             continue
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has exited in the meantime
             continue
         if holds and int(process.name) != but:
             found.append(Holder(int(process.name), _command(process)))
@@ -70,7 +70,7 @@ def holders_of(nodes: Iterable[Path], proc: Path = Path("/proc"), *, but: int | 
 def _target(link: Path) -> str:
     try:
         return str(link.readlink())
-    except OSError:  # closed meanwhile
+    except OSError:  # closed in the meantime
         return ""
 
 

@@ -20,7 +20,7 @@ class LastWords:
 
     @property
     def quoted(self) -> str:
-        """The last sentence that says something of its own, as a quotation; empty if there was none."""
+        """The last sentence that adds information, as a quotation; empty if there was none."""
         own = [sentence for sentence in self._sentences if not _HANDED_ON.match(sentence)] or self._sentences
         return f'HailoRT says: "{own[-1]}"' if own else ""
 

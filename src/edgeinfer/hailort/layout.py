@@ -1,4 +1,4 @@
-"""How a (100, 9) window lies in the input of a compiled network, whose axes only its compiler knew."""
+"""How a (100, 9) window is laid out in the input of a compiled network, whose axes only its compiler knew."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -38,8 +38,8 @@ class Layout:
 def choose_layout(shape: tuple[int, ...], choice: LayoutChoice = "auto") -> Layout:
     """Find the layout from the input's shape, or take the one that was chosen.
 
-    (1, 100, 9), (100, 1, 9), (100, 9, 1) and (100, 9) hold the window as it lies in memory;
-    (1, 9, 100) and its like need it transposed. (900,) says nothing: time-major is assumed, and said.
+    (1, 100, 9), (100, 1, 9), (100, 9, 1) and (100, 9) hold the window as it is in memory;
+    (1, 9, 100) and its like need it transposed. (900,) is ambiguous: time-major is assumed, and reported.
 
     Raises:
         ModelFileError: the input does not take 900 numbers, or its axes are not 100 and 9.

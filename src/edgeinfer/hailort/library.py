@@ -30,7 +30,7 @@ class Library:
     Args:
         version: such as "4.23.0".
         platform: the module `hailo_platform`.
-        binding: the module `hailo_platform.pyhailort.pyhailort`, where the names live that the top level lacks.
+        binding: the module `hailo_platform.pyhailort.pyhailort`, with the names that the top level lacks.
         root: below which the kernel's folders of its machine lie, for explaining failures.
     """
 

@@ -11,7 +11,7 @@ class MalformedMonitorFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NetworkUse:
-    """What the owner says of one network.
+    """What the owner reports about one network.
 
     Args:
         name: of the network.
@@ -26,7 +26,7 @@ class NetworkUse:
 
 @dataclass(frozen=True, slots=True)
 class DeviceUse:
-    """What the owner says of one chip.
+    """What the owner reports about one chip.
 
     Args:
         device_id: its address.

@@ -15,7 +15,7 @@ def diagnose_monitor_folder(library: Library | None, root: Path = Path("/")) -> 
 
     Args:
         library: the loaded HailoRT; a Hailo-10H writes no such files on the host.
-        root: below which /tmp lies.
+        root: the directory that contains /tmp.
     """
     folder = root / _FOLDER
     if library is None or library.is_remote or not folder.is_dir():

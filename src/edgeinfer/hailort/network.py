@@ -22,7 +22,7 @@ _CHIP_IS_LOST = ("communication_closed", "device_not_found", "hailort_init_failu
 
 
 class ChipNetwork:
-    """A network on one chip; `run` is called by as many threads at once as `queue_size` says.
+    """A network on one chip; `run` may be called by `queue_size` threads at once.
 
     The first failure ends the session of the configured network. What is in flight then comes back, right or
     failed; after that `recover` configures the network again, and until then nothing new is run.
@@ -33,7 +33,7 @@ class ChipNetwork:
         device_id: the chip's address.
         hef: content of the compiled network; bytes, so that what runs is what was checked.
         group_id: VDevices of one group in this process share a chip.
-        timeout_ms: for the queue to take a frame, and again for the frame to come back.
+        timeout_ms: for the queue to take a frame, and again for the frame to complete.
     """
 
     def __init__(self, library: Library, device_id: str, hef: bytes, *, group_id: str, timeout_ms: int) -> None:
@@ -84,7 +84,7 @@ class ChipNetwork:
 
         Raises:
             BackendError: with the class of this frame's failure; repeated where another's failure took it along.
-            SessionOver: it was not handed to the chip, because the network had failed or was closed meanwhile.
+            SessionOver: it was not submitted, because the network had failed or was closed in the meantime.
         """
         session = self._session
         if session is None:
@@ -98,7 +98,7 @@ class ChipNetwork:
     def recover(self) -> None:
         """Configure again on the chip that is held; give the chip up where that cannot help. Leaves no frame behind.
 
-        A pipeline that fails twice in a row does not come back by configuring it again.
+        A pipeline that fails twice in a row does not recover by configuring it again.
         """
         failure = self._session.failure if self._session is not None else None
         if failure is None:
@@ -135,7 +135,7 @@ class ChipNetwork:
             self._model = self._vdevice.create_infer_model(self._hef)
             self._model.set_batch_size(1)
             for edge in (*self._model.inputs, *self._model.outputs):
-                # HailoRT quantizes and dequantizes then; it has to be said before configure.
+                # HailoRT quantizes and dequantizes then; it has to be set before configure.
                 edge.set_format_type(self._library.platform.FormatType.FLOAT32)
             self.inputs = tuple(_edge(given) for given in self._model.inputs)
             self.outputs = tuple(_edge(output) for output in self._model.outputs)
@@ -158,7 +158,7 @@ class ChipNetwork:
         self._leave()
         try:
             self._configure()
-        except Exception as failure:  # noqa: BLE001  # whatever it is, the chip has to be opened again
+        except Exception as failure:  # noqa: BLE001  # after any error the chip has to be opened again
             _log.warning(
                 "the network cannot be configured again; the chip is given up until it is opened again",
                 extra={"device_id": self.device_id, "status": code_of(failure), "failure": str(failure)},
@@ -179,7 +179,7 @@ class ChipNetwork:
 
 
 def is_hot(library: Library, device_id: str) -> bool:
-    """Whether the chip says that it is in its red zone or at its red limit; False where it does not answer.
+    """Whether the chip reports its red zone or red limit; False if it does not answer.
 
     A Hailo-10H offers neither zone nor limits, and a call to one that hangs would hold the interpreter for 10 s.
     """
@@ -191,7 +191,7 @@ def is_hot(library: Library, device_id: str) -> bool:
             temperature = device.control.get_chip_temperature()
             hottest = max(temperature.ts0_temperature, temperature.ts1_temperature)
             return bool(health.current_temperature_zone >= 2 or hottest >= health.red_temperature_threshold)  # noqa: PLR2004  # red
-    except Exception:  # noqa: BLE001  # a chip that does not answer has not said that it is hot
+    except Exception:  # noqa: BLE001  # a chip that does not answer has not reported that it is hot
         return False
 
 
@@ -213,5 +213,5 @@ def _edge(stream: Any) -> Edge:
 def _quietly(action: Any, what: str) -> None:
     try:
         action()
-    except Exception as failure:  # noqa: BLE001  # closing goes on, whatever one step says
+    except Exception as failure:  # noqa: BLE001  # closing continues after a failed step
         _log.info("could not %s", what, extra={"failure": str(failure), "status": code_of(failure)})

@@ -68,7 +68,7 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
             raise MalformedMessage("it ends inside a number")
         byte = content[at + position]
         value |= (byte & 0x7F) << (7 * position)
-        if byte < 0x80:  # noqa: PLR2004  # the highest bit says that more follows
+        if byte < 0x80:  # noqa: PLR2004  # the highest bit marks that more follows
             return value, at + position + 1
     raise MalformedMessage(f"a number of more than {_MAX_VARINT_BYTES} bytes")
 

@@ -18,7 +18,7 @@ def check_inputs(inputs: tuple[Edge, ...]) -> None:
 
 
 def find_roles(outputs: tuple[Edge, ...], card: ModelCard) -> tuple[int, int]:
-    """Positions of the latent and of the scores: by size, and where that says nothing by name.
+    """Positions of the latent and of the scores: by size, and where that is ambiguous by name.
 
     Raises:
         ModelFileError: the outputs are not those of the card.

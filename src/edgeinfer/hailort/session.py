@@ -18,7 +18,7 @@ STREAM_ABORT = 63
 
 
 class Frame:
-    """One window on its way through the chip, with buffers of its own.
+    """One window in flight on the chip, with its own buffers.
 
     The outputs begin as NaN: values that were never written must not look like an answer.
 
@@ -43,7 +43,7 @@ class Frame:
     def check(self) -> None:
         """Raise the failure of the frame; return only if it is an answer.
 
-        That waiting succeeded says nothing: HailoRT passes the status of a frame to the callback alone, and copies
+        A successful wait proves nothing: HailoRT passes the status of a frame to the callback alone, and copies
         zeros into the outputs of one that failed.
 
         Raises:
@@ -72,7 +72,7 @@ def _no_answer(fault: str) -> BackendError:
 
 
 class SessionOver(Exception):
-    """The session had failed before this frame was handed to the chip: it may be run on the next."""
+    """The session had failed before this frame was submitted: it may run on the next session."""
 
 
 class Session:
@@ -85,7 +85,7 @@ class Session:
         configured: HailoRT's `ConfiguredInferModel`.
         inputs: of the network; the first is used.
         outputs: of the network.
-        timeout_ms: for the queue to take a frame, and again for the frame to come back.
+        timeout_ms: for the queue to take a frame, and again for the frame to complete.
         explain: converts an exception of HailoRT to a BackendError; called once for all frames that one failure costs.
     """
 
@@ -104,7 +104,7 @@ class Session:
         self._timeout_seconds = timeout_ms / 1000
         self._explain = explain
         # HailoRT keeps the buffers of the frames in the order of these calls, without a lock of its own. A failure
-        # is judged under it as well: one inside `run_async` ends what is in flight, before it is raised itself.
+        # is classified under it as well: one inside `run_async` ends what is in flight, before it is raised itself.
         self._submitting = threading.Lock()
         self._in_flight: set[Frame] = set()
         self._failure_code: int | None = None
@@ -112,12 +112,12 @@ class Session:
         self.failure: BackendError | None = None
 
     def run(self, window: Array) -> list[Array]:
-        """Run one frame; waits outside of the lock, so that others are taken meanwhile.
+        """Run one frame; waits outside of the lock, so that other frames are taken in the meantime.
 
         Raises:
-            BackendError: the frame failed, did not come back in time or left no answer; repeated where another
+            BackendError: the frame failed, did not complete in time or left no answer; repeated where another
                 frame's failure took it along.
-            SessionOver: the frame was not handed to the chip at all.
+            SessionOver: the frame was never submitted.
         """
         frame = Frame(window, self._outputs)
         # Kept until it is known to have ended: HailoRT goes on reading and writing after a timeout.
@@ -148,7 +148,7 @@ class Session:
             raise self._not_taken()
         try:
             if self.failure is not None:
-                raise SessionOver  # noqa: TRY301  # under the lock, where nothing else can fail meanwhile
+                raise SessionOver  # noqa: TRY301  # under the lock, where nothing else can fail in between
             return self._submitted(frame, deadline)
         except SessionOver:
             self._in_flight.discard(frame)

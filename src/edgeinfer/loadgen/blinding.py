@@ -41,7 +41,7 @@ def break_prometheus(text: str, how: Watching, *, scrape_proxy: str) -> str:  # 
         case Watching.FLEET_AWAY:
             document["remote_write"] = [{"name": "fleet", "url": f"{_NOBODY}/api/v1/write"}]
         case Watching.ALERTMANAGER_ELSEWHERE:
-            # As a pair, of which one is enough; from 2.53 on an entry of its own would have to take each alert as well.
+            # As a pair, of which one is enough; from 2.53 on a separate entry would have to accept each alert as well.
             pair = document["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
             pair.append(_NOBODY.partition("//")[2])
         case _ if how in STORE_DAMAGE or how in {Watching.RECEIVER_REFUSES, Watching.RECEIVERS_BROKEN}:

@@ -22,8 +22,8 @@ _WARM_UP_SECONDS = 40.0
 # Scrape, evaluation and notification come on top of an alert's own times.
 ALERT_SLACK_SECONDS = 25.0
 _SETTLE_MINUTES = 15.0
-# A new Prometheus looks for its targets after five seconds, which no factor shortens, and what is said of alerts that
-# are over takes a moment to arrive: the steady state begins when neither can disturb it.
+# A new Prometheus discovers its targets after five seconds, which no factor shortens, and notifications of resolved
+# alerts take a moment to arrive: the steady state begins when neither can disturb it.
 QUIET_SECONDS = 10.0
 # What they say may be true while nothing is wrong with the service.
 _OF_THE_MACHINE = frozenset({"HailoCpuBusy", "HailoMemoryLow"})

@@ -84,7 +84,7 @@ class GatewayClient:
         return await self._call("POST", f"{_API}/start", b"{}")
 
     async def stream(self, body: bytes) -> Answer:
-        """Hand over a batch of samples; 202 means that they are kept."""
+        """Send a batch of samples; 202 means that they are stored."""
         return await self._call("PUT", f"{_API}/stream", body)
 
     async def motifs(self, session_id: str) -> Answer:

@@ -24,7 +24,7 @@ class FaultKind(StrEnum):
     LATENCY = "latency"  # every answer late by `seconds`
     JITTER = "jitter"  # every answer late by a random time up to `seconds`
     RESET = "reset"  # the connection is reset once the request has arrived
-    HALF_OPEN = "half_open"  # the request is taken and nothing ever comes back
+    HALF_OPEN = "half_open"  # the request is read and never answered
     SLOW_BYTES = "slow_bytes"  # one byte of the answer every `seconds`
     STATUS = "status"  # an error status in place of the answer
     BROKEN_OFF = "broken_off"  # half of the promised bytes, then the end of the connection
@@ -36,17 +36,17 @@ class FaultKind(StrEnum):
     ELSEWHERE = "elsewhere"  # another sidecar answers, whose counters are not read
     WILD_LABEL = "wild_label"  # metrics in which a label takes thousands of values
     READINGS = "readings"  # metrics that say what `readings` say
-    LATE_TIMES = "late_times"  # metrics with times of their own, every other answer `seconds` behind
+    LATE_TIMES = "late_times"  # metrics with explicit timestamps, every other answer `seconds` behind
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a metric says in place of what was read.
+    """The value that a metric reports instead of the one that was read.
 
     Args:
         series: as it is exported, with its labels.
-        value: what it says.
-        falls_by: how much less each answer says than the one before.
+        value: the reported value.
+        falls_by: by how much each answer is lower than the one before.
     """
 
     series: str

@@ -27,7 +27,7 @@ class Tally:
     """Acknowledged by the gateway, each counted once."""
     batches: int = 0
     duplicates: int = 0
-    """Batches sent again of which the gateway said that it has them: stored, and counted once."""
+    """Retried batches that the gateway reported as duplicates: stored, and counted once."""
     retries: int = 0
     windows: Counter[str] = field(default_factory=Counter)
     """Analysed windows by source."""
@@ -42,7 +42,7 @@ class Tally:
     unsent_samples: int = 0
     """Samples still buffered when the phone was stopped."""
     stored_samples: int = 0
-    """What the gateway says it got in the sessions that were stopped."""
+    """Samples that the gateway reports for the stopped sessions."""
     is_connected: bool = True
 
     def as_document(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The live line of a run."""
+"""The status line of a run, rewritten while it lasts."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field

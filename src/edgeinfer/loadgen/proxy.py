@@ -123,7 +123,7 @@ class _Connection:
                 return
 
     async def _handle(self, fault: Fault, head: bytes, body: bytes) -> bool:
-        """Answer one request; gives whether the connection lives on."""
+        """Answer one request; returns whether the connection stays open."""
         match fault.kind:
             case FaultKind.RESET:
                 self._reset()
@@ -155,7 +155,7 @@ class _Connection:
         return True
 
     async def _ask(self, head: bytes, body: bytes) -> Message:
-        """The sidecar's answer; a connection that the sidecar closed meanwhile is opened again once."""
+        """The sidecar's answer; a connection that the sidecar closed in the meantime is reopened once."""
         if self._upstream:
             try:
                 return await self._exchange(*self._upstream, head, body)

@@ -1,4 +1,4 @@
-"""Sends what a schedule says when it says so, and records the result."""
+"""Sends the requests of a schedule when they are due, and records the results."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ _LEAD_SECONDS = 0.2  # time to build the lanes before the first request is due
 
 @dataclass(slots=True)
 class SessionAccount:
-    """What one session was given and what the gateway says it got."""
+    """Samples sent to one session, and the number that the gateway reports."""
 
     session_id: str
     acknowledged: int = 0
@@ -72,7 +72,7 @@ class Runner:
         self._stopping.set()
 
     async def run(self, profile: Profile, records: Callable[[Record], None]) -> Run:
-        """Play a profile to its end; each record is handed over when its request is done."""
+        """Play a profile to its end; each record is passed on when its request has finished."""
         run = Run(profile, records)
         began = self._clock()
         cpu_before = process_time()

@@ -30,7 +30,7 @@ class Watching(StrEnum):
     MEMORY_READ_LOW = "memory read low"
     DISK_READ_FULL = "disk read full"
     DISK_READ_FILLING = "disk read filling"
-    SAMPLES_LATE = "samples late"  # the sidecar's metrics carry times of its own, from a clock that jumps to and fro
+    SAMPLES_LATE = "samples late"  # the sidecar's metrics carry explicit timestamps, from a clock that jumps to and fro
     ALERTMANAGER_ELSEWHERE = "alertmanager elsewhere"  # alerts go to a second Alertmanager too, which is not there
     RECEIVERS_BROKEN = "receivers broken"  # alertmanager.yml is not valid YAML, and is loaded again
     # The files of the monitoring, damaged as power cuts and bad disks damage them.
@@ -39,7 +39,7 @@ class Watching(StrEnum):
     SEGMENT_DAMAGED = "segment damaged"  # a segment of the write-ahead log has other bytes, while Prometheus runs
     LOG_DAMAGED = "log damaged"  # the same, found by a Prometheus that starts
     WRITES_REFUSED = "writes refused"  # now and then Prometheus may not write, as on a full disk
-    STATE_FOLDER_GONE = "state folder gone"  # Alertmanager's folder is gone
+    STATE_FOLDER_GONE = "state folder gone"  # Alertmanager's folder is deleted
 
 
 STORE_DAMAGE = frozenset(
@@ -79,7 +79,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class KillAgain:
-    """SIGKILL each time the process is back, after a random time that it may live."""
+    """SIGKILL each time the process is back, after a random time."""
 
     process: Process
     least_seconds: float = 0.0
@@ -88,7 +88,7 @@ class KillAgain:
 
 @dataclass(frozen=True, slots=True)
 class TakePort:
-    """SIGKILL, and until the fault ends a foreign server has the port of the process, so that it cannot come back.
+    """SIGKILL, and until the fault ends a foreign server holds the port of the process, so that it cannot restart.
 
     The server answers every request with metrics of its own, as node exporter does.
     """
@@ -195,7 +195,7 @@ class Flap:
 
 @dataclass(frozen=True, slots=True)
 class DamageStore:
-    """SIGKILL to the gateway; a bit in the middle of its oldest live segment is another one when it starts again."""
+    """SIGKILL to the gateway; a bit in the middle of its oldest live segment is flipped when it restarts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class WebhookReceiver:
         return web.Response()
 
     def firing_since(self, names: AbstractSet[str], since: float) -> Arrival | None:
-        """The first notification after a moment that says one of some alerts fires."""
+        """The first notification after a moment that reports one of these alerts as firing."""
         found = (one for one in self.arrivals if one.name in names and one.status == "firing" and one.at >= since)
         return next(found, None)
 

@@ -143,7 +143,7 @@ def _build(required: _Required, document: dict[str, Any], folder: Path) -> Model
 
 
 def _name_complaints(files: Mapping[str, _FileEntry]) -> list[str]:
-    # A card comes with its files in one folder; a path out of it would read whatever lies there.
+    # A card comes with its files in one folder; a path out of it would read any file.
     return [
         f"files.{variant}.file must be a plain file name, got {entry.file!r}"
         for variant, entry in files.items()

@@ -1,4 +1,4 @@
-"""What a model card says, as frozen data: files, tensors, window, motifs, and how the outputs usually look."""
+"""A model card as frozen data: files, tensors, window, motifs, and how the outputs usually look."""
 
 import hashlib
 from collections.abc import Mapping
@@ -88,7 +88,7 @@ class Motif:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How often a value falls into each bin: `shares[i]` lies below `edges[i]`, the last above all edges."""
+    """How often a value falls into each bin: `shares[i]` is below `edges[i]`, the last above all edges."""
 
     edges: tuple[float, ...]
     shares: tuple[float, ...]

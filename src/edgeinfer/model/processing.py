@@ -62,6 +62,6 @@ def to_channels_first(windows: FloatArray) -> FloatArray:
     """Return a [B, channels, 1, time] view of [B, time, channels]; the memory stays as it is.
 
     A Hailo input is laid out channels last, which is exactly the memory of [time, channels]:
-    there, hand over the normalized window as it is, and keep this for ONNX Runtime.
+    there, pass the normalized window unchanged, and keep this for ONNX Runtime.
     """
     return windows.transpose(0, 2, 1)[:, :, None, :]

@@ -46,7 +46,7 @@ class Runbook:
     Args:
         means: what has happened.
         costs: impact on users until it is resolved.
-        steps: what to look at and to do, in this order.
+        steps: what to check and to do, in this order.
     """
 
     means: str
@@ -115,7 +115,7 @@ class Alert:
 
     @property
     def runbook_path(self) -> str:
-        """Where its page lies, from the root of the repository."""
+        """Path of its runbook page, from the root of the repository."""
         return f"docs/runbooks/{self.name}.md"
 
     @property

@@ -513,7 +513,7 @@ def _server_errors() -> Alert:
 
 
 def _circuit_open() -> Alert:
-    # Each trial call makes an open circuit half-open for a moment: only closed says that it is over.
+    # Each trial call makes an open circuit half-open for a moment: only closed means that it has recovered.
     is_closed = _Q.gauge(gateway.CIRCUIT_STATE, by=(*_TARGET, "backend"), where={"state": "closed"})
     backend = 'backend="127.0.0.1:9000"'
     opened, closed = (

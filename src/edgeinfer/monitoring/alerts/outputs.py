@@ -1,4 +1,4 @@
-"""Alerts on what the model says: drift, falling confidence, one motif for everything."""
+"""Alerts on the model's outputs: drift, falling confidence, one motif for everything."""
 
 from edgeinfer.catalog import gateway
 from edgeinfer.catalog.metric import Metric

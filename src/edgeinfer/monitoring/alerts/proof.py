@@ -54,7 +54,7 @@ class Proof:
         fires_at: seconds at which it must fire.
         resolves_at: seconds at which it must be over.
         labels: what the expression leaves of the series' labels.
-        says: the description, word for word.
+        says: the expected description, word for word.
         interval_seconds: between samples and between evaluations.
     """
 

@@ -13,7 +13,7 @@ _PROMETHEUS = {"job": "prometheus", "instance": "prometheus:9090"}
 _ALERTMANAGER = {"job": "alertmanager", "instance": "alertmanager:9093"}
 # Prometheus tries again each minute, or less often the longer it fails.
 _RETRIED = Queries("15m", {})
-# What happens once, at a start, is said for an hour.
+# What happens once, at start, keeps firing for an hour.
 _ONCE = Queries("1h", {})
 _DELIVERY = Queries("5m", {})
 
@@ -131,7 +131,7 @@ def _compaction_failing() -> Alert:
     others = " + ".join(_grown(counted) for counted in (engine.BLOCK_FAILURES, *_SHORTENING))
     return Alert(
         name="PrometheusCompactionFailing",
-        # Each attempt fails at the first of its parts: what has an alert of its own is said there.
+        # Each attempt fails at the first of its parts: a part with its own alert is reported by that.
         expression=f"{_grown(engine.COMPACTION_FAILURES)} > 0\nunless on (job, instance) ({others} > 0)",
         hold="5m",
         severity=Severity.WARNING,
@@ -366,7 +366,7 @@ def _writes_failing() -> Alert:
         signal="monitoring",
         board="edgeinfer-gateway",
         summary="Prometheus could not write down what it measured",
-        # While nothing at all can be written this cannot be measured either: it is said as soon as one write succeeds.
+        # While no write succeeds this cannot be measured either: it is reported after the first that does.
         description="{{ $value | humanize }} scrapes or rules were lost in 15 minutes.",
         runbook=Runbook(
             means="Appending to the write-ahead log failed: the disk is full, or broken.",

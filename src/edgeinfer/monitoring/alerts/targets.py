@@ -11,7 +11,7 @@ from edgeinfer.monitoring.promql import Queries
 
 _Q = Queries("5m", {})
 # What each service exports from its first scrape on, whatever requests it gets; a third party's sidecar that is
-# instrumented as the guide says has it too.
+# instrumented as the guide describes has it too.
 IDENTITY: Mapping[Owner, Metric] = {
     Owner.GATEWAY: gateway.BUILD_INFO,
     Owner.SIDECAR: sidecar.READY,

@@ -28,7 +28,7 @@ def create() -> list[Alert]:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A counter of the engines that must not move."""
+    """A counter of Prometheus or Alertmanager that must not increase."""
 
     name: str
     counter: BuiltIn

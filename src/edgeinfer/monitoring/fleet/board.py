@@ -1,4 +1,4 @@
-"""The fleet's board: the worst devices first, never a line for each of a thousand. Needs the Grafana SDK."""
+"""The fleet's dashboard: the worst devices first, never a line for each of a thousand. Needs the Grafana SDK."""
 
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.board import Board
