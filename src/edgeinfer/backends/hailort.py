@@ -63,7 +63,15 @@ def start_thread(action: Callable[[], None]) -> None:
 
 @dataclass(slots=True, eq=False)
 class _Chip:
-    """A chip, the frames on it and what is being done about it; read and written with the backend's lock.
+    """A chip, its frames in flight and its recovery; read and written under the backend's lock.
+
+        open ──frame fails──▶ failed ──last frame leaves──▶ recovering ──configured──▶ open
+         ▲                                                   │ chip lost, or failed again
+         └──────────opened────── reopening ◀──due_at── lost ◀┘
+                                     └──failed, wait doubled──▶ lost
+
+    Only `open` takes windows. `recovering` and `reopening` run in a thread of their own with `is_recovering` set, so
+    that no second thread touches the chip; callers wait for them, and fail at once if every chip is `lost`.
 
     Args:
         network: on the chip.
@@ -357,6 +365,7 @@ class HailortBackend:
                 if is_late:
                     remedy = "Send fewer windows at once."
                     raise BackendError("the chips", "are all busy", remedy, error_class="backpressure")
+                # Not without a timeout: `due_at` and the deadline pass without a notification.
                 self._turn.wait(0.1)
 
     def _most_on(self, chip: _Chip) -> int:
@@ -428,6 +437,7 @@ class HailortBackend:
             must_recover = chip.network.has_failed and chip.in_flight == 0 and not chip.is_recovering
             chip.is_recovering = chip.is_recovering or must_recover
             self._turn.notify_all()
+        # Outside of the lock: configuring is slow, and callers must be able to use the other chips.
         if must_recover:
             self._start(lambda: self._recover(chip))
 

@@ -142,6 +142,7 @@ class Session:
             self._in_flight.clear()
 
     def _submit(self, frame: Frame) -> Any:
+        # One deadline for the lock and the queue: a full queue is waited for under the lock, by the first caller alone.
         deadline = perf_counter() + self._timeout_seconds
         if not self._submitting.acquire(timeout=self._timeout_seconds):
             self._in_flight.discard(frame)
@@ -169,6 +170,7 @@ class Session:
 
     def _judged(self, failure: Exception) -> BackendError:
         """What a failure is, and whether it is the first of the session or one that the first took along."""
+        # The frames behind a failed one end with its status or with "stream aborted": one failure, counted once.
         first, code = self.failure, code_of(failure)
         if first is not None and code is not None and code in (self._failure_code, STREAM_ABORT):
             return again(first)
