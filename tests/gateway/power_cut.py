@@ -76,6 +76,8 @@ class _File:
 
     def append(self, data: bytes) -> None:
         with self._disk.stepping(f"append {self._name}"):
+            if len(data) > self._disk.free_bytes:
+                raise OSError(errno.ENOSPC, "No space left on device")
             self._inode.now += data
 
     def truncate(self, size: int) -> None:
@@ -115,6 +117,7 @@ class PowerCutFiles:
         """Called at the moment at which the power goes."""
         self.fails: dict[str, int] = {}
         """Error number by the beginning of an operation, such as "sync live"."""
+        self.free_bytes = 1 << 40
         self.hangs: dict[str, Event] = {}
         """What an operation waits for, by its beginning."""
         self._lock = Lock()

@@ -181,3 +181,17 @@ async def test_a_full_disk_lets_sessions_end_from_the_reserve(files: PowerCutFil
     files.remove = removing  # type: ignore[method-assign]  # the room that the reserve gives back
     assert (await store.stop(sessions[0].id)).reason == "stopped"
     store.close()
+
+
+async def test_of_writes_that_share_a_commit_the_one_without_room_fails_alone(files: PowerCutFiles) -> None:
+    store = make_store(files)
+    store.open()
+    sessions = [await store.start() for _ in range(5)]
+    files.free_bytes = 20_000
+    outcomes = await asyncio.gather(
+        store.append(sessions[0].id, "default", batch(2000)),
+        *(store.append(session.id, "default", batch(25)) for session in sessions[1:]),
+        return_exceptions=True,
+    )
+    assert [isinstance(outcome, StorageError) for outcome in outcomes] == [True, False, False, False, False]
+    store.close()
