@@ -35,7 +35,7 @@ class ConstantBackend:
 
     @property
     def is_cpu_bound(self) -> bool:
-        """As it was made."""
+        """The constructor's argument, to measure both ways of running."""
         return self._is_cpu_bound
 
     def open(self) -> Description:

@@ -26,7 +26,7 @@ _PIECES = (
 
 
 def main() -> None:
-    """Compare so many bodies."""
+    """Compare on `count` random bodies, repeatable by seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int, nargs="?", default=1_000_000, help="bodies (%(default)s)")
     parser.add_argument("seed", type=int, nargs="?", default=1, help="of their making (%(default)s)")

@@ -58,15 +58,15 @@ class Cell:
 
     @property
     def rate(self) -> float:
-        """Median of the rounds."""
+        """Windows per second, the median of the rounds."""
         return statistics.median(self.rates)
 
     def percentile_ms(self, share: float) -> float:
-        """Latency in milliseconds."""
+        """Latency in milliseconds that `share` percent of the windows stay below."""
         return float(np.percentile(self.seconds, share)) * 1e3
 
     def as_document(self) -> dict[str, float]:
-        """For people and JSON."""
+        """The rounded figures as a JSON object; keys carry the units."""
         return {
             "windows_per_second": round(self.rate, 1),
             "p50_ms": round(self.percentile_ms(50), 3),

@@ -38,7 +38,7 @@ _MOTIFS = tuple(f"motif {index}" for index in range(12))
 
 
 def _fastest(action: Callable[[], object], *, rounds: int = 20, times: int = 500) -> float:
-    """Microseconds per call."""
+    """Microseconds per call, in the fastest repetition."""
     best = float("inf")
     for _ in range(rounds):
         started = time.perf_counter()
@@ -185,7 +185,7 @@ def _fill(gateway: str, pid: int, requests: int) -> None:
 
 
 def main() -> None:
-    """All parts."""
+    """Measure metrics, store and end to end, in this order."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("requests", type=int, nargs="?", default=100_000, help="of the memory part (%(default)s)")
     requests = parser.parse_args().requests

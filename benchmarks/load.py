@@ -29,7 +29,7 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second over the whole load."""
         return self.requests / self.seconds
 
 

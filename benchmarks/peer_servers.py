@@ -47,7 +47,7 @@ class Server:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is this project's."""
+        """Whether this project's sidecar serves it, and no peer."""
         return self.name.startswith(OURS)
 
     @property

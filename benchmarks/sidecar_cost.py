@@ -129,7 +129,7 @@ def scrape() -> dict[str, float]:
 
 
 def as_text(report: dict[str, Any]) -> str:
-    """The report for people."""
+    """The report as plain text, each figure with its unit."""
     bare_ms = statistics.median(row["cpu_ms_per_window"] for row in report["bare session"] if row["threads"] == 1)
     lines = [f"bare session: {bare_ms:.3f} ms of CPU a window"]
     lines += [
@@ -182,7 +182,7 @@ def _microseconds_of(app: Callable[[Scope, Receive, Send], Any], count: int = 20
 
 
 def _observe(inside: SidecarInstruments) -> None:
-    """What an answered window moves."""
+    """The metrics that one answered window updates."""
     inside.observe_queue(0.00003)
     inside.observe_decode(0.00004)
     inside.observe_preprocess(0.00001)

@@ -43,7 +43,7 @@ def make_store(folder: Path, **settings: Any) -> DurableSessions:
 
 
 def batch(count: int, first: int) -> Batch:
-    """Samples at 100 Hz."""
+    """A batch of `count` zero samples at 100 Hz, from index `first` on."""
     times = np.arange(first, first + count) / _HERTZ
     return Batch(times, np.zeros((count, 9), np.float32))
 
@@ -195,7 +195,7 @@ def _write_rows(path: Path, page_bytes: int, checkpoint_pages: int, per_put: int
 
 
 def main() -> None:
-    """One part."""
+    """Run one of the three parts and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=["writes", "retention", "sqlite"])
     parser.add_argument("--seconds", type=float, default=30.0, help="of streaming (default %(default)s)")

@@ -167,7 +167,7 @@ def _compute(  # noqa: PLR0913, PLR0917  # what promtool requires
 
 
 def main() -> int:
-    """The command line."""
+    """Write the data folder or, with --record, add the recorded series to it."""
     parser = argparse.ArgumentParser(prog="python -m tools.backfill", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--days", type=float, default=30)

@@ -85,11 +85,11 @@ class Watched:
 
     @property
     def parallelism(self) -> int:
-        """The backend's."""
+        """Threads that the wrapped backend uses."""
         return self._backend.parallelism
 
     def open(self) -> Description:
-        """Open it."""
+        """Open the backend; failures are counted by class."""
         try:
             return self._backend.open()
         except BackendError as failure:
@@ -109,23 +109,23 @@ class Watched:
         return answer
 
     def close(self) -> None:
-        """Close it."""
+        """Close the wrapped backend."""
         self._backend.close()
 
 
 class Clock:
-    """The script's time; who waits by it is woken at each step."""
+    """The script's time, which wakes its waiting threads at each step."""
 
     def __init__(self) -> None:
         self._now = 0.0
         self._changed = threading.Condition()
 
     def __call__(self) -> float:
-        """Seconds since the script began."""
+        """Seconds of the script, not of real time."""
         return self._now
 
     def set(self, now: float) -> None:
-        """Go on to a moment."""
+        """Advance to a time and wake every thread that waits."""
         with self._changed:
             self._now = now
             self._changed.notify_all()
@@ -235,7 +235,7 @@ class FrameLife:
         return [name for name, holds in checks if not holds]
 
     def report(self) -> dict[str, Any]:
-        """The sums."""
+        """The sums as a JSON object, titles as keys."""
         sums = self.sums
         return {
             "windows": sums.sent,

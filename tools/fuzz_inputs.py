@@ -74,7 +74,7 @@ def inputs(goods: list[Good], seed: int, more: tuple[Maker, ...] = ()) -> Iterat
 
 
 def request(method: str, path: str, body: bytes, content_type: str = "application/json", extra: bytes = b"") -> bytes:
-    """A whole request."""
+    """A complete HTTP/1.1 request as bytes."""
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n".encode("utf-8", "replace")
     kind = f"Content-Type: {content_type}\r\n".encode() if content_type else b""
     return head + kind + extra + b"\r\n" + body

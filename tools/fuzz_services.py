@@ -62,7 +62,7 @@ class Service:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its process runs."""
+        """Whether its process runs; a zombie does not."""
         try:
             return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
@@ -94,7 +94,7 @@ def running_services(folder: Path) -> Iterator[dict[str, Service]]:
 
 
 def samples(count: int) -> list[dict[str, float]]:
-    """As a phone sends them."""
+    """Constant samples at 100 Hz in the format of the stream API."""
     return [{"t": index / 100, **dict.fromkeys(_CHANNELS, 0.5)} for index in range(count)]
 
 

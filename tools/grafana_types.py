@@ -61,7 +61,7 @@ def derive() -> dict[str, Any]:
 
 @cache
 def schema() -> dict[str, Any]:
-    """The committed schema."""
+    """The committed JSON schema, read once."""
     found: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return found
 

@@ -29,7 +29,7 @@ _WITHOUT_CODE = """\
 
 
 def render() -> str:
-    """The page."""
+    """The Markdown page: a row for each status, then the remedies by class."""
     codes = [
         f"| {status.code} | `HAILO_{status.name}` | `{status.error_class}` | {status.note} |" for status in STATUSES
     ]

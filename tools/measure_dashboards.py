@@ -69,7 +69,7 @@ def _ask(address: str, kind: str, parameters: Mapping[str, object]) -> float:
 
 
 def main() -> int:
-    """The command line."""
+    """Print a Markdown table with a row for each dashboard and range."""
     parser = argparse.ArgumentParser(prog="python -m tools.measure_dashboards", description=__doc__)
     parser.add_argument("address")
     parser.add_argument("--hours", type=float, action="append", required=True)

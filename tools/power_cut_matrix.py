@@ -133,7 +133,7 @@ class Outcome:
 
     @property
     def kind(self) -> Kind:
-        """How it was damaged."""
+        """The damage of the start, that of its first case."""
         return self.cases[0][1]
 
     @property
@@ -186,7 +186,7 @@ class Up:
         return [event["message"] for event in self.events if event["event"] == kind]
 
     def interrupt(self) -> int:
-        """Ctrl-C; the exit code."""
+        """Send SIGINT and return the exit code; it has 60 s to stop."""
         self._process.send_signal(signal.SIGINT)
         code = self._process.wait(60)
         self._close_pipes()
@@ -478,7 +478,7 @@ def choose(template: Template, pattern: str) -> str:
 
 
 def quick_cases(template: Template) -> list[tuple[str, Kind, State]]:
-    """One of each sort."""
+    """One stopped case for each row of the quick list."""
     return [(choose(template, pattern), Kind(kind), State.STOPPED) for pattern, kind in _QUICK]
 
 
@@ -510,7 +510,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
 
 
 def programs_here() -> Mapping[Program, Engine]:
-    """Prometheus, Alertmanager and promtool."""
+    """Prometheus, Alertmanager and promtool as installed on this machine."""
     return find_all(cache_folder(Path("~/.cache")))
 
 

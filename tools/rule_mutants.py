@@ -66,7 +66,7 @@ def mutants_of_rule(rule: Rule) -> list[Mutant]:
 
 
 def mutants_of(expression: str) -> list[Mutant]:
-    """Each defect of an expression."""
+    """Every mutant of an expression, each with one defect."""
     return [
         *_numbers(expression),
         *_swapped(expression, _COMPARISON, _TURNED, "turned"),

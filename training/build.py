@@ -56,7 +56,7 @@ class Workshop:
         return self.work / "runs" / f"{settings.name}.pt"
 
     def load(self, settings: Settings) -> TrainedRun:
-        """Read a finished run."""
+        """Read a finished run from its file in the work folder."""
         return load(self.path(settings), len(self.dataset.motifs))
 
     def train(self, wanted: list[Settings]) -> None:

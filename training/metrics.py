@@ -28,7 +28,7 @@ def classification(labels: IntArray, found: IntArray, groups: tuple[str, ...]) -
 
 
 def class_f1(labels: IntArray, found: IntArray, motifs: int) -> FloatArray:
-    """Return [motifs] F1."""
+    """Return the F1 score of each motif, [motifs]; 0 where it is undefined."""
     return np.asarray(f1_score(labels, found, labels=range(motifs), average=None, zero_division=0.0))
 
 

@@ -61,7 +61,7 @@ class Encoder(nn.Module):
         self.log_variance = nn.Conv2d(sizes[-1], LATENT, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance."""
+        """Return mean and log-variance of the latent, the latter clamped to [-8, 8]."""
         features = self.features(x)
         return self.mean(features), self.log_variance(features).clamp(-8.0, 8.0)
 

@@ -200,7 +200,7 @@ def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def main() -> None:
-    """Rewrite the page."""
+    """Replace the generated part of the page with the card's figures."""
     card = json.loads(CARD.read_text(encoding="utf-8"))
     PAGE.write_text(insert(PAGE.read_text(encoding="utf-8"), render(card)), encoding="utf-8")
 

@@ -16,7 +16,7 @@ class JsonLines(logging.Formatter):
     """Time, level, logger and message, then the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON."""
+        """One line of JSON; what JSON cannot express becomes its `str`."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

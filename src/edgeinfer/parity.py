@@ -63,7 +63,7 @@ class ParityReport:
     candidate_latency: Latency
 
     def as_document(self) -> dict[str, Any]:
-        """For JSON."""
+        """The measurements as a JSON object, nested as the fields are."""
         return asdict(self)
 
 

@@ -70,7 +70,7 @@ class ProcessSettings(BaseModel):
 
     @classmethod
     def variables(cls) -> dict[str, str]:
-        """Field name to environment variable."""
+        """Environment variable of each field, by field name."""
         return {
             name: str(field.validation_alias.choices[0])
             for name, field in cls.model_fields.items()

@@ -133,7 +133,7 @@ class Driver:
 
 
 def play(version: str, actions: Sequence[tuple[str, int]]) -> None:
-    """One life of a chip."""
+    """Play a random sequence of events on one chip."""
     with tempfile.TemporaryDirectory() as folder:
         rig = build_rig(Machine(version), Path(folder), timeout_ms=_TIMEOUT_MS)
         rig.backend.open()

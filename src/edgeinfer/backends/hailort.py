@@ -169,7 +169,7 @@ class HailortBackend:
 
     @property
     def is_cpu_bound(self) -> bool:
-        """It waits for the chip."""
+        """False: a thread that waits for the chip uses no core."""
         return False
 
     def open(self) -> Description:

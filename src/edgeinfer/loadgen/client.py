@@ -80,7 +80,7 @@ class GatewayClient:
         self._clock = clock
 
     async def start(self) -> Answer:
-        """Begin a session."""
+        """Start a session; its id is in the answer's document."""
         return await self._call("POST", f"{_API}/start", b"{}")
 
     async def stream(self, body: bytes) -> Answer:
@@ -96,7 +96,7 @@ class GatewayClient:
         return await self._call("GET", f"{_API}/synchrony?sessionId={session_id}")
 
     async def stop(self, session_id: str) -> Answer:
-        """End a session."""
+        """Stop a session; its totals are in the answer's document."""
         return await self._call("POST", f"{_API}/stop", orjson.dumps({"sessionId": session_id}))
 
     async def process(self, body: bytes) -> Answer:

@@ -99,7 +99,7 @@ class Message:
 
     @property
     def is_ok(self) -> bool:
-        """Whether its status is 200."""
+        """Whether its status is 200; no other status counts as success here."""
         return " 200 " in f"{self.status_line} "
 
     def with_body(self, body: bytes, content_type: str | None = None) -> "Message":

@@ -32,7 +32,7 @@ class Batch:
     end_seconds: float
 
     def as_stream_body(self, session_id: str, role: str | None = None) -> bytes:
-        """The body of PUT /api/v1/analysis/stream."""
+        """The JSON body of PUT /api/v1/analysis/stream; times in seconds."""
         return b'{"sessionId":%s,%s"windowStart":%.6f,"windowEnd":%.6f,"samples":%s}' % (
             orjson.dumps(session_id),
             b'"role":%s,' % orjson.dumps(role) if role else b"",
@@ -42,7 +42,7 @@ class Batch:
         )
 
     def as_process_body(self) -> bytes:
-        """The body of POST /api/v1/analysis/process."""
+        """The JSON body of POST /api/v1/analysis/process, which takes no session."""
         return b'{"samples":%s}' % self.samples
 
 

@@ -52,7 +52,7 @@ class Records(list[Record]):
     """The finished requests of one run."""
 
     def of(self, *operations: Operation) -> "Records":
-        """Those of some operations."""
+        """The records of these operations, in their order."""
         return Records(record for record in self if record.operation in operations)
 
     def between(self, start: float, end: float) -> "Records":
@@ -64,7 +64,7 @@ class Records(list[Record]):
         return sorted(value(record) for record in self)
 
     def failures(self) -> Counter[str]:
-        """Failed requests by class."""
+        """Failed requests by class, such as "timeout" or the API's "overloaded"."""
         return Counter(record.failure for record in self if record.failure)
 
     def sources(self) -> Counter[str]:

@@ -54,7 +54,7 @@ class FreshReadings(Readings):
 def fresh_readings(
     metrics: Iterable[Metric], registry: CollectorRegistry, clock: Callable[[], float] = monotonic
 ) -> FreshReadings:
-    """Fresh readings on the registry."""
+    """Register readings that expire unless they are renewed."""
     live = FreshReadings(metrics, clock)
     registry.register(live)
     return live

@@ -50,7 +50,7 @@ class Readings(Collector):
 
 
 def readings(metrics: Iterable[Metric], registry: CollectorRegistry) -> Readings:
-    """Readings on the registry."""
+    """Register readings, none of which is present yet."""
     live = Readings(metrics)
     registry.register(live)
     return live

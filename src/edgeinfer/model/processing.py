@@ -27,7 +27,7 @@ class Scale:
 
 
 def make_scale(normalization: Normalization) -> Scale:
-    """Prepare the card's normalization."""
+    """Convert the card's mean and standard deviation to float32, inverted to save a division per value."""
     return Scale(
         mean=np.array(normalization.mean, dtype=np.float32),
         inverse_std=np.float32(1.0) / np.array(normalization.std, dtype=np.float32),

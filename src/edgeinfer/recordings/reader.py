@@ -53,7 +53,7 @@ class Recording:
 
     @property
     def rate_hz(self) -> float:
-        """Samples per second."""
+        """Samples per second, from the index and not measured."""
         return self.info.rate_hz
 
 
