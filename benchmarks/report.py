@@ -1,4 +1,4 @@
-"""The comparison for people: tables and a chart."""
+"""The comparison as tables and a chart."""
 
 import statistics
 from html import escape

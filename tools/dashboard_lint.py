@@ -1,4 +1,4 @@
-"""What a good dashboard of ours keeps to, beyond being one that Grafana accepts."""
+"""Lint rules for dashboards, beyond the types that Grafana accepts."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

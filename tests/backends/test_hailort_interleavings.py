@@ -82,7 +82,7 @@ class Driver:
         self._settle()
 
     def fail(self, code: int) -> None:
-        """The eldest frame fails, and all behind it with it."""
+        """The oldest frame fails, and with it all frames behind it."""
         if not self.on_chip:
             return
         listening = self._listening()

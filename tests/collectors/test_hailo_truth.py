@@ -43,7 +43,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0.1, 40.0))
     def collect(self, seconds: float) -> None:
-        """Time passes and the collector has its turn; what the chip would answer now is noted."""
+        """Time passes and the collector has its turn; what the chip would answer now is recorded."""
         self.chip_turns(seconds)
 
     @rule(value=st.sampled_from([math.nan, math.inf, 1e9, -300.0]))

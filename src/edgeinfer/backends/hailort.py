@@ -278,11 +278,11 @@ class HailortBackend:
         return ChipNetwork(library, device_id, content, group_id=group_id, timeout_ms=self._timeout_ms)
 
     def _open_chip(self, chip: _Chip) -> bool:
-        """Open one chip and run a window; what fails is noted on it, unless no chip could ever do it."""
+        """Open one chip and run a window; a failure is recorded on it, unless it would be the same on every chip."""
         try:
             chip.network.open()
             self._settle(chip)
-            # Not one number over and over, which a network may answer with one number.
+            # A ramp: the output of a constant window may be constant, which the frame's check takes for unwritten.
             shape, size = chip.network.input.shape, chip.network.input.size
             _, chip.seconds_per_frame = chip.network.run(np.linspace(-1, 1, size, dtype=np.float32).reshape(shape))
         except BackendError as failure:

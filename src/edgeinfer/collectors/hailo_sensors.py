@@ -68,7 +68,7 @@ def _temperature(control: Any, _: Any) -> Iterator[Sample]:
         Sample(device.SENSOR_TEMPERATURE, float(answer.ts1_temperature), ("ts1",), _CELSIUS),
     ]
     yield from both
-    # Which is the hotter is not known while one of them talks nonsense.
+    # Which is the hotter is not known while one of them is implausible.
     if all(sample.is_plausible for sample in both):
         yield Sample(device.TEMPERATURE, max(sample.value for sample in both), bounds=_CELSIUS)
 

@@ -144,7 +144,7 @@ def _nodes(root: Path) -> list[Node]:
 
 @dataclass(frozen=True, slots=True)
 class DriverNames:
-    """What this machine calls the driver's parts, for texts that people copy from.
+    """Names of the driver's parts on this machine, for messages whose commands people copy.
 
     Args:
         module: kernel module, such as "hailo_pci".

@@ -1,4 +1,4 @@
-"""A failure of HailoRT to its status code, its class and an error of ours."""
+"""Converts a failure of HailoRT to its status code, its error class and a BackendError."""
 
 import re
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ RUNS = {
     "HAILO15M": frozenset({"HAILO15M"}),
     "HAILO15L": frozenset({"HAILO15L", "PLUTO"}),
 }
-# The words of people and of the compiler's `hw_arch` for what the file calls otherwise.
+# Common names, and those of the compiler's `hw_arch`, for what the file names differently.
 _ALSO_CALLED = {
     "HAILO8": frozenset({"HAILO8", "HAILO8P", "HAILO8R", "SAGE_B0", "PAPRIKA_B0"}),
     "HAILO10H": _HAILO_1XH | {"HAILO10H"},
@@ -46,7 +46,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sha256: str = ""
     architecture: str = ""
-    """The word of the file, such as `HAILO8L` or `HAILO15H`, or of the compiler's `hw_arch`, such as `hailo10h`."""
+    """The name in the file, such as `HAILO8L` or `HAILO15H`, or of the compiler's `hw_arch`, such as `hailo10h`."""
     layout: LayoutChoice = "auto"
 
 

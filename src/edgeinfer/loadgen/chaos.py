@@ -1,4 +1,4 @@
-"""Plays scenarios on a living stack, and writes down what was noticed, lost and how soon it was over."""
+"""Runs scenarios on a running stack, and records what was detected, what was lost and how soon it recovered."""
 
 import asyncio
 import math
@@ -118,7 +118,7 @@ class ChaosRunner:
         return began, recovered or self._clock()
 
     async def _await_alerts(self, scenario: Scenario, began: float, outcome: Outcome) -> float | None:
-        """Seconds until the scenario's alert was there, None if it never was; further ones are written down."""
+        """Seconds until the scenario's alert was there, None if it never was; further ones are recorded."""
         if not scenario.alert:
             return None
         rules_seconds = scenario.alert_minutes * 60 / self._factor

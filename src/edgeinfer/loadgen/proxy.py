@@ -129,7 +129,7 @@ class _Connection:
                 self._reset()
                 return False
             case FaultKind.HALF_OPEN:
-                await self._reader.read()  # until the gateway gives up
+                await self._reader.read()  # until the gateway times out
                 return False
             case FaultKind.STATUS:
                 await self._answer(refusal(fault.status))
