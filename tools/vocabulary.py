@@ -1,0 +1,174 @@
+"""The words that this project avoids, what to write in their place, and how often each room still has them.
+
+`python -m tools.vocabulary` prints the counts; `python -m tools.vocabulary src/edgeinfer/web README.md` lists
+each place in those paths with the word to write. `tests/docs/test_vocabulary.py` holds every path of HELD at zero.
+"""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# Held at zero by a test: a file, or a folder with everything in it. A room is finished by adding it here.
+HELD = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/index.md",
+    "docs/guides",
+    "docs/concepts",
+    "docs/reference/glossary.md",
+)
+ROOMS = ("src", "tests", "docs", "tools")
+
+_SUFFIXES = {".py", ".md", ".js", ".html", ".css", ".sh", ".json", ".yml", ".toml", ".env", ".service", ".conf"}
+# Names the words without using them, so it would count itself.
+_EXEMPT = {"tools/vocabulary.py", "tests/docs/test_vocabulary.py"}
+_SKIPPED_FOLDERS = {"grafana_data", "grafana_schema", "node_modules", "__pycache__", "vendor"}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word that is avoided.
+
+    Args:
+        name: how the table calls it.
+        pattern: what finds it, upper and lower case alike.
+        write: the words to use in its place.
+        unless: where the line has this, the word is meant literally.
+    """
+
+    name: str
+    pattern: str
+    write: str
+    unless: str = ""
+
+    def places(self, line: str) -> int:
+        """How often the line has the word where it should not."""
+        if self.unless and re.search(self.unless, line, re.IGNORECASE):
+            return 0
+        return len(re.findall(self.pattern, line, re.IGNORECASE))
+
+
+TERMS = (
+    Term("tell, told", r"\b(tell|tells|telling|told)\b", "say, report, show, count; distinguish for 'tell apart'"),
+    Term("mend", r"\bmend(s|ed|ing)?\b", "fix"),
+    Term("calm", r"\bcalm\w*", "steady state, idle"),
+    Term("hush", r"\bhush\w*", "pause, silence"),
+    Term("beside", r"\bbesides?\b", "next to, alongside, during, compared with"),
+    Term("foresaw", r"\bfores(aw|ee|een)\b", "expected; 'unexpected error in ...'"),
+    Term("spoilt", r"\bspoil(s|t|ed)?\b", "malformed, damaged"),
+    Term("is no <noun>", r"(?<!there )\bis no (?!(?:longer|more|such|one)\b)\w+", "is not a ..."),
+    Term("dial", r"\bdials?\b", "gauge"),
+    Term("somebody gets up", r"\b(somebody|who) (gets|looks)\b", "page; needs attention today"),
+    Term("somebody", r"\b(some|any|every)body\b", "someone, anyone, everyone; better: who it is"),
+    Term(
+        "board",
+        r"\bboards?\b(?!-)",
+        "dashboard",
+        unless=r"\b(chips?|circuit|raspberry|pis?|hat|serial|m\.2|sensor|loads?)\b",
+    ),
+    Term("neighbour", r"\bneighbours?\b", "negative case; next to it"),
+    Term("eldest", r"\beldest\b", "oldest"),
+    Term("thrifty", r"\bthrift\w+", "uses the least CPU"),
+    Term("of before", r"\bof before\b", "previous"),
+    Term("let go of", r"\b(let|lets|letting) go of\b", "release, drop, close"),
+    Term("anew", r"\banew\b", "again"),
+    Term("newcomer", r"\bnewcomers?\b", "new client, new reader"),
+    Term("held against", r"\b(held|hold|holds) (\w+ ){0,3}against\b", "compared with"),
+    Term("stands in", r"\bstands? (in|there|with|apart|at the)\b", "is in, is at"),
+    Term("lies in", r"\blies? (in|at|beside)\b", "is in"),
+    Term("goes on", r"\b(go|goes|going|went) on\b", "continues"),
+    Term("rubbish", r"\brubbish\b", "invalid data"),
+    Term("last words", r"\blast words\b", "last output"),
+    Term("for ever", r"\bfor ever\b", "forever"),
+    Term("as demanded", r"\bas demanded\b", "passed, as expected"),
+    Term("trouble", r"\btrouble\b", "failure", unless=r"troubleshoot"),
+    Term("complain", r"\bcomplain\w*", "report, failure"),
+    Term("engine", r"\bengines?\b", "monitoring servers", unless=r"docker|javascript"),
+    Term("sign of life", r"\bsigns? of life\b", "watchdog notification, heartbeat"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One line that has an avoided word."""
+
+    path: str
+    line: int
+    term: Term
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.term.name!r}: write {self.term.write}: {self.text.strip()}"
+
+
+def files(path: Path) -> Iterator[Path]:
+    """The text files at or under `path`, sorted."""
+    candidates = [path] if path.is_file() else sorted(path.rglob("*"))
+    for one in candidates:
+        relative = one.relative_to(ROOT) if one.is_relative_to(ROOT) else one
+        if one.is_file() and one.suffix in _SUFFIXES and not _is_skipped(relative):
+            yield one
+
+
+def _is_skipped(relative: Path) -> bool:
+    return relative.as_posix() in _EXEMPT or bool(_SKIPPED_FOLDERS & set(relative.parts))
+
+
+def prose(path: Path) -> list[str]:
+    """The lines of a file; of a page only what its author wrote as prose.
+
+    Code in a page is what the code is called now, link targets are file names, and generated parts are put right
+    where they are generated: each becomes empty, so that line numbers stay.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix != ".md":
+        return text.splitlines()
+    for pattern in (r"```.*?```", r"<!-- figures: generated.*?<!-- end of figures -->", r"<!--.*?-->"):
+        text = re.sub(pattern, lambda found: "\n" * found.group().count("\n"), text, flags=re.DOTALL)
+    return [re.sub(r"`[^`]*`|\]\([^)]*\)", " ", line) for line in text.splitlines()]
+
+
+def places(path: Path) -> list[Place]:
+    """Every avoided word at or under `path`, one entry for each occurrence."""
+    found = []
+    for one in files(path):
+        name = str(one.relative_to(ROOT)) if one.is_relative_to(ROOT) else str(one)
+        for number, line in enumerate(prose(one), start=1):
+            for term in TERMS:
+                found += [Place(name, number, term, line)] * term.places(line)
+    return found
+
+
+def held() -> list[Place]:
+    """Every avoided word in the paths that are held at zero."""
+    return [place for path in HELD for place in places(ROOT / path)]
+
+
+def table() -> str:
+    """Counts by term and room; the last column is what is held at zero."""
+    columns = {room: Counter(place.term.name for place in places(ROOT / room)) for room in ROOMS}
+    columns["held"] = Counter(place.term.name for place in held())
+    rows = [["term", *columns]]
+    rows += [[term.name, *(str(counts[term.name]) for counts in columns.values())] for term in TERMS]
+    rows += [["all", *(str(counts.total()) for counts in columns.values())]]
+    return "\n".join(f"{row[0]:<18}" + "".join(f"{cell:>8}" for cell in row[1:]) for row in rows)
+
+
+def main(paths: list[str]) -> None:
+    """Print the table, or each place in the given paths."""
+    if not paths:
+        print(table())
+    for path in paths:
+        for place in places((ROOT / path).resolve()):
+            print(place)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
