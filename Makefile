@@ -35,28 +35,28 @@ setup: $(VENV)/ready ## Set up the environment in .venv
 run: $(VENV)/running ## Run the whole stack on this machine and replay a recorded session
 	@$(BIN)/edgeinfer up --data-folder $(DATA) $(ARGS)
 
-test: setup setup-engines setup-browser setup-fleet check ## Check everything, then the whole suite
+test: setup setup-monitoring setup-browser setup-fleet check ## Check everything, then the whole suite
 	@trap 'exit 130' INT; failed=0; $(TWO_AT_ONCE) -m "not end_to_end" --durations=10 || failed=$$?; \
 	  $(BIN)/pytest -q -m end_to_end --durations=10 || failed=$$?; exit $$failed
 
 test-quick: setup ## The suite without real processes and browser
 	@$(TWO_AT_ONCE) -m "not end_to_end and not browser"
 
-test-e2e: setup setup-engines ## Whole sessions across real processes, Prometheus and Alertmanager
+test-e2e: setup setup-monitoring ## Whole sessions across real processes, Prometheus and Alertmanager
 	@$(BIN)/pytest -q -m end_to_end
 
-test-performance-quick: setup setup-engines ## Load a stack of its own: 5 users, 15 s
-	@$(BIN)/edgeinfer load --own-stack --profile quick
+test-performance-quick: setup setup-monitoring ## Load a stack of its own: 5 users, 15 s
+	@$(BIN)/edgeinfer load-test --own-stack --profile quick
 
-test-performance: setup setup-engines ## Load a stack of its own: 10 users, 60 s
-	@$(BIN)/edgeinfer load --own-stack
+test-performance: setup setup-monitoring ## Load a stack of its own: 10 users, 60 s
+	@$(BIN)/edgeinfer load-test --own-stack
 
-test-performance-stress: setup setup-engines ## Load a stack of its own with more and more users, to the knee
-	@$(BIN)/edgeinfer load --own-stack --profile stress
+test-performance-stress: setup setup-monitoring ## Load a stack of its own with more and more users, to the knee
+	@$(BIN)/edgeinfer load-test --own-stack --profile stress
 
-chaos: setup setup-engines ## Break everything on purpose and see each alert arrive
+chaos: setup setup-monitoring ## Break everything on purpose and see each alert arrive
 	@library=$$(tools/setup_clock.sh); $(BIN)/edgeinfer chaos --parallel 2 \
-	  --chip "$(BIN)/python -m tests.fakes.chip_service" $${library:+--clock "$$library"} $(ARGS)
+	  --chip "$(BIN)/python -m tests.fakes.chip_service" $${library:+--libfaketime "$$library"} $(ARGS)
 
 test-chip: setup ## Play every failure of a Hailo chip, and two hours of its life, on the fake (a quarter of an hour)
 	@$(BIN)/python -m tools.failure_table
@@ -68,7 +68,7 @@ bench-frames: setup ## Measure one and several frames in flight on a simulated c
 fuzz: setup ## Throw malformed input and hostile connections at all services for ten minutes
 	@$(BIN)/python -m tools.fuzz --minutes 10 $(ARGS)
 
-power-cut-matrix: setup setup-engines ## Damage each file of a data folder in each way, and start on it (an hour)
+power-cut-matrix: setup setup-monitoring ## Damage each file of a data folder in each way, and start on it (an hour)
 	@$(BIN)/python -m tools.power_cut_matrix $(ARGS)
 
 store-proof: setup ## Kill the session store 1000 times and cut its power 200 times, under load (ten minutes)
@@ -78,8 +78,8 @@ bench: setup ## Compare the sidecar with other model servers (wrk from Debian; h
 	@benchmarks/peers/setup.sh
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
-setup-engines: setup ## Find or fetch Prometheus and Alertmanager
-	@$(BIN)/edgeinfer doctor --fetch --only engines
+setup-monitoring: setup ## Find or fetch Prometheus and Alertmanager
+	@$(BIN)/edgeinfer doctor --fetch --only prometheus
 
 audit: setup ## Ask the package index for known vulnerabilities of what ships
 	@tools/audit.sh
@@ -141,7 +141,7 @@ docker-proof: setup ## Build and try the whole compose stack on a private docker
 	@tools/docker_proof.sh
 
 .PHONY: audit fuzz power-cut-matrix setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
-.PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-engines setup-browser check fix generate lock
+.PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-monitoring setup-browser check fix generate lock
 
 verify-units: setup ## Check the systemd units with systemd's own checker, and tell how exposed each is
 	@command -v systemd-analyze >/dev/null || { echo "Installing systemd for systemd-analyze"; apt-get install --yes --quiet systemd; }

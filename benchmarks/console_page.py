@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from edgeinfer.monitoring.files import dashboard_files, dashboards_folder
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Program, cache_folder
+from edgeinfer.stack.binaries import Program, cache_folder
 from edgeinfer.stack.fetch import find_or_fetch
 from tests.browser.bench import CHROMIUM, DESKTOP, FLAGS, WHOLE, Stack, settle
 from tests.console.simulation import openmetrics

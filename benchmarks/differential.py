@@ -14,7 +14,7 @@ import numpy as np
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import InputError
 from edgeinfer.sidecar.decoding import WindowDecoder
-from edgeinfer.sidecar.quick_json import QuickJson
+from edgeinfer.sidecar.fast_json import FastJson
 
 _LENGTH, _CHANNELS = 100, 9
 _PIECES = (
@@ -50,7 +50,7 @@ class Comparison:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._quick = QuickJson(_LENGTH, _CHANNELS)
+        self._quick = FastJson(_LENGTH, _CHANNELS)
         self._careful = WindowDecoder(_LENGTH)
         self._bases = [self._base() for _ in range(64)]
 

@@ -11,7 +11,7 @@ Stacks = Counter[tuple[str, ...]]
 PARTS = {
     "network (ONNX Runtime)": ("onnxruntime",),
     "metrics": ("prometheus_client", "web/request_metrics", "sidecar/instruments"),
-    "decoding": ("quick_json", "sidecar/decoding", "json/decoder", "json/__init__", "pydantic"),
+    "decoding": ("fast_json", "sidecar/decoding", "json/decoder", "json/__init__", "pydantic"),
     "encoding": ("fastapi/encoders", "json/encoder", "serialize_response"),
     "HTTP": (
         "web/direct",

@@ -22,7 +22,7 @@ from benchmarks.processes import free_port, resident_megabytes
 from edgeinfer.catalog import gateway, labels
 from edgeinfer.monitoring.files import GENERATED
 from edgeinfer.monitoring.fleet import rules
-from edgeinfer.monitoring.targets import SYSTEMD
+from edgeinfer.monitoring.scrape_targets import SYSTEMD
 from edgeinfer.monitoring.thresholds import TRAFFIC_GUARD_PER_SECOND
 from tests.end_to_end.fleet_rig import program
 from tests.end_to_end.running_stack import until
@@ -79,7 +79,7 @@ def _series() -> list[tuple[str, dict[str, str], float]]:
         (rules.VERSION.name, "version", {"0.1.0": 1.0}),
         (rules.REQUESTS.name, "status", {"success": rate, "failure": 0.0}),
         (rules.BUCKETS.name, "le", {bound: rate * min(1, at / 6) for at, bound in enumerate(bounds)}),
-        (rules.ERRORS.name, "error_type", dict.fromkeys(labels.UPSTREAM_ERROR_TYPES, 0.0)),
+        (rules.ERRORS.name, "error_type", dict.fromkeys(labels.INFERENCE_ERROR_TYPES, 0.0)),
         (rules.ANALYSES.name, "source", {"sidecar": rate, "fallback": 0.0, "none": 0.0}),
         (rules.TEMPERATURE.name, "chip_id", {"0001:01:00.0": 55.0}),
         (rules.UTILIZATION.name, "chip_id", {"0001:01:00.0": 0.3}),

@@ -1,7 +1,8 @@
 """What a device of a fleet sends: series and bytes of a full Prometheus and of an agent, at their shipped intervals.
 
 Run with `python -m benchmarks.fleet_device [SECONDS]`; it needs tools/setup_fleet.sh. The services are real, answer a
-replayed session on the CPU, and an exporter reads a faked chip; each device's file is what `edgeinfer fleet` prints.
+replayed session on the CPU, and an exporter reads a faked chip; the file of each is printed by
+`edgeinfer config fleet-device`.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from benchmarks.processes import free_port, resident_megabytes
 from edgeinfer.monitoring.files import GENERATED
 from edgeinfer.monitoring.fleet.sending import AGENT_INTERVAL_SECONDS, AGENT_KEEPS
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 from tests.end_to_end.fleet_rig import program
 from tests.end_to_end.running_stack import RunningStack, until
 
@@ -175,7 +176,7 @@ def _vmalert(centre: str, vmalert: str) -> tuple[str, ...]:
 
 
 def _device(stack: ExitStack, folder: Path, name: str, centre: str, moved: dict[str, str]) -> Device:
-    """A Prometheus with the file that `edgeinfer fleet` prints, moved to our ports and folders."""
+    """A Prometheus with the file that `edgeinfer config fleet-device` prints, moved to our ports and folders."""
     listen = f"127.0.0.1:{free_port()}"
     uplink = Counted("127.0.0.1", int(centre.rpartition(":")[2]))
     uplink.start()

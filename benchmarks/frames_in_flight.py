@@ -123,7 +123,7 @@ def run(rounds: int, seconds: float, callers_of_a_round: tuple[int, ...] = CALLE
                     backend = HailortBackend(
                         load_card(default_folder()),
                         Path(folder) / "net.hef",
-                        most_in_flight=_SETTINGS[name],
+                        max_in_flight=_SETTINGS[name],
                         load=lambda: load_library(load),
                     )
                     backend.open()

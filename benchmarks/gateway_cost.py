@@ -18,8 +18,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from benchmarks import load
 from benchmarks.processes import cpu_seconds, free_port, resident_megabytes, running
-from edgeinfer.gateway.analysis import InferenceService, _Question
-from edgeinfer.gateway.balance import Balancer, Member
+from edgeinfer.gateway.analysis import InferenceService, _InferenceCall
+from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.drift import DriftWindow
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.http_client import HttpTransport
@@ -27,9 +27,9 @@ from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.outputs import OutputReader, check_outputs
 from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
+from edgeinfer.gateway.sidecar_client import Answer, SidecarClient
 from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.transport import parse_target
-from edgeinfer.gateway.upstream import Answer, SidecarClient
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.web.request_metrics import RequestMetrics
 
@@ -54,14 +54,14 @@ def measure_metrics() -> None:
     instruments = GatewayInstruments(registry, motifs=_MOTIFS, sidecars=("a",))
     reader = OutputReader(64, 12)
     client = SidecarClient("a", HttpTransport(parse_target("http://a/infer")), reader)
-    member = Member(client, instruments.sidecars["a"], failures=5, open_seconds=1.0, clock=time.perf_counter)
+    member = SidecarMember(client, instruments.sidecars["a"], failures=5, open_seconds=1.0, clock=time.perf_counter)
     drift = DriftWindow(64, size=1000, clock=time.perf_counter)
     service = InferenceService(
         balancer=Balancer([member]), fallback=None, reader=reader, instruments=instruments, drift=drift
     )
     scores = np.full(12, 1 / 12, np.float32)
     answer = Answer(check_outputs(np.full(64, 0.2, np.float32), scores, "cpu"), 0.0003)
-    question = _Question(np.zeros((100, 9), np.float32), "process", "r", instruments.operations["process"])
+    question = _InferenceCall(np.zeros((100, 9), np.float32), "process", "r", instruments.operations["process"])
     per_call = _fastest(lambda: service._count_success(member, question, answer, 0.0007))  # noqa: SLF001 - the part that is measured
     rest = _fastest(lambda: (member._load(1), member._load(-1), question.counted.analyses["sidecar"].inc()))  # noqa: SLF001 - as above
     http = _middleware_microseconds(instruments)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import uvloop
 
-from edgeinfer.errors import UpstreamError
+from edgeinfer.errors import SidecarError
 from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.transport import parse_target
 
@@ -73,7 +73,7 @@ async def _offer(question: Question, moments: list[float], seconds: float) -> Ar
         lateness.append(time.perf_counter() - due)
         try:
             answer = await transport.post(question.body, question.headers, _GIVE_UP_SECONDS)
-        except UpstreamError:
+        except SidecarError:
             return
         if answer.status == 200:
             waits.append(time.perf_counter() - due)

@@ -64,7 +64,7 @@ def servers(folder: Path, *, is_shipped: bool) -> list[Server]:
         is_shipped: whether it is the shipped model, which has an int8 twin; only with it serving alone is compared.
     """
     model = str(load_card(folder).file("cpu").path.resolve())
-    found = _own(str(folder.resolve()), is_shipped=is_shipped)
+    found = _inline_job(str(folder.resolve()), is_shipped=is_shipped)
     for name, (environment, file, *options) in _PEERS.items():
         python = ENVIRONMENTS / environment / "bin" / "python"
         if not python.exists():
@@ -77,7 +77,7 @@ def servers(folder: Path, *, is_shipped: bool) -> list[Server]:
     return found
 
 
-def _own(folder: str, *, is_shipped: bool) -> list[Server]:
+def _inline_job(folder: str, *, is_shipped: bool) -> list[Server]:
     model = {"EDGEINFER_MODEL_FOLDER": folder}
     sidecar = (sys.executable, "-m", "edgeinfer", "sidecar", "--port", "PORT")
     pair = (sys.executable, "-m", "benchmarks.gateway_and_sidecar", "PORT")

@@ -100,7 +100,7 @@ def measure_writes(seconds: float) -> None:
 
 
 async def _fill(folder: Path, megabytes: int) -> None:
-    """Ended sessions, of two streams each, until there are enough."""
+    """SessionEnd sessions, of two streams each, until there are enough."""
     store = make_store(folder, durability="normal", max_bytes=1024 * _MEGABYTE)
     store.open()
     while store.log.bytes_of("archive") < megabytes * _MEGABYTE:

@@ -23,7 +23,7 @@ from edgeinfer.catalog.all import metrics_of
 from edgeinfer.catalog.metric import Kind, Metric, Owner
 from edgeinfer.monitoring import files
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 
 WINDOW_SECONDS = 6 * 3600
 _DAY = 86_400

@@ -24,15 +24,15 @@ UNITS = (
 _SCALING_UNITS = ("s", "bytes", "watt", "mamp", "hertz", "reqps")
 # Units for the same quantity: of a plain number, and of seconds.
 _ALIKE = ({"none", "locale"}, {"s", "dthms"})
-_MOST_DIGITS = 6
+_MAX_DIGITS = 6
 # Panels that show one number for each series, which is taken for the number of now.
 _NUMBERS = ("stat", "gauge", "bargauge")
 _NOW_WINDOW = "1m"
 _ORDERED = ("sort", "sort_desc", "topk", "bottomk")
 _COLUMNS = 24
 _UID_LENGTHS = range(8, 41)
-_LEAST_PANELS = 8
-_LEAST_DESCRIPTION = 20
+_MIN_PANELS = 8
+_MIN_DESCRIPTION = 20
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _REFRESH = {"edgeinfer-history": ("1m", "now-30d")}
 # The color of what failed, style.RED, which needs Grafana's SDK.
@@ -83,9 +83,9 @@ def _board(document: Mapping[str, Any]) -> Iterator[str]:
     if (document.get("refresh"), document["time"]["from"]) != (refresh, start):
         yield f"refresh and time: expected {refresh} and {start}"
     if document.get("editable", True):
-        yield "editable: a generated board is not edited in the browser"
-    if len([panel for panel in document["panels"] if panel["type"] != "row"]) < _LEAST_PANELS:
-        yield f"fewer than {_LEAST_PANELS} panels"
+        yield "editable: a generated dashboard is not edited in the browser"
+    if len([panel for panel in document["panels"] if panel["type"] != "row"]) < _MIN_PANELS:
+        yield f"fewer than {_MIN_PANELS} panels"
     for link in document.get("links", []):
         if not (link.get("keepTime") and link.get("includeVars")):
             yield f"link {link.get('title')}: keep time and variables"
@@ -125,7 +125,7 @@ def _query_variable(variable: Mapping[str, Any], known: Mapping[str, Known]) -> 
 def _annotations(document: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
     found = document["annotations"]["list"]
     if {annotation["name"] for annotation in found} != {"Alerts", "Deploys"}:
-        yield "annotations: alerts and deploys are drawn on every board"
+        yield "annotations: alerts and deploys are drawn on every dashboard"
     for annotation in found:
         if annotation.get("datasource") != _DATASOURCE:
             yield f"annotation {annotation['name']}: datasource must be the variable"
@@ -169,7 +169,7 @@ def _panel(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterab
     if panel["type"] == "row":
         return
     description = panel.get("description", "")
-    if len(description) < _LEAST_DESCRIPTION or description[-1] not in ".?":
+    if len(description) < _MIN_DESCRIPTION or description[-1] not in ".?":
         yield "description: a sentence that a newcomer understands"
     if panel["type"] != "text":
         yield from _drawn(panel, known, pickers)
@@ -187,7 +187,7 @@ def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterab
     if not panel.get("targets"):
         yield "targets: a panel without a query shows nothing"
     if not panel.get("links"):
-        yield "links: lead on to another board, by the panel's drill or its row's"
+        yield "links: lead on to another dashboard, by the panel's drill or its row's"
     refs = [target["refId"] for target in panel.get("targets", [])]
     if len(refs) != len(set(refs)):
         yield f"queries {refs}: two of one refId, of which Grafana draws one"
@@ -215,7 +215,7 @@ def _digits(panel: Mapping[str, Any]) -> Iterator[str]:
         if part.get("unit") == "locale" and config["defaults"].get("decimals") != 0:
             yield "decimals: a count is whole; an average of counts is 'none' with decimals"
         for step in part.get("thresholds", {}).get("steps", []):
-            if step["value"] is not None and step["value"] != float(f"{step['value']:.{_MOST_DIGITS}g}"):
+            if step["value"] is not None and step["value"] != float(f"{step['value']:.{_MAX_DIGITS}g}"):
                 yield f"thresholds: {step['value']!r} has more digits than a value on its way to the page; round it"
 
 

@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from prometheus_client import CollectorRegistry
 
 from edgeinfer.catalog import device
-from edgeinfer.metrics.instruments import facts
+from edgeinfer.metrics.instruments import info
 from tests.collectors.chips import Station, station
 from tests.fakes.hailo_platform.machine import Chip, Machine
 from tests.fakes.hailo_platform.monitor_files import DeviceUse, NetworkUse, encode, write
@@ -157,7 +157,7 @@ def begin(folder: Path, *, epoch: float) -> Life:
     write_kernel(folder)
     write_link(folder, current=(2, 1), device=(3, 4), slot=(2, 1))
     here = station(Machine("4.23.0"), folder, epoch=epoch)
-    facts(device.EXPORTER_BUILD_INFO, [("scripted", platform.python_version())], here.registry)
+    info(device.EXPORTER_BUILD_INFO, [("scripted", platform.python_version())], here.registry)
     return Life(here, folder / "hmon_files")
 
 

@@ -69,7 +69,7 @@ class Sums:
     """Windows and probes that the same events cost besides."""
     probes: Counter[str] = field(default_factory=Counter)
     failed_windows: int = 0
-    most_in_flight: int = 0
+    max_in_flight: int = 0
 
 
 class Watched:
@@ -105,7 +105,7 @@ class Watched:
                 (self._sums.repeated if failure.is_repeated else self._sums.counted)[failure.error_class] += 1
             raise
         with self._lock:
-            self._sums.most_in_flight = max(self._sums.most_in_flight, answer.frames_in_flight or 0)
+            self._sums.max_in_flight = max(self._sums.max_in_flight, answer.frames_in_flight or 0)
         return answer
 
     def close(self) -> None:
@@ -228,7 +228,7 @@ class FrameLife:
             ("each failure is counted once, by its class", expected == self.counted_by_sidecar()),
             ("no answer without a frame that succeeded", machine.ended[0] >= sums.right),
             ("every frame that was taken has ended", machine.taken == sum(machine.ended.values())),
-            ("four were in flight", sums.most_in_flight == CALLERS),
+            ("four were in flight", sums.max_in_flight == CALLERS),
             ("no callback raised, and no two threads were in one call", not machine.aborted and not machine.races),
             ("the chip was let go", machine.vdevices_open == 0),
         ]
@@ -251,7 +251,7 @@ class FrameLife:
             "frames that ended, by status": dict(sorted(self.machine.ended.items())),
             "networks configured": self.machine.calls.count("configure"),
             "chips opened": self.machine.calls.count("VDevice"),
-            "most in flight": sums.most_in_flight,
+            "most in flight": sums.max_in_flight,
             "recoveries": self.registry.get_sample_value("hailo_sidecar_backend_recoveries_total"),
         }
 

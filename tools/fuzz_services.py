@@ -38,12 +38,12 @@ class Service:
     posts: str
     gets: str
     started_bytes: int = 0
-    most_bytes: int = 0
+    max_bytes: int = 0
 
     def begin_watching(self) -> None:
         """What it holds now is its start; the kernel keeps its peak from here on."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # proc(5): resets the peak of the resident memory
-        self.started_bytes = self.most_bytes = psutil.Process(self.pid).memory_info().rss
+        self.started_bytes = self.max_bytes = psutil.Process(self.pid).memory_info().rss
 
     def watch(self) -> None:
         """Update its peak; a process that has exited keeps the last one."""
@@ -53,12 +53,12 @@ class Service:
             return
         peak = next((line for line in lines if line.startswith("VmHWM:")), None)
         if peak is not None:
-            self.most_bytes = max(self.most_bytes, int(peak.split()[1]) * 1024)
+            self.max_bytes = max(self.max_bytes, int(peak.split()[1]) * 1024)
 
     @property
     def grown_bytes(self) -> int:
         """Its peak memory minus its memory at start."""
-        return self.most_bytes - self.started_bytes
+        return self.max_bytes - self.started_bytes
 
     @property
     def is_alive(self) -> bool:

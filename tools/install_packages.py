@@ -17,7 +17,7 @@ from typing import IO
 _PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "--require-hashes")
 _TICK_SECONDS = 0.5
 _PLAIN_SECONDS = 10.0
-_LONGEST_LINE_BYTES = 1024 * 1024
+_MAX_LINE_BYTES = 1024 * 1024
 _PIN = re.compile(r"^[A-Za-z0-9._-]+==", re.MULTILINE)
 _FOUND = re.compile(r"^(?:Collecting|Processing|Requirement already satisfied:) (.*)$")
 _INSTALLING = "Installing collected packages: "
@@ -100,7 +100,7 @@ class Line:
 async def install(command: Sequence[str], progress: Progress, line: Line) -> int:
     """Run pip to its end, and return its exit code; its stderr is passed on."""
     pip = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_LONGEST_LINE_BYTES
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_MAX_LINE_BYTES
     )
     showing = asyncio.create_task(_show(progress, line))
     try:

@@ -17,7 +17,7 @@ from edgeinfer.monitoring import files
 from tools.promql_lint import substituted
 
 _ROUNDS = 5
-# Steps that Grafana rounds to.
+# Thresholds that Grafana rounds to.
 _STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _POINTS = 240
 _SCRAPE_SECONDS = 5
@@ -75,7 +75,7 @@ def main() -> int:
     parser.add_argument("--hours", type=float, action="append", required=True)
     parser.add_argument("--ago", type=float, default=0, help="seconds before now at which the range ends")
     options = parser.parse_args()
-    print("| board | hours | queries | all, ms | slowest, ms | its panel |\n|---|---|---|---|---|---|")
+    print("| dashboard | hours | queries | all, ms | slowest, ms | its panel |\n|---|---|---|---|---|---|")
     for path in files.dashboard_files():
         document = json.loads(path.read_text(encoding="utf-8"))
         for hours in options.hours:

@@ -30,8 +30,8 @@ from typing import Any
 
 import psutil
 
-from edgeinfer.stack import record
-from edgeinfer.stack.engines import Engine, Program, cache_folder, find_all
+from edgeinfer.stack import state_file
+from edgeinfer.stack.binaries import Engine, Program, cache_folder, find_all
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.ports import PortPool
 
@@ -194,7 +194,7 @@ class Up:
 
     def cut_power(self) -> None:
         """Kill everything at once, as a power cut does."""
-        written = record.read(self.folder.record)
+        written = state_file.read(self.folder.record)
         pids = [one.pid for one in written.processes] if written else []
         children = [child.pid for child in psutil.Process(self._process.pid).children(recursive=True)]
         self._process.send_signal(signal.SIGSTOP)  # killed first, it would let its children end in order

@@ -11,7 +11,7 @@ import promql_parser
 from edgeinfer.catalog.all import all_metrics
 from edgeinfer.catalog.metric import Kind, Metric
 from edgeinfer.monitoring import recording
-from edgeinfer.monitoring.engine import all_built_in
+from edgeinfer.monitoring.prometheus_metrics import all_built_in
 from edgeinfer.monitoring.promql import TARGET_LABELS
 from tools.promql_tree import children
 

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from edgeinfer.monitoring import recording, rules
-from edgeinfer.monitoring.alerts.entry import Alert
-from edgeinfer.monitoring.alerts.proof import Values
+from edgeinfer.monitoring.alerts.alert import Alert
+from edgeinfer.monitoring.alerts.rule_test import Values
 from tools.promql_tree import names_in
 
 _LABEL_OF = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
@@ -32,9 +32,9 @@ class Case:
     test: dict[str, Any]
 
 
-def case_of(alert: Alert, *, expression: str = "", hold: str | None = None, name: str = "") -> Case:
-    """The test of one alert, with its expression or hold replaced for a mutant."""
-    changed = replace_unchecked(alert, expression or alert.expression, alert.hold if hold is None else hold)
+def case_of(alert: Alert, *, expression: str = "", for_: str | None = None, name: str = "") -> Case:
+    """The test of one alert, with its expression or for_ replaced for a mutant."""
+    changed = replace_unchecked(alert, expression or alert.expression, alert.for_ if for_ is None else for_)
     # A recorded series that the situations give themselves is not computed a second time.
     needed = _recordings_for(names_in(changed["expr"]) - _given(alert))
     groups = [{"name": "needed", "rules": needed}] if needed else []
@@ -42,16 +42,16 @@ def case_of(alert: Alert, *, expression: str = "", hold: str | None = None, name
     return Case(name or alert.name, groups, _test(alert))
 
 
-def replace_unchecked(alert: Alert, expression: str, hold: str) -> dict[str, Any]:
+def replace_unchecked(alert: Alert, expression: str, for_: str) -> dict[str, Any]:
     """The rule of an alert with other parts, as Prometheus reads it."""
     rule: dict[str, Any] = rules.alert_group("alert", [alert])["rules"][0]
     rule["expr"] = expression
     rule.pop("for", None)
-    return rule | ({"for": hold} if hold else {})
+    return rule | ({"for": for_} if for_ else {})
 
 
 def _given(alert: Alert) -> set[str]:
-    situations = [alert.proof.series, *(near.series for near in (*alert.neighbours, *alert.also_fires))]
+    situations = [alert.rule_test.series, *(near.series for near in (*alert.negative_cases, *alert.positive_cases))]
     return {series.split("{", 1)[0] for situation in situations for series in situation}
 
 
@@ -70,13 +70,13 @@ def _recordings_for(names: set[str]) -> list[dict[str, Any]]:
 
 
 def _test(alert: Alert) -> dict[str, Any]:
-    interval = alert.proof.interval_seconds
-    checks = [(alert.proof.fires_at, True), *([] if alert.always else [(alert.proof.resolves_at, False)])]
-    if alert.proof.waits_at is not None:
-        checks.append((alert.proof.waits_at, False))
-    proof = _group("the proof", alert, alert.proof.series, sorted(checks), with_texts=True)
-    silent = [_group(f"silent: {near.why}", alert, near.series, [(near.at, False)]) for near in alert.neighbours]
-    firing = [_group(f"fires too: {near.why}", alert, near.series, [(near.at, True)]) for near in alert.also_fires]
+    interval = alert.rule_test.interval_seconds
+    checks = [(alert.rule_test.firing_at, True), *([] if alert.always else [(alert.rule_test.resolved_at, False)])]
+    if alert.rule_test.pending_at is not None:
+        checks.append((alert.rule_test.pending_at, False))
+    proof = _group("the proof", alert, alert.rule_test.series, sorted(checks), with_texts=True)
+    silent = [_group(f"silent: {near.why}", alert, near.series, [(near.at, False)]) for near in alert.negative_cases]
+    firing = [_group(f"fires too: {near.why}", alert, near.series, [(near.at, True)]) for near in alert.positive_cases]
     return {"evaluation_interval": f"{interval}s", "tests": [proof, *silent, *firing]}
 
 
@@ -88,7 +88,7 @@ def _group(
     *,
     with_texts: bool = False,
 ) -> dict[str, Any]:
-    interval = alert.proof.interval_seconds
+    interval = alert.rule_test.interval_seconds
     group: dict[str, Any] = {
         "name": title,
         "interval": f"{interval}s",
@@ -114,8 +114,8 @@ def _group(
 
 
 def _expected(alert: Alert) -> dict[str, Any]:
-    labels = dict(alert.proof.labels)
-    texts = alert.annotations | {"description": alert.proof.says}
+    labels = dict(alert.rule_test.labels)
+    texts = alert.annotations | {"description": alert.rule_test.expected_description}
     filled = {name: _LABEL_OF.sub(lambda match: labels.get(match[1], ""), text) for name, text in texts.items()}
     return {"exp_labels": labels | alert.labels, "exp_annotations": filled}
 

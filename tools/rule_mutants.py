@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeinfer.monitoring.alerts.entry import Alert
+from edgeinfer.monitoring.alerts.alert import Alert
 from edgeinfer.monitoring.recording import Rule
 from tools.promql_lint import known_series
 
@@ -39,12 +39,12 @@ class Mutant:
     Args:
         what: in words, for the report.
         expression: the whole changed expression.
-        hold: the changed hold, or None if it is as it was.
+        for_: the changed hold, or None if it is as it was.
     """
 
     what: str
     expression: str
-    hold: str | None = None
+    for_: str | None = None
 
 
 def mutants_of_alert(alert: Alert) -> list[Mutant]:
@@ -83,10 +83,10 @@ def _edges(expression: str) -> list[Mutant]:
 
 
 def _holds(alert: Alert) -> Iterator[Mutant]:
-    if not alert.hold:
+    if not alert.for_:
         return
     yield Mutant("hold taken away", alert.expression, "")
-    amount, unit = int(alert.hold[:-1]), alert.hold[-1]
+    amount, unit = int(alert.for_[:-1]), alert.for_[-1]
     yield Mutant("hold doubled", alert.expression, f"{amount * 2}{unit}")
 
 

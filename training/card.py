@@ -236,7 +236,7 @@ def _documentation(report: dict[str, Any], shipment: Shipment) -> dict[str, Any]
             "calibration": shipped["calibration"],
             "calibration_on_validation_people": report["validation_calibration"],
             "reconstruction_r2": shipped["reconstruction_r2"],
-            "export_parity_largest_difference": shipped["export_parity"],
+            "export_parity_max_difference": shipped["export_parity"],
             "drift_between_baseline_and_test_people": shipped["drift_between_baseline_and_test_people"],
         },
         "int8": {

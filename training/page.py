@@ -176,7 +176,7 @@ def _files(card: Card) -> str:
         )
         for variant, file in card["files"].items()
     ]
-    parity = card["results"]["export_parity_largest_difference"]
+    parity = card["results"]["export_parity_max_difference"]
     titles = ("variant", "file", "bytes", "input", "one window, 1 thread, p50")
     return (
         f"### Files\n\n{_table(titles, rows)}\n\n"

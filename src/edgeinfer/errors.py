@@ -19,9 +19,9 @@ EdgeInferError
 ├── NotReady                    the model is not loaded, or the service is draining
 ├── BackendError                the model or the device failed; carries an `error_class`
 │   └── InvalidOutput           the backend answered outside the model's contract
-├── UpstreamError               a call to the sidecar failed; carries an `error_type`
+├── SidecarError               a call to the sidecar failed; carries an `error_type`
 │   └── ContractViolation       its answer breaks the model's contract; carries the `check`
-├── EngineError                 Prometheus or Alertmanager did not answer; carries a `kind`
+├── MonitoringError                 Prometheus or Alertmanager did not answer; carries a `kind`
 ├── StorageError                samples could not be stored
 ├── StackError                  a process of the native stack did not start, or gave up
 └── ConfigurationError          the operator can fix it, before the service starts
@@ -29,7 +29,7 @@ EdgeInferError
     ├── ModelFileError
     ├── PortInUse
     ├── DataFolderError
-    └── EngineNotFound          no Prometheus or Alertmanager to run
+    └── BinaryNotFound          no Prometheus or Alertmanager to run
 """
 
 
@@ -142,11 +142,11 @@ class InvalidOutput(BackendError):
         super().__init__(thing, fault, remedy, error_class="invalid_output")
 
 
-class UpstreamError(EdgeInferError):
+class SidecarError(EdgeInferError):
     """A call to the sidecar failed.
 
     Args:
-        error_type: one of `edgeinfer.catalog.labels.UPSTREAM_ERROR_TYPES`.
+        error_type: one of `edgeinfer.catalog.labels.INFERENCE_ERROR_TYPES`.
         retryable: whether the same call may succeed on another try.
     """
 
@@ -156,7 +156,7 @@ class UpstreamError(EdgeInferError):
         self.retryable = retryable
 
 
-class EngineError(EdgeInferError):
+class MonitoringError(EdgeInferError):
     """Prometheus or Alertmanager did not answer, or refused.
 
     Args:
@@ -168,7 +168,7 @@ class EngineError(EdgeInferError):
         self.kind = kind
 
 
-class ContractViolation(UpstreamError):
+class ContractViolation(SidecarError):
     """The sidecar's answer breaks the model's contract.
 
     Args:
@@ -208,5 +208,5 @@ class DataFolderError(ConfigurationError):
     """The data folder is locked by another run, not writable, or full."""
 
 
-class EngineNotFound(ConfigurationError):
+class BinaryNotFound(ConfigurationError):
     """Prometheus or Alertmanager cannot be found or fetched."""

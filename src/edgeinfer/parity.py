@@ -43,7 +43,7 @@ class ParityReport:
         cosine_p1: 99 of 100 windows are at least as close.
         cosine_min: of the worst window.
         agreement: share of windows with the same top motif.
-        largest_score_difference: of any motif in any window.
+        max_score_difference: of any motif in any window.
         reference: what the reference is.
         candidate: what the candidate is.
         reference_latency: of the reference.
@@ -56,7 +56,7 @@ class ParityReport:
     cosine_p1: float
     cosine_min: float
     agreement: float
-    largest_score_difference: float
+    max_score_difference: float
     reference: Description
     candidate: Description
     reference_latency: Latency
@@ -133,9 +133,7 @@ def compare(reference: Backend, candidate: Backend, windows: Sequence[Window]) -
         cosine_p1=float(np.percentile(cosines, 1)),
         cosine_min=float(cosines.min()),
         agreement=float(np.mean([one.motif_scores.argmax() == other.motif_scores.argmax() for one, other in pairs])),
-        largest_score_difference=max(
-            float(np.abs(one.motif_scores - other.motif_scores).max()) for one, other in pairs
-        ),
+        max_score_difference=max(float(np.abs(one.motif_scores - other.motif_scores).max()) for one, other in pairs),
         reference=described,
         candidate=other_described,
         reference_latency=_latency(answers, seconds),

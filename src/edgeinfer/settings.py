@@ -181,9 +181,9 @@ class SidecarSettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_SHADOW_CPU_BUDGET"),
         description="Share of one core's time that the shadow may use; windows beyond it are skipped.",
     )
-    model_change_least_agreement: Annotated[float, Field(ge=0, le=1)] = Field(
+    model_change_min_agreement: Annotated[float, Field(ge=0, le=1)] = Field(
         0.9,
-        validation_alias=_env("EDGEINFER_MODEL_CHANGE_LEAST_AGREEMENT"),
+        validation_alias=_env("EDGEINFER_MODEL_CHANGE_MIN_AGREEMENT"),
         description="Share of recorded windows in which a new model must name the same top motif as the serving one "
         "to take its place; 0 takes any.",
     )
@@ -202,9 +202,9 @@ class SidecarSettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_SIDECAR_WORKERS"),
         description="Threads that call the backend; as many as the backend can use if not given.",
     )
-    drain_notice_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+    shutdown_grace_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
         0.0,
-        validation_alias=_env("EDGEINFER_SIDECAR_DRAIN_NOTICE_SECONDS"),
+        validation_alias=_env("EDGEINFER_SIDECAR_SHUTDOWN_GRACE_SECONDS"),
         description="Time between SIGTERM, when the sidecar says that it is not ready, and its last accepted request.",
     )
     stub_latency_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
@@ -397,9 +397,9 @@ class GatewaySettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_MINIMUM"),
         description="Answers below which no drift is told.",
     )
-    drain_notice_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+    shutdown_grace_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
         0.5,
-        validation_alias=_env("EDGEINFER_GATEWAY_DRAIN_NOTICE_SECONDS"),
+        validation_alias=_env("EDGEINFER_GATEWAY_SHUTDOWN_GRACE_SECONDS"),
         description="How long /healthz answers 503 after SIGTERM while requests are still accepted.",
     )
 

@@ -169,7 +169,7 @@ def test_a_frame_that_was_waited_for_and_never_said_to_have_ended_is_no_answer()
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_as_many_frames_are_in_flight_as_queue_setting_and_timeout_allow(version: str, tmp_path: Path) -> None:
-    rig = build_rig(Machine(version), tmp_path, most_in_flight=3, timeout_ms=20_000)
+    rig = build_rig(Machine(version), tmp_path, max_in_flight=3, timeout_ms=20_000)
     rig.backend.open()
     gate, callers = in_flight(rig, 3)
     fourth = Caller(rig, 3)
@@ -190,7 +190,7 @@ def test_as_many_frames_are_in_flight_as_queue_setting_and_timeout_allow(version
     rig.backend.close()
     slow.queue_limit = 32
     slow.chip.latency_seconds = 0.0
-    rig = build_rig(slow, tmp_path, timeout_ms=60_000, most_in_flight=32)
+    rig = build_rig(slow, tmp_path, timeout_ms=60_000, max_in_flight=32)
     rig.backend.open()
     assert rig.backend.parallelism == 32
     rig.backend.close()

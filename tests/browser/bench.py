@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, ConsoleMessage, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from edgeinfer.stack.engines import Engine, Program
+from edgeinfer.stack.binaries import Engine, Program
 from edgeinfer.stack.ports import PortPool
 
 CHROMIUM = "/usr/bin/chromium"

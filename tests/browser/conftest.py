@@ -11,14 +11,14 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from edgeinfer.monitoring.files import dashboards_folder
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Engine, Program, cache_folder
+from edgeinfer.stack.binaries import Engine, Program, cache_folder
 from edgeinfer.stack.fetch import find_or_fetch
 from tests.browser.bench import CHROMIUM, DESKTOP, FLAGS, Stack, Window
 from tests.console.simulation import openmetrics
 
 # A machine that other work shares takes its time; a test that passes waits no longer than it must.
 _PATIENCE_MILLISECONDS = 20_000
-_LONGEST_SECONDS = 180
+_MAX_SECONDS = 180
 _BEFORE_SECONDS, _AFTER_SECONDS = 20 * 60, 15 * 60
 
 OpenWindow = Callable[..., Window]
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.timeout(_LONGEST_SECONDS))
+            item.add_marker(pytest.mark.timeout(_MAX_SECONDS))
 
 
 @pytest.fixture(scope="session")

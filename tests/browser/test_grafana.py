@@ -16,9 +16,9 @@ import numpy as np
 import orjson
 import pytest
 
+from edgeinfer.console.dashboard_files import DashboardFiles
 from edgeinfer.console.formatting import format_value
 from edgeinfer.console.frames import Frame, to_wire
-from edgeinfer.console.library import Library
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.ranges import round_interval
 from edgeinfer.console.refresh import PanelView, Refreshed, Refresher, RefreshRequest
@@ -80,7 +80,10 @@ async def _answers(url: str) -> dict[str, Refreshed]:
         prometheus = Prometheus(http, url)
         newest = float(ask_newest(url))
         refresher = Refresher(
-            Library(files.dashboards_folder()), prometheus, StatusReader(prometheus, lambda: newest), lambda: newest
+            DashboardFiles(files.dashboards_folder()),
+            prometheus,
+            StatusReader(prometheus, lambda: newest),
+            lambda: newest,
         )
         found = {}
         for document in DOCUMENTS.values():

@@ -12,14 +12,14 @@ import pytest
 
 from edgeinfer.catalog.all import all_metrics
 from edgeinfer.catalog.metric import Owner
+from edgeinfer.console.dashboard_files import DashboardFiles, Target
 from edgeinfer.console.frames import Frame
-from edgeinfer.console.library import Library, Target
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.ranges import TimeRange
 from edgeinfer.console.refresh import PanelView, Refresher, RefreshRequest
 from edgeinfer.console.status import StatusReader
 from edgeinfer.monitoring import files
-from edgeinfer.stack.engines import Engine, Program
+from edgeinfer.stack.binaries import Engine, Program
 from edgeinfer.stack.ports import PortPool
 from tests.browser.bench import Running
 from tests.console.simulation import openmetrics
@@ -100,7 +100,7 @@ async def read(url: str, now: float, start: str) -> list[tuple[dict[str, Any], l
     async with aiohttp.ClientSession() as http:
         prometheus = Prometheus(http, url)
         clock: Callable[[], float] = lambda: now  # noqa: E731 - a clock that stands still
-        library = Library(files.dashboards_folder())
+        library = DashboardFiles(files.dashboards_folder())
         refresher = RawRefresher(library, prometheus, StatusReader(prometheus, clock), clock)
         kept = []
         for document in DOCUMENTS:
@@ -191,7 +191,7 @@ async def test_deploys_and_short_alerts_are_marked_at_every_step(prometheus: Run
     end = (stop_of(len(Owner) - 1) + _AFTER_SECONDS) // step * step + step
     async with aiohttp.ClientSession() as http:
         server = Prometheus(http, prometheus.url)
-        library = Library(files.dashboards_folder())
+        library = DashboardFiles(files.dashboards_folder())
         refresher = Refresher(library, server, StatusReader(server, lambda: end), lambda: end)
         request = RefreshRequest(f"{(end - days * 86_400) * 1000:.0f}", f"{end * 1000:.0f}")
         answer = await refresher.refresh("edgeinfer-history", request)

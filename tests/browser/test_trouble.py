@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from edgeinfer.monitoring.files import dashboard_files
-from edgeinfer.stack.engines import Engine, Program
+from edgeinfer.stack.binaries import Engine, Program
 from tests.browser.bench import WHOLE, Stack, ask_prometheus
 from tests.browser.conftest import OpenWindow
 from tests.console.boards import board, panel, target

@@ -19,11 +19,11 @@ def doctor(tmp_path: Path, *options: str, **environment: str) -> subprocess.Comp
 def test_everything_that_is_needed_is_told_as_json(tmp_path: Path) -> None:
     told = doctor(tmp_path, "--json")
 
-    findings = {finding["subject"]: finding for finding in json.loads(told.stdout)}
-    assert {"python", "edgeinfer", "model", "recordings", "prometheus", "data folder"} <= set(findings)
-    assert findings["model"]["verdict"] == "ok"
-    assert "hashes match" in findings["model"]["message"]
-    bad = [finding for finding in findings.values() if finding["verdict"] in ("missing", "broken")]
+    diagnostics = {diagnostic["subject"]: diagnostic for diagnostic in json.loads(told.stdout)}
+    assert {"python", "edgeinfer", "model", "recordings", "prometheus", "data folder"} <= set(diagnostics)
+    assert diagnostics["model"]["verdict"] == "ok"
+    assert "hashes match" in diagnostics["model"]["message"]
+    bad = [diagnostic for diagnostic in diagnostics.values() if diagnostic["verdict"] in ("missing", "broken")]
     assert told.returncode == bool(bad)
 
 

@@ -34,8 +34,8 @@ def put(here: Station, tmp_path: Path, content: bytes, *, name: str = "4711aB3dE
 
 def network(here: Station, name: str = "tcn_vae") -> tuple[float | None, float | None]:
     return (
-        here.value("hailo_network_utilization_ratio", network=name),
-        here.value("hailo_network_frames_per_second", network=name),
+        here.value("hailo_model_utilization_ratio", network=name),
+        here.value("hailo_model_frames_per_second", network=name),
     )
 
 
@@ -185,7 +185,7 @@ def test_a_file_of_another_user_is_counted_as_permission(here: Station, tmp_path
 def test_a_chatty_file_cannot_make_series_without_end(here: Station, tmp_path: Path) -> None:
     put(here, tmp_path, encode(PID, [NetworkUse(f"n{number}", 1.0, 1.0) for number in range(500)], []))
     here.run("hailo_monitor")
-    assert len([sample for sample in here.samples() if sample.name == "hailo_network_frames_per_second"]) == 64
+    assert len([sample for sample in here.samples() if sample.name == "hailo_model_frames_per_second"]) == 64
 
 
 def test_many_files_cannot_make_series_without_end_either(here: Station, tmp_path: Path) -> None:

@@ -23,16 +23,16 @@ class Clock:
 
 def read(root: Path, clock: Clock | None = None) -> CollectorRegistry:
     registry = new_registry()
-    RaspberryPiCollector(root, fresh_readings([device.BOARD_COMPLAINT], registry, clock or Clock())).collect()
+    RaspberryPiCollector(root, fresh_readings([device.RASPBERRY_PI_CONDITION], registry, clock or Clock())).collect()
     return registry
 
 
 def complaints(registry: CollectorRegistry) -> dict[str, float]:
-    found = {name: registry.get_sample_value("hailo_board_complaint", {"complaint": name}) for name in NAMES}
+    found = {name: registry.get_sample_value("raspberry_pi_condition", {"condition": name}) for name in NAMES}
     return {name: value for name, value in found.items() if value is not None}
 
 
-NAMES = device.BOARD_COMPLAINTS
+NAMES = device.RASPBERRY_PI_CONDITIONS
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class FakePrometheus:
     delay_seconds: float = 0.0
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     under_way: int = 0
-    most_under_way: int = 0
+    max_under_way: int = 0
     url: str = ""
 
     def queries(self) -> list[str]:
@@ -44,7 +44,7 @@ class FakePrometheus:
         form = {key: str(value) for key, value in {**request.query, **await request.post()}.items()}
         self.asked.append((request.path, form))
         self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.max_under_way = max(self.max_under_way, self.under_way)
         try:
             await asyncio.sleep(self.delay_seconds)
             return self._answer(request.path, form)

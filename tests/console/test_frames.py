@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeinfer.console.annotations import events
+from edgeinfer.console.dashboard_files import Target
 from edgeinfer.console.frames import instant_frame, range_frame, to_wire
-from edgeinfer.console.library import Target
 from edgeinfer.console.ranges import TimeRange
 from tests.console.fake_prometheus import series
 from tests.console.wire import from_wire
@@ -19,7 +19,7 @@ from tests.console.wire import from_wire
 
 def target(legend: str = "{{job}}", expression: str = "up") -> Target:
     return Target(
-        "A", expression, legend, is_instant=False, is_range=True, wants_exemplars=False, least_step_seconds=None
+        "A", expression, legend, is_instant=False, is_range=True, wants_exemplars=False, min_step_seconds=None
     )
 
 

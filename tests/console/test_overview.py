@@ -12,7 +12,7 @@ from rich.console import Console
 
 from edgeinfer.cli._screen import fitted, render, sparkline
 from edgeinfer.cli.top import create
-from edgeinfer.console.library import Library
+from edgeinfer.console.dashboard_files import DashboardFiles
 from edgeinfer.console.overview import SECTIONS, Overview, Reading, read_overview
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.refresh import Refresher
@@ -33,7 +33,7 @@ async def fake() -> AsyncIterator[FakePrometheus]:
 async def overview_of(fake: FakePrometheus, folder: Path) -> Overview:
     async with aiohttp.ClientSession() as http:
         prometheus = Prometheus(http, fake.url)
-        library = Library(folder)
+        library = DashboardFiles(folder)
         refresher = Refresher(library, prometheus, StatusReader(prometheus, lambda: NOW), lambda: NOW)
         return await read_overview(library, refresher)
 
@@ -46,7 +46,7 @@ def text_of(overview: Overview, width: int = 100) -> str:
 
 
 def test_every_pick_is_a_panel_of_a_shipped_dashboard() -> None:
-    library = Library(dashboards_folder())
+    library = DashboardFiles(dashboards_folder())
     picks = [pick for picks in SECTIONS.values() for pick in picks]
     titles = {pick: [panel.title for panel in library.get(pick.uid).panels.values()] for pick in picks}
     assert [pick for pick in picks if pick.title not in titles[pick]] == []
@@ -80,7 +80,7 @@ async def test_a_narrow_terminal_gets_no_line_that_is_too_long(fake: FakePrometh
 
 
 async def test_what_fires_stands_before_what_is_about_to(fake: FakePrometheus) -> None:
-    library = Library(dashboards_folder())
+    library = DashboardFiles(dashboards_folder())
     panel = next(one for one in library.get("edgeinfer-slo").panels.values() if one.title == "Alerts now")
     states = {
         "B": ("warning", "pending"),

@@ -11,7 +11,7 @@ import yaml
 
 from edgeinfer.monitoring.fleet.rules import INTERVAL_SECONDS
 from edgeinfer.monitoring.scrape import SCRAPE_INTERVAL_SECONDS
-from edgeinfer.stack import lock, record
+from edgeinfer.stack import lock, state_file
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.ports import PortPool
 
@@ -249,9 +249,9 @@ def test_a_driver_that_is_not_loaded_and_missing_packages_are_told(chip_machine:
 
 
 def test_watchers_that_run_already_are_named_in_place_of_a_second_run(tmp_path: Path) -> None:
-    record.write(
+    state_file.write(
         DataFolder(tmp_path).record,
-        record.Record(1, {"console": "http://127.0.0.1:8088", "gateway": "http://x"}, ()),
+        state_file.Record(1, {"console": "http://127.0.0.1:8088", "gateway": "http://x"}, ()),
     )
     with lock.hold(DataFolder(tmp_path).lock):
         told = stack("monitoring-up", tmp_path, "/bin/false")

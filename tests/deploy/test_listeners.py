@@ -21,7 +21,7 @@ from edgeinfer.settings import (
     known_variables,
 )
 from edgeinfer.stack import plan
-from edgeinfer.stack.engines import Engine, Program
+from edgeinfer.stack.binaries import Engine, Program
 from edgeinfer.stack.folder import DataFolder
 from tests.docs.pages import pages
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeinfer.findings import Verdict
+from edgeinfer.diagnostics import Verdict
 from edgeinfer.hailort.library import load_library
 from edgeinfer.hailort.monitor_folder import diagnose_monitor_folder
 from tests.fakes.hailo_platform.build import importer

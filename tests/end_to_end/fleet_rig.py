@@ -16,13 +16,13 @@ from typing import Any
 
 import yaml
 
-from edgeinfer.cli.fleet import without_rules
+from edgeinfer.cli._config_fleet_device import without_rules
 from edgeinfer.monitoring.fleet import rules
 from edgeinfer.monitoring.fleet.identity import Identity
 from edgeinfer.monitoring.fleet.sending import AGENT_KEEPS, SERVER_KEEPS, Certificates, remote_write
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 from edgeinfer.stack.ports import PortPool
 from tests.end_to_end.running_stack import until
 

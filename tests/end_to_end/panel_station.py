@@ -20,7 +20,7 @@ from edgeinfer.catalog.metric import Owner
 from edgeinfer.monitoring import files
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 from edgeinfer.stack.ports import PortPool
 from tests.end_to_end.running_stack import RunningStack, until
 from tests.fakes.hailo_platform.monitor_files import DeviceUse, NetworkUse, encode, write

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgeinfer.stack import record
+from edgeinfer.stack import state_file
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.ports import PortPool
 
@@ -65,7 +65,7 @@ class RunningStack:
 
     def pids(self) -> dict[str, int]:
         """Of its processes, by name."""
-        written = record.read(self.folder.record)
+        written = state_file.read(self.folder.record)
         return {one.name: one.pid for one in written.processes} if written else {}
 
     def await_event(self, kind: str, seconds: float = 40.0, **details: object) -> dict[str, Any]:

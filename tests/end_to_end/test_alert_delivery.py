@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from edgeinfer.cli.alerting import outside
-from edgeinfer.loadgen.shorten import shorten_notifications
+from edgeinfer.cli._config_alertmanager import outside
+from edgeinfer.loadgen.time_compression import compress_notification_times
 from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.settings import AlertingSettings, StackSettings
-from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 from edgeinfer.stack.ports import PortPool
 from tests.end_to_end.running_stack import until
 
@@ -139,7 +139,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
             local_url=f"http://127.0.0.1:{hooks}/local",
             outside=outside(AlertingSettings.from_environment(environment)),
         )
-        with _alertmanager(folder, shorten_notifications(text, _HURRIED)) as address:
+        with _alertmanager(folder, compress_notification_times(text, _HURRIED)) as address:
             running = Station(address, heard)
             assert until(running.is_ready, 30)
             yield running

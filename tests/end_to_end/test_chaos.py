@@ -25,7 +25,7 @@ def clock() -> str:
 
 def play(*words: str, library: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "edgeinfer", "chaos", *words, "--chip", CHIP, "--json"]
-    command += ["--clock", library] if library else []
+    command += ["--libfaketime", library] if library else []
     ended = subprocess.run(command, capture_output=True, text=True, timeout=880, check=False)
     assert ended.stdout, ended.stderr
     outcomes: list[dict[str, Any]] = json.loads(ended.stdout)

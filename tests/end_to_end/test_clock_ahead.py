@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeinfer.stack.engines import Program, cache_folder, find_all
+from edgeinfer.stack.binaries import Program, cache_folder, find_all
 from edgeinfer.stack.folder import prepare
 from edgeinfer.stack.inspection import inspect_monitoring
 from edgeinfer.stack.repair import Repairs

@@ -16,7 +16,7 @@ import yaml
 
 from edgeinfer.monitoring import files
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 from edgeinfer.stack.ports import PortPool
 from tools.device_life import MINUTES, STEP_SECONDS, begin, openmetrics
 
@@ -36,7 +36,7 @@ SILENT = {"HailoOvercurrent", "HailoMemoryDamaged", "HailoUtilizationSaturated",
 # Panels about what this chip does not offer, nobody asked for, or the sidecar tells.
 ABSENT_ON_PURPOSE = re.compile(
     "hailo_hardware_power_watts|hailo_hardware_announced_throttling_state|hailo_hardware_errors_total|"
-    "hailo_board_complaint|hailo_sidecar_frames_in_flight|ALERTS"
+    "raspberry_pi_condition|hailo_sidecar_frames_in_flight|ALERTS"
 )
 
 

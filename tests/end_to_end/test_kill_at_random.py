@@ -13,8 +13,8 @@ from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.store.records import Archived, Kind, scan
 from edgeinfer.gateway.store.recovery import recover
 from edgeinfer.loadgen.client import GatewayClient
-from edgeinfer.loadgen.feed import SampleFeed
 from edgeinfer.loadgen.phone import Phone, Tally
+from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import list_recordings, load_recording
 from tests.end_to_end.service_process import ServiceProcess
 
@@ -61,11 +61,11 @@ async def kill_and_start_again(gateway: ServiceProcess) -> None:
         await asyncio.to_thread(gateway.await_ready)
 
 
-def some_feeds() -> list[SampleFeed]:
+def some_feeds() -> list[SampleSource]:
     feeds = []
     for info in list_recordings()[:PHONES]:
         recording = load_recording(info.name)
-        feeds.append(SampleFeed(replace(recording, samples=recording.samples[:SAMPLES])))
+        feeds.append(SampleSource(replace(recording, samples=recording.samples[:SAMPLES])))
     return feeds
 
 

@@ -8,10 +8,10 @@ import psutil
 import pytest
 
 from edgeinfer.loadgen.client import Answer, GatewayClient
-from edgeinfer.loadgen.feed import SampleFeed
 from edgeinfer.loadgen.profile import Profile
 from edgeinfer.loadgen.records import Records, quantile
 from edgeinfer.loadgen.runner import Runner
+from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import load_recording
 from tests.end_to_end.service_process import ServiceProcess
 
@@ -30,7 +30,7 @@ STUB = {
 }
 
 
-class Watching(GatewayClient):
+class MonitoringFault(GatewayClient):
     """Remembers the answers too."""
 
     answers: list[Answer]
@@ -54,9 +54,11 @@ async def played(gateway: ServiceProcess, per_second: float, seconds: float = SE
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=10), connector=aiohttp.TCPConnector(limit=0)
     ) as http:
-        client = Watching(http, gateway.url)
+        client = MonitoringFault(http, gateway.url)
         client.answers = []
-        await Runner(client, [SampleFeed(load_recording("walking-upper-leg"), loop=True)]).run(profile, records.append)
+        await Runner(client, [SampleSource(load_recording("walking-upper-leg"), loop=True)]).run(
+            profile, records.append
+        )
     return records, client.answers
 
 

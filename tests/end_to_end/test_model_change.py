@@ -70,7 +70,7 @@ def status(service: ServiceProcess) -> dict[str, Any]:
 
 
 def change(service: ServiceProcess) -> dict[str, Any]:
-    """Tell it, and wait until it has said what became of it."""
+    """EventHandler it, and wait until it has said what became of it."""
     before = status(service)["model_change"]
     os.kill(service.pid, signal.SIGUSR1)
     deadline = time.monotonic() + 40
@@ -117,8 +117,8 @@ def test_a_sidecar_under_load_changes_its_model_without_a_lost_window(tmp_path: 
         edit(folder, serve_eight_bits)
         told = change(service)
         assert (told["result"], told["version"], told["reason"]) == ("switched", "1.1.0", ""), told
-        assert told["likeness"]["windows"] > 100
-        assert told["likeness"]["agreement"] > 0.9
+        assert told["agreement"]["windows"] > 100
+        assert told["agreement"]["agreement"] > 0.9
         second = status(service)
         assert (second["config_version"], second["ok"]) == ("1.1.0", True)
         assert second["hef_sha256"] != first["hef_sha256"]
@@ -159,7 +159,7 @@ def test_a_chip_changes_its_network_without_a_lost_window(version: str, tmp_path
             told = change(service)
             assert told["result"] == result, told
             assert (status(service)["hef_sha256"] == first["hef_sha256"]) == (result == "refused")
-        assert 0.99 < told["likeness"]["cosine_mean"] < 1.0
+        assert 0.99 < told["agreement"]["cosine_mean"] < 1.0
         serving = status(service)["hef_sha256"]
         for bad in BAD_HEFS:
             hef.write_bytes(bad.content(tmp_path, version))

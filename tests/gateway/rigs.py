@@ -15,20 +15,20 @@ from edgeinfer.backends.base import Description, Inference, Window
 from edgeinfer.errors import BackendError, ModelFileError
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.app import Parts, build_app
-from edgeinfer.gateway.balance import Balancer, Member
+from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.checks import make_checks
 from edgeinfer.gateway.drift import DriftWindow
 from edgeinfer.gateway.durable_sessions import DurableSessions
-from edgeinfer.gateway.exemplars import CallLog
+from edgeinfer.gateway.exemplars import ExemplarSampler
 from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.health import HealthMonitor
 from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.outputs import OutputReader
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
+from edgeinfer.gateway.sidecar_client import SidecarClient
 from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.transport import parse_target
-from edgeinfer.gateway.upstream import SidecarClient
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 
@@ -143,7 +143,7 @@ def make_rig(
     reader = OutputReader(card.latent_size, len(card.motifs))
     model = model or SmallModel()
     members = [
-        Member(
+        SidecarMember(
             SidecarClient(
                 target.name, HttpTransport(target), reader, encoding=encoding, health_path=target.health_path
             ),
@@ -164,7 +164,7 @@ def make_rig(
         timeout_seconds=timeout_seconds,
         retries=retries,
         max_in_flight=max_in_flight,
-        calls=CallLog((0.1,), clock, interval_seconds=0.0),
+        calls=ExemplarSampler((0.1,), clock, interval_seconds=0.0),
     )
     sessions = SessionTable(instruments.sessions, **(table or {}))
     kept = store(sessions)

@@ -28,7 +28,7 @@ async def test_an_answer_of_the_sidecar_is_counted_to_the_sample() -> None:
     assert rig.value("hailo_latent_l2_norm_sum") == pytest.approx(3 * 2.0)
     assert rig.value("edgeinfer_network_duration_seconds_count") == 3
     assert rig.counts("edgeinfer_analyses_total", "source") == {"sidecar": 3}
-    assert rig.value("edgeinfer_backend_in_flight", backend=f"127.0.0.1:{sidecar.port}") == 0
+    assert rig.value("edgeinfer_sidecar_in_flight", backend=f"127.0.0.1:{sidecar.port}") == 0
     assert rig.errors == {}
     assert len(rig.drift) == 3
 
@@ -97,7 +97,7 @@ async def test_a_retry_asks_again_and_each_call_is_counted() -> None:
         async with running(rig) as service:
             assert (await service.analyze_imu_window(a_window(), "process", "r")).source == "sidecar"
     assert rig.errors == {"http_5xx": 1, "malformed_response": 1}
-    assert rig.value("edgeinfer_upstream_retries_total") == 2
+    assert rig.value("edgeinfer_sidecar_retries_total") == 2
     assert rig.value("hailo_inference_requests_total", operation="process", status="failure") == 2
     assert rig.value("hailo_inference_requests_total", operation="process", status="success") == 1
     assert rig.counts("edgeinfer_analyses_total", "source") == {"sidecar": 1}
@@ -189,4 +189,4 @@ async def test_a_probe_is_counted_nowhere_but_teaches_the_circuit() -> None:
             assert (await service.probe(a_window())).source == "sidecar"
     assert rig.value("hailo_inference_requests_total", operation="process", status="success") == 0
     assert rig.value("hailo_samples_processed_total", metric="samples_processed") == 0
-    assert rig.counts("edgeinfer_backend_requests_total", "status") == {}
+    assert rig.counts("edgeinfer_sidecar_requests_total", "status") == {}

@@ -143,7 +143,7 @@ async def test_unknown_and_stopped_sessions_are_told_apart(
     await client.post(f"{API}/stop", json={"sessionId": session_id})
     for answer in await ask(session_id):
         assert_problem(answer, 410, "stopped_session", "stopped")
-    assert rig.value("edgeinfer_problems_total", problem="stopped_session") == 4
+    assert rig.value("edgeinfer_http_errors_total", error_type="stopped_session") == 4
 
 
 async def test_samples_that_are_stored_already_are_told_as_such(client: httpx.AsyncClient, session_id: str) -> None:
@@ -265,7 +265,7 @@ def assert_problem(answer: httpx.Response, status: int, problem: str, words: str
 
 
 async def assert_still_serving(client: httpx.AsyncClient, rig: Rig, session_id: str, problem: str) -> None:
-    assert rig.value("edgeinfer_problems_total", problem=problem) == 1
+    assert rig.value("edgeinfer_http_errors_total", error_type=problem) == 1
     assert rig.store.get(session_id).total_samples == 100
     more = await client.put(f"{API}/stream", json={"sessionId": session_id, "samples": samples(25, 100)})
     assert more.status_code == 202

@@ -7,7 +7,7 @@ from tests.gateway.rigs import Clock, Rig, a_window, make_rig, running
 
 
 def answered(rig: Rig, sidecar: FaultyPeer, status: str = "success") -> float | None:
-    return rig.value("edgeinfer_backend_requests_total", backend=f"127.0.0.1:{sidecar.port}", status=status)
+    return rig.value("edgeinfer_sidecar_requests_total", backend=f"127.0.0.1:{sidecar.port}", status=status)
 
 
 async def test_equal_sidecars_take_turns() -> None:
@@ -19,7 +19,7 @@ async def test_equal_sidecars_take_turns() -> None:
         assert (answered(rig, one), answered(rig, other)) == (5, 5)
 
 
-async def test_the_least_loaded_sidecar_is_chosen() -> None:
+async def test_the_min_loaded_sidecar_is_chosen() -> None:
     async def slow(exchange: Exchange) -> None:
         await asyncio.sleep(0.3)
         await peers.good(exchange)

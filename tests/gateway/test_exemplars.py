@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from edgeinfer.gateway.exemplars import CallLog
+from edgeinfer.gateway.exemplars import ExemplarSampler
 from edgeinfer.metrics.exposition import expose
 from tests.gateway import faulty_peer as peers
 from tests.gateway.faulty_peer import peer
@@ -14,7 +14,7 @@ OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 def test_one_call_per_bucket_is_picked_every_few_seconds() -> None:
     clock = Clock()
-    calls = CallLog((0.01, 0.1), clock, interval_seconds=5)
+    calls = ExemplarSampler((0.01, 0.1), clock, interval_seconds=5)
     assert [calls.is_due(seconds) for seconds in (0.001, 0.005, 0.05, 0.06, 3.0, 4.0)] == [
         True, False, True, False, True, False,
     ]  # fmt: skip
@@ -25,7 +25,7 @@ def test_one_call_per_bucket_is_picked_every_few_seconds() -> None:
 
 def test_failures_are_logged_up_to_a_rate_and_the_rest_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    calls = CallLog((0.1,), clock, failures_per_second=3)
+    calls = ExemplarSampler((0.1,), clock, failures_per_second=3)
     for number in range(10):
         calls.tell_failure(f"r{number}", "process", "timeout", "late")
     clock.now += 1

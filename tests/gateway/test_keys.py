@@ -207,7 +207,7 @@ class TestTheGateway:
             assert answer.json().keys() == {"error", "status", "message", "remedy"}
             assert answer.json()["error"] == "unauthorized"
             assert answer.headers["WWW-Authenticate"] == "Bearer"
-        assert rig.value("edgeinfer_problems_total", problem="unauthorized") == 4
+        assert rig.value("edgeinfer_http_errors_total", error_type="unauthorized") == 4
 
     async def test_a_key_opens_the_api_and_its_rate_is_held(
         self, client: httpx.AsyncClient, rig: Rig, secret: str
@@ -216,7 +216,7 @@ class TestTheGateway:
         assert [answer.status_code for answer in answers] == [200] * 7 + [429]
         assert answers[-1].json()["error"] == "rate_limited"
         assert int(answers[-1].headers["Retry-After"]) >= 1
-        assert rig.value("edgeinfer_problems_total", problem="rate_limited") == 1
+        assert rig.value("edgeinfer_http_errors_total", error_type="rate_limited") == 1
 
     @pytest.mark.parametrize("route", ["/healthz", "/health/detailed", "/metrics", "/docs", "/openapi.json"])
     async def test_what_watches_the_gateway_needs_no_key_and_is_told_no_secret(

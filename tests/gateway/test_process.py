@@ -95,7 +95,7 @@ async def test_every_second_kill_under_load_loses_no_acknowledged_sample(start_g
 
 
 async def test_on_sigterm_readiness_turns_first_and_requests_under_way_finish(start_gateway: Start) -> None:
-    gateway = start_gateway(**NO_SIDECAR, EDGEINFER_GATEWAY_DRAIN_NOTICE_SECONDS="1")
+    gateway = start_gateway(**NO_SIDECAR, EDGEINFER_GATEWAY_SHUTDOWN_GRACE_SECONDS="1")
     async with aiohttp.ClientSession(gateway.url) as http:
         gateway.process.send_signal(signal.SIGTERM)
         for _ in itertools.repeat(None, 100):

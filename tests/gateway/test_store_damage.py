@@ -9,8 +9,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from edgeinfer.diagnostics import Verdict
 from edgeinfer.errors import StoppedSession, StorageError, UnknownSession
-from edgeinfer.findings import Verdict
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.store.inspection import inspect_store
 from edgeinfer.gateway.store.records import Kind, encode, scan
@@ -112,8 +112,8 @@ async def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, name: str, h
     said = "were no whole record: cut off" if is_torn else "lost at the start"
     assert said in after.kind
     assert name in after.kind
-    assert any(name in finding.message for finding in inspected), "the doctor does not see it"
-    assert (Verdict.NOTE if is_torn else Verdict.BROKEN) in {finding.verdict for finding in inspected}
+    assert any(name in diagnostic.message for diagnostic in inspected), "the doctor does not see it"
+    assert (Verdict.NOTE if is_torn else Verdict.BROKEN) in {diagnostic.verdict for diagnostic in inspected}
     assert set_aside(tmp_path) == ([] if is_torn else [{"report.txt"} | ({name} if how != "missing" else set())])
     if name.startswith(("archive", "manifest")):
         assert whole == 2, "sessions under way were lost, and their files are well"
@@ -132,7 +132,7 @@ async def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, name: str, h
     assert "at the start" not in again.kind, "the same damage is found twice"
     prove_true(again, sessions)
     again.close()
-    assert {finding.verdict for finding in inspect_store(tmp_path)} <= {Verdict.OK, Verdict.NOTE}
+    assert {diagnostic.verdict for diagnostic in inspect_store(tmp_path)} <= {Verdict.OK, Verdict.NOTE}
 
 
 async def test_a_flipped_byte_costs_one_batch_and_what_is_older_in_its_stream(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ async def test_a_segment_that_a_kill_left_without_a_record_is_no_damage(tmp_path
         assert "at the start" not in after.kind
         assert prove_true(after, sessions) == 2
         after.close()
-    assert [finding.verdict for finding in inspect_store(tmp_path)] == [Verdict.OK]
+    assert [diagnostic.verdict for diagnostic in inspect_store(tmp_path)] == [Verdict.OK]
 
 
 async def test_a_file_cut_between_two_records_after_a_clean_stop_is_said(tmp_path: Path) -> None:

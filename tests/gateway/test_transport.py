@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeinfer.errors import UpstreamError
+from edgeinfer.errors import SidecarError
 from edgeinfer.gateway.http_client import HttpTransport
+from edgeinfer.gateway.sidecar_client import inside_seconds
 from edgeinfer.gateway.transport import RawAnswer, parse_target
-from edgeinfer.gateway.upstream import inside_seconds
 from tests.gateway import faulty_peer as peers
 from tests.gateway.faulty_peer import Exchange, FaultyPeer, peer
 from tests.gateway.rigs import a_window, make_rig, running
@@ -105,7 +105,7 @@ async def test_a_sidecar_behind_a_unix_socket_answers(tmp_path: Path) -> None:
         assert (await service.analyze_imu_window(a_window(), "process", "r")).source == "sidecar"
     server.close()
     sidecar.hang_up_all()
-    assert rig.value("edgeinfer_backend_requests_total", backend=str(path), status="success") == 1
+    assert rig.value("edgeinfer_sidecar_requests_total", backend=str(path), status="success") == 1
 
 
 async def test_many_at_once_are_all_answered_and_counted() -> None:
@@ -220,12 +220,12 @@ async def test_an_answer_that_comes_twice_never_reaches_the_next_request(in_one_
         outcomes = [await asyncio.gather(post(transport, number), return_exceptions=True) for number in range(6)]
         await transport.close()
     for number, (outcome,) in enumerate(outcomes):
-        if isinstance(outcome, UpstreamError):
+        if isinstance(outcome, SidecarError):
             assert (outcome.error_type, in_one_packet) == ("malformed_response", False)
             assert "another request" in outcome.fault
         else:
             assert outcome == f"window {number}"
-    assert any(isinstance(outcome, UpstreamError) for (outcome,) in outcomes) is not in_one_packet
+    assert any(isinstance(outcome, SidecarError) for (outcome,) in outcomes) is not in_one_packet
 
 
 async def test_a_peer_that_gives_ids_of_its_own_is_asked_all_the_same() -> None:
@@ -281,7 +281,7 @@ async def test_who_gives_up_a_call_resets_its_connection() -> None:
 
     async with peer(wait) as sidecar:
         transport = HttpTransport(parse_target(sidecar.url))
-        with pytest.raises(UpstreamError, match="did not answer"):
+        with pytest.raises(SidecarError, match="did not answer"):
             await transport.post(b"", {}, 0.1)
         assert isinstance(await asyncio.wait_for(ended, 5), ConnectionResetError)
 

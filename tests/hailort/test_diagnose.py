@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgeinfer.findings import Finding, Verdict
+from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.hailort import diagnose as doctor
 from edgeinfer.hailort.diagnose import diagnose
 from edgeinfer.hailort.library import load_library
@@ -27,17 +27,17 @@ KERNEL_OF = {
 }
 
 
-def look(root: Path, machine: Machine, *, numpy_version: str = "", **given: Any) -> list[Finding]:
+def look(root: Path, machine: Machine, *, numpy_version: str = "", **given: Any) -> list[Diagnostic]:
     load = importer(machine)
     place = doctor.Machine(root, lambda: load_library(load, lambda: root / "hailo_platform"), numpy_version)
     return diagnose(machine=place, **given)
 
 
-def troubles(findings: list[Finding]) -> dict[str, str]:
+def troubles(diagnostics: list[Diagnostic]) -> dict[str, str]:
     """Subject to message of everything that is not well; each has a remedy."""
-    found = [finding for finding in findings if finding.verdict in (Verdict.BROKEN, Verdict.MISSING)]
-    assert [finding for finding in found if not finding.remedy] == []
-    return {finding.subject: finding.message for finding in found}
+    found = [diagnostic for diagnostic in diagnostics if diagnostic.verdict in (Verdict.BROKEN, Verdict.MISSING)]
+    assert [diagnostic for diagnostic in found if not diagnostic.remedy] == []
+    return {diagnostic.subject: diagnostic.message for diagnostic in found}
 
 
 @pytest.mark.parametrize("version", sorted(KERNEL_OF))
@@ -45,9 +45,9 @@ def test_a_machine_where_all_is_well_says_so_in_every_room(version: str, tmp_pat
     machine = Machine(version)
     write_kernel(tmp_path, **KERNEL_OF[version])  # type: ignore[arg-type]  # three texts
     hef = write_hef(tmp_path / "net.hef", architecture=machine.chip.architecture)
-    findings = look(tmp_path, machine, hef_path=hef, card=shipped_card(), numpy_version="1.26.4")
-    assert troubles(findings) == {}
-    assert [finding.subject for finding in findings] == [
+    diagnostics = look(tmp_path, machine, hef_path=hef, card=shipped_card(), numpy_version="1.26.4")
+    assert troubles(diagnostics) == {}
+    assert [diagnostic.subject for diagnostic in diagnostics] == [
         "hailo chip",
         "hailo driver",
         "hailo node",
@@ -62,8 +62,8 @@ def test_a_machine_where_all_is_well_says_so_in_every_room(version: str, tmp_pat
 def test_a_machine_without_hailo_is_left_in_peace(tmp_path: Path) -> None:
     machine = Machine(driver_version=None)
     machine.inject("import", ModuleNotFoundError("No module", name="hailo_platform"), times=None)
-    findings = look(tmp_path, machine)
-    assert [(finding.subject, finding.verdict) for finding in findings] == [("hailo chip", Verdict.NOTE)]
+    diagnostics = look(tmp_path, machine)
+    assert [(diagnostic.subject, diagnostic.verdict) for diagnostic in diagnostics] == [("hailo chip", Verdict.NOTE)]
 
 
 def test_a_machine_where_hailo_is_wanted_names_what_is_missing(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_numpy_2_is_broken_where_the_library_cannot_read_it(
 ) -> None:
     machine = Machine()
     machine.knows_numpy_2 = knows_numpy_2
-    findings = look(write_kernel(tmp_path), machine, numpy_version=numpy_version)
-    (found,) = (finding for finding in findings if finding.subject == "numpy")
+    diagnostics = look(write_kernel(tmp_path), machine, numpy_version=numpy_version)
+    (found,) = (diagnostic for diagnostic in diagnostics if diagnostic.subject == "numpy")
     if knows_numpy_2 or numpy_version.startswith("1."):
         assert (found.verdict, found.message) == (Verdict.OK, f"{numpy_version} fits HailoRT 4.23.0")
         return
@@ -126,11 +126,11 @@ def test_numpy_2_is_broken_where_the_library_cannot_read_it(
     assert "pip install 'numpy<2'" in found.remedy
 
 
-def import_trouble(folder: Path, failure: ImportError) -> Finding:
+def import_trouble(folder: Path, failure: ImportError) -> Diagnostic:
     machine = Machine()
     machine.inject("import", failure, times=None)
-    findings = look(write_kernel(folder), machine)
-    (found,) = (finding for finding in findings if finding.subject == "hailort library")
+    diagnostics = look(write_kernel(folder), machine)
+    (found,) = (diagnostic for diagnostic in diagnostics if diagnostic.subject == "hailort library")
     assert found.verdict is Verdict.MISSING
     return found
 
@@ -172,9 +172,9 @@ def test_a_library_from_5_3_on_looks_where_the_driver_is(version: str, tmp_path:
 
 
 def test_a_chip_that_the_library_does_not_know_asks_for_a_newer_one(tmp_path: Path) -> None:
-    findings = look(write_kernel(tmp_path), Machine(chips=[Chip(architecture="HAILO99")]))
-    assert set(troubles(findings)) == {"hailo device"}
-    assert "update it" in next(finding.remedy for finding in findings if finding.subject == "hailo device")
+    diagnostics = look(write_kernel(tmp_path), Machine(chips=[Chip(architecture="HAILO99")]))
+    assert set(troubles(diagnostics)) == {"hailo device"}
+    assert "update it" in next(diagnostic.remedy for diagnostic in diagnostics if diagnostic.subject == "hailo device")
 
 
 def test_old_firmware_is_told_apart_from_a_broken_device(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_forbidden_node_names_the_udev_rule(tmp_path: Path) -> None:
     machine.inject("Device", 36, times=None)
     found = look(root, machine)
     assert {"hailo node", "hailo device"} == set(troubles(found))
-    assert "udev" in next(finding.remedy for finding in found if finding.subject == "hailo node")
+    assert "udev" in next(diagnostic.remedy for diagnostic in found if diagnostic.subject == "hailo node")
 
 
 @pytest.mark.parametrize(
@@ -231,9 +231,9 @@ def test_a_bad_hef_is_broken_and_named_for_what_it_is(bad: BadHef, version: str,
 def test_what_a_good_hef_says_is_shown_with_its_bottleneck(tmp_path: Path) -> None:
     hef = write_hef(tmp_path / "net.hef", bottleneck_fps=141093.4)
     (found,) = (
-        finding.message
-        for finding in look(write_kernel(tmp_path), Machine(), hef_path=hef, card=shipped_card())
-        if finding.subject == "hef"
+        diagnostic.message
+        for diagnostic in look(write_kernel(tmp_path), Machine(), hef_path=hef, card=shipped_card())
+        if diagnostic.subject == "hef"
     )
     assert "compiled for HAILO8L by compiler 3.29.0 on 2025-01-01, format 1" in found
     assert "tcn_vae/input_layer1 (1, 100, 9), tcn_vae/conv20 (1, 1, 12), tcn_vae/conv19 (1, 1, 64)" in found
@@ -245,7 +245,7 @@ def test_a_hef_whose_data_nothing_covers_says_how_to_pin_it(tmp_path: Path) -> N
     hef = write_hef(tmp_path / "net.hef", header=header)
     root = write_kernel(tmp_path, **KERNEL_OF["5.2.0"])  # type: ignore[arg-type]  # three texts
 
-    def found() -> Finding:
+    def found() -> Diagnostic:
         return next(one for one in look(root, Machine("5.2.0"), hef_path=hef) if one.subject == "hef")
 
     assert found().verdict is Verdict.NOTE
@@ -281,8 +281,8 @@ LINKS = [
 def test_a_link_below_what_both_ends_can_do_is_told_from_a_port_that_offers_no_more(
     links: tuple[str, str, str], verdict: Verdict, words: str, tmp_path: Path
 ) -> None:
-    findings = look(write_kernel(tmp_path, links=links), Machine())
-    (found,) = (finding for finding in findings if finding.subject == "hailo link")
+    diagnostics = look(write_kernel(tmp_path, links=links), Machine())
+    (found,) = (diagnostic for diagnostic in diagnostics if diagnostic.subject == "hailo link")
     assert found.verdict is verdict
     assert words in found.message
 
@@ -291,7 +291,7 @@ def test_the_process_that_holds_the_chip_is_named(tmp_path: Path) -> None:
     root = write_kernel(tmp_path)
     hold(root, 812, "/dev/hailo0", b"/usr/bin/python3\0-m\0frigate\0")
     hold(root, 813, "/dev/null", b"/usr/bin/other\0")
-    (found,) = (finding for finding in look(root, Machine()) if "held open" in finding.message)
+    (found,) = (diagnostic for diagnostic in look(root, Machine()) if "held open" in diagnostic.message)
     assert found.message == "held open by '/usr/bin/python3 -m frigate' (process 812)"
 
 
@@ -301,7 +301,7 @@ def test_a_monitor_folder_of_one_user_is_named_with_its_owner(mode: int, verdict
     folder = root / "tmp/hmon_files"
     folder.mkdir(parents=True)
     folder.chmod(mode)
-    (found,) = (finding for finding in look(root, Machine()) if finding.subject == "hailo monitor files")
+    (found,) = (diagnostic for diagnostic in look(root, Machine()) if diagnostic.subject == "hailo monitor files")
     assert found.verdict is verdict
     assert (pwd.getpwuid(os.getuid()).pw_name in found.message) == (verdict is Verdict.NOTE)
 
@@ -310,10 +310,10 @@ def test_texts_name_module_node_and_rule_of_driver_5_3(tmp_path: Path) -> None:
     newer = {"device": "0x45c4", "module": "hailo1x_pci", "version": "5.3.0", "driver_5_3": True}
     root = write_kernel(tmp_path / "a", **newer)  # type: ignore[arg-type]  # texts and a flag
     (root / "dev/h1x-0").unlink()
-    (found,) = (finding for finding in look(root, Machine("5.3.0")) if finding.subject == "hailo node")
+    (found,) = (diagnostic for diagnostic in look(root, Machine("5.3.0")) if diagnostic.subject == "hailo node")
     assert found.message == "/dev/h1x-0 may not be opened"
     assert "51-edgeinfer.rules" in found.remedy
     assert "--device /dev/h1x-0:/dev/h1x-0" in found.remedy
     root = write_kernel(tmp_path / "b", device="0x45c4", module=None)
-    (found,) = (finding for finding in look(root, Machine("5.2.0")) if finding.subject == "hailo driver")
+    (found,) = (diagnostic for diagnostic in look(root, Machine("5.2.0")) if diagnostic.subject == "hailo driver")
     assert found.message == "no module hailo1x_pci is loaded"

@@ -9,10 +9,10 @@ import pytest
 
 from edgeinfer.catalog.labels import HARDWARE_ERROR_CLASSES
 from edgeinfer.errors import BackendError
+from edgeinfer.hailort.chip_model import ChipNetwork
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error, classify, code_of
 from edgeinfer.hailort.holders import Holders
 from edgeinfer.hailort.library import load_library
-from edgeinfer.hailort.network import ChipNetwork
 from edgeinfer.hailort.status import CODE_BY_EXCEPTION_CLASS, REMEDIES, STATUSES
 from tests.fakes.hailo_platform.build import importer
 from tests.fakes.hailo_platform.hef import write_hef

@@ -701,7 +701,7 @@ def test_inputs_are_read_and_outputs_written_when_the_frame_ends(stack: Stack) -
     assert not latent.any()  # of the zeros that were there in the end
 
 
-def test_the_queue_takes_32_mb_of_frames_and_at_most_what_the_build_allows(stack: Stack, tmp_path: Any) -> None:
+def test_the_queue_takes_32_mb_of_frames_and_at_max_what_the_build_allows(stack: Stack, tmp_path: Any) -> None:
     def size(shape: tuple[int, ...]) -> int:
         hef = str(write_hef(tmp_path / "q.hef", architecture=stack.machine.chip.architecture, input_shape=shape))
         with stack.top.VDevice(stack.params()) as vdevice:

@@ -31,7 +31,7 @@ def test_the_shipped_network_on_a_chip_equals_the_one_on_the_cpu(
     assert report.windows == len(WINDOWS)
     assert report.cosine_min > 0.9999
     assert report.agreement == 1.0
-    assert report.largest_score_difference < 1e-3
+    assert report.max_score_difference < 1e-3
     assert (report.reference.kind, report.candidate.kind) == ("cpu", "hailo")
     assert Gate().complaints(report) == []
 
@@ -106,7 +106,7 @@ def test_cosine_of_nothing_is_zero_and_of_itself_is_one() -> None:
 @pytest.mark.parametrize(("least", "code"), [("0.5", 0), ("0.9999999", 1)])
 def test_the_command_prints_json_and_ends_by_its_gate(least: str, code: int) -> None:
     words = ["--candidate", "onnx-int8", "--recording", "walking-upper-leg", "--windows", "20", "--json"]
-    gate = ["--least-cosine", least, "--least-cosine-p1", "0.5", "--least-agreement", "0.5"]
+    gate = ["--min-cosine", least, "--min-cosine-p1", "0.5", "--min-agreement", "0.5"]
     result = CliRunner().invoke(create(), [*words, *gate])
     assert result.exit_code == code, result.output
     report = json.loads(result.output)

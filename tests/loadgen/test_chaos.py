@@ -16,43 +16,43 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from edgeinfer.catalog.labels import CONTRACT_CHECKS, UPSTREAM_ERROR_TYPES
+from edgeinfer.catalog.labels import CONTRACT_CHECKS, INFERENCE_ERROR_TYPES
 from edgeinfer.catalog.metric import Kind
+from edgeinfer.loadgen.actions import Samples, actions
 from edgeinfer.loadgen.chaos import ChaosRunner
-from edgeinfer.loadgen.doing import Samples, doing
 from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind
-from edgeinfer.loadgen.feed import SampleFeed
 from edgeinfer.loadgen.foreign import foreign_server
-from edgeinfer.loadgen.outcome import Outcome, as_table, judge
 from edgeinfer.loadgen.proxy import FaultyProxy
+from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.loadgen.scenario import Scenario, error
 from edgeinfer.loadgen.scenarios import SCENARIOS
 from edgeinfer.loadgen.steps import (
     STORE_DAMAGE,
-    Blind,
-    Board,
-    Busy,
-    Crowd,
+    BreakMonitoring,
+    ClientFlood,
+    ClockStep,
+    CpuStress,
     DamageStore,
     Device,
     Flap,
     Freeze,
     Inject,
     Kill,
-    KillAgain,
+    KillLoop,
+    LimitResource,
+    MonitoringFault,
+    NoTraffic,
     Process,
-    Quiet,
+    RaspberryPiCondition,
     Resource,
-    StartStarved,
+    RestartWithMemoryLimit,
     StartWith,
-    Starve,
     Step,
-    StepClock,
     TakePort,
     TrainLink,
-    Watching,
 )
 from edgeinfer.loadgen.traffic import Traffic
+from edgeinfer.loadgen.verdict import Outcome, as_table, judge
 from edgeinfer.loadgen.webhook import Arrival, WebhookReceiver
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.recordings.reader import load_recording
@@ -64,7 +64,7 @@ from tests.loadgen.fake_gateway import FakeGateway, serving
 
 @dataclass
 class FakeStage:
-    """A stage whose only process is one that sleeps, and whose gateway is the fake one."""
+    """A testbed whose only process is one that sleeps, and whose gateway is the fake one."""
 
     gateway: FakeGateway = field(default_factory=FakeGateway)
     gateway_url: str = ""
@@ -77,7 +77,7 @@ class FakeStage:
     boards: list[int] = field(default_factory=list)
     links: list[int | None] = field(default_factory=list)
     clocks: list[int] = field(default_factory=list)
-    blinded: list[Watching | None] = field(default_factory=list)
+    blinded: list[MonitoringFault | None] = field(default_factory=list)
     known_alerts: dict[str, str] = field(default_factory=dict)
     sidecar_url: str = "http://127.0.0.1:9"
     sessions_folder: Path = field(default_factory=Path)
@@ -110,7 +110,7 @@ class FakeStage:
     async def alerts(self) -> dict[str, str]:
         return self.known_alerts
 
-    async def set_board(self, word: int) -> None:
+    async def set_raspberry_pi(self, word: int) -> None:
         self.boards.append(word)
 
     async def set_link(self, generation: int | None) -> None:
@@ -119,7 +119,7 @@ class FakeStage:
     async def set_clock(self, seconds: int) -> None:
         self.clocks.append(seconds)
 
-    async def blind(self, how: Watching | None) -> None:
+    async def blind(self, how: MonitoringFault | None) -> None:
         self.blinded.append(how)
 
     async def set_device(self, state: str) -> None:
@@ -137,10 +137,10 @@ class FakeUsers:
 
     may_speak: bool = True
 
-    def hush(self) -> None:
+    def pause(self) -> None:
         self.may_speak = False
 
-    def speak(self) -> None:
+    def resume(self) -> None:
         self.may_speak = True
 
 
@@ -148,7 +148,7 @@ USERS = FakeUsers()
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[FakeStage]:
+async def testbed() -> AsyncIterator[FakeStage]:
     process = await asyncio.create_subprocess_exec("sleep", "60")
     yield FakeStage(pid=process.pid)
     if process.returncode is None:
@@ -174,31 +174,31 @@ def status_of(pid: int | None) -> str:
         return psutil.STATUS_DEAD
 
 
-async def test_a_frozen_process_goes_on_afterwards(stage: FakeStage) -> None:
-    async with doing(stage, Freeze(Process.SIDECAR), USERS):
-        await until(lambda: status_of(stage.pid) == psutil.STATUS_STOPPED)
-    await until(lambda: status_of(stage.pid) != psutil.STATUS_STOPPED)
+async def test_a_frozen_process_goes_on_afterwards(testbed: FakeStage) -> None:
+    async with actions(testbed, Freeze(Process.SIDECAR), USERS):
+        await until(lambda: status_of(testbed.pid) == psutil.STATUS_STOPPED)
+    await until(lambda: status_of(testbed.pid) != psutil.STATUS_STOPPED)
 
 
-async def test_a_killed_process_is_held_down_until_the_fault_ends(stage: FakeStage) -> None:
-    async with doing(stage, Kill(Process.GATEWAY), USERS):
-        assert stage.held == [Process.GATEWAY]
-        await until(lambda: status_of(stage.pid) in DEAD)
-    assert stage.held == []
+async def test_a_killed_process_is_held_down_until_the_fault_ends(testbed: FakeStage) -> None:
+    async with actions(testbed, Kill(Process.GATEWAY), USERS):
+        assert testbed.held == [Process.GATEWAY]
+        await until(lambda: status_of(testbed.pid) in DEAD)
+    assert testbed.held == []
 
 
-async def test_a_foreign_server_has_the_port_of_a_process_until_the_fault_ends(stage: FakeStage) -> None:
-    stage.port = PortPool().take(1)[0]
+async def test_a_foreign_server_has_the_port_of_a_process_until_the_fault_ends(testbed: FakeStage) -> None:
+    testbed.port = PortPool().take(1)[0]
     async with aiohttp.ClientSession() as http:
-        async with doing(stage, TakePort(Process.EXPORTER), USERS):
-            assert stage.held == [Process.EXPORTER]
-            await until(lambda: status_of(stage.pid) in DEAD)
-            async with http.get(f"http://127.0.0.1:{stage.port}/metrics") as answer:
+        async with actions(testbed, TakePort(Process.EXPORTER), USERS):
+            assert testbed.held == [Process.EXPORTER]
+            await until(lambda: status_of(testbed.pid) in DEAD)
+            async with http.get(f"http://127.0.0.1:{testbed.port}/metrics") as answer:
                 assert answer.status == 200
                 assert "node_exporter_build_info" in await answer.text()
-        assert stage.held == []
+        assert testbed.held == []
         with pytest.raises(aiohttp.ClientConnectorError):
-            await http.get(f"http://127.0.0.1:{stage.port}/metrics")
+            await http.get(f"http://127.0.0.1:{testbed.port}/metrics")
 
 
 async def test_a_foreign_server_waits_until_the_port_is_given_up() -> None:
@@ -210,101 +210,104 @@ async def test_a_foreign_server_waits_until_the_port_is_given_up() -> None:
     await asyncio.wait_for(begun, 10)
 
 
-async def test_a_process_that_starts_starved_is_killed_and_capped_until_the_fault_ends(stage: FakeStage) -> None:
-    async with doing(stage, StartStarved(Process.SIDECAR, megabytes=64), USERS):
-        await until(lambda: status_of(stage.pid) in DEAD)
-        assert stage.caps == [64]
-    assert stage.caps == [64, None]
+async def test_a_process_that_starts_starved_is_killed_and_capped_until_the_fault_ends(testbed: FakeStage) -> None:
+    async with actions(testbed, RestartWithMemoryLimit(Process.SIDECAR, megabytes=64), USERS):
+        await until(lambda: status_of(testbed.pid) in DEAD)
+        assert testbed.caps == [64]
+    assert testbed.caps == [64, None]
 
 
-async def test_a_process_is_killed_again_whenever_it_is_back(stage: FakeStage) -> None:
-    async with doing(stage, KillAgain(Process.SIDECAR), USERS):
-        await until(lambda: status_of(stage.pid) in DEAD)
+async def test_a_process_is_killed_again_whenever_it_is_back(testbed: FakeStage) -> None:
+    async with actions(testbed, KillLoop(Process.SIDECAR), USERS):
+        await until(lambda: status_of(testbed.pid) in DEAD)
 
 
 @pytest.mark.parametrize("kind", list(Resource))
-async def test_a_starved_process_gets_its_limit_back(stage: FakeStage, kind: Resource) -> None:
-    assert stage.pid is not None
+async def test_a_starved_process_gets_its_limit_back(testbed: FakeStage, kind: Resource) -> None:
+    assert testbed.pid is not None
     number = {
         Resource.MEMORY: resource.RLIMIT_AS,
         Resource.OPEN_FILES: resource.RLIMIT_NOFILE,
         Resource.FILE_SIZE: resource.RLIMIT_FSIZE,
     }[kind]
-    before = resource.prlimit(stage.pid, number)
-    async with doing(stage, Starve(Process.SIDECAR, kind, amount=4096), USERS):
-        assert resource.prlimit(stage.pid, number)[0] == 4096
-    assert resource.prlimit(stage.pid, number) == before
+    before = resource.prlimit(testbed.pid, number)
+    async with actions(testbed, LimitResource(Process.SIDECAR, kind, amount=4096), USERS):
+        assert resource.prlimit(testbed.pid, number)[0] == 4096
+    assert resource.prlimit(testbed.pid, number) == before
 
 
-async def test_a_process_can_be_held_to_what_it_uses_now(stage: FakeStage) -> None:
-    assert stage.pid is not None
-    async with doing(stage, Starve(Process.SIDECAR, Resource.MEMORY), USERS):
-        assert resource.prlimit(stage.pid, resource.RLIMIT_AS)[0] == psutil.Process(stage.pid).memory_info().vms
+async def test_a_process_can_be_held_to_what_it_uses_now(testbed: FakeStage) -> None:
+    assert testbed.pid is not None
+    async with actions(testbed, LimitResource(Process.SIDECAR, Resource.MEMORY), USERS):
+        assert resource.prlimit(testbed.pid, resource.RLIMIT_AS)[0] == psutil.Process(testbed.pid).memory_info().vms
 
 
-async def test_a_fault_of_the_proxy_and_of_the_chip_end_with_the_step(stage: FakeStage) -> None:
+async def test_a_fault_of_the_proxy_and_of_the_chip_end_with_the_step(testbed: FakeStage) -> None:
     fault = Fault(FaultKind.RESET)
-    async with doing(stage, Inject(fault), USERS):
-        assert stage.proxy.fault is fault
-    assert stage.proxy.fault is NO_FAULT
-    async with doing(stage, Device("hot"), USERS):
+    async with actions(testbed, Inject(fault), USERS):
+        assert testbed.proxy.fault is fault
+    assert testbed.proxy.fault is NO_FAULT
+    async with actions(testbed, Device("hot"), USERS):
         pass
-    assert stage.device == ["hot", ""]
+    assert testbed.device == ["hot", ""]
 
 
-async def test_a_process_is_started_again_with_other_settings_and_then_with_its_own(stage: FakeStage) -> None:
-    async with doing(stage, StartWith(Process.SIDECAR, (("A", "b"),)), USERS):
-        await until(lambda: status_of(stage.pid) in DEAD)
-        assert stage.environments == [{"A": "b"}]
-    assert stage.environments == [{"A": "b"}, {}]
-    assert stage.held == []
+async def test_a_process_is_started_again_with_other_settings_and_then_with_its_own(testbed: FakeStage) -> None:
+    async with actions(testbed, StartWith(Process.SIDECAR, (("A", "b"),)), USERS):
+        await until(lambda: status_of(testbed.pid) in DEAD)
+        assert testbed.environments == [{"A": "b"}]
+    assert testbed.environments == [{"A": "b"}, {}]
+    assert testbed.held == []
 
 
 async def test_a_bit_of_the_store_is_another_one_when_the_gateway_starts_again(
-    stage: FakeStage, tmp_path: Path
+    testbed: FakeStage, tmp_path: Path
 ) -> None:
-    stage.sessions_folder = tmp_path
+    testbed.sessions_folder = tmp_path
     (tmp_path / "live-00000007.log").write_bytes(b"\0" * 9)
-    stage.pid = None
+    testbed.pid = None
     (tmp_path / "damaged").mkdir()
-    async with doing(stage, DamageStore(), USERS):
+    async with actions(testbed, DamageStore(), USERS):
         assert (tmp_path / "live-00000007.log").read_bytes() == b"\0\0\0\0\1\0\0\0\0"
-        assert stage.held == []
+        assert testbed.held == []
     assert not (tmp_path / "damaged").exists()
 
 
-async def test_users_are_quiet_until_the_step_ends(stage: FakeStage) -> None:
+async def test_users_are_quiet_until_the_step_ends(testbed: FakeStage) -> None:
     users = FakeUsers()
-    async with doing(stage, Quiet(), users):
+    async with actions(testbed, NoTraffic(), users):
         assert not users.may_speak
     assert users.may_speak
 
 
-async def test_the_clock_and_the_monitoring_are_right_again_afterwards(stage: FakeStage) -> None:
-    async with doing(stage, StepClock(-3600), USERS), doing(stage, Blind(Watching.RULE_FAILING), USERS):
-        assert (stage.clocks, stage.blinded) == ([-3600], [Watching.RULE_FAILING])
-    assert (stage.clocks, stage.blinded) == ([-3600, 0], [Watching.RULE_FAILING, None])
+async def test_the_clock_and_the_monitoring_are_right_again_afterwards(testbed: FakeStage) -> None:
+    async with (
+        actions(testbed, ClockStep(-3600), USERS),
+        actions(testbed, BreakMonitoring(MonitoringFault.RULE_FAILING), USERS),
+    ):
+        assert (testbed.clocks, testbed.blinded) == ([-3600], [MonitoringFault.RULE_FAILING])
+    assert (testbed.clocks, testbed.blinded) == ([-3600, 0], [MonitoringFault.RULE_FAILING, None])
 
 
-async def test_a_board_complains_until_the_step_ends(stage: FakeStage) -> None:
-    async with doing(stage, Board(0x5), USERS):
-        assert stage.boards == [0x5]
-    assert stage.boards == [0x5, 0]
+async def test_a_board_complains_until_the_step_ends(testbed: FakeStage) -> None:
+    async with actions(testbed, RaspberryPiCondition(0x5), USERS):
+        assert testbed.boards == [0x5]
+    assert testbed.boards == [0x5, 0]
 
 
-async def test_a_link_is_as_fast_as_it_can_be_afterwards(stage: FakeStage) -> None:
-    async with doing(stage, TrainLink(1), USERS):
-        assert stage.links == [1]
-    assert stage.links == [1, None]
+async def test_a_link_is_as_fast_as_it_can_be_afterwards(testbed: FakeStage) -> None:
+    async with actions(testbed, TrainLink(1), USERS):
+        assert testbed.links == [1]
+    assert testbed.links == [1, None]
 
 
-async def test_a_flapping_chip_is_well_in_the_end(stage: FakeStage) -> None:
-    async with doing(stage, Flap("hot", bad_seconds=0.01, well_seconds=0.01), USERS):
-        await until(lambda: stage.device[:4] == ["hot", "", "hot", ""])
-    assert stage.device[-1] == ""
+async def test_a_flapping_chip_is_well_in_the_end(testbed: FakeStage) -> None:
+    async with actions(testbed, Flap("hot", bad_seconds=0.01, well_seconds=0.01), USERS):
+        await until(lambda: testbed.device[:4] == ["hot", "", "hot", ""])
+    assert testbed.device[-1] == ""
 
 
-async def test_a_crowd_asks_the_sidecar_and_leaves_with_the_step(stage: FakeStage) -> None:
+async def test_a_crowd_asks_the_sidecar_and_leaves_with_the_step(testbed: FakeStage) -> None:
     asked = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -314,8 +317,8 @@ async def test_a_crowd_asks_the_sidecar_and_leaves_with_the_step(stage: FakeStag
     app = web.Application()
     app.router.add_post("/infer", answer)
     async with TestServer(app) as server:
-        stage.sidecar_url = f"http://127.0.0.1:{server.port}"
-        async with doing(stage, Crowd(callers=3), USERS):
+        testbed.sidecar_url = f"http://127.0.0.1:{server.port}"
+        async with actions(testbed, ClientFlood(callers=3), USERS):
             await until(lambda: len(asked) > 10)
         await asyncio.sleep(0.2)  # what was under way arrives
         count = len(asked)
@@ -324,23 +327,27 @@ async def test_a_crowd_asks_the_sidecar_and_leaves_with_the_step(stage: FakeStag
     assert np.shape(asked[0]["x"]) == (100, 9)
 
 
-async def test_a_crowd_does_not_mind_that_nobody_answers(stage: FakeStage) -> None:
-    async with doing(stage, Crowd(callers=2), USERS):
+async def test_a_crowd_does_not_mind_that_nobody_answers(testbed: FakeStage) -> None:
+    async with actions(testbed, ClientFlood(callers=2), USERS):
         await asyncio.sleep(0.05)
 
 
-async def test_a_busy_machine_is_left_in_peace_afterwards(stage: FakeStage) -> None:
-    async with doing(stage, Busy(), USERS):
+async def test_a_busy_machine_is_left_in_peace_afterwards(testbed: FakeStage) -> None:
+    async with actions(testbed, CpuStress(), USERS):
         spinning = psutil.Process().children()
         assert sum("while True" in " ".join(one.cmdline()) for one in spinning) == os.cpu_count()
     assert not any("while True" in " ".join(one.cmdline()) for one in psutil.Process().children())
 
 
-async def test_steps_on_a_process_that_is_not_there_do_nothing(stage: FakeStage) -> None:
-    own, stage.pid = stage.pid, None
-    steps: list[Step] = [Freeze(Process.SIDECAR), Kill(Process.SIDECAR), Starve(Process.SIDECAR, Resource.MEMORY)]
+async def test_steps_on_a_process_that_is_not_there_do_nothing(testbed: FakeStage) -> None:
+    own, testbed.pid = testbed.pid, None
+    steps: list[Step] = [
+        Freeze(Process.SIDECAR),
+        Kill(Process.SIDECAR),
+        LimitResource(Process.SIDECAR, Resource.MEMORY),
+    ]
     for step in steps:
-        async with doing(stage, step, USERS):
+        async with actions(testbed, step, USERS):
             pass
     assert own is not None
     os.kill(own, signal.SIG_DFL)
@@ -352,116 +359,116 @@ A_FAULT = Scenario(
     steps=(Device("hot"),),
     counted=(error("timeout"),),
     alert="Down",
-    least_seconds=1,
+    min_seconds=1,
 )
 
 
 async def played(
-    stage: FakeStage, scenario: Scenario = A_FAULT, quiet_seconds: float = 0.2, slack_seconds: float = 0.5
+    testbed: FakeStage, scenario: Scenario = A_FAULT, quiet_seconds: float = 0.2, slack_seconds: float = 0.5
 ) -> Outcome:
-    feeds = [SampleFeed(load_recording(name), loop=True) for name in ("walking-upper-leg", "walking-lower-leg")]
-    async with serving(stage.gateway) as url, stage.receiver:
-        stage.gateway_url = url
-        runner = ChaosRunner(stage, feeds, factor=10_000, slack_seconds=slack_seconds, quiet_seconds=quiet_seconds)
+    feeds = [SampleSource(load_recording(name), loop=True) for name in ("walking-upper-leg", "walking-lower-leg")]
+    async with serving(testbed.gateway) as url, testbed.receiver:
+        testbed.gateway_url = url
+        runner = ChaosRunner(testbed, feeds, factor=10_000, slack_seconds=slack_seconds, quiet_seconds=quiet_seconds)
         return await runner.run(scenario)
 
 
-async def test_a_scenario_that_goes_as_demanded_has_no_complaints(stage: FakeStage) -> None:
-    stage.alert_on_fault = "Down"
-    outcome = await played(stage)
+async def test_a_scenario_that_goes_as_demanded_has_no_complaints(testbed: FakeStage) -> None:
+    testbed.alert_on_fault = "Down"
+    outcome = await played(testbed)
     assert outcome.complaints == []
     assert outcome.errors == {"timeout": 7}
     assert outcome.requests > 0
     assert outcome.samples > 0
     assert outcome.recovery_seconds is not None
-    assert stage.gateway.sessions == {}
+    assert testbed.gateway.sessions == {}
 
 
-async def test_an_analysis_that_is_shed_is_asked_again_and_not_lost(stage: FakeStage) -> None:
-    stage.alert_on_fault = "Down"
-    stage.gateway.refuse = [(503, "overloaded")] * 2
-    assert (await played(stage)).requests_lost == 0
+async def test_an_analysis_that_is_shed_is_asked_again_and_not_lost(testbed: FakeStage) -> None:
+    testbed.alert_on_fault = "Down"
+    testbed.gateway.refuse = [(503, "overloaded")] * 2
+    assert (await played(testbed)).requests_lost == 0
 
 
-async def test_an_alert_that_does_not_arrive_is_told_and_what_arrived_instead(stage: FakeStage) -> None:
-    assert (await played(stage)).complaints == ["Down did not arrive within 1 s"]
-    stage.alert_on_fault = "Slow"
-    assert (await played(stage)).complaints == ["Down did not arrive within 1 s (arrived: Slow)"]
+async def test_an_alert_that_does_not_arrive_is_told_and_what_arrived_instead(testbed: FakeStage) -> None:
+    assert (await played(testbed)).complaints == ["Down did not arrive within 1 s"]
+    testbed.alert_on_fault = "Slow"
+    assert (await played(testbed)).complaints == ["Down did not arrive within 1 s (arrived: Slow)"]
 
 
-CALM = replace(A_FAULT, steps=(), counted=(), alert="Watchdog", is_calm=True)
+CALM = replace(A_FAULT, steps=(), counted=(), alert="Watchdog", is_steady_state=True)
 
 
-async def test_calm_knows_the_heartbeat_from_before_and_tells_every_other_alert(stage: FakeStage) -> None:
-    stage.receiver.arrivals.append(Arrival(0.0, "Watchdog", "firing", "none"))
-    assert (await played(stage, CALM)).complaints == []
-    stage.receiver.arrivals.append(Arrival(sys.float_info.max, "Down", "firing", "critical"))
-    stage.receiver.arrivals.append(Arrival(sys.float_info.max, "Up", "resolved", "critical"))
-    assert (await played(stage, CALM)).complaints == ["Down arrived although nothing was wrong"]
+async def test_calm_knows_the_heartbeat_from_before_and_tells_every_other_alert(testbed: FakeStage) -> None:
+    testbed.receiver.arrivals.append(Arrival(0.0, "Watchdog", "firing", "none"))
+    assert (await played(testbed, CALM)).complaints == []
+    testbed.receiver.arrivals.append(Arrival(sys.float_info.max, "Down", "firing", "critical"))
+    testbed.receiver.arrivals.append(Arrival(sys.float_info.max, "Up", "resolved", "critical"))
+    assert (await played(testbed, CALM)).complaints == ["Down arrived although nothing was wrong"]
 
 
-async def test_calm_begins_when_no_alert_was_known_for_a_while(stage: FakeStage) -> None:
+async def test_calm_begins_when_no_alert_was_known_for_a_while(testbed: FakeStage) -> None:
     async def start_up() -> None:
         # As a new Prometheus does: first it knows of nothing, then it misses targets that it has not looked for yet.
         await asyncio.sleep(0.1)
-        stage.known_alerts["Missing"] = "pending"
+        testbed.known_alerts["Missing"] = "pending"
         await asyncio.sleep(1.7)
-        del stage.known_alerts["Missing"]
+        del testbed.known_alerts["Missing"]
         # The notification is still on its way.
         await asyncio.sleep(1.4)
-        stage.receiver.arrivals.append(Arrival(time.monotonic(), "Missing", "firing", "critical"))
+        testbed.receiver.arrivals.append(Arrival(time.monotonic(), "Missing", "firing", "critical"))
 
-    stage.receiver.arrivals.append(Arrival(0.0, "Watchdog", "firing", "none"))
+    testbed.receiver.arrivals.append(Arrival(0.0, "Watchdog", "firing", "none"))
     starting = asyncio.create_task(start_up())
-    calm = replace(CALM, least_seconds=4.0)
-    assert (await played(stage, calm, quiet_seconds=2.0, slack_seconds=10.0)).complaints == []
+    calm = replace(CALM, min_seconds=4.0)
+    assert (await played(testbed, calm, quiet_seconds=2.0, slack_seconds=10.0)).complaints == []
     await starting
 
 
-async def test_without_the_heartbeat_there_is_no_calm(stage: FakeStage) -> None:
-    assert (await played(stage, CALM)).complaints == ["Watchdog did not arrive within 1 s"]
+async def test_without_the_heartbeat_there_is_no_calm(testbed: FakeStage) -> None:
+    assert (await played(testbed, CALM)).complaints == ["Watchdog did not arrive within 1 s"]
 
 
-async def test_the_alert_that_holds_another_back_may_arrive_in_its_place(stage: FakeStage) -> None:
-    stage.alert_on_fault = "Gone"
-    outcome = await played(stage, replace(A_FAULT, or_alert="Gone"))
+async def test_the_alert_that_holds_another_back_may_arrive_in_its_place(testbed: FakeStage) -> None:
+    testbed.alert_on_fault = "Gone"
+    outcome = await played(testbed, replace(A_FAULT, or_alert="Gone"))
     assert outcome.complaints == []
     assert outcome.as_document()["alert"] == "Gone"
 
 
-async def test_a_further_alert_must_arrive_too(stage: FakeStage) -> None:
-    stage.alert_on_fault = "Down"
-    outcome = await played(stage, replace(A_FAULT, further_alerts=("Drift",)))
+async def test_a_further_alert_must_arrive_too(testbed: FakeStage) -> None:
+    testbed.alert_on_fault = "Down"
+    outcome = await played(testbed, replace(A_FAULT, further_alerts=("Drift",)))
     assert outcome.complaints == ["Drift did not arrive within 1 s"]
     assert "Down 0" not in as_table([outcome])
     assert "Drift never" in as_table([outcome])
 
 
 @pytest.mark.parametrize(("state", "complaints"), [("firing", []), ("pending", ["Down did not arrive within 1 s"])])
-async def test_an_alert_can_be_looked_for_in_prometheus(stage: FakeStage, state: str, complaints: list[str]) -> None:
+async def test_an_alert_can_be_looked_for_in_prometheus(testbed: FakeStage, state: str, complaints: list[str]) -> None:
     scenario = replace(A_FAULT, seen_in_prometheus=True)
-    feeds = [SampleFeed(load_recording("walking-upper-leg"), loop=True)]
-    async with serving(stage.gateway) as url, stage.receiver:
-        stage.gateway_url = url
-        runner = ChaosRunner(stage, feeds, factor=10_000, slack_seconds=0.5)
+    feeds = [SampleSource(load_recording("walking-upper-leg"), loop=True)]
+    async with serving(testbed.gateway) as url, testbed.receiver:
+        testbed.gateway_url = url
+        runner = ChaosRunner(testbed, feeds, factor=10_000, slack_seconds=0.5)
         playing = asyncio.create_task(runner.run(scenario))
-        await until(lambda: stage.device == ["hot"])
-        stage.known_alerts["Down"] = state
+        await until(lambda: testbed.device == ["hot"])
+        testbed.known_alerts["Down"] = state
         outcome = await playing
     assert outcome.complaints == complaints
 
 
 async def test_users_who_are_quiet_ask_nothing_and_lose_nothing() -> None:
     gateway = FakeGateway()
-    feeds = [SampleFeed(load_recording("walking-upper-leg"), loop=True)]
+    feeds = [SampleSource(load_recording("walking-upper-leg"), loop=True)]
     async with serving(gateway) as url, Traffic(url, feeds) as traffic:
         await until(lambda: traffic.tally.samples > 0)
-        traffic.hush()
+        traffic.pause()
         await asyncio.sleep(0.2)
         samples, answered = traffic.tally.samples, len(traffic.arrived)
         await asyncio.sleep(0.6)
         assert (traffic.tally.samples, len(traffic.arrived)) == (samples, answered)
-        traffic.speak()
+        traffic.resume()
         await until(lambda: traffic.tally.samples > samples and len(traffic.arrived) > answered)
     assert traffic.tally.stored_samples == traffic.tally.samples
 
@@ -510,7 +517,7 @@ def test_every_scenario_names_an_alert_that_exists_and_counters_of_the_catalog()
 
 def test_what_damages_files_of_the_monitoring_gets_a_stack_of_its_own() -> None:
     for scenario in SCENARIOS:
-        damages = any(isinstance(step, Blind) and step.how in STORE_DAMAGE for step in scenario.steps)
+        damages = any(isinstance(step, BreakMonitoring) and step.how in STORE_DAMAGE for step in scenario.steps)
         assert scenario.needs_store == damages, scenario.name
 
 
@@ -520,15 +527,17 @@ def test_names_of_scenarios_are_unique() -> None:
 
 def test_every_class_of_error_and_some_violations_are_provoked() -> None:
     provoked = {label for scenario in SCENARIOS for counted in scenario.counted for label in counted.labels}
-    assert set(UPSTREAM_ERROR_TYPES) <= provoked
+    assert set(INFERENCE_ERROR_TYPES) <= provoked
     assert {"motif_shape", "not_finite"} <= provoked & set(CONTRACT_CHECKS)
 
 
 def test_every_state_that_a_scenario_asks_of_the_chip_is_one_that_the_fake_knows() -> None:
     steps = [(scenario, step) for scenario in SCENARIOS for step in scenario.steps]
     assert {step.state for _, step in steps if isinstance(step, Device | Flap)} <= set(STATES)
-    assert all(scenario.needs_chip for scenario, step in steps if isinstance(step, Board | Device | Flap))
-    assert all(scenario.needs_clock for scenario, step in steps if isinstance(step, StepClock))
+    assert all(
+        scenario.needs_chip for scenario, step in steps if isinstance(step, RaspberryPiCondition | Device | Flap)
+    )
+    assert all(scenario.needs_clock for scenario, step in steps if isinstance(step, ClockStep))
 
 
 @pytest.mark.parametrize("state", list(STATES))
@@ -553,5 +562,5 @@ def test_every_alert_is_provoked_by_a_scenario() -> None:
 
 
 def test_every_way_to_break_the_monitoring_is_tried() -> None:
-    tried = {step.how for scenario in SCENARIOS for step in scenario.steps if isinstance(step, Blind)}
-    assert tried == set(Watching)
+    tried = {step.how for scenario in SCENARIOS for step in scenario.steps if isinstance(step, BreakMonitoring)}
+    assert tried == set(MonitoringFault)

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from edgeinfer.loadgen.client import GatewayClient
-from edgeinfer.loadgen.feed import SampleFeed
 from edgeinfer.loadgen.phone import Phone, Tally
+from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import load_recording
 from tests.loadgen.fake_gateway import FakeGateway, serving
 
@@ -21,11 +21,11 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def a_feed(*, loop: bool = False) -> SampleFeed:
-    return SampleFeed(load_recording("walking-upper-leg"), loop=loop)
+def a_feed(*, loop: bool = False) -> SampleSource:
+    return SampleSource(load_recording("walking-upper-leg"), loop=loop)
 
 
-def a_phone(http: aiohttp.ClientSession, url: str, tally: Tally, feed: SampleFeed | None = None) -> Phone:
+def a_phone(http: aiohttp.ClientSession, url: str, tally: Tally, feed: SampleSource | None = None) -> Phone:
     return Phone(GatewayClient(http, url), feed or a_feed(), tally, speed=FAST, jitter=random.Random(1))  # noqa: S311 - repeatable
 
 

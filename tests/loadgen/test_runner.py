@@ -4,10 +4,10 @@ import aiohttp
 import pytest
 
 from edgeinfer.loadgen.client import GatewayClient
-from edgeinfer.loadgen.feed import SampleFeed
 from edgeinfer.loadgen.profile import Profile
 from edgeinfer.loadgen.records import Records
 from edgeinfer.loadgen.runner import Runner
+from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.loadgen.schedule import Operation, process_schedule, session_schedule
 from edgeinfer.recordings.reader import load_recording
 from tests.loadgen.fake_gateway import FakeGateway, serving
@@ -22,7 +22,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def a_runner(http: aiohttp.ClientSession, url: str) -> Runner:
-    return Runner(GatewayClient(http, url), [SampleFeed(load_recording("walking-upper-leg"), loop=True)])
+    return Runner(GatewayClient(http, url), [SampleSource(load_recording("walking-upper-leg"), loop=True)])
 
 
 async def test_everything_that_is_due_is_sent_once(http: aiohttp.ClientSession) -> None:

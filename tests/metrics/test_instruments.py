@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from edgeinfer.catalog import sidecar, system
 from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
-from edgeinfer.metrics.instruments import counter, facts, gauge, histogram
+from edgeinfer.metrics.instruments import counter, gauge, histogram, info
 from edgeinfer.metrics.readings import readings
 from edgeinfer.metrics.registry import new_registry
 
@@ -65,7 +65,7 @@ def test_a_reading_that_may_be_absent_is_no_plain_gauge(registry: CollectorRegis
 
 
 def test_facts_change_as_a_whole(registry: CollectorRegistry) -> None:
-    live = facts(sidecar.BUILD_INFO, [("1", "3.11")], registry)
+    live = info(sidecar.BUILD_INFO, [("1", "3.11")], registry)
     live.replace([("2", "3.12")])
     name = sidecar.BUILD_INFO.name
     assert registry.get_sample_value(name, {"version": "1", "python": "3.11"}) is None

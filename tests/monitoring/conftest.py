@@ -8,7 +8,7 @@ import pytest
 
 from edgeinfer.monitoring import files
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import Program, cache_folder, find_all, require
+from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgeinfer.cli.alerting import outside
+from edgeinfer.cli._config_alertmanager import outside
 from edgeinfer.errors import SettingsError
 from edgeinfer.monitoring.alerting import CONSOLE_WEBHOOK_URL, alertmanager_configuration
 from edgeinfer.monitoring.alerts import all_alerts
-from edgeinfer.monitoring.alerts.entry import Alert, Severity
+from edgeinfer.monitoring.alerts.alert import Alert, Severity
 from edgeinfer.settings import AlertingSettings
 
 RECEIVERS = {
@@ -32,7 +32,7 @@ ENVIRONMENT = {
     "EDGEINFER_ALERT_SMTP_USERNAME": "edge",
     "EDGEINFER_ALERT_SMTP_PASSWORD_FILE": "/run/secrets/smtp",
 }
-COMMAND = (sys.executable, "-m", "edgeinfer", "alerting")
+COMMAND = (sys.executable, "-m", "edgeinfer", "config", "alertmanager")
 
 
 def _all_ways() -> str:

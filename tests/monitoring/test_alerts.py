@@ -10,8 +10,8 @@ import pytest
 
 from edgeinfer.monitoring import alerts, files
 from edgeinfer.monitoring.alerts import alerts_of, all_alerts
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Step
-from edgeinfer.monitoring.alerts.proof import Proof, gauge
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleTest, gauge
 from edgeinfer.monitoring.recording import WINDOWS
 from edgeinfer.settings import known_variables
 from tools.promql_lint import faults, known_series
@@ -51,7 +51,7 @@ def test_a_moved_threshold_or_turned_comparison_turns_the_proof_red(
     subject: str, promtool: Path, tmp_path: Path
 ) -> None:
     mutants = {
-        f"{alert.name}-{number}": (mutant, case_of(alert, expression=mutant.expression, hold=mutant.hold))
+        f"{alert.name}-{number}": (mutant, case_of(alert, expression=mutant.expression, for_=mutant.for_))
         for alert in alerts_of(subject)
         for number, mutant in enumerate(mutants_of_alert(alert))
     }
@@ -88,10 +88,10 @@ def test_every_share_is_guarded_against_a_handful_of_requests() -> None:
 def test_a_page_in_quotes_leads_somewhere(documents: dict[str, dict[str, object]]) -> None:
     titles = _titles(documents)
     for alert in all_alerts():
-        assert alert.board in {document["uid"] for document in documents.values()}
-        told = " ".join(word for step in alert.runbook.steps for word in (step.look, *step.outcomes.values()))
+        assert alert.dashboard_uid in {document["uid"] for document in documents.values()}
+        told = " ".join(word for step in alert.runbook.diagnosis for word in (step.look, *step.outcomes.values()))
         for quoted in re.findall(r"(?:[Bb]oard|panels?|rows?|and|[Ss]ee) '([A-Z][^']+)'", told):
-            assert quoted in titles, f"{alert.name}: its runbook sends people to {quoted!r}, which no board has"
+            assert quoted in titles, f"{alert.name}: its runbook sends people to {quoted!r}, which no dashboard has"
 
 
 def _titles(documents: dict[str, dict[str, object]]) -> set[str]:
@@ -113,12 +113,12 @@ LOOK = Step("Does it run?", {"no": "start it."})
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"runbook": Runbook(means="x", costs="", steps=(LOOK,))}, "fill means, costs and steps of its runbook"),
-        ({"runbook": Runbook(means="x", costs="y", steps=())}, "fill means, costs and steps of its runbook"),
-        ({"runbook": Runbook(means="x", costs="y", steps=(LOOK,))}, "give one step of its runbook a command"),
-        ({"neighbours": ()}, "add a neighbour that must stay silent"),
+        ({"runbook": Runbook(meaning="x", impact="", diagnosis=(LOOK,))}, "fill means, costs and steps of its runbook"),
+        ({"runbook": Runbook(meaning="x", impact="y", diagnosis=())}, "fill means, costs and steps of its runbook"),
+        ({"runbook": Runbook(meaning="x", impact="y", diagnosis=(LOOK,))}, "give one step of its runbook a command"),
+        ({"negative_cases": ()}, "add a neighbour that must stay silent"),
         ({"name": "hailo down"}, "is no alert name"),
-        ({"hold": ""}, "prove that it waits"),
+        ({"for_": ""}, "prove that it waits"),
     ],
 )
 def test_an_incomplete_entry_is_refused(change: dict[str, object], says: str) -> None:
@@ -134,7 +134,7 @@ def test_a_step_without_outcomes_is_refused() -> None:
 def test_what_a_runbook_sends_people_on_to_is_there() -> None:
     names = {alert.name for alert in all_alerts()}
     for alert in all_alerts():
-        for step in alert.runbook.steps:
+        for step in alert.runbook.diagnosis:
             for outcome in step.outcomes.values():
                 mentioned = set(re.findall(r"\b(?:Hailo|EdgeInfer|Pi|Prometheus|Alertmanager)[A-Z]\w+", outcome))
                 assert mentioned - {"HailoRT"} <= names, f"{alert.name}: {outcome}"
@@ -142,7 +142,7 @@ def test_what_a_runbook_sends_people_on_to_is_there() -> None:
 
 def test_a_setting_that_a_runbook_names_is_one() -> None:
     for alert in all_alerts():
-        told = " ".join(outcome for step in alert.runbook.steps for outcome in step.outcomes.values())
+        told = " ".join(outcome for step in alert.runbook.diagnosis for outcome in step.outcomes.values())
         assert set(re.findall(r"EDGEINFER_[A-Z_]+", told)) <= known_variables(), alert.name
 
 
@@ -155,7 +155,7 @@ PROGRAMS = {
 
 
 def test_every_command_of_a_runbook_can_be_typed() -> None:
-    for command in (step.command for alert in all_alerts() for step in alert.runbook.steps if step.command):
+    for command in (step.command for alert in all_alerts() for step in alert.runbook.diagnosis if step.command):
         assert subprocess.run(["bash", "-n", "-c", command], check=False).returncode == 0, command
         for part in re.split(r"[|;]", re.sub(r"'[^']*'", "", command)):
             words = [word for word in part.split() if word != "sudo"]
@@ -164,11 +164,11 @@ def test_every_command_of_a_runbook_can_be_typed() -> None:
 
 def test_a_unit_that_a_runbook_names_is_one() -> None:
     ours = {path.stem for path in Path("deploy/systemd").glob("*.service")} | {"prometheus", "prometheus-alertmanager"}
-    for command in (step.command for alert in all_alerts() for step in alert.runbook.steps):
+    for command in (step.command for alert in all_alerts() for step in alert.runbook.diagnosis):
         units = re.findall(r"(?:journalctl -u|systemctl (?:\w+)) ([\w-]+)", command)
         assert set(units) <= ours, command
 
 
 def test_a_proof_that_resolves_before_it_fires_is_refused() -> None:
     with pytest.raises(ValueError, match="first waits"):
-        Proof(series={"up": gauge((1, 60))}, fires_at=60, resolves_at=30, says="")
+        RuleTest(series={"up": gauge((1, 60))}, firing_at=60, resolved_at=30, expected_description="")

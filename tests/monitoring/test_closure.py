@@ -9,7 +9,7 @@ from edgeinfer.catalog.metric import Metric
 from edgeinfer.catalog.units import UNITS
 from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.alerts import all_alerts
-from edgeinfer.monitoring.engine import all_built_in
+from edgeinfer.monitoring.prometheus_metrics import all_built_in
 from tools.dashboard_lint import UNITS as GRAFANA_UNITS
 from tools.promql_lint import known_series, substituted
 from tools.promql_tree import names_in

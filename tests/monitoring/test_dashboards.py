@@ -169,7 +169,7 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
         "override 'p42': no query gives a series",
     ),
     "two queries of one name": (lambda d: _latency(d)["targets"][1].update(refId="A"), "two of one refId"),
-    "a panel that leads nowhere": (lambda d: _graph(d).pop("links"), "lead on to another board"),
+    "a panel that leads nowhere": (lambda d: _graph(d).pop("links"), "lead on to another dashboard"),
     "two panels of one title": (lambda d: _graph(d).update(title="P95 latency"), "is there twice"),
     "seconds called bytes": (
         lambda d: _latency(d)["fieldConfig"]["defaults"].update(unit="bytes"),

@@ -11,7 +11,7 @@ import pytest
 
 from edgeinfer.catalog.buckets import LATENCY_SECONDS
 from edgeinfer.monitoring import recording, rules
-from edgeinfer.monitoring.alerts.proof import Values, counter, gauge
+from edgeinfer.monitoring.alerts.rule_test import Values, counter, gauge
 from edgeinfer.monitoring.recording import Rule, groups
 from tools.promql_lint import faults, known_series
 from tools.promql_tree import names_in

@@ -8,9 +8,9 @@ import yaml
 
 from edgeinfer.catalog.metric import Owner
 from edgeinfer.monitoring import files
-from edgeinfer.monitoring.engine import all_built_in
+from edgeinfer.monitoring.prometheus_metrics import all_built_in
 from edgeinfer.monitoring.scrape import prometheus_configuration
-from edgeinfer.monitoring.targets import SYSTEMD
+from edgeinfer.monitoring.scrape_targets import SYSTEMD
 from edgeinfer.settings import EXPORTER_PORT
 
 # What Prometheus 2.42 refuses by its strict reading.

@@ -72,7 +72,7 @@ BAD_BODIES: list[tuple[str, bytes, dict[str, str], int, str, str]] = [
 def test_bad_input_is_told_what_where_and_how_to_mend(
     rig: Rig, body: bytes, headers: dict[str, str], status: int, error: str, word: str
 ) -> None:
-    counted = rig.value("hailo_sidecar_problems_total", problem=error) or 0
+    counted = rig.value("hailo_sidecar_http_errors_total", error_type=error) or 0
     refused = rig.value("hailo_sidecar_inferences_total", status="invalid_input") or 0
     answer = rig.client.post("/infer", content=body, headers=headers)
     document = answer.json()
@@ -80,7 +80,7 @@ def test_bad_input_is_told_what_where_and_how_to_mend(
     assert word in document["message"]
     assert document["remedy"]
     assert "Traceback" not in answer.text
-    assert rig.value("hailo_sidecar_problems_total", problem=error) == counted + 1
+    assert rig.value("hailo_sidecar_http_errors_total", error_type=error) == counted + 1
     assert rig.value("hailo_sidecar_inferences_total", status="invalid_input") == refused + 1
     assert rig.client.post("/infer", json={"x": window()}).status_code == 200
 

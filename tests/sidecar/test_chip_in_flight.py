@@ -95,7 +95,7 @@ def test_only_a_window_that_began_after_the_failure_is_a_recovery(rig: Rig) -> N
     registry = new_registry()
     model = ServedModel(rig.backend, shipped_card(), SidecarInstruments(registry))
     model.start()
-    while model.standing.state is not State.READY:
+    while model.model_state.state is not State.READY:
         threading.Event().wait(0.01)
 
     def recoveries() -> float | None:

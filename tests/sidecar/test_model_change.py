@@ -19,7 +19,7 @@ from edgeinfer.hailort.library import load_library
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.model.card import ModelCard
 from edgeinfer.sidecar.app import build_sidecar
-from edgeinfer.sidecar.change import ChangePlan, ModelChange, NextModel, Outcome
+from edgeinfer.sidecar.reload import Candidate, ModelReload, Outcome, ReloadPlan
 from edgeinfer.sidecar.shadow import ShadowPlan
 from tests.fakes.hailo_platform.build import importer
 from tests.fakes.hailo_platform.hef import write_hef
@@ -43,14 +43,14 @@ class Newer(ToyBackend):
         return replace(super().open(), model_version="2.0.0", model_sha256="1" * 64)
 
 
-def plan(backend: Backend, card: ModelCard = NEWER, **given: Any) -> ChangePlan:
-    options: dict[str, Any] = {"least_agreement": 0.9, "cpu_budget": 1.0, **given}
+def plan(backend: Backend, card: ModelCard = NEWER, **given: Any) -> ReloadPlan:
+    options: dict[str, Any] = {"min_agreement": 0.9, "cpu_budget": 1.0, **given}
     shadow = options.pop("shadow", None)
-    return ChangePlan(lambda: NextModel(card, backend, shadow), lambda _: WINDOWS, **options)
+    return ReloadPlan(lambda: Candidate(card, backend, shadow), lambda _: WINDOWS, **options)
 
 
 @contextmanager
-def serving(backend: Backend, change_plan: ChangePlan, shadow_plan: ShadowPlan | None = None) -> Iterator[Rig]:
+def serving(backend: Backend, change_plan: ReloadPlan, shadow_plan: ShadowPlan | None = None) -> Iterator[Rig]:
     registry = new_registry()
     sidecar = build_sidecar(
         backend=backend,
@@ -83,8 +83,8 @@ def test_the_new_model_answers_and_says_so_everywhere() -> None:
         assert (new.windows, old.closed, new.closed) == (asked + 1, 1, 0)
         status = rig.client.get("/status").json()
         assert (status["config_version"], status["hef_sha256"], status["ok"]) == ("2.0.0", "1" * 64, True)
-        likeness = {"windows": 20, "agreement": 1.0, "cosine_mean": pytest.approx(1.0)}
-        assert status["model_change"]["likeness"] == likeness
+        agreement = {"windows": 20, "agreement": 1.0, "cosine_mean": pytest.approx(1.0)}
+        assert status["model_change"]["agreement"] == agreement
         assert rig.value("hailo_sidecar_model_changes_total", result="switched") == 1
         infos = [sample.labels for family in rig.registry.collect() for sample in family.samples]
         assert {labels["sha256"] for labels in infos if "sha256" in labels} == {"1" * 64}
@@ -98,12 +98,12 @@ def test_a_model_that_names_other_motifs_is_refused_and_the_old_one_serves_on() 
         outcome = change(rig)
         assert outcome.result == "refused"
         assert "the same motif as the serving one in 0.0% of 20 recorded windows" in outcome.reason
-        assert "EDGEINFER_MODEL_CHANGE_LEAST_AGREEMENT" in outcome.remedy
+        assert "EDGEINFER_MODEL_CHANGE_MIN_AGREEMENT" in outcome.remedy
         assert (old.closed, new.closed) == (0, 1)
         assert rig.client.get("/status").json()["config_version"] == CARD.version
         assert rig.client.post("/infer", json={"x": window()}).status_code == 200
         assert rig.value("hailo_sidecar_model_changes_total", result="refused") == 1
-    with serving(Newer(top=3), plan(Newer(top=5), least_agreement=0.0)) as rig:
+    with serving(Newer(top=3), plan(Newer(top=5), min_agreement=0.0)) as rig:
         assert change(rig).result in ("switched", "unchanged")
 
 
@@ -176,7 +176,7 @@ def test_without_a_serving_model_there_is_nothing_to_change() -> None:
     sidecar = build_sidecar(backend=broken, card=CARD, registry=registry, version="1", change_plan=plan(Newer()))
     with TestClient(sidecar.app):
         assert sidecar.change is not None
-        while sidecar.model.standing.state.value == "loading":
+        while sidecar.model.model_state.state.value == "loading":
             threading.Event().wait(0.01)
         outcome = sidecar.change.run()
         assert (outcome.result, "Restart the sidecar" in outcome.remedy) == ("refused", True)
@@ -210,11 +210,11 @@ def test_one_change_at_a_time_and_none_outlives_the_sidecar() -> None:
     reading, go = threading.Event(), threading.Event()
     reads = []
 
-    def read() -> NextModel:
+    def read() -> Candidate:
         reads.append(1)
         reading.set()
         go.wait(10)
-        return NextModel(NEWER, Newer())
+        return Candidate(NEWER, Newer())
 
     with serving(ToyBackend(), replace(plan(Newer()), read=read)) as rig:
         assert rig.sidecar.change is not None
@@ -240,9 +240,9 @@ def test_the_comparison_keeps_to_its_share_of_a_core() -> None:
 
     with serving(ToyBackend(), plan(Newer())) as rig:
         instruments = rig.sidecar.change._instruments  # type: ignore[union-attr]  # the registry has them already
-        paced = ModelChange(
+        paced = ModelReload(
             rig.sidecar.model,
-            plan(Newer(compute), cpu_budget=0.1, least_agreement=0.0),
+            plan(Newer(compute), cpu_budget=0.1, min_agreement=0.0),
             instruments,
             clock=lambda: now[0],
             cpu_clock=lambda: cpu[0],
@@ -255,7 +255,7 @@ def test_the_comparison_keeps_to_its_share_of_a_core() -> None:
 
 def test_the_shadow_compares_with_the_new_models_shadow() -> None:
     first, second = ToyBackend(), ToyBackend()
-    change_plan = plan(Newer(), least_agreement=0.0, shadow=second)
+    change_plan = plan(Newer(), min_agreement=0.0, shadow=second)
     with serving(ToyBackend(), change_plan, ShadowPlan(first, 1.0, 1.0)) as rig:
         for asked in (first, second):
             for _ in range(500):
@@ -281,11 +281,11 @@ def test_a_chip_runs_both_networks_while_they_are_compared(version: str, tmp_pat
         write_hef(tmp_path / name, architecture=machine.chip.architecture, input_scale=scale)
         for name, scale in (("old.hef", 0.0), ("new.hef", 0.05))
     ]
-    with serving(backend(hefs[0]), plan(backend(hefs[1]), least_agreement=0.5)) as rig:
+    with serving(backend(hefs[0]), plan(backend(hefs[1]), min_agreement=0.5)) as rig:
         outcome = change(rig)
         assert outcome.result == "switched", outcome
-        assert outcome.likeness is not None
-        assert 0.9 < outcome.likeness.cosine_mean < 1.0  # eight bits differ, and that is a number
+        assert outcome.agreement is not None
+        assert 0.9 < outcome.agreement.cosine_mean < 1.0  # eight bits differ, and that is a number
         assert rig.client.post("/infer", json={"x": window()}).json()["backend"] == "hailo"
         assert machine.vdevices_open == 1
     assert (machine.vdevices_open, machine.chip.owner) == (0, None)

@@ -36,7 +36,7 @@ def make_pool(backend: ToyBackend, *, workers: int = 1, capacity: int = 2) -> tu
 def brief_pool(backend: ToyBackend, capacity: int = 8) -> InferencePool:
     """Two windows at once, one of them on the loop."""
     instruments = SidecarInstruments(new_registry())
-    return InferencePool(backend.infer, instruments, workers=lambda: 2, capacity=capacity, is_brief=lambda: True)
+    return InferencePool(backend.infer, instruments, workers=lambda: 2, capacity=capacity, runs_inline=lambda: True)
 
 
 async def test_a_full_queue_sheds_and_says_when_to_come_back() -> None:
@@ -157,7 +157,7 @@ async def test_the_loop_takes_the_eldest_first() -> None:
         return backend.infer(window)
 
     instruments = SidecarInstruments(new_registry())
-    pool = InferencePool(compute, instruments, workers=lambda: 2, capacity=8, is_brief=lambda: True)
+    pool = InferencePool(compute, instruments, workers=lambda: 2, capacity=8, runs_inline=lambda: True)
     pool.start()
     answered = asyncio.Event()
 

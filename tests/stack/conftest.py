@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.ports import PortPool
 from tests.stack.told import Told
 
@@ -14,7 +14,7 @@ FAKE_SERVICE = Path(__file__).parent / "fake_service.py"
 
 
 class MakePlan(Protocol):
-    def __call__(self, name: str, *arguments: str, **fields: Any) -> ChildPlan: ...
+    def __call__(self, name: str, *arguments: str, **fields: Any) -> ProcessSpec: ...
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def told() -> Told:
 def make_plan() -> MakePlan:
     """Plans of fake services; one with a port is asked for its health."""
 
-    def make(name: str, *arguments: str, **fields: Any) -> ChildPlan:
+    def make(name: str, *arguments: str, **fields: Any) -> ProcessSpec:
         port = fields.get("port")
         command = (sys.executable, str(FAKE_SERVICE), *(("--port", str(port)) if port else ()), *arguments)
         defaults: dict[str, Any] = {"stage": Stage.SERVICES, "ready_path": "/healthz", "start_seconds": 20.0}
-        return ChildPlan(name=name, argv=command, **(defaults | fields))
+        return ProcessSpec(name=name, argv=command, **(defaults | fields))
 
     return make
 

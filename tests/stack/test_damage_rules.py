@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from edgeinfer.monitoring import engine
+from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.stack.damage import Damage, set_aside
 from edgeinfer.stack.damage_rules import PARTS, SERIES, rule_file, write_rules
 from edgeinfer.stack.folder import DataFolder, prepare
@@ -33,4 +33,4 @@ def test_each_part_has_its_number_and_an_unchanged_one_is_not_written_again(tmp_
 
 
 def test_it_is_the_series_that_the_alert_asks_for() -> None:
-    assert engine.SET_ASIDE.name == SERIES
+    assert prometheus_metrics.SET_ASIDE.name == SERIES

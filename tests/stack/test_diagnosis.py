@@ -4,32 +4,32 @@ from pathlib import Path
 
 import pytest
 
-from edgeinfer.findings import Finding, Verdict
+from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.stack import lock
+from edgeinfer.stack.binaries import Engine, Program
 from edgeinfer.stack.diagnosis import look_at_engines, look_at_folder, look_at_ports
-from edgeinfer.stack.engines import Engine, Program
 from edgeinfer.stack.folder import prepare
-from edgeinfer.stack.record import Record, running, write
+from edgeinfer.stack.state_file import Record, running, write
 
 FOUND = {program: Engine(program, Path("/usr/bin") / program, "1.2.3") for program in Program}
 
 
-def only(findings: list[Finding]) -> Finding:
-    (finding,) = findings
-    return finding
+def only(diagnostics: list[Diagnostic]) -> Diagnostic:
+    (diagnostic,) = diagnostics
+    return diagnostic
 
 
 def test_programs_that_are_here_are_told_with_version_and_place() -> None:
-    findings = look_at_engines(FOUND, can_fetch=True)
+    diagnostics = look_at_engines(FOUND, can_fetch=True)
 
-    assert [finding.subject for finding in findings] == ["prometheus", "promtool", "alertmanager", "amtool"]
-    assert {finding.verdict for finding in findings} == {Verdict.OK}
-    assert findings[0].message == "1.2.3 at /usr/bin/prometheus"
+    assert [diagnostic.subject for diagnostic in diagnostics] == ["prometheus", "promtool", "alertmanager", "amtool"]
+    assert {diagnostic.verdict for diagnostic in diagnostics} == {Verdict.OK}
+    assert diagnostics[0].message == "1.2.3 at /usr/bin/prometheus"
 
 
 def test_what_can_be_fetched_is_no_failure_and_what_cannot_is() -> None:
     verdicts = {
-        can_fetch: {finding.subject: finding.verdict for finding in look_at_engines({}, can_fetch=can_fetch)}
+        can_fetch: {diagnostic.subject: diagnostic.verdict for diagnostic in look_at_engines({}, can_fetch=can_fetch)}
         for can_fetch in (True, False)
     }
 
@@ -61,27 +61,27 @@ def test_a_port_of_the_running_stack_is_ok(tmp_path: Path) -> None:
     assert here
     with lock.hold(folder.lock), socket.create_server(("127.0.0.1", 0)) as own:
         write(folder.record, Record(os.getpid(), {}, (here,)))
-        finding = only(look_at_ports([("gateway", "127.0.0.1", own.getsockname()[1])], tmp_path))
+        diagnostic = only(look_at_ports([("gateway", "127.0.0.1", own.getsockname()[1])], tmp_path))
 
-    assert finding.verdict is Verdict.OK
-    assert "running stack" in finding.message
+    assert diagnostic.verdict is Verdict.OK
+    assert "running stack" in diagnostic.message
 
 
 def test_an_address_that_is_not_this_machines_is_told(tmp_path: Path) -> None:
-    finding = only(look_at_ports([("gateway", "192.0.2.1", 8080)], tmp_path))
-    assert (finding.verdict, finding.remedy) == (Verdict.BROKEN, "Choose another address.")
+    diagnostic = only(look_at_ports([("gateway", "192.0.2.1", 8080)], tmp_path))
+    assert (diagnostic.verdict, diagnostic.remedy) == (Verdict.BROKEN, "Choose another address.")
 
 
 def test_a_data_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    finding = only(look_at_folder(tmp_path / "deep" / "data"))
+    diagnostic = only(look_at_folder(tmp_path / "deep" / "data"))
 
-    assert finding.verdict is Verdict.OK
+    assert diagnostic.verdict is Verdict.OK
     assert not list(tmp_path.iterdir())
 
 
 def test_a_data_folder_that_cannot_be_made_is_broken() -> None:
-    finding = only(look_at_folder(Path("/proc/self/status/data")))
-    assert finding.verdict is Verdict.BROKEN
+    diagnostic = only(look_at_folder(Path("/proc/self/status/data")))
+    assert diagnostic.verdict is Verdict.BROKEN
 
 
 def test_a_full_disk_is_broken(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""Fetching, with apt-get and dpkg played by a fake; the real ones are used by `make setup-engines`."""
+"""Fetching, with apt-get and dpkg played by a fake; the real ones are used by `make setup-monitoring`."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from edgeinfer.errors import EngineNotFound
+from edgeinfer.errors import BinaryNotFound
 from edgeinfer.stack.events import Kind
 from edgeinfer.stack.fetch import Fetcher, free_of_fixed_templates, run_with_progress
 from tests.stack.told import Told
@@ -109,7 +109,7 @@ def test_without_a_network_the_reason_and_the_other_ways_are_told_and_nothing_is
     tmp_path: Path, told: Told
 ) -> None:
     cache = tmp_path / "engines"
-    with pytest.raises(EngineNotFound) as failure:
+    with pytest.raises(BinaryNotFound) as failure:
         fetcher(cache, FakeDebian(has_lists=False, is_online=False), told).fetch()
 
     assert "Failed to fetch the index files" in failure.value.fault
@@ -120,7 +120,7 @@ def test_without_a_network_the_reason_and_the_other_ways_are_told_and_nothing_is
 def test_a_failed_fetch_leaves_the_earlier_programs_alone(tmp_path: Path, told: Told) -> None:
     cache = tmp_path / "engines"
     fetcher(cache, FakeDebian(), told).fetch()
-    with pytest.raises(EngineNotFound):
+    with pytest.raises(BinaryNotFound):
         fetcher(cache, FakeDebian(has_lists=False, is_online=False), told).fetch()
 
     assert programs(cache) == ALL
@@ -155,12 +155,12 @@ def test_a_broken_cache_is_replaced(tmp_path: Path, told: Told) -> None:
 
 def test_a_system_without_apt_get_is_told_the_ways(tmp_path: Path, told: Told) -> None:
     missing = Fetcher(tmp_path / "engines", told, FakeDebian().run, which=lambda _: None)
-    with pytest.raises(EngineNotFound, match="neither is apt-get"):
+    with pytest.raises(BinaryNotFound, match="neither is apt-get"):
         missing.fetch()
 
 
 def test_a_cache_that_cannot_be_written_is_named(told: Told) -> None:
-    with pytest.raises(EngineNotFound, match="cache /proc/cache/engines: cannot be kept there"):
+    with pytest.raises(BinaryNotFound, match="cache /proc/cache/engines: cannot be kept there"):
         fetcher(Path("/proc/cache/engines"), FakeDebian(), told).fetch()
 
 

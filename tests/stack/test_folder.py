@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeinfer.errors import DataFolderError
-from edgeinfer.stack.folder import LEAST_FREE_BYTES, prepare, root_of, too_little_room, write_whole
+from edgeinfer.stack.folder import MIN_FREE_BYTES, prepare, root_of, too_little_room, write_whole
 
 
 def test_everything_a_run_needs_is_made_below_one_folder(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_second_run_finds_what_the_first_one_kept(tmp_path: Path) -> None:
 
 def test_a_nearly_full_disk_is_said_and_refuses_nothing(tmp_path: Path) -> None:
     assert "has 12 MB left where 210 MB are needed" in too_little_room(tmp_path, lambda _: 12_000_000)
-    assert too_little_room(tmp_path, lambda _: LEAST_FREE_BYTES) == ""
+    assert too_little_room(tmp_path, lambda _: MIN_FREE_BYTES) == ""
 
 
 def test_nobody_else_sees_what_lies_there_and_older_folders_are_closed_too(tmp_path: Path) -> None:

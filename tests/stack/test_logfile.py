@@ -14,7 +14,7 @@ def test_a_log_within_its_size_stays_as_it_is(tmp_path: Path) -> None:
     log = tmp_path / "gateway.log"
     log.write_text("a line\n")
 
-    assert not logfile.rotate(log, most_bytes=100)
+    assert not logfile.rotate(log, max_bytes=100)
     assert log.read_text() == "a line\n"
 
 
@@ -23,7 +23,7 @@ def test_the_writer_goes_on_at_the_start_of_a_log_that_was_cut(tmp_path: Path) -
     descriptor = logfile.open_for_append(log)
     os.write(descriptor, b"x" * 200)
 
-    assert logfile.rotate(log, most_bytes=100)
+    assert logfile.rotate(log, max_bytes=100)
     os.write(descriptor, b"new\n")
     os.close(descriptor)
 
@@ -35,7 +35,7 @@ def test_only_so_many_older_parts_are_kept_the_newest_first(tmp_path: Path) -> N
     log = tmp_path / "gateway.log"
     for number in range(5):
         log.write_text(f"part {number}")
-        logfile.rotate(log, most_bytes=1, older_parts=3)
+        logfile.rotate(log, max_bytes=1, older_parts=3)
 
     parts = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert parts == {
@@ -98,7 +98,7 @@ def test_without_room_for_a_copy_the_log_is_cut_to_its_end(tmp_path: Path, monke
     descriptor = logfile.open_for_append(log)
     os.write(descriptor, b"".join(b"line %d\n" % number for number in range(300_000)))
 
-    assert logfile.rotate(log, most_bytes=1_000_000)
+    assert logfile.rotate(log, max_bytes=1_000_000)
     os.write(descriptor, b"new\n")
     os.close(descriptor)
 
@@ -119,7 +119,7 @@ log = Path(sys.argv[1])
 log.write_bytes(b"x" * 99 + b"\\n" + b"y" * 2_500_000)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-assert logfile.rotate(log, most_bytes=2_000_000)
+assert logfile.rotate(log, max_bytes=2_000_000)
 """
     subprocess.run([sys.executable, "-c", program, tmp_path / "log"], check=True)
 
@@ -133,9 +133,9 @@ def test_all_logs_together_are_bounded_and_the_oldest_parts_go_first(tmp_path: P
         (tmp_path / name).write_bytes(bytes(100))
         os.utime(tmp_path / name, (moment, moment))
 
-    logfile.bound_all(logs, most_bytes=350)
+    logfile.bound_all(logs, max_bytes=350)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "a.log.1", "b.log"]
-    logfile.bound_all(logs, most_bytes=1)
+    logfile.bound_all(logs, max_bytes=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "b.log"]
 
 
@@ -158,9 +158,9 @@ def test_a_log_that_was_removed_is_bounded_nevertheless(tmp_path: Path) -> None:
         time.sleep(0.01)
     log.unlink()
 
-    logfile.bound_lost(process.pid, most_bytes=10_000)
+    logfile.bound_lost(process.pid, max_bytes=10_000)
     kept = Path(f"/proc/{process.pid}/fd/1").stat().st_size
-    logfile.bound_lost(process.pid, most_bytes=1000)
+    logfile.bound_lost(process.pid, max_bytes=1000)
     cut = Path(f"/proc/{process.pid}/fd/1").stat().st_size
     process.communicate(b"\n")
 

@@ -4,9 +4,9 @@ import pytest
 
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack import plan
-from edgeinfer.stack.engines import Engine, Program
+from edgeinfer.stack.binaries import Engine, Program
 from edgeinfer.stack.folder import DataFolder
-from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.plan import ProcessSpec, Stage
 from tests.fakes.kernel import write_kernel
 
 FOLDER = DataFolder(Path("/data"))
@@ -18,7 +18,7 @@ def settings(**given: object) -> StackSettings:
     return StackSettings.from_environment({}, **given)
 
 
-def option(child: ChildPlan, name: str) -> str:
+def option(child: ProcessSpec, name: str) -> str:
     return child.argv[child.argv.index(name) + 1]
 
 
@@ -123,7 +123,7 @@ def test_the_replay_goes_to_our_gateway_with_the_chosen_recording() -> None:
 
 
 def test_a_process_without_a_port_is_ready_when_it_runs() -> None:
-    assert ChildPlan(name="replay", argv=("x",), stage=Stage.REPLAY, ready_path="/healthz").ready_url == ""
+    assert ProcessSpec(name="replay", argv=("x",), stage=Stage.REPLAY, ready_path="/healthz").ready_url == ""
 
 
 @pytest.mark.parametrize("moved", [False, True])

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from edgeinfer.stack import record
+from edgeinfer.stack import state_file
 from edgeinfer.stack.events import Kind
 from edgeinfer.stack.folder import DataFolder, prepare
 from edgeinfer.stack.inspection import inspect_monitoring
 from edgeinfer.stack.inventory import take
-from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.repair import Repairs
 from edgeinfer.stack.supervisor import Member, State
 from tests.stack.told import Told
@@ -31,7 +31,7 @@ def crashed(folder: DataFolder, name: str, words: str, state: State = State.STAR
     begin = log.stat().st_size
     with log.open("a") as file:
         file.write(words + "\n")
-    member = Member(ChildPlan(name=name, argv=(name,), stage=Stage.SERVICES), log, state)
+    member = Member(ProcessSpec(name=name, argv=(name,), stage=Stage.SERVICES), log, state)
     member.log_begin = begin
     return member
 
@@ -106,7 +106,7 @@ def test_what_is_lost_since_the_last_run_is_said_by_its_record(
 ) -> None:
     (folder.alertmanager / "nflog").write_bytes(b"x")
     known = take(folder, is_final=True)
-    record.write(folder.record, record.Record(1, {}, (), inventory=known))
+    state_file.write(folder.record, state_file.Record(1, {}, (), inventory=known))
     (folder.alertmanager / "nflog").unlink()
 
     repairs.look_at_records()

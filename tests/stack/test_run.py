@@ -14,22 +14,22 @@ import psutil
 import pytest
 
 from edgeinfer.errors import ConfigurationError, PortInUse
-from edgeinfer.stack import record
 from edgeinfer.stack import run as run_module
+from edgeinfer.stack import state_file
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, prepare
-from edgeinfer.stack.live import LiveFigures
-from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.restart import RestartPolicy
 from edgeinfer.stack.run import StackRun
+from edgeinfer.stack.status_line import LiveFigures
 from edgeinfer.stack.supervisor import State
 from tests.stack.conftest import MakePlan
 from tests.stack.told import Told
 
-FAST = RestartPolicy(first_seconds=0.05, longest_seconds=0.1, most_crashes=3, given_up_seconds=0.2)
+FAST = RestartPolicy(first_seconds=0.05, max_seconds=0.1, max_crashes=3, given_up_seconds=0.2)
 
 
-class FakeNarrator:
+class FakeReporter:
     """Remembers, and lets a test act when everything is ready."""
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ class FakeNarrator:
 
 
 @pytest.fixture
-def narrator() -> FakeNarrator:
-    return FakeNarrator()
+def reporter() -> FakeReporter:
+    return FakeReporter()
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 def pids(folder: DataFolder) -> dict[str, int]:
-    written = record.read(folder.record)
+    written = state_file.read(folder.record)
     assert written
     return {one.name: one.pid for one in written.processes}
 
@@ -86,34 +86,34 @@ async def end(running: "asyncio.Task[bool]") -> bool:
 
 
 async def test_ctrl_c_ends_every_process_in_order_and_the_run_says_all_was_well(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     plans = [
         make_plan("gateway", port=free_ports[0], stage=Stage.GATEWAY),
         make_plan("sidecar-1", port=free_ports[1]),
         make_plan("console", port=free_ports[2]),
     ]
-    running = asyncio.create_task(StackRun(plans, folder, narrator).run())
-    await narrator.ready.wait()
+    running = asyncio.create_task(StackRun(plans, folder, reporter).run())
+    await reporter.ready.wait()
     started = pids(folder)
-    assert list(narrator.shown) == ["console", "gateway", "sidecar-1"]
+    assert list(reporter.shown) == ["console", "gateway", "sidecar-1"]
     assert set(started) == {"gateway", "sidecar-1", "console"}
 
     assert await end(running)
 
     assert not any(psutil.pid_exists(pid) for pid in started.values())
     assert pids(folder) == {}
-    assert [event.kind for event in narrator.told.events][-2:] == [Kind.STOPPING, Kind.STOPPED]
+    assert [event.kind for event in reporter.told.events][-2:] == [Kind.STOPPING, Kind.STOPPED]
 
 
 async def test_a_second_ctrl_c_ends_what_takes_its_time(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     stubborn = make_plan("console", "--ignore-term", port=free_ports[0], stop_seconds=50.0)
-    running = asyncio.create_task(StackRun([stubborn], folder, narrator).run())
-    await narrator.ready.wait()
+    running = asyncio.create_task(StackRun([stubborn], folder, reporter).run())
+    await reporter.ready.wait()
     os.kill(os.getpid(), signal.SIGINT)
-    await until(lambda: bool(narrator.told.messages(Kind.STOPPING)))
+    await until(lambda: bool(reporter.told.messages(Kind.STOPPING)))
 
     await end(running)
 
@@ -121,61 +121,61 @@ async def test_a_second_ctrl_c_ends_what_takes_its_time(
 
 
 async def test_a_terminal_that_closes_after_ctrl_c_lets_everything_end_in_its_time(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     stubborn = make_plan("console", "--ignore-term", port=free_ports[0], stop_seconds=0.5)
-    running = asyncio.create_task(StackRun([stubborn], folder, narrator).run())
-    await narrator.ready.wait()
+    running = asyncio.create_task(StackRun([stubborn], folder, reporter).run())
+    await reporter.ready.wait()
     os.kill(os.getpid(), signal.SIGINT)
-    await until(lambda: bool(narrator.told.messages(Kind.STOPPING)))
+    await until(lambda: bool(reporter.told.messages(Kind.STOPPING)))
     os.kill(os.getpid(), signal.SIGHUP)
 
     assert await asyncio.wait_for(running, 20)
-    assert len(narrator.told.messages(Kind.WARNING)) == 1, "it was killed when its time was over, and not before"
+    assert len(reporter.told.messages(Kind.WARNING)) == 1, "it was killed when its time was over, and not before"
 
 
 async def test_a_killed_process_comes_back_on_its_port(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     plans = [make_plan("sidecar-1", port=free_ports[0])]
-    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
-    await narrator.ready.wait()
+    running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
+    await reporter.ready.wait()
     first = pids(folder)["sidecar-1"]
     os.kill(first, signal.SIGKILL)
-    await until(lambda: len(narrator.told.messages(Kind.READY)) == 2)
+    await until(lambda: len(reporter.told.messages(Kind.READY)) == 2)
     await until(lambda: pids(folder).get("sidecar-1", first) != first)
 
     assert await end(running)
-    assert narrator.told.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.05 s"]
+    assert reporter.told.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.05 s"]
 
 
 async def test_a_run_in_which_a_process_was_given_up_was_not_well(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     flag = folder.root / "starts"
     plans = [make_plan("replay", "--count-starts", str(flag), "--start-after", "0.5", "--exit-code", "1")]
-    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
-    await until(lambda: bool(narrator.told.messages(Kind.GAVE_UP)))
+    running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
+    await until(lambda: bool(reporter.told.messages(Kind.GAVE_UP)))
     assert len(flag.read_text().splitlines()) == 3
     await until(lambda: len(flag.read_text().splitlines()) > 3)
-    await until(lambda: len(narrator.told.messages(Kind.GAVE_UP)) == 2)
+    await until(lambda: len(reporter.told.messages(Kind.GAVE_UP)) == 2)
 
     assert not await end(running)
 
 
 async def test_a_gateway_that_keeps_crashing_ends_neither_the_run_nor_the_others(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     plans = [
         make_plan("console", port=free_ports[0]),
         make_plan("gateway", "--exit-code", "1", "--last-words", "no room", is_main_job=True),
     ]
-    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
-    await until(lambda: len(narrator.told.messages(Kind.GAVE_UP)) >= 2)
-    await until(lambda: "gateway" in narrator.troubles)
+    running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
+    await until(lambda: len(reporter.told.messages(Kind.GAVE_UP)) >= 2)
+    await until(lambda: "gateway" in reporter.troubles)
 
-    assert "no room" in narrator.told.messages(Kind.GAVE_UP)[0]
-    written = record.read(folder.record)
+    assert "no room" in reporter.told.messages(Kind.GAVE_UP)[0]
+    written = state_file.read(folder.record)
     assert written
     assert {one.name: one.state for one in written.members}["console"] == State.READY
     assert "console" in pids(folder)
@@ -183,53 +183,53 @@ async def test_a_gateway_that_keeps_crashing_ends_neither_the_run_nor_the_others
 
 
 async def test_a_gateway_with_a_wrong_setting_ends_the_start_and_all_others(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     plans = [
         make_plan("console", port=free_ports[0]),
         make_plan("gateway", "--exit-code", "78", port=free_ports[1], stage=Stage.GATEWAY, is_main_job=True),
     ]
     with pytest.raises(ConfigurationError, match="gateway: ended with exit code 78"):
-        await StackRun(plans, folder, narrator).run()
+        await StackRun(plans, folder, reporter).run()
 
     assert pids(folder) == {}
 
 
 async def test_a_busy_port_of_the_gateway_is_refused_before_anything_starts(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
         with pytest.raises(PortInUse, match=f"{port}.*for the gateway"):
-            await StackRun([make_plan("gateway", port=port, is_main_job=True)], folder, narrator).run()
+            await StackRun([make_plan("gateway", port=port, is_main_job=True)], folder, reporter).run()
 
-    assert not narrator.told.messages(Kind.STARTING)
+    assert not reporter.told.messages(Kind.STARTING)
 
 
 async def test_a_busy_port_of_a_helper_is_waited_for_while_the_gateway_serves(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     foreign = socket.create_server(("127.0.0.1", free_ports[0]))
     plans = [
         make_plan("prometheus", port=free_ports[0]),
         make_plan("gateway", port=free_ports[1], stage=Stage.GATEWAY, is_main_job=True),
     ]
-    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
-    await narrator.ready.wait()
+    running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
+    await reporter.ready.wait()
     assert set(pids(folder)) == {"gateway"}
-    assert f"port {free_ports[0]} (for the prometheus) is taken by" in narrator.told.messages(Kind.CRASHED)[0]
+    assert f"port {free_ports[0]} (for the prometheus) is taken by" in reporter.told.messages(Kind.CRASHED)[0]
 
     foreign.close()
-    await until(lambda: "prometheus" in narrator.told.order(Kind.READY))
+    await until(lambda: "prometheus" in reporter.told.order(Kind.READY))
     assert await end(running)
 
 
 async def test_an_answer_of_a_foreign_server_does_not_make_a_process_ready(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     """The port is free at the start and is taken by another server while ours still loads."""
     own, foreign = make_plan("console", "--start-after", "30"), make_plan("foreign", port=free_ports[0])
-    ours = ChildPlan(
+    ours = ProcessSpec(
         name="console",
         argv=own.argv,
         stage=Stage.GATEWAY,
@@ -237,56 +237,56 @@ async def test_an_answer_of_a_foreign_server_does_not_make_a_process_ready(
         ready_path="/healthz",
         start_seconds=1.0,
     )
-    run = StackRun([ours], folder, narrator)
-    other = StackRun([foreign], prepare(folder.root / "other"), FakeNarrator())
+    run = StackRun([ours], folder, reporter)
+    other = StackRun([foreign], prepare(folder.root / "other"), FakeReporter())
     racing = asyncio.create_task(run.run())
-    await until(lambda: bool(narrator.told.messages(Kind.STARTING)))
+    await until(lambda: bool(reporter.told.messages(Kind.STARTING)))
     others = asyncio.create_task(other.run())
 
-    await until(lambda: any("was not ready after 1 s" in said for said in narrator.told.messages(Kind.CRASHED)))
-    assert not narrator.told.messages(Kind.READY)
+    await until(lambda: any("was not ready after 1 s" in said for said in reporter.told.messages(Kind.CRASHED)))
+    assert not reporter.told.messages(Kind.READY)
     for task in (racing, others):
         task.cancel()
     await asyncio.gather(racing, others, return_exceptions=True)
 
 
 async def test_a_data_folder_that_vanishes_is_said_once_and_nothing_ends(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(run_module, "_DISK_SECONDS", 0.05)
     plans = [make_plan("gateway", port=free_ports[0], is_main_job=True)]
-    running = asyncio.create_task(StackRun(plans, folder, narrator, policy=FAST).run())
-    await narrator.ready.wait()
+    running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
+    await reporter.ready.wait()
     started = pids(folder)["gateway"]
     shutil.rmtree(folder.root)
-    await until(lambda: any("is gone while everything runs" in said for said in narrator.told.messages(Kind.WARNING)))
+    await until(lambda: any("is gone while everything runs" in said for said in reporter.told.messages(Kind.WARNING)))
 
     os.kill(started, signal.SIGKILL)
-    await until(lambda: len(narrator.told.messages(Kind.READY)) == 2)
+    await until(lambda: len(reporter.told.messages(Kind.READY)) == 2)
     assert await end(running)
-    assert len(set(narrator.told.messages(Kind.WARNING))) == len(narrator.told.messages(Kind.WARNING))
+    assert len(set(reporter.told.messages(Kind.WARNING))) == len(reporter.told.messages(Kind.WARNING))
 
 
 async def test_that_no_alert_can_fire_is_said_once_and_shown_for_as_long_as_it_is_so(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(run_module, "_HEARTBEAT_SECONDS", 0.02)
     monkeypatch.setattr(run_module, "_LIVE_SECONDS", 0.05)
     prometheus = make_plan("prometheus", port=free_ports[0])
-    run = StackRun([prometheus], folder, narrator, prometheus_url=prometheus.address)
+    run = StackRun([prometheus], folder, reporter, prometheus_url=prometheus.address)
     running = asyncio.create_task(run.run())
-    await until(lambda: "alerting" in narrator.troubles)
-    figures = narrator.figures
-    await until(lambda: narrator.figures > figures + 2)
+    await until(lambda: "alerting" in reporter.troubles)
+    figures = reporter.figures
+    await until(lambda: reporter.figures > figures + 2)
 
-    assert narrator.troubles["alerting"] == "does not work: Prometheus does not answer"
-    said = [one for one in narrator.told.messages(Kind.WARNING) if "no alert can fire" in one]
+    assert reporter.troubles["alerting"] == "does not work: Prometheus does not answer"
+    said = [one for one in reporter.told.messages(Kind.WARNING) if "no alert can fire" in one]
     assert said == ["no alert can fire: Prometheus does not answer"]
     await end(running)
 
 
 async def test_a_fault_of_the_housekeeping_is_said_once_and_ends_nothing(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(run_module, "_DISK_SECONDS", 0.01)
     looked = 0
@@ -296,31 +296,31 @@ async def test_a_fault_of_the_housekeeping_is_said_once_and_ends_nothing(
         looked += 1
         raise OSError(errno.EIO, "Input/output error")
 
-    run = StackRun([make_plan("console", port=free_ports[0])], folder, narrator, free=broken_disk)
+    run = StackRun([make_plan("console", port=free_ports[0])], folder, reporter, free=broken_disk)
     running = asyncio.create_task(run.run())
     await until(lambda: looked > 3)
 
     assert await end(running)
-    assert len(narrator.told.messages(Kind.WARNING)) == 1
-    assert "Input/output error" in narrator.told.messages(Kind.WARNING)[0]
+    assert len(reporter.told.messages(Kind.WARNING)) == 1
+    assert "Input/output error" in reporter.told.messages(Kind.WARNING)[0]
 
 
 async def test_a_reader_that_goes_away_ends_the_run_in_order(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
-    narrator.fails = BrokenPipeError
-    run = StackRun([make_plan("console", port=free_ports[0])], folder, narrator)
+    reporter.fails = BrokenPipeError
+    run = StackRun([make_plan("console", port=free_ports[0])], folder, reporter)
 
     assert await asyncio.wait_for(run.run(), 20)
     assert pids(folder) == {}
 
 
 async def test_a_terminal_that_is_gone_does_not_end_the_run(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
-    narrator.fails = OSError
-    running = asyncio.create_task(StackRun([make_plan("console", port=free_ports[0])], folder, narrator).run())
-    await until(lambda: narrator.figures > 0)
+    reporter.fails = OSError
+    running = asyncio.create_task(StackRun([make_plan("console", port=free_ports[0])], folder, reporter).run())
+    await until(lambda: reporter.figures > 0)
     await asyncio.sleep(0.1)
 
     assert not running.done()
@@ -328,11 +328,11 @@ async def test_a_terminal_that_is_gone_does_not_end_the_run(
 
 
 async def test_a_disk_that_runs_full_is_told_once(
-    narrator: FakeNarrator, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
+    reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
-    run = StackRun([make_plan("console", port=free_ports[0])], folder, narrator, free=lambda _: 5_000_000)
+    run = StackRun([make_plan("console", port=free_ports[0])], folder, reporter, free=lambda _: 5_000_000)
     running = asyncio.create_task(run.run())
-    await until(lambda: bool(narrator.told.messages(Kind.WARNING)))
+    await until(lambda: bool(reporter.told.messages(Kind.WARNING)))
 
     await end(running)
-    assert narrator.told.messages(Kind.WARNING) == [f"only 5 MB are free for {folder.root}: make room"]
+    assert reporter.told.messages(Kind.WARNING) == [f"only 5 MB are free for {folder.root}: make room"]

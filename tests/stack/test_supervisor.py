@@ -10,9 +10,9 @@ import pytest
 
 from edgeinfer.errors import ConfigurationError, StackError
 from edgeinfer.stack import logfile
-from edgeinfer.stack.child import Child, Spawn
 from edgeinfer.stack.events import Kind
-from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.plan import ProcessSpec, Stage
+from edgeinfer.stack.process import Child, Spawn
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
 from edgeinfer.stack.supervisor import Member, State, Supervisor, how_it_ended
 from tests.stack.told import Told
@@ -59,13 +59,13 @@ class Workshop:
         self.told = Told()
         self.ready_at: dict[str, float] = {}
 
-    def spawn(self, plan: ChildPlan, log: Path) -> Child:
+    def spawn(self, plan: ProcessSpec, log: Path) -> Child:
         log.write_text(f"last words of {plan.name}\n")
         line = self.children.setdefault(plan.name, [])
         line.append(FakeChild(len(line) + 1, self.codes.get(plan.name), plan.name in self.stubborn))
         return line[-1]
 
-    async def probe(self, plan: ChildPlan, _: Child) -> bool:
+    async def probe(self, plan: ProcessSpec, _: Child) -> bool:
         if plan.name in self.unready:
             return False
         self.ready_at[plan.name] = self.now
@@ -78,7 +78,7 @@ class Workshop:
     def newest(self, name: str) -> FakeChild:
         return self.children[name][-1]
 
-    def supervisor(self, *plans: ChildPlan, policy: RestartPolicy | None = None) -> Supervisor:
+    def supervisor(self, *plans: ProcessSpec, policy: RestartPolicy | None = None) -> Supervisor:
         return Supervisor(
             plans,
             self.folder,
@@ -96,15 +96,15 @@ def workshop(tmp_path: Path) -> Workshop:
     return Workshop(tmp_path)
 
 
-def plan(name: str, stage: Stage = Stage.SERVICES, **fields: Any) -> ChildPlan:
-    return ChildPlan(name=name, argv=(name,), stage=stage, **fields)
+def plan(name: str, stage: Stage = Stage.SERVICES, **fields: Any) -> ProcessSpec:
+    return ProcessSpec(name=name, argv=(name,), stage=stage, **fields)
 
 
-def main(name: str, stage: Stage = Stage.SERVICES, **fields: Any) -> ChildPlan:
+def main(name: str, stage: Stage = Stage.SERVICES, **fields: Any) -> ProcessSpec:
     return plan(name, stage, is_main_job=True, **fields)
 
 
-def everything() -> list[ChildPlan]:
+def everything() -> list[ProcessSpec]:
     """What `edgeinfer up` runs on a machine with a chip."""
     helpers = [plan(name) for name in ("console", "alertmanager", "exporter")]
     return [
@@ -197,7 +197,7 @@ async def test_a_program_that_is_missing_is_named_with_its_remedy_and_looked_for
     spawn = workshop.spawn
     there = False
 
-    def missing(one: ChildPlan, log: Path) -> Child:
+    def missing(one: ProcessSpec, log: Path) -> Child:
         if one.name == "prometheus" and not there:
             raise FileNotFoundError(2, "No such file or directory")
         return spawn(one, log)
@@ -245,7 +245,7 @@ async def test_a_main_process_that_cannot_start_as_it_is_configured_says_so_in_i
 
 
 def saying(workshop: Workshop, words: str) -> Spawn:
-    def spawn(plan: ChildPlan, log: Path) -> Child:
+    def spawn(plan: ProcessSpec, log: Path) -> Child:
         child = workshop.spawn(plan, log)
         log.write_text(words)
         return child
@@ -335,7 +335,7 @@ async def test_waits_double_while_a_process_keeps_crashing_and_start_over_after_
 
 
 async def test_what_is_given_up_is_tried_again_with_a_growing_pause_until_it_runs(workshop: Workshop) -> None:
-    supervisor = workshop.supervisor(plan("console"), plan("sidecar-1"), policy=RestartPolicy(most_crashes=3))
+    supervisor = workshop.supervisor(plan("console"), plan("sidecar-1"), policy=RestartPolicy(max_crashes=3))
     await supervisor.start()
     workshop.codes = {"console": 1}
     workshop.newest("console").code = 1

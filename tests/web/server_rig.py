@@ -17,8 +17,8 @@ from edgeinfer.web.connection import HttpConnection
 from edgeinfer.web.connection_state import ServerContext
 from edgeinfer.web.direct import DirectRequest, DirectRoute
 from edgeinfer.web.limits import ConnectionLimits
-from edgeinfer.web.server import NO_NOTICE, SupervisedServer, bind
-from edgeinfer.web.supervisor import NOBODY
+from edgeinfer.web.server import NO_DRAIN_PERIOD, SupervisedServer, bind
+from edgeinfer.web.systemd import NO_SYSTEMD
 
 PATIENT = ConnectionLimits()
 PROBLEM = {"error", "status", "message", "remedy"}
@@ -137,7 +137,7 @@ def running(app: ASGIApp = echo, **limits: Any) -> Iterator[Rig]:
         log_config=None,
         access_log=False,
     )
-    server = SupervisedServer(config, NOBODY, NO_NOTICE)
+    server = SupervisedServer(config, NO_SYSTEMD, NO_DRAIN_PERIOD)
     server.deadlines_seconds = 0.02
     listener = bind("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -46,7 +46,7 @@ def client(registry: CollectorRegistry) -> Iterator[TestClient]:
 
 
 def counted(registry: CollectorRegistry, problem: str) -> float | None:
-    return registry.get_sample_value(sidecar.PROBLEMS.name, {"problem": problem})
+    return registry.get_sample_value(sidecar.PROBLEMS.name, {"error_type": problem})
 
 
 def test_an_unforeseen_failure_is_logged_and_told_without_details(

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from edgeinfer.backends.base import Description, Inference, Window
 from edgeinfer.errors import BackendError, ModelFileError
+from edgeinfer.hailort.chip_model import ChipNetwork
 from edgeinfer.hailort.compatibility import check_before_open, check_content
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef
 from edgeinfer.hailort.identity import Identity, read_identity
 from edgeinfer.hailort.layout import Layout, LayoutChoice, choose_layout
 from edgeinfer.hailort.library import Library, load_library
-from edgeinfer.hailort.network import ChipNetwork
 from edgeinfer.hailort.roles import check_inputs, find_roles
 from edgeinfer.hailort.session import SessionOver, again
 from edgeinfer.model.card import ModelCard
@@ -27,9 +27,9 @@ from edgeinfer.settings import SidecarSettings
 
 Array = NDArray[np.float32]
 _log = logging.getLogger(__name__)
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 30.0
+_FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 1.0, 30.0
 # HailoRT's own timeouts end far below this; waiting longer for a busy chip gains nothing.
-_LONGEST_TURN_SECONDS = 5.0
+_MAX_TURN_SECONDS = 5.0
 # A frame waits in the library's queue for those before it, and its timeout already runs.
 _QUEUE_SHARE_OF_TIMEOUT = 0.5
 # Weight of the newest frame in the mean time that the chip takes for one.
@@ -49,7 +49,7 @@ def create(card: ModelCard, settings: SidecarSettings) -> "HailortBackend":
         device_ids=tuple(part.strip() for part in settings.hailo_devices.split(",") if part.strip()),
         layout=settings.hef_layout,
         timeout_ms=settings.hailo_timeout_ms,
-        most_in_flight=settings.hailo_frames_in_flight,
+        max_in_flight=settings.hailo_frames_in_flight,
         expected_chips=len(read_driver_facts().nodes),
     )
     backend.check()
@@ -121,7 +121,7 @@ class HailortBackend:
         device_ids: the chips to use; every chip that a scan finds if empty.
         layout: of the window in the network's input; found from its shape by "auto".
         timeout_ms: for a frame to be taken, and again for it to come back.
-        most_in_flight: frames at once on each chip, if its queue takes as many.
+        max_in_flight: frames at once on each chip, if its queue takes as many.
         expected_chips: how many threads to be ready for, before `open` counts the chips.
         load: imports the HailoRT library.
         clock: monotonic seconds.
@@ -136,7 +136,7 @@ class HailortBackend:
         device_ids: tuple[str, ...] = (),
         layout: LayoutChoice = "auto",
         timeout_ms: int = 700,
-        most_in_flight: int = 8,
+        max_in_flight: int = 8,
         expected_chips: int = 1,
         load: Callable[[], Library] = load_library,
         clock: Callable[[], float] = monotonic,
@@ -147,7 +147,7 @@ class HailortBackend:
         self._device_ids = device_ids
         self._layout_choice = layout
         self._timeout_ms = timeout_ms
-        self._most_in_flight = most_in_flight
+        self._max_in_flight = max_in_flight
         self._expected_chips = expected_chips
         self._load = load
         self._clock = clock
@@ -164,7 +164,7 @@ class HailortBackend:
     @property
     def parallelism(self) -> int:
         """A thread for each frame that the chips take; before `open`, one for each chip named or expected."""
-        depths = sum(self._most_on(chip) for chip in self._chips)
+        depths = sum(self._max_on(chip) for chip in self._chips)
         return depths or len(self._device_ids) or max(1, self._expected_chips)
 
     @property
@@ -318,7 +318,7 @@ class HailortBackend:
 
     def _run(self, buffer: Array) -> tuple[list[Array], int]:
         """The outputs of one frame, and how many were in flight with it."""
-        deadline = self._clock() + _LONGEST_TURN_SECONDS
+        deadline = self._clock() + _MAX_TURN_SECONDS
         while True:
             chip, in_flight = self._take(deadline)
             try:
@@ -352,7 +352,7 @@ class HailortBackend:
         with self._turn:
             while True:
                 self._reopen_what_is_due()
-                free = [chip for chip in self._chips if chip.is_ready and chip.in_flight < self._most_on(chip)]
+                free = [chip for chip in self._chips if chip.is_ready and chip.in_flight < self._max_on(chip)]
                 if free:
                     chip = min(free, key=lambda chip: chip.in_flight)
                     chip.in_flight += 1
@@ -368,11 +368,11 @@ class HailortBackend:
                 # Not without a timeout: `due_at` and the deadline pass without a notification.
                 self._turn.wait(0.1)
 
-    def _most_on(self, chip: _Chip) -> int:
+    def _max_on(self, chip: _Chip) -> int:
         """Frames at once: as many as the settings and the queue allow, and as complete well within their timeout."""
         seconds = chip.seconds_per_frame
         in_time = int(_QUEUE_SHARE_OF_TIMEOUT * self._timeout_ms / 1000 / seconds) if seconds else 1
-        return max(1, min(self._most_in_flight, chip.network.queue_size, in_time))
+        return max(1, min(self._max_in_flight, chip.network.queue_size, in_time))
 
     def _why_none(self) -> BackendError:
         """The failure of a chip, preferably one that was not reported yet."""
@@ -418,7 +418,7 @@ class HailortBackend:
     def _postpone(self, chip: _Chip, failure: BackendError) -> None:
         """Set when to open the chip again, later after each failure in a row."""
         with self._turn:
-            wait = min(_FIRST_WAIT_SECONDS * 2**chip.failures, _LONGEST_WAIT_SECONDS)
+            wait = min(_FIRST_WAIT_SECONDS * 2**chip.failures, _MAX_WAIT_SECONDS)
             chip.failures += 1
             chip.due_at = self._clock() + wait
         _log.warning(
@@ -444,7 +444,7 @@ class HailortBackend:
     def _wait_until_idle(self, chip: _Chip) -> None:
         with self._turn:
             is_idle = self._turn.wait_for(
-                lambda: chip.in_flight == 0 and not chip.is_recovering, timeout=_LONGEST_TURN_SECONDS
+                lambda: chip.in_flight == 0 and not chip.is_recovering, timeout=_MAX_TURN_SECONDS
             )
         if not is_idle:
             # HailoRT ends what is in flight with a failure when the network is left: no window waits for ever.

@@ -29,7 +29,7 @@ SENSORS = (
     "driver",
 )
 SENSOR = Label("sensor", SENSORS)
-BOARD_COMPLAINTS = ("undervoltage", "frequency_capped", "throttled", "soft_temperature_limit")
+RASPBERRY_PI_CONDITIONS = ("undervoltage", "frequency_capped", "throttled", "soft_temperature_limit")
 PCIE_END = Label("end", ("device", "slot"))
 LEVEL = Label("level", bounded_by="the device's throttling levels, four at most")
 
@@ -291,8 +291,8 @@ UTILIZATION_PERCENT = Metric(
     sensor=True,
     deprecated_by="hailo_hardware_utilization_ratio",
 )
-NETWORK_UTILIZATION = Metric(
-    name="hailo_network_utilization_ratio",
+MODEL_UTILIZATION = Metric(
+    name="hailo_model_utilization_ratio",
     kind=Kind.GAUGE,
     unit="ratio",
     help="Share of time in which each network had a frame in flight.",
@@ -300,8 +300,8 @@ NETWORK_UTILIZATION = Metric(
     labels=(Label("network", bounded_by="the networks loaded on the chips"),),
     sensor=True,
 )
-NETWORK_RATE = Metric(
-    name="hailo_network_frames_per_second",
+MODEL_FRAME_RATE = Metric(
+    name="hailo_model_frames_per_second",
     kind=Kind.GAUGE,
     unit="frames_per_second",
     help="Frames that each network finished per second.",
@@ -358,12 +358,12 @@ EXPORTER_BUILD_INFO = Metric(
     owners=EXPORTER,
     labels=(Label("version", bounded_by="one per process"), Label("python", bounded_by="one per process")),
 )
-BOARD_COMPLAINT = Metric(
-    name="hailo_board_complaint",
+RASPBERRY_PI_CONDITION = Metric(
+    name="raspberry_pi_condition",
     kind=Kind.GAUGE,
     unit="state",
     help="1 while the firmware of the Raspberry Pi complains of this, else 0; absent on other machines.",
     owners=EXPORTER,
-    labels=(Label("complaint", BOARD_COMPLAINTS),),
+    labels=(Label("condition", RASPBERRY_PI_CONDITIONS),),
     sensor=True,
 )

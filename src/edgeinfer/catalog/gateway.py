@@ -29,7 +29,7 @@ INFERENCE_ERRORS = Metric(
     unit="errors",
     help="Failed inference requests by class of error.",
     owners=GATEWAY,
-    labels=(Label("error_type", labels.UPSTREAM_ERROR_TYPES),),
+    labels=(Label("error_type", labels.INFERENCE_ERROR_TYPES),),
 )
 SAMPLES_PROCESSED = Metric(
     name="hailo_samples_processed_total",
@@ -99,7 +99,7 @@ MOTIF_DRIFT = Metric(
     sensor=True,
 )
 DRIFT_WINDOW = Metric(
-    name="hailo_drift_window_samples",
+    name="hailo_drift_window_answers",
     kind=Kind.GAUGE,
     unit="windows",
     help="Answers in the window that drift is computed over.",
@@ -123,7 +123,7 @@ HTTP_DURATION = Metric(
     buckets=buckets.LATENCY_SECONDS,
 )
 PROBLEMS = Metric(
-    name="edgeinfer_problems_total",
+    name="edgeinfer_http_errors_total",
     kind=Kind.COUNTER,
     unit="errors",
     help="Requests that the gateway answered with an error, by kind of problem.",
@@ -162,16 +162,16 @@ NETWORK_DURATION = Metric(
     owners=GATEWAY,
     buckets=buckets.STAGE_SECONDS,
 )
-BACKEND_REQUESTS = Metric(
-    name="edgeinfer_backend_requests_total",
+SIDECAR_REQUESTS = Metric(
+    name="edgeinfer_sidecar_requests_total",
     kind=Kind.COUNTER,
     unit="requests",
     help="Calls to each sidecar by outcome.",
     owners=GATEWAY,
     labels=(BACKEND, STATUS),
 )
-BACKEND_IN_FLIGHT = Metric(
-    name="edgeinfer_backend_in_flight",
+SIDECAR_IN_FLIGHT = Metric(
+    name="edgeinfer_sidecar_in_flight",
     kind=Kind.GAUGE,
     unit="requests",
     help="Calls under way to each sidecar.",
@@ -195,7 +195,7 @@ CIRCUIT_TRANSITIONS = Metric(
     labels=(BACKEND, Label("state", labels.CIRCUIT_STATES)),
 )
 RETRIES = Metric(
-    name="edgeinfer_upstream_retries_total",
+    name="edgeinfer_sidecar_retries_total",
     kind=Kind.COUNTER,
     unit="requests",
     help="Calls to a sidecar that were made again after a failure.",

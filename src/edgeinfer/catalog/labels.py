@@ -10,7 +10,7 @@ THROUGHPUT_KINDS = ("samples_processed", "latent_vectors", "motif_predictions")
 OUTPUTS = ("latent", "motif_scores")
 
 # The first six are the source document's; the last two distinguish a dead sidecar from an incompatible one.
-UPSTREAM_ERROR_TYPES = (
+INFERENCE_ERROR_TYPES = (
     "timeout",
     "http_4xx",
     "http_5xx",
@@ -20,7 +20,7 @@ UPSTREAM_ERROR_TYPES = (
     "connection_error",
     "circuit_open",
 )
-FALLBACK_REASONS = (*UPSTREAM_ERROR_TYPES, "no_sidecar_configured")
+FALLBACK_REASONS = (*INFERENCE_ERROR_TYPES, "no_sidecar_configured")
 CONTRACT_CHECKS = ("latent_shape", "motif_shape", "not_finite", "score_range", "score_sum")
 
 # Section 5 of the HailoRT status table; the last three are not the device's.
@@ -86,7 +86,7 @@ STATUS = Label("status", STATUSES)
 METHOD = Label("method", HTTP_METHODS)
 ENDPOINT = Label("endpoint", bounded_by="the route templates of the service; unmatched paths are one value")
 STATUS_CODE = Label("status_code", bounded_by="the statuses that the service answers with")
-PROBLEM = Label("problem", PROBLEMS)
+PROBLEM = Label("error_type", PROBLEMS)
 BACKEND = Label("backend", bounded_by="the sidecars named in the settings")
 COLLECTOR = Label("collector", bounded_by="the files in edgeinfer/collectors")
 CHIP = Label("chip_id", bounded_by="the chips in the machine")

@@ -24,7 +24,7 @@ HTTP_DURATION = Metric(
     buckets=buckets.LATENCY_SECONDS,
 )
 PROBLEMS = Metric(
-    name="hailo_sidecar_problems_total",
+    name="hailo_sidecar_http_errors_total",
     kind=Kind.COUNTER,
     unit="errors",
     help="Requests that the sidecar answered with an error, by kind of problem.",

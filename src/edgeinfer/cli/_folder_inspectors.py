@@ -1,6 +1,6 @@
 """Who looks at which part of a data folder: the one list, because the rooms of the parts do not know each other."""
 
-from edgeinfer.findings import FolderInspector
+from edgeinfer.diagnostics import FolderInspector
 from edgeinfer.gateway.store.inspection import inspect_store
 from edgeinfer.stack.inspection import inspect_monitoring
 

@@ -12,8 +12,8 @@ from edgeinfer.console.overview import Overview, Reading
 
 ANSWERS = ("ok", "collecting")
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_LONGEST_HISTORY, _SHORTEST_HISTORY = 60, 8
-_LEAST_NAME = 22
+_MAX_HISTORY, _MIN_HISTORY = 60, 8
+_MIN_NAME = 22
 _PADDING = 6
 _SEVERITIES = {"critical": "red", "warning": "yellow"}
 
@@ -34,7 +34,7 @@ def render(overview: Overview, width: int, height: int | None = None, *, is_live
         return Group(*parts)
     shown = overview.sections if height is None else fitted(overview.sections, height - 1)
     names = [len(reading.name) for readings in shown.values() for reading in readings]
-    name_width = min(max(names, default=0), max(_LEAST_NAME, width // 2))
+    name_width = min(max(names, default=0), max(_MIN_NAME, width // 2))
     for title, readings in shown.items():
         left_out = len(overview.sections[title]) - len(readings)
         parts.append(Rule(_title(title, left_out), align="left", style="dim"))
@@ -77,8 +77,8 @@ def _table(readings: tuple[Reading, ...], width: int, name_width: int) -> Table:
     room = width - name_width - max(12, *(len(reading.text) for reading in readings)) - _PADDING - 3
     for reading in readings:
         row = [_name(reading.name), _value(reading)]
-        if room >= _SHORTEST_HISTORY:
-            row.append(Text(sparkline(reading.history, min(room, _LONGEST_HISTORY)), "dim"))
+        if room >= _MIN_HISTORY:
+            row.append(Text(sparkline(reading.history, min(room, _MAX_HISTORY)), "dim"))
         table.add_row(*row)
     return table
 

@@ -12,12 +12,12 @@ from time import monotonic
 import click
 import orjson
 
-from edgeinfer.cli._stage import LiveStage, quiet, settings_on_free_ports
+from edgeinfer.cli._testbed import LiveTestbed, quiet, settings_on_free_ports
 from edgeinfer.loadgen.chaos import ChaosRunner
-from edgeinfer.loadgen.feed import SampleFeed
-from edgeinfer.loadgen.outcome import Outcome, as_table
+from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.loadgen.scenario import Scenario
 from edgeinfer.loadgen.scenarios import SCENARIOS
+from edgeinfer.loadgen.verdict import Outcome, as_table
 from edgeinfer.recordings.reader import load_recording
 from edgeinfer.stack.ports import PortPool
 
@@ -38,7 +38,7 @@ def create() -> click.Command:
         "--chip", metavar="PROGRAM", help="Runs our commands with a fake chip; without it, chips are not tried."
     )
     @click.option(
-        "--clock",
+        "--libfaketime",
         type=click.Path(exists=True, dir_okay=False),
         help="libfaketime.so.1, which sets the clock of our services off; without it, clock jumps are not tried.",
     )
@@ -119,8 +119,8 @@ async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[Outcome]:
 async def _run_share(
     scenarios: Sequence[Scenario], plan: _Plan, number: int, running: asyncio.Semaphore
 ) -> list[Outcome]:
-    feeds = [SampleFeed(load_recording(name), loop=True) for name in _RECORDINGS]
-    stage_of_its_own = LiveStage(
+    feeds = [SampleSource(load_recording(name), loop=True) for name in _RECORDINGS]
+    stage_of_its_own = LiveTestbed(
         plan.folder / f"stack-{number}",
         settings_on_free_ports(plan.ports),
         factor=plan.factor,
@@ -149,7 +149,7 @@ def _chosen(names: tuple[str, ...], *, has_chip: bool, has_clock: bool, quick: b
         if known[name].needs_chip and not has_chip:
             raise click.BadParameter(f"{name} needs a fake chip; give --chip", param_hint="SCENARIO")
         if known[name].needs_clock and not has_clock:
-            raise click.BadParameter(f"{name} needs a clock to set off; give --clock", param_hint="SCENARIO")
+            raise click.BadParameter(f"{name} needs a clock to set off; give --libfaketime", param_hint="SCENARIO")
     if names:
         return [known[name] for name in names]
     chosen = [scenario for scenario in SCENARIOS if not (quick and scenario.is_slow)]

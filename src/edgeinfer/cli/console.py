@@ -12,7 +12,7 @@ from edgeinfer.monitoring.files import dashboards_folder
 from edgeinfer.settings import ConsoleSettings
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import bind, serve
-from edgeinfer.web.supervisor import supervisor_of
+from edgeinfer.web.systemd import systemd_notifier_of
 
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
@@ -44,7 +44,7 @@ def create() -> click.Command:
             hosts=hosts(settings.host, settings.allowed_hosts),
         )
         limits = ConnectionLimits(max_body_bytes=MAX_BODY_BYTES)
-        serve(app, [listener], limits=limits, drain_seconds=2, supervisor=supervisor_of(settings))
+        serve(app, [listener], limits=limits, drain_seconds=2, supervisor=systemd_notifier_of(settings))
 
     return console
 

@@ -14,22 +14,22 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeinfer.cli._folder_inspectors import FOLDER_INSPECTORS
-from edgeinfer.errors import EngineNotFound, ModelFileError
-from edgeinfer.findings import Finding, Verdict
+from edgeinfer.diagnostics import Diagnostic, Verdict
+from edgeinfer.errors import BinaryNotFound, ModelFileError
 from edgeinfer.hailort.diagnose import Machine, diagnose
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.recordings.reader import list_recordings, load_recording
 from edgeinfer.settings import SidecarSettings, StackSettings, prepare_hailort
 from edgeinfer.stack import plan
+from edgeinfer.stack.binaries import Program, cache_folder, find_all
 from edgeinfer.stack.diagnosis import look_at_engines, look_at_folder, look_at_ports
-from edgeinfer.stack.engines import Program, cache_folder, find_all
 from edgeinfer.stack.events import Event
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import root_of
 
 _STYLES = {Verdict.OK: "green", Verdict.NOTE: "cyan", Verdict.MISSING: "bold red", Verdict.BROKEN: "bold red"}
 _BAD = (Verdict.MISSING, Verdict.BROKEN)
-_Look = Callable[[StackSettings], list[Finding]]
+_Look = Callable[[StackSettings], list[Diagnostic]]
 
 
 def create() -> click.Command:
@@ -41,66 +41,66 @@ def create() -> click.Command:
         "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Where measurements are kept."
     )
     @click.option("--fetch", is_flag=True, help="Fetch Prometheus, Alertmanager and their tools if they are not here.")
-    @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the diagnostics as JSON.")
     def doctor(*, only: str | None, data_folder: Path | None, fetch: bool, as_json: bool) -> None:
-        """Tell what this machine has of what EdgeInfer needs, and how to get the rest.
+        """EventHandler what this machine has of what EdgeInfer needs, and how to get the rest.
 
         Exit codes: 0 everything needed is here, 1 something needed is missing or broken.
         """
         settings = StackSettings.from_environment(None, data_folder=data_folder)
         failed = _fetch(settings) if fetch else []
         subjects = [only] if only else list(_LOOKS)
-        findings = failed + [finding for subject in subjects for finding in _LOOKS[subject](settings)]
-        _print(findings, as_json=as_json)
-        sys.exit(any(finding.verdict in _BAD for finding in findings))
+        diagnostics = failed + [diagnostic for subject in subjects for diagnostic in _LOOKS[subject](settings)]
+        _print(diagnostics, as_json=as_json)
+        sys.exit(any(diagnostic.verdict in _BAD for diagnostic in diagnostics))
 
     return doctor
 
 
-def _fetch(settings: StackSettings) -> list[Finding]:
+def _fetch(settings: StackSettings) -> list[Diagnostic]:
     def tell(event: Event) -> None:
         click.echo(event.message, err=True)
 
     try:
         find_or_fetch(cache_folder(settings.cache_home), tell, tuple(Program))
-    except EngineNotFound as failure:
-        return [Finding("fetch", Verdict.BROKEN, f"{failure.thing}: {failure.fault}", failure.remedy)]
+    except BinaryNotFound as failure:
+        return [Diagnostic("fetch", Verdict.BROKEN, f"{failure.thing}: {failure.fault}", failure.remedy)]
     return []
 
 
-def _python(_: StackSettings) -> list[Finding]:
+def _python(_: StackSettings) -> list[Diagnostic]:
     return [
-        Finding("python", Verdict.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        Finding("edgeinfer", Verdict.OK, version("edgeinfer")),
+        Diagnostic("python", Verdict.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        Diagnostic("edgeinfer", Verdict.OK, version("edgeinfer")),
     ]
 
 
-def _model(_: StackSettings) -> list[Finding]:
+def _model(_: StackSettings) -> list[Diagnostic]:
     folder = SidecarSettings.from_environment().model_folder or default_folder()
     try:
         card = load_card(folder)
         sizes = [f"{variant} {len(file.read()) / 1e3:.0f} kB" for variant, file in card.files.items()]
     except ModelFileError as failure:
-        return [Finding("model", Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)]
+        return [Diagnostic("model", Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)]
     message = f"{card.name} {card.version} in {folder}; hashes match: {', '.join(sizes)}"
-    return [Finding("model", Verdict.OK, message)]
+    return [Diagnostic("model", Verdict.OK, message)]
 
 
-def _recordings(_: StackSettings) -> list[Finding]:
+def _recordings(_: StackSettings) -> list[Diagnostic]:
     try:
         listed = list_recordings()
         seconds = sum(len(load_recording(one.name).samples) / one.rate_hz for one in listed)
     except ModelFileError as failure:
-        return [Finding("recordings", Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)]
-    return [Finding("recordings", Verdict.OK, f"{len(listed)} to replay, {seconds / 60:.0f} minutes; hashes match")]
+        return [Diagnostic("recordings", Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)]
+    return [Diagnostic("recordings", Verdict.OK, f"{len(listed)} to replay, {seconds / 60:.0f} minutes; hashes match")]
 
 
-def _engines(settings: StackSettings) -> list[Finding]:
+def _engines(settings: StackSettings) -> list[Diagnostic]:
     can_fetch = shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
     return look_at_engines(find_all(cache_folder(settings.cache_home)), can_fetch=can_fetch)
 
 
-def _ports(settings: StackSettings) -> list[Finding]:
+def _ports(settings: StackSettings) -> list[Diagnostic]:
     sidecars = [("sidecar", plan.LOOPBACK, port) for port in plan.sidecar_ports(settings)]
     wanted = [
         ("gateway", settings.gateway_host, settings.gateway_port),
@@ -114,13 +114,13 @@ def _ports(settings: StackSettings) -> list[Finding]:
     return look_at_ports(wanted, _root(settings))
 
 
-def _folder(settings: StackSettings) -> list[Finding]:
+def _folder(settings: StackSettings) -> list[Diagnostic]:
     root = _root(settings).expanduser().absolute()
-    inspected = [finding for inspect in FOLDER_INSPECTORS for finding in inspect(root)] if root.is_dir() else []
+    inspected = [diagnostic for inspect in FOLDER_INSPECTORS for diagnostic in inspect(root)] if root.is_dir() else []
     return look_at_folder(root) + inspected
 
 
-def _hailo(_: StackSettings) -> list[Finding]:
+def _hailo(_: StackSettings) -> list[Diagnostic]:
     settings = SidecarSettings.from_environment()
     prepare_hailort()
     machine = Machine(numpy_version=version("numpy"))
@@ -152,27 +152,27 @@ _LOOKS: dict[str, _Look] = {
 }
 
 
-def _print(findings: list[Finding], *, as_json: bool) -> None:
+def _print(diagnostics: list[Diagnostic], *, as_json: bool) -> None:
     if as_json:
         document = [
             {"subject": one.subject, "verdict": one.verdict, "message": one.message, "remedy": one.remedy}
-            for one in findings
+            for one in diagnostics
         ]
         click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
         return
     console = Console(highlight=False)
     if not console.is_terminal:  # lines that a log or grep can use, whatever their length
-        for one in findings:
+        for one in diagnostics:
             click.echo(f"{one.verdict:8} {one.subject}: {one.message}" + (f" -> {one.remedy}" if one.remedy else ""))
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for one in findings:
+    for one in diagnostics:
         table.add_row(Text(one.verdict, style=_STYLES[one.verdict]), one.subject, _told(one))
     console.print(table)
 
 
-def _told(finding: Finding) -> Text:
-    told = Text(finding.message)
-    if finding.remedy:
-        told.append(f"\n{finding.remedy}", style="dim")
+def _told(diagnostic: Diagnostic) -> Text:
+    told = Text(diagnostic.message)
+    if diagnostic.remedy:
+        told.append(f"\n{diagnostic.remedy}", style="dim")
     return told

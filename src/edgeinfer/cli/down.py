@@ -39,7 +39,7 @@ def create() -> click.Command:
             raise StackError(f"data folder {folder.root}", f"is in use by {holder}, which is no run of ours", remedy)
         _terminate(holder.pid)
         _await_end(folder, holder.pid, wait_seconds)
-        click.echo(f"Ended; the measurements stay in {folder.root}.")
+        click.echo(f"SessionEnd; the measurements stay in {folder.root}.")
 
     return down
 

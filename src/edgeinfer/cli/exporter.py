@@ -10,7 +10,7 @@ from edgeinfer.exporter.collecting import Sources, collectors
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.settings import ExporterSettings, prepare_hailort
 from edgeinfer.web.server import bind, serve
-from edgeinfer.web.supervisor import supervisor_of
+from edgeinfer.web.systemd import systemd_notifier_of
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def exporter(host: str | None, port: int | None, measure_power: bool | None) -> 
     if settings.measure_power:
         _log.warning("power is measured: each measurement pauses the board's overcurrent protection for a sample")
     app = build_app(collectors(_sources(settings), registry), registry)
-    serve(app, [listener], supervisor=supervisor_of(settings))
+    serve(app, [listener], supervisor=systemd_notifier_of(settings))
 
 
 def _sources(settings: ExporterSettings) -> Sources:

@@ -1,4 +1,4 @@
-"""`edgeinfer gateway`: the service that phones speak to."""
+"""`edgeinfer gateway`: the service that phones resume to."""
 
 from pathlib import Path
 from time import perf_counter
@@ -10,7 +10,7 @@ from edgeinfer import logs
 from edgeinfer.errors import SettingsError
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.app import Parts, build_app
-from edgeinfer.gateway.balance import Balancer, Member
+from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.checks import make_checks
 from edgeinfer.gateway.drift import DriftWindow
 from edgeinfer.gateway.durable_sessions import DurableSessions
@@ -21,15 +21,15 @@ from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.outputs import OutputReader
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
+from edgeinfer.gateway.sidecar_client import SidecarClient
 from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.transport import Target, parse_target
-from edgeinfer.gateway.upstream import SidecarClient
 from edgeinfer.metrics.registry import new_registry, register_process_collectors
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.settings import GatewaySettings
 from edgeinfer.web.limits import ConnectionLimits
-from edgeinfer.web.server import Notice, bind, calm_collector, serve
-from edgeinfer.web.supervisor import supervisor_of
+from edgeinfer.web.server import DrainPeriod, bind, freeze_gc, serve
+from edgeinfer.web.systemd import systemd_notifier_of
 
 _HERE = {"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}  # noqa: S104 - compared, not bound
 
@@ -68,7 +68,7 @@ def run(settings: GatewaySettings) -> None:
         parts.keys.load()
     parts.store.open()
     try:
-        calm_collector()
+        freeze_gc()
         serve(
             build_app(parts),
             [listener],
@@ -78,8 +78,8 @@ def run(settings: GatewaySettings) -> None:
                 # Beside as many analyses as are let in, as many again that are told so, and the other routes.
                 max_running_requests=2 * settings.max_in_flight + 128,
             ),
-            supervisor=supervisor_of(settings),
-            notice=Notice(parts.health.drain, settings.drain_notice_seconds),
+            supervisor=systemd_notifier_of(settings),
+            notice=DrainPeriod(parts.health.drain, settings.shutdown_grace_seconds),
         )
     finally:
         parts.store.close()
@@ -171,9 +171,9 @@ def _make_member(
     target: Target,
     reader: OutputReader,
     instruments: GatewayInstruments,
-) -> Member:
+) -> SidecarMember:
     transport = HttpTransport(target, connections=settings.max_in_flight)
-    return Member(
+    return SidecarMember(
         SidecarClient(target.name, transport, reader, encoding=settings.encoding, health_path=target.health_path),
         instruments.sidecars[target.name],
         failures=settings.circuit_failures,

@@ -32,9 +32,9 @@ def create() -> click.Command:
 @click.option("--recording", "names", multiple=True, help="Recording to take windows from; all if not given.")
 @click.option("--windows", type=click.IntRange(min=1), default=500, show_default=True, help="Most windows to compare.")
 @click.option("--hop", type=click.IntRange(min=1), default=50, show_default=True, help="Samples between two windows.")
-@click.option("--least-cosine", type=float, default=_GATE.cosine_mean, show_default=True, help="Least mean cosine.")
-@click.option("--least-cosine-p1", type=float, default=_GATE.cosine_p1, show_default=True, help="Least cosine, p1.")
-@click.option("--least-agreement", type=float, default=_GATE.agreement, show_default=True, help="Least agreement.")
+@click.option("--min-cosine", type=float, default=_GATE.cosine_mean, show_default=True, help="Least mean cosine.")
+@click.option("--min-cosine-p1", type=float, default=_GATE.cosine_p1, show_default=True, help="Least cosine, p1.")
+@click.option("--min-agreement", type=float, default=_GATE.agreement, show_default=True, help="Least agreement.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def parity(**given: Any) -> None:
     """Compare two backends on recorded windows: cosine of the latents, agreement of the top motif, latency.
@@ -53,7 +53,7 @@ def parity(**given: Any) -> None:
         make_backend(card, _settings_of(given["candidate"], settings)),
         windows,
     )
-    gate = Gate(given["least_cosine"], given["least_cosine_p1"], given["least_agreement"])
+    gate = Gate(given["min_cosine"], given["min_cosine_p1"], given["min_agreement"])
     complaints = gate.complaints(report)
     _print(report, complaints, as_json=given["as_json"])
     sys.exit(_EXIT_BELOW_GATE if complaints else 0)
@@ -78,9 +78,7 @@ def _print(report: ParityReport, complaints: list[str], *, as_json: bool) -> Non
         click.echo(f"{name}  {described.device}, {described.runtime}, file {described.model_sha256[:12]}")
     click.echo(f"windows    {report.windows}")
     click.echo(f"cosine     mean {report.cosine_mean:.5f}   p1 {report.cosine_p1:.5f}   min {report.cosine_min:.5f}")
-    click.echo(
-        f"motifs     {report.agreement:.2%} agree, scores differ by {report.largest_score_difference:.4f} at most"
-    )
+    click.echo(f"motifs     {report.agreement:.2%} agree, scores differ by {report.max_score_difference:.4f} at most")
     for name, latency in (("reference", report.reference_latency), ("candidate", report.candidate_latency)):
         click.echo(f"latency    {_milliseconds(latency)}   {name}")
     for complaint in complaints:

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeinfer.loadgen.client import KEY_HELP, GatewayClient, authorization
-from edgeinfer.loadgen.feed import SampleFeed
 from edgeinfer.loadgen.phone import Phone, Tally
+from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import list_recordings, load_recording
 
 _DEFAULT_RECORDING = "walking-upper-leg"
@@ -58,7 +58,7 @@ def create() -> click.Command:
         if show_list:
             _print_list(as_json=as_json)
             return
-        feed = SampleFeed(load_recording(recording), loop=loop)
+        feed = SampleSource(load_recording(recording), loop=loop)
         tally = asyncio.run(_replay(gateway, feed, speed, headers=authorization(api_key_file), show=not as_json))
         if as_json:
             document = {"recording": recording, "gateway": gateway, "speed": speed, **tally.as_document()}
@@ -71,7 +71,7 @@ def create() -> click.Command:
     return replay
 
 
-async def _replay(gateway: str, feed: SampleFeed, speed: float, *, headers: Mapping[str, str], show: bool) -> Tally:
+async def _replay(gateway: str, feed: SampleSource, speed: float, *, headers: Mapping[str, str], show: bool) -> Tally:
     tally = Tally()
     async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as http:
         phone = Phone(GatewayClient(http, gateway), feed, tally, speed=speed)
@@ -87,7 +87,7 @@ async def _replay(gateway: str, feed: SampleFeed, speed: float, *, headers: Mapp
     return tally
 
 
-async def _show_progress(gateway: str, feed: SampleFeed, tally: Tally) -> None:
+async def _show_progress(gateway: str, feed: SampleSource, tally: Tally) -> None:
     """One line that is rewritten in a terminal, or one now and then where the output goes to a file."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -100,7 +100,7 @@ async def _show_progress(gateway: str, feed: SampleFeed, tally: Tally) -> None:
             await asyncio.sleep(0.25)
 
 
-def _line(gateway: str, feed: SampleFeed, tally: Tally) -> str:
+def _line(gateway: str, feed: SampleSource, tally: Tally) -> str:
     total = f" of {feed.sample_count}" if feed.sample_count else ""
     sources = ", ".join(f"{count} {source}" for source, count in sorted(tally.windows.items())) or "none yet"
     away = "" if tally.is_connected else f"  (waiting for {gateway}, nothing is lost)"

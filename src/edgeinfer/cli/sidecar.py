@@ -26,10 +26,10 @@ from edgeinfer.parity import recorded_windows
 from edgeinfer.recordings.reader import list_recordings
 from edgeinfer.settings import SidecarSettings, prepare_hailort
 from edgeinfer.sidecar.app import build_sidecar
-from edgeinfer.sidecar.change import ChangePlan, NextModel
+from edgeinfer.sidecar.reload import Candidate, ReloadPlan
 from edgeinfer.sidecar.shadow import ShadowPlan
-from edgeinfer.web.server import Notice, bind, bind_unix, calm_collector, serve
-from edgeinfer.web.supervisor import supervisor_of
+from edgeinfer.web.server import DrainPeriod, bind, bind_unix, freeze_gc, serve
+from edgeinfer.web.systemd import systemd_notifier_of
 
 # Four seconds of samples between two windows: some two hundred windows from every shipped recording.
 _CHANGE_HOP = 400
@@ -87,13 +87,13 @@ def run(settings: SidecarSettings) -> None:
         # Not SIGHUP: a sidecar that was started by hand shall end with its terminal.
         signal.signal(signal.SIGUSR1, lambda *_: begin())
     with _unix_listener(settings.socket_path) as local, _collecting(registry):
-        calm_collector()
+        freeze_gc()
         serve(
             sidecar.app,
             listeners + local,
             direct=sidecar.direct,
-            supervisor=supervisor_of(settings),
-            notice=Notice(sidecar.model.drain, settings.drain_notice_seconds),
+            supervisor=systemd_notifier_of(settings),
+            notice=DrainPeriod(sidecar.model.drain, settings.shutdown_grace_seconds),
         )
 
 
@@ -118,17 +118,17 @@ def _shadow_plan(card: ModelCard, settings: SidecarSettings) -> ShadowPlan | Non
     return ShadowPlan(make_backend(card, second), settings.shadow_share, settings.shadow_cpu_budget)
 
 
-def _change_plan(settings: SidecarSettings) -> ChangePlan:
-    def read() -> NextModel:
+def _change_plan(settings: SidecarSettings) -> ReloadPlan:
+    def read() -> Candidate:
         card = load_card(settings.model_folder or default_folder())
         _check_motifs(card, settings)
         shadow = _shadow_plan(card, settings)
-        return NextModel(card, make_backend(card, settings), shadow.backend if shadow is not None else None)
+        return Candidate(card, make_backend(card, settings), shadow.backend if shadow is not None else None)
 
     def windows(length: int) -> Iterator[Window]:
         return recorded_windows([info.name for info in list_recordings()], length=length, hop=_CHANGE_HOP)
 
-    return ChangePlan(read, windows, settings.model_change_least_agreement, settings.shadow_cpu_budget)
+    return ReloadPlan(read, windows, settings.model_change_min_agreement, settings.shadow_cpu_budget)
 
 
 def _check_motifs(card: ModelCard, settings: SidecarSettings) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from edgeinfer.cli._screen import ANSWERS, render
-from edgeinfer.console.library import Library
+from edgeinfer.console.dashboard_files import DashboardFiles
 from edgeinfer.console.overview import Overview, read_overview
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.refresh import Refresher
@@ -30,10 +30,10 @@ def create() -> click.Command:
 
     @click.command("top")
     @click.option("--prometheus", "prometheus_url", help="Address of Prometheus.")
-    @click.option("--every", type=click.FloatRange(1, 300), default=5.0, show_default=True, help="Seconds to wait.")
+    @click.option("--interval", type=click.FloatRange(1, 300), default=5.0, show_default=True, help="Seconds to wait.")
     @click.option("--json", "as_json", is_flag=True, help="Print one snapshot as JSON and end.")
     @click.option("--once", is_flag=True, help="Print one snapshot and end; also when the output is no terminal.")
-    def top(*, prometheus_url: str | None, every: float, as_json: bool, once: bool) -> None:
+    def top(*, prometheus_url: str | None, interval: float, as_json: bool, once: bool) -> None:
         """Show latency, rate, errors, chip and alerts in the terminal, from the dashboards' own queries.
 
         Press q to end.
@@ -42,7 +42,7 @@ def create() -> click.Command:
         folder = settings.dashboards_folder or dashboards_folder()
         console = Console()
         is_live = console.is_terminal and sys.stdin.isatty() and not (once or as_json)
-        overview = asyncio.run(_run(settings.prometheus_url, folder, console if is_live else None, every))
+        overview = asyncio.run(_run(settings.prometheus_url, folder, console if is_live else None, interval))
         if as_json:
             click.echo(orjson.dumps(overview.as_document(), option=orjson.OPT_INDENT_2).decode())
         elif not is_live:
@@ -53,28 +53,28 @@ def create() -> click.Command:
     return top
 
 
-async def _run(url: str, folder: Path, live: Console | None, every: float) -> Overview:
+async def _run(url: str, folder: Path, live: Console | None, interval: float) -> Overview:
     """One overview, or one after the other on a terminal until q."""
     async with aiohttp.ClientSession() as http:
         prometheus = Prometheus(http, url, timeout_seconds=5)
-        library = Library(folder)
+        library = DashboardFiles(folder)
         refresher = Refresher(library, prometheus, StatusReader(prometheus, time.time), time.time)
         try:
             overview = await read_overview(library, refresher)
-            return await _watch(library, refresher, overview, live, every) if live else overview
+            return await _watch(library, refresher, overview, live, interval) if live else overview
         finally:
             await refresher.close()
 
 
 async def _watch(
-    library: Library, refresher: Refresher, overview: Overview, console: Console, every: float
+    library: DashboardFiles, refresher: Refresher, overview: Overview, console: Console, interval: float
 ) -> Overview:
     ended = asyncio.Event()
     with _keys(ended), Live(console=console, screen=True, auto_refresh=False) as screen:
         while not ended.is_set():
             screen.update(render(overview, console.width, console.height, is_live=True), refresh=True)
             try:
-                async with asyncio.timeout(every):
+                async with asyncio.timeout(interval):
                     await ended.wait()
             except TimeoutError:
                 overview = await read_overview(library, refresher)

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import click
 
-from edgeinfer.cli.alerting import outside
-from edgeinfer.errors import EngineNotFound
+from edgeinfer.cli._config_alertmanager import outside
+from edgeinfer.errors import BinaryNotFound
 from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.files import rule_files
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import AlertingSettings, StackSettings
 from edgeinfer.stack import damage_rules, lock, plan
-from edgeinfer.stack.engines import NEEDED, Engine, Program, cache_folder, find_all
+from edgeinfer.stack.binaries import NEEDED, Engine, Program, cache_folder, find_all
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import DataFolder, prepare, root_of, too_little_room, write_whole
-from edgeinfer.stack.narrator import Narrator, narrator_for
-from edgeinfer.stack.plan import ChildPlan
+from edgeinfer.stack.plan import ProcessSpec
+from edgeinfer.stack.reporter import Reporter, reporter_for
 from edgeinfer.stack.run import StackRun
 
 _PORT = click.IntRange(1, 65535)
@@ -49,7 +49,7 @@ def create() -> click.Command:
     @click.option("--prometheus-port", type=_PORT, help="Port of Prometheus (9090).")
     @click.option("--alertmanager-port", type=_PORT, help="Port of Alertmanager (9093).")
     @click.option("--exporter-port", type=_PORT, help="Port of the chip exporter (9048).")
-    @click.option("--json", "as_json", is_flag=True, help="Tell everything as JSON lines.")
+    @click.option("--json", "as_json", is_flag=True, help="EventHandler everything as JSON lines.")
     def up(
         *,
         with_replay: bool,
@@ -76,42 +76,42 @@ def create() -> click.Command:
         if with_replay and recording:
             _check_recording(recording)
         folder = prepare(root_of(settings.data_folder, settings.data_home))
-        narrator = narrator_for(as_json=as_json)
+        reporter = reporter_for(as_json=as_json)
         with lock.hold(folder.lock):
             plans = _services(settings, folder, with_exporter=with_exporter)
             if monitoring:
-                plans += _monitoring(settings, folder, narrator, plans)
+                plans += _monitoring(settings, folder, reporter, plans)
             else:
-                narrator.tell(Event(Kind.NOTE, "running without monitoring, as asked: nothing is recorded"))
+                reporter.tell(Event(Kind.NOTE, "running without monitoring, as asked: nothing is recorded"))
             if with_replay:
                 plans.append(
                     plan.replay(plan.gateway(settings, folder).address, recording or "", settings.api_key_file)
                 )
             scarce = too_little_room(folder.root)
             if scarce:
-                narrator.tell(Event(Kind.WARNING, f"{scarce}: make room"))
-            well = _run(plans, folder, narrator, settings if monitoring else None)
+                reporter.tell(Event(Kind.WARNING, f"{scarce}: make room"))
+            well = _run(plans, folder, reporter, settings if monitoring else None)
         sys.exit(0 if well else 1)
 
     return up
 
 
 def _check_recording(name: str) -> None:
-    """Tell a wrong name before anything starts; numpy, which this needs, stays out of other runs' memory."""
+    """EventHandler a wrong name before anything starts; numpy, which this needs, stays out of other runs' memory."""
     from edgeinfer.recordings.reader import load_recording  # noqa: PLC0415
 
     load_recording(name)
 
 
-def _run(plans: list[ChildPlan], folder: DataFolder, narrator: Narrator, monitored: StackSettings | None) -> bool:
+def _run(plans: list[ProcessSpec], folder: DataFolder, reporter: Reporter, monitored: StackSettings | None) -> bool:
     url = f"http://{plan.LOOPBACK}:{monitored.prometheus_port}" if monitored else ""
     try:
-        return asyncio.run(StackRun(plans, folder, narrator, prometheus_url=url).run())
+        return asyncio.run(StackRun(plans, folder, reporter, prometheus_url=url).run())
     finally:
-        narrator.close()
+        reporter.close()
 
 
-def _services(settings: StackSettings, folder: DataFolder, *, with_exporter: bool | None) -> list[ChildPlan]:
+def _services(settings: StackSettings, folder: DataFolder, *, with_exporter: bool | None) -> list[ProcessSpec]:
     services = [*plan.sidecars(settings), plan.gateway(settings, folder), plan.console(settings)]
     if plan.has_chip() if with_exporter is None else with_exporter:
         services.append(plan.exporter(settings))
@@ -119,28 +119,28 @@ def _services(settings: StackSettings, folder: DataFolder, *, with_exporter: boo
 
 
 def _monitoring(
-    settings: StackSettings, folder: DataFolder, narrator: Narrator, services: list[ChildPlan]
-) -> list[ChildPlan]:
-    _write_configuration(settings, folder, narrator, services)
-    engines = _find_engines(settings, narrator)
+    settings: StackSettings, folder: DataFolder, reporter: Reporter, services: list[ProcessSpec]
+) -> list[ProcessSpec]:
+    _write_configuration(settings, folder, reporter, services)
+    engines = _find_engines(settings, reporter)
     return [
         plan.prometheus(settings, engines[Program.PROMETHEUS], folder),
         plan.alertmanager(settings, engines[Program.ALERTMANAGER], folder),
     ]
 
 
-def _find_engines(settings: StackSettings, narrator: Narrator) -> dict[Program, Engine]:
+def _find_engines(settings: StackSettings, reporter: Reporter) -> dict[Program, Engine]:
     """Prometheus and Alertmanager; one that cannot be had is named by its command, for which PATH is searched later."""
     try:
-        found = dict(find_or_fetch(cache_folder(settings.cache_home), narrator.tell))
-    except EngineNotFound as failure:
-        narrator.tell(Event(Kind.WARNING, f"running without monitoring: {failure}"))
+        found = dict(find_or_fetch(cache_folder(settings.cache_home), reporter.tell))
+    except BinaryNotFound as failure:
+        reporter.tell(Event(Kind.WARNING, f"running without monitoring: {failure}"))
         found = dict(find_all(cache_folder(settings.cache_home)))
     return {program: found.get(program) or Engine(program, Path(program.value), "") for program in NEEDED}
 
 
 def _write_configuration(
-    settings: StackSettings, folder: DataFolder, narrator: Narrator, services: list[ChildPlan]
+    settings: StackSettings, folder: DataFolder, reporter: Reporter, services: list[ProcessSpec]
 ) -> None:
     scrape = prometheus_configuration(
         targets=plan.scrape_targets(services, settings),
@@ -156,4 +156,4 @@ def _write_configuration(
             write_whole(folder.configuration / name, text)
         except OSError as failure:
             why = f"{name} cannot be written ({failure.strerror or failure}); the one of the last run stays in force"
-            narrator.tell(Event(Kind.WARNING, why))
+            reporter.tell(Event(Kind.WARNING, why))

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 FaultReason = Literal["permission", "malformed", "stale", "timeout", "failed"]
 
 # A collector with nothing to read is run less and less often, up to this: what appears is seen within it.
-LONGEST_IDLE_SECONDS = 30.0
+MAX_IDLE_SECONDS = 30.0
 
 
 class NothingToRead(Exception):

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from edgeinfer.catalog import device
-from edgeinfer.collectors.base import LONGEST_IDLE_SECONDS, NothingToRead, SourceFault
+from edgeinfer.collectors.base import MAX_IDLE_SECONDS, NothingToRead, SourceFault
 from edgeinfer.collectors.hailo_sensors import Sensor
 from edgeinfer.collectors.hailo_session import ChipSession, Outputs
 from edgeinfer.errors import BackendError
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.hailort.failures import code_of
 from edgeinfer.hailort.library import Library
-from edgeinfer.metrics.instruments import Facts
+from edgeinfer.metrics.instruments import InfoMetric
 
 # Importing a library that is not there costs milliseconds each time, and it seldom appears.
 _LOAD_AGAIN_SECONDS = 60.0
@@ -41,7 +41,7 @@ class HailoDeviceCollector:
         *,
         interval_seconds: float,
         outputs: Outputs,
-        identities: Facts,
+        identities: InfoMetric,
         kernel_root: Path,
     ) -> None:
         self.interval_seconds = interval_seconds
@@ -118,7 +118,7 @@ class HailoDeviceCollector:
             self._show_identities()
             raise SourceFault("failed", f"HailoRT's scan failed with status {code_of(failure)}: {failure}") from failure
         # With nothing to read, the next turn may be as far away as that.
-        pace = self.interval_seconds if present or self._sessions else max(self.interval_seconds, LONGEST_IDLE_SECONDS)
+        pace = self.interval_seconds if present or self._sessions else max(self.interval_seconds, MAX_IDLE_SECONDS)
         self._outputs.readings.publish_for(_FRESH_TURNS * pace, device.DEVICES_FOUND, float(len(present)))
         return present
 

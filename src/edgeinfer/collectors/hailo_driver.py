@@ -8,7 +8,7 @@ from edgeinfer.catalog import device
 from edgeinfer.collectors.base import NothingToRead
 from edgeinfer.hailort.driver import DriverFacts, PciDevice, read_driver_facts
 from edgeinfer.metrics.fresh import FreshReadings
-from edgeinfer.metrics.instruments import Facts
+from edgeinfer.metrics.instruments import InfoMetric
 
 _FRESH_TURNS = 3
 # Of PCIe, by the speed of a lane in GT/s.
@@ -36,7 +36,7 @@ class HailoDriverCollector:
         root: Path,
         library_version: Callable[[], str],
         readings: FreshReadings,
-        driver: Facts,
+        driver: InfoMetric,
         wall_clock: Callable[[], float] = time,
     ) -> None:
         self._root = root

@@ -17,12 +17,12 @@ from edgeinfer.hailort.monitor_file import MalformedMonitorFile, MonitorMessage,
 from edgeinfer.metrics.fresh import FreshReadings
 
 _log = logging.getLogger(__name__)
-_LEAST_AGE_SECONDS = 3.0
+_MIN_AGE_SECONDS = 3.0
 _MISSED_INTERVALS = 3
-_LARGEST_FILE_BYTES = 1 << 20
-_MOST_FRAMES_PER_SECOND = 1e6  # a network without outputs reports the largest double there is
+_MAX_FILE_BYTES = 1 << 20
+_MAX_FRAMES_PER_SECOND = 1e6  # a network without outputs reports the largest double there is
 # Anyone may write into the folder; this bound keeps the number of series small.
-_MOST_FILES, _MOST_NAMES, _LONGEST_NAME = 16, 64, 256
+_MAX_FILES, _MAX_NAMES, _MAX_NAME = 16, 64, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class HailoMonitorCollector:
         self._readings = readings
         self._errors = errors
         self._wall_clock = wall_clock
-        self._oldest_seconds = max(_MISSED_INTERVALS * interval_seconds, _LEAST_AGE_SECONDS)
+        self._oldest_seconds = max(_MISSED_INTERVALS * interval_seconds, _MIN_AGE_SECONDS)
 
     def collect(self) -> None:
         """Read every file and publish what the fresh ones say; the newest wins where two report the same series.
@@ -84,7 +84,7 @@ class HailoMonitorCollector:
                 faults.append(fault.reason)
                 self._errors.labels("monitor", fault.reason).inc()
                 _log.debug("a monitor file cannot be used", extra={"path": str(path), "detail": str(fault)})
-        self._publish(sorted(messages, key=lambda fresh: fresh.modified_at)[-_MOST_FILES:])
+        self._publish(sorted(messages, key=lambda fresh: fresh.modified_at)[-_MAX_FILES:])
         if not messages:
             if faults:
                 raise SourceFault(faults[0], f"no usable file in {self._folder}")
@@ -127,10 +127,10 @@ class HailoMonitorCollector:
                 self._show(fresh)
 
     def _show(self, fresh: _Fresh) -> None:
-        for use in fresh.message.devices[:_MOST_NAMES]:
-            self._show_device(use.device_id[:_LONGEST_NAME], use.utilization_percent, fresh.left_seconds)
-        for network in fresh.message.networks[:_MOST_NAMES]:
-            name = network.name[:_LONGEST_NAME]
+        for use in fresh.message.devices[:_MAX_NAMES]:
+            self._show_device(use.device_id[:_MAX_NAME], use.utilization_percent, fresh.left_seconds)
+        for network in fresh.message.networks[:_MAX_NAMES]:
+            name = network.name[:_MAX_NAME]
             self._show_network(name, network.frames_per_second, network.utilization_percent, fresh.left_seconds)
 
     def _show_device(self, device_id: str, percent: float, seconds: float) -> None:
@@ -145,9 +145,9 @@ class HailoMonitorCollector:
     def _show_network(self, name: str, rate: float, percent: float, seconds: float) -> None:
         if math.isfinite(percent):
             ratio = min(max(percent, 0.0), 100.0) / 100.0
-            self._readings.publish_for(seconds, device.NETWORK_UTILIZATION, ratio, name)
-        if math.isfinite(rate) and 0.0 <= rate <= _MOST_FRAMES_PER_SECOND:
-            self._readings.publish_for(seconds, device.NETWORK_RATE, rate, name)
+            self._readings.publish_for(seconds, device.MODEL_UTILIZATION, ratio, name)
+        if math.isfinite(rate) and 0.0 <= rate <= _MAX_FRAMES_PER_SECOND:
+            self._readings.publish_for(seconds, device.MODEL_FRAME_RATE, rate, name)
         else:
             self._errors.labels("monitor", "implausible").inc()
 
@@ -159,8 +159,8 @@ class HailoMonitorCollector:
 _METRICS = (
     device.UTILIZATION_RATIO,
     device.UTILIZATION_PERCENT,
-    device.NETWORK_UTILIZATION,
-    device.NETWORK_RATE,
+    device.MODEL_UTILIZATION,
+    device.MODEL_FRAME_RATE,
 )
 
 
@@ -176,8 +176,8 @@ def _content(path: Path) -> tuple[bytes, float]:
         raise SourceFault("malformed", f"{path} is not a plain file") from failure
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_FILE_BYTES:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
             raise SourceFault("malformed", f"{path} is not a plain file of a size that makes sense")
-        return os.read(descriptor, _LARGEST_FILE_BYTES), status.st_mtime
+        return os.read(descriptor, _MAX_FILE_BYTES), status.st_mtime
     finally:
         os.close(descriptor)

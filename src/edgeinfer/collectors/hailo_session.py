@@ -17,7 +17,7 @@ from edgeinfer.logs import LogLimiter
 from edgeinfer.metrics.fresh import FreshReadings
 
 _log = logging.getLogger(__name__)
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 5.0, 60.0
+_FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 60.0
 # A reading that a board does not have is retried rarely: firmware may be updated under us.
 _UNSUPPORTED_WAIT_SECONDS = 600.0
 _DEVICE_IS_LOST = {"communication_closed", "device_not_found", "hailort_init_failure"}
@@ -232,7 +232,7 @@ class ChipSession:
             )
 
     def _give_up(self, why: str, *, blocked_seconds: float = 0.0) -> None:
-        wait = min(_FIRST_WAIT_SECONDS * 2**self._failures, _LONGEST_WAIT_SECONDS)
+        wait = min(_FIRST_WAIT_SECONDS * 2**self._failures, _MAX_WAIT_SECONDS)
         wait = max(wait, _WAIT_PER_BLOCKED_SECOND * blocked_seconds)
         self._failures += 1
         self._reopen_at = self.outputs.clock() + wait

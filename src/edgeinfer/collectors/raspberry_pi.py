@@ -46,7 +46,7 @@ class RaspberryPiCollector:
             raise NothingToRead("no Raspberry Pi firmware and no sensor of its supply")
         seconds = _FRESH_TURNS * self.interval_seconds
         for complaint, holds in complaints.items():
-            self._readings.publish_for(seconds, device.BOARD_COMPLAINT, float(holds), complaint)
+            self._readings.publish_for(seconds, device.RASPBERRY_PI_CONDITION, float(holds), complaint)
 
     def close(self) -> None:
         """Nothing is held open."""

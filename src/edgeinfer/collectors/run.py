@@ -9,7 +9,7 @@ from time import monotonic, time
 from prometheus_client import CollectorRegistry, Counter
 
 from edgeinfer.catalog import system
-from edgeinfer.collectors.base import LONGEST_IDLE_SECONDS, Collector, NothingToRead, SourceFault
+from edgeinfer.collectors.base import MAX_IDLE_SECONDS, Collector, NothingToRead, SourceFault
 from edgeinfer.logs import LogLimiter
 from edgeinfer.metrics.instruments import counter
 from edgeinfer.metrics.readings import Readings, readings
@@ -17,7 +17,7 @@ from edgeinfer.metrics.readings import Readings, readings
 _log = logging.getLogger(__name__)
 _STOP_SECONDS = 5.0
 _SUBJECT = "run"
-_MOST_DOUBLINGS = 10  # more than lead to the longest wait from the shortest interval
+_MAX_DOUBLINGS = 10  # more than lead to the longest wait from the shortest interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class Runner:
     def interval_seconds(self) -> float:
         """Time from this run to the next: the collector's own, and longer the longer there is nothing to read."""
         own = self._collector.interval_seconds
-        return max(own, min(own * 2.0**self._idle_runs, LONGEST_IDLE_SECONDS))
+        return max(own, min(own * 2.0**self._idle_runs, MAX_IDLE_SECONDS))
 
     def run(self) -> bool:
         """Run it once; returns whether it read what it is for."""
         started = self._clock()
         reason = self._reason_of_failure()
         self._metrics.marks.publish(system.COLLECTOR_DURATION, self._clock() - started, self._collector.name)
-        self._idle_runs = min(self._idle_runs + 1, _MOST_DOUBLINGS) if reason is None else 0
+        self._idle_runs = min(self._idle_runs + 1, _MAX_DOUBLINGS) if reason is None else 0
         if reason is None:
             self._metrics.marks.withdraw(system.COLLECTOR_SUCCESS, self._collector.name)
             return False

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from edgeinfer.errors import EngineError, InvalidBody
+from edgeinfer.errors import InvalidBody, MonitoringError
 
 _REMEDY = "Start it with 'edgeinfer up', or set EDGEINFER_ALERTMANAGER_URL."
 _FIRST_FAILURE = 400
@@ -46,7 +46,7 @@ class Alertmanager:
 
     async def _ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
         if not self.url:
-            raise EngineError("Alertmanager", "there is none", _REMEDY, kind="unreachable")
+            raise MonitoringError("Alertmanager", "there is none", _REMEDY, kind="unreachable")
         body = orjson.dumps(document) if document is not None else None
         headers = {"Content-Type": "application/json"} if body else {}
         try:
@@ -57,20 +57,20 @@ class Alertmanager:
                 return _document(method, answer.status, await answer.read())
         except TimeoutError as failure:
             fault = f"it did not answer within {self._timeout_seconds:g} s"
-            raise EngineError("Alertmanager", fault, "Look at its load.", kind="timeout") from failure
+            raise MonitoringError("Alertmanager", fault, "Look at its load.", kind="timeout") from failure
         except (aiohttp.ClientError, OSError) as failure:
             fault = f"it cannot be reached at {self.url}"
-            raise EngineError("Alertmanager", fault, _REMEDY, kind="unreachable") from failure
+            raise MonitoringError("Alertmanager", fault, _REMEDY, kind="unreachable") from failure
 
 
 def _document(method: str, status: int, body: bytes) -> Any:
     if status >= _FIRST_FAILURE:
         said = body.decode("utf-8", "replace").strip()[:300]
         if method == "GET":
-            raise EngineError("Alertmanager", f"it refused ({said or status})", "Look at its log.", kind="refused")
+            raise MonitoringError("Alertmanager", f"it refused ({said or status})", "Look at its log.", kind="refused")
         raise InvalidBody("silence", f"Alertmanager refused it ({said or status})", "Look at its matchers and times.")
     try:
         return orjson.loads(body) if body else {}
     except orjson.JSONDecodeError as failure:
         fault = "something else answers at its address"
-        raise EngineError("Alertmanager", fault, _REMEDY, kind="unreachable") from failure
+        raise MonitoringError("Alertmanager", fault, _REMEDY, kind="unreachable") from failure

@@ -12,13 +12,13 @@ import msgspec
 
 from edgeinfer.console.alertmanager import Alertmanager
 from edgeinfer.console.prometheus import Prometheus
-from edgeinfer.errors import EngineError, InvalidBody
-from edgeinfer.web.json_faults import UNDECODABLE
+from edgeinfer.errors import InvalidBody, MonitoringError
+from edgeinfer.web.json_errors import UNDECODABLE
 
 _ALERT_NAME = re.compile(r"[A-Za-z_]\w{0,99}")
-_LONGEST_HOURS = 24 * 30
-_MOST_MATCHERS = 30
-_MOST_TEXT = 1000
+_MAX_HOURS = 24 * 30
+_MAX_MATCHERS = 30
+_MAX_TEXT = 1000
 
 
 class SilenceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,10 +65,10 @@ class Alerts:
         Raises:
             InvalidBody: no labels, too long, or nobody to ask about it.
         """
-        if not request.labels or len(request.labels) > _MOST_MATCHERS:
-            raise InvalidBody("labels", f"from 1 to {_MOST_MATCHERS} are wanted", "Give the labels of the alert.")
-        if not 0 < request.hours <= _LONGEST_HOURS:
-            raise InvalidBody("hours", f"more than 0 and at most {_LONGEST_HOURS} are wanted", "Choose another time.")
+        if not request.labels or len(request.labels) > _MAX_MATCHERS:
+            raise InvalidBody("labels", f"from 1 to {_MAX_MATCHERS} are wanted", "Give the labels of the alert.")
+        if not 0 < request.hours <= _MAX_HOURS:
+            raise InvalidBody("hours", f"more than 0 and at most {_MAX_HOURS} are wanted", "Choose another time.")
         if not request.comment.strip() or not request.author.strip():
             raise InvalidBody("silence", "comment or author is missing", "Tell others why, and whom to ask.")
         starts = datetime.fromtimestamp(now, UTC)
@@ -80,8 +80,8 @@ class Alerts:
                 "matchers": matchers,
                 "startsAt": starts.isoformat(),
                 "endsAt": (starts + timedelta(hours=request.hours)).isoformat(),
-                "createdBy": request.author[:_MOST_TEXT],
-                "comment": request.comment[:_MOST_TEXT],
+                "createdBy": request.author[:_MAX_TEXT],
+                "comment": request.comment[:_MAX_TEXT],
             }
         )
 
@@ -170,5 +170,5 @@ async def _tried(asked: Awaitable[list[dict[str, Any]]]) -> tuple[list[dict[str,
     """The answer and no fault, or no answer and the fault."""
     try:
         return await asked, ""
-    except EngineError as failure:
+    except MonitoringError as failure:
         return [], f"{failure.thing}: {failure.fault}. {failure.remedy}"

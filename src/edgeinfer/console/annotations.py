@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeinfer.console.expressions import legend
+from edgeinfer.console.interpolation import legend
 from edgeinfer.console.prometheus import numbers
 
-_MOST_EVENTS = 200
+_MAX_EVENTS = 200
 
 
 def events(annotation: Mapping[str, Any], series: Sequence[dict[str, Any]], step: float) -> list[dict[str, Any]]:
@@ -19,7 +19,7 @@ def events(annotation: Mapping[str, Any], series: Sequence[dict[str, Any]], step
     """
     found = [event for one in series for event in _of_series(annotation, one, step)]
     found.sort(key=lambda event: event["start"])
-    return found[-_MOST_EVENTS:]
+    return found[-_MAX_EVENTS:]
 
 
 def _of_series(annotation: Mapping[str, Any], series: dict[str, Any], step: float) -> list[dict[str, Any]]:

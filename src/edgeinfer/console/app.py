@@ -14,15 +14,15 @@ from starlette.types import ASGIApp
 
 from edgeinfer.console.alertmanager import Alertmanager
 from edgeinfer.console.alerts import Alerts
-from edgeinfer.console.answers import Body
 from edgeinfer.console.assets import Assets, load_assets
+from edgeinfer.console.compressed_body import CompressedBody
+from edgeinfer.console.dashboard_files import DashboardFiles
 from edgeinfer.console.guard import Guard
-from edgeinfer.console.library import Library
 from edgeinfer.console.notifications import Inbox
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.refresh import SCRAPE_SECONDS, Refresher
 from edgeinfer.console.routes import Parts, api_router, operations_router, pages_router
-from edgeinfer.console.sharing import Shared
+from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.console.status import StatusReader
 from edgeinfer.heartbeat import why_no_alert_can_fire
 from edgeinfer.web.problems import install_problems
@@ -62,10 +62,10 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
             prometheus = Prometheus(http, prometheus_url)
             heartbeat = partial(why_no_alert_can_fire, http, prometheus_url, alertmanager_url, clock)
             status = StatusReader(prometheus, clock, heartbeat)
-            library = Library(dashboards)
+            library = DashboardFiles(dashboards)
             refresher = Refresher(library, prometheus, status, clock, scrape_seconds)
             alerts = Alerts(prometheus, Alertmanager(http, alertmanager_url), runbooks)
-            bodies: Shared[tuple[Any, ...], Body] = Shared(scrape_seconds, most=64)
+            bodies: SingleFlightCache[tuple[Any, ...], CompressedBody] = SingleFlightCache(scrape_seconds, most=64)
             parts.append(Parts(library, refresher, status, alerts, Inbox(clock), bodies, clock))
             try:
                 yield

@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.console.expressions import auto_legends, legend
-from edgeinfer.console.library import Target
+from edgeinfer.console.dashboard_files import Target
+from edgeinfer.console.interpolation import auto_legends, legend
 from edgeinfer.console.ranges import TimeRange
 
 Value = float | str | None
 Values = NDArray[np.float64]
 Column = list[Value] | dict[str, Any]
-_MOST_SERIES = 200
+_MAX_SERIES = 200
 _FEW_POINTS = 8
 # A screen shows four of them, and a pixel is worth less than three.
 _DIGITS = 6
-_LEAST_DECIMALS, _MOST_DECIMALS = 3, 22
+_MIN_DECIMALS, _MAX_DECIMALS = 3, 22
 _TINY = 1e-15
 # Whole numbers up to here are exact in the browser. The smallest value of a row says how many decimals it needs;
 # where the largest is so many times larger, changes would have more digits than the values.
-_MOST_WHOLE = 2.0**53
-_MOST_SPAN = 100
+_MAX_WHOLE = 2.0**53
+_MAX_SPAN = 100
 _SORTING = re.compile(r"\b(sort|sort_desc|sort_by_label|topk|bottomk)\s*(\(|by)")
 
 
@@ -67,7 +67,7 @@ def range_frame(target: Target, series: Sequence[dict[str, Any]], time: TimeRang
     """Series of a range query, each on the same grid of points."""
     count = round(time.seconds / step) + 1
     # In the order of the answer, which Prometheus sorts by label: it decides on the colors, in Grafana too.
-    kept = series[:_MOST_SERIES]
+    kept = series[:_MAX_SERIES]
     values = np.full((len(kept), count), np.nan)
     for row, one in zip(values, kept, strict=True):
         _place(one["values"], row, time.start, step)
@@ -78,7 +78,7 @@ def range_frame(target: Target, series: Sequence[dict[str, Any]], time: TimeRang
 def instant_frame(target: Target, series: Sequence[dict[str, Any]], moment: float) -> Frame:
     """Series of an instant query, one value each."""
     # An expression that sorts has its order; any other comes in none, which would jump between refreshes.
-    kept = (list(series) if _SORTING.search(target.expression) else _sorted(series))[:_MOST_SERIES]
+    kept = (list(series) if _SORTING.search(target.expression) else _sorted(series))[:_MAX_SERIES]
     values = np.array([float(one["value"][1]) for one in kept]).reshape(-1, 1)
     labels = [dict(one["metric"]) for one in kept]
     return Frame(target.ref, moment, 0, _names(target, labels), labels, values, len(series) - len(kept))
@@ -124,11 +124,11 @@ def to_wire(values: Values) -> list[Column]:
     sizes = np.where(values == 0, np.nan, np.abs(values))
     largest = np.fmax.reduce(sizes, axis=1, initial=0.0)
     smallest = np.fmin.reduce(sizes, axis=1, initial=np.inf)
-    is_even = (smallest * _MOST_SPAN >= largest) & ((largest == 0) | (largest > _TINY))
+    is_even = (smallest * _MAX_SPAN >= largest) & ((largest == 0) | (largest > _TINY))
     is_whole = ((values == np.rint(values)) | np.isnan(values)).all(axis=1)
     decimals = np.where(is_whole, 0, _decimals(np.where(largest > 0, smallest, 1.0)))
     factors = np.power(10.0, decimals)
-    fits = (is_whole | is_even) & (largest < _MOST_WHOLE / factors)
+    fits = (is_whole | is_even) & (largest < _MAX_WHOLE / factors)
     return [
         {"decimals": int(places), "changes": _changes(_units(row, factor))} if fit else _plain(row)
         for row, places, factor, fit in zip(values, decimals, factors, fits, strict=True)
@@ -177,7 +177,7 @@ def _decimals(sizes: Values) -> Values:
     """For six digits; of large numbers all digits before the point and three behind, because times are such."""
     with np.errstate(all="ignore"):
         magnitude = np.floor(np.log10(sizes))
-    return np.where(np.isfinite(magnitude), np.clip(_DIGITS - 1 - magnitude, _LEAST_DECIMALS, _MOST_DECIMALS), 0.0)
+    return np.where(np.isfinite(magnitude), np.clip(_DIGITS - 1 - magnitude, _MIN_DECIMALS, _MAX_DECIMALS), 0.0)
 
 
 def _special(value: float) -> Value:

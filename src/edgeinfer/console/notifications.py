@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edgeinfer.errors import InvalidBody
-from edgeinfer.web.json_faults import UNDECODABLE
+from edgeinfer.web.json_errors import UNDECODABLE
 
 _log = logging.getLogger(__name__)
 _KEPT = 200

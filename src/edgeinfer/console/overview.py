@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgeinfer.console.dashboard_files import Dashboard, DashboardFiles
 from edgeinfer.console.formatting import format_value
 from edgeinfer.console.frames import Values
-from edgeinfer.console.library import Dashboard, Library
 from edgeinfer.console.refresh import PanelView, Refreshed, Refresher, RefreshRequest
 from edgeinfer.errors import UnknownDashboard
 
 _RANGE = ("now-15m", "now")
 _POINTS = 100
-_MOST_SERIES = 20
+_MAX_SERIES = 20
 _SEVERITIES = ("critical", "warning", "ticket")
 _SIDECAR, _HARDWARE, _OBJECTIVES = "hailo-sidecar-monitoring", "edgeinfer-hardware", "edgeinfer-slo"
 
@@ -102,7 +102,7 @@ class Overview:
         }
 
 
-async def read_overview(library: Library, refresher: Refresher) -> Overview:
+async def read_overview(library: DashboardFiles, refresher: Refresher) -> Overview:
     """Ask once for each dashboard that a pick names."""
     answers: dict[str, Refreshed] = {}
     for uid in {pick.uid for picks in SECTIONS.values() for pick in picks}:
@@ -120,7 +120,7 @@ async def read_overview(library: Library, refresher: Refresher) -> Overview:
     return Overview(refresher.now(), status, sections)
 
 
-def _dashboard(library: Library, uid: str) -> Dashboard | None:
+def _dashboard(library: DashboardFiles, uid: str) -> Dashboard | None:
     try:
         return library.get(uid)
     except UnknownDashboard:
@@ -131,7 +131,7 @@ def _is_picked(uid: str, title: str) -> bool:
     return any(pick.uid == uid and pick.title == title for picks in SECTIONS.values() for pick in picks)
 
 
-def _readings(library: Library, pick: Pick, answer: Refreshed | None) -> Iterable[Reading]:
+def _readings(library: DashboardFiles, pick: Pick, answer: Refreshed | None) -> Iterable[Reading]:
     dashboard = _dashboard(library, pick.uid)
     panel = next((one for one in dashboard.panels.values() if one.title == pick.title), None) if dashboard else None
     if panel is None or answer is None:
@@ -148,7 +148,7 @@ def _readings(library: Library, pick: Pick, answer: Refreshed | None) -> Iterabl
     ]
     if pick.only_above is not None:
         readings = [one for one in readings if (one.value or 0) > pick.only_above]
-    yield from sorted(readings, key=_urgency)[:_MOST_SERIES]
+    yield from sorted(readings, key=_urgency)[:_MAX_SERIES]
 
 
 def _urgency(reading: Reading) -> tuple[bool, int, float]:

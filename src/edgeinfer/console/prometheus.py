@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
-from edgeinfer.errors import EngineError
+from edgeinfer.errors import MonitoringError
 
-_MOST_BYTES = 16_000_000
+_MAX_BYTES = 16_000_000
 # Prometheus is next door: compressing costs both sides more than the bytes do.
 _PLAIN = {"Accept-Encoding": "identity"}
 _HEADERS = {"GET": _PLAIN, "POST": _PLAIN | {"Content-Type": "application/x-www-form-urlencoded"}}
@@ -50,7 +50,7 @@ class Prometheus:
             return [{"metric": {}, "value": answer["result"]}]
         if answer["resultType"] != "vector":
             fault = f"its answer is a {answer['resultType']}, not one value for each series"
-            raise EngineError("query", fault, "Use an instant vector here.", kind="refused")
+            raise MonitoringError("query", fault, "Use an instant vector here.", kind="refused")
         return list(answer["result"])
 
     async def label_values(self, label: str, selector: str, start: float, end: float) -> list[str]:
@@ -88,9 +88,9 @@ class Prometheus:
             except TimeoutError as failure:
                 fault = f"it did not answer within {self._timeout_seconds:g} s"
                 remedy = "Choose a shorter time range, or look at its load."
-                raise EngineError("Prometheus", fault, remedy, kind="timeout") from failure
+                raise MonitoringError("Prometheus", fault, remedy, kind="timeout") from failure
             except (aiohttp.ClientError, OSError) as failure:
-                raise EngineError(
+                raise MonitoringError(
                     "Prometheus",
                     f"it cannot be reached at {self.url}",
                     "Start it with 'edgeinfer up', or set EDGEINFER_PROMETHEUS_URL.",
@@ -110,9 +110,9 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
     size = 0
     async for part in answer.content.iter_any():
         size += len(part)
-        if size > _MOST_BYTES:
-            fault = f"its answer is larger than {_MOST_BYTES // 1_000_000} MB"
-            raise EngineError("query", fault, "Choose a shorter time range, or sum over a label.", kind="too_large")
+        if size > _MAX_BYTES:
+            fault = f"its answer is larger than {_MAX_BYTES // 1_000_000} MB"
+            raise MonitoringError("query", fault, "Choose a shorter time range, or sum over a label.", kind="too_large")
         parts.append(part)
     return b"".join(parts)
 
@@ -122,7 +122,7 @@ def _data(status: int, body: bytes) -> Any:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as failure:
         if status == _STARTING:
-            raise EngineError(
+            raise MonitoringError(
                 "Prometheus", "it is starting", "It answers when it has read its data.", kind="starting"
             ) from failure
         raise _stranger(status) from failure
@@ -131,13 +131,13 @@ def _data(status: int, body: bytes) -> Any:
     if document["status"] == "error":
         said = str(document.get("error", "no reason given"))[:500]
         kind = "timeout" if document.get("errorType") in ("timeout", "canceled") else "refused"
-        raise EngineError("query", said, "Mend the dashboard's query.", kind=kind)
+        raise MonitoringError("query", said, "Mend the dashboard's query.", kind=kind)
     return document["data"]
 
 
-def _stranger(status: int) -> EngineError:
+def _stranger(status: int) -> MonitoringError:
     fault = f"something else answers at its address (status {status})"
-    return EngineError("Prometheus", fault, "Set EDGEINFER_PROMETHEUS_URL.", kind="unreachable")
+    return MonitoringError("Prometheus", fault, "Set EDGEINFER_PROMETHEUS_URL.", kind="unreachable")
 
 
 def numbers(values: Sequence[Sequence[Any]]) -> list[tuple[float, float]]:

@@ -11,10 +11,10 @@ _RELATIVE = re.compile(r"now(?:-(\d{1,6})([smhdwMy]))?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)")
 _DURATION_SECONDS = {"ms": 0.001} | {unit: float(seconds) for unit, seconds in _UNIT_SECONDS.items() if unit != "M"}
 _EPOCH_MILLISECONDS = re.compile(r"\d{1,14}")
-_LONGEST_SECONDS = 5 * _UNIT_SECONDS["y"]
+_MAX_SECONDS = 5 * _UNIT_SECONDS["y"]
 
 # Prometheus refuses more points than this in one series.
-_MOST_POINTS = 11_000
+_MAX_POINTS = 11_000
 # (intervals below this many milliseconds, become this many): the table of Grafana's rangeUtil.roundInterval. Its server
 # has another, which takes the bound itself in; but it never asks in shorter steps than the page told it.
 _ROUNDING = (
@@ -48,7 +48,7 @@ _ROUNDING = (
     (1814400000, 604800000),
     (3628800000, 2592000000),
 )
-_LONGEST_STEP = 31536000000
+_MAX_STEP = 31536000000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def parse_range(start: str, end: str, now: float) -> TimeRange:
     found = TimeRange(_moment("from", start, now), _moment("to", end, now))
     if found.seconds <= 0:
         raise InvalidBody("time range", "it ends before it begins", "Choose a 'to' later than 'from'.")
-    if found.seconds > _LONGEST_SECONDS:
+    if found.seconds > _MAX_SECONDS:
         raise InvalidBody("time range", "it is longer than five years", "Choose a shorter one.")
     return found
 
@@ -117,21 +117,21 @@ def format_duration(seconds: float) -> str:
 def round_interval(seconds: float) -> float:
     """The nearest interval that people use."""
     milliseconds = seconds * 1000
-    chosen = next((becomes for bound, becomes in _ROUNDING if milliseconds < bound), _LONGEST_STEP)
+    chosen = next((becomes for bound, becomes in _ROUNDING if milliseconds < bound), _MAX_STEP)
     return chosen / 1000
 
 
-def step_for(range_seconds: float, points: int, least_seconds: float) -> float:
+def step_for(range_seconds: float, points: int, min_seconds: float) -> float:
     """Seconds between points, for a panel that can show so many.
 
     Args:
         range_seconds: length of the range.
         points: what fits, usually the panel's width in pixels.
-        least_seconds: the scrape interval, or what the panel asks for.
+        min_seconds: the scrape interval, or what the panel asks for.
     """
     wanted = range_seconds / max(1, points)
-    step = least_seconds if wanted < least_seconds else round_interval(wanted)
-    return max(step, round_interval(range_seconds / _MOST_POINTS) if range_seconds / step > _MOST_POINTS else 0)
+    step = min_seconds if wanted < min_seconds else round_interval(wanted)
+    return max(step, round_interval(range_seconds / _MAX_POINTS) if range_seconds / step > _MAX_POINTS else 0)
 
 
 def rate_interval(step_seconds: float, scrape_seconds: float) -> float:

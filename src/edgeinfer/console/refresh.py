@@ -8,28 +8,28 @@ from typing import Any
 import msgspec
 
 from edgeinfer.console import annotations
-from edgeinfer.console.expressions import Choice, Expansion
+from edgeinfer.console.dashboard_files import Dashboard, DashboardFiles, Panel, Target, annotation_expression
 from edgeinfer.console.frames import Frame, instant_frame, range_frame
-from edgeinfer.console.library import Dashboard, Library, Panel, Target, annotation_expression
+from edgeinfer.console.interpolation import Interpolation, VariableValue
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.ranges import TimeRange, parse_duration, parse_range, rate_interval, step_for
-from edgeinfer.console.sharing import Shared
+from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.console.status import Status, StatusReader
 from edgeinfer.console.variables import Variable, resolve_variables
-from edgeinfer.errors import EngineError, InvalidBody
-from edgeinfer.web.json_faults import UNDECODABLE
+from edgeinfer.errors import InvalidBody, MonitoringError
+from edgeinfer.web.json_errors import UNDECODABLE
 
 SCRAPE_SECONDS = 5.0
 _KEEP_SECONDS = 10.0
 _DEADLINE_SECONDS = 20.0
-_MOST_PANELS = 100
+_MAX_PANELS = 100
 _WIDTHS = (100, 2000)
 # Widths of nearly the same size share their queries.
 _WIDTH_GRID = 100
-_MOST_EXEMPLARS = 60
+_MAX_EXEMPLARS = 60
 # Milliseconds of the oldest sample, blocks on disk included; without Prometheus' own metrics nothing is known.
 _OLDEST = "min(prometheus_tsdb_lowest_timestamp > 0)"
-_LEAST_RANGE_SECONDS = 300
+_MIN_RANGE_SECONDS = 300
 _AWAY = ("starting", "unreachable")
 
 
@@ -64,8 +64,8 @@ def read_request(body: bytes) -> RefreshRequest:
         request = msgspec.json.decode(body, type=RefreshRequest)
     except UNDECODABLE as failure:
         raise InvalidBody("body", str(failure), "Send from, to, panels and variables.") from failure
-    if len(request.panels) > _MOST_PANELS:
-        raise InvalidBody("panels", f"more than {_MOST_PANELS}", "Ask for the visible ones.")
+    if len(request.panels) > _MAX_PANELS:
+        raise InvalidBody("panels", f"more than {_MAX_PANELS}", "Ask for the visible ones.")
     return request
 
 
@@ -136,7 +136,7 @@ class Refresher:
 
     def __init__(
         self,
-        library: Library,
+        library: DashboardFiles,
         prometheus: Prometheus,
         status: StatusReader,
         clock: Callable[[], float],
@@ -147,7 +147,7 @@ class Refresher:
         self._status = status
         self._clock = clock
         self._scrape_seconds = scrape_seconds
-        self._series: Shared[tuple[Any, ...], list[dict[str, Any]]] = Shared(_KEEP_SECONDS)
+        self._series: SingleFlightCache[tuple[Any, ...], list[dict[str, Any]]] = SingleFlightCache(_KEEP_SECONDS)
 
     def now(self) -> float:
         """The time of the newest scrape that can be complete, so that all viewers ask for the same moment."""
@@ -190,13 +190,13 @@ class Refresher:
         key = ("oldest", time.end // _KEEP_SECONDS)
         try:
             found = await self._series.get(key, lambda: self._prometheus.query(_OLDEST, time.end))
-        except EngineError:
+        except MonitoringError:
             return time  # the panels say so
         oldest = float(found[0]["value"][1]) / 1000 if found else 0.0
         # A store without any sample says the largest number that there is.
         if not time.start < oldest < time.end:
             return time
-        return TimeRange(max(time.start, min(oldest, time.end - _LEAST_RANGE_SECONDS)), time.end)
+        return TimeRange(max(time.start, min(oldest, time.end - _MIN_RANGE_SECONDS)), time.end)
 
     async def variables(self, uid: str, request: RefreshRequest) -> list[Variable]:
         """The variables of a dashboard alone."""
@@ -208,8 +208,10 @@ class Refresher:
         await self._series.close()
         await self._status.close()
 
-    async def _panel(self, panel: Panel, points: int, time: TimeRange, choices: Mapping[str, Choice]) -> PanelAnswer:
-        points = min(points, panel.most_points or points)
+    async def _panel(
+        self, panel: Panel, points: int, time: TimeRange, choices: Mapping[str, VariableValue]
+    ) -> PanelAnswer:
+        points = min(points, panel.max_points or points)
         asked = [self._target(panel, target, points, time, choices) for target in panel.targets]
         answers = await asyncio.gather(*asked)
         frames = [frame for found, _ in answers for frame in found]
@@ -217,16 +219,16 @@ class Refresher:
         return PanelAnswer(time, frames, errors, await self._exemplars(panel, time, choices))
 
     async def _target(
-        self, panel: Panel, target: Target, points: int, time: TimeRange, choices: Mapping[str, Choice]
+        self, panel: Panel, target: Target, points: int, time: TimeRange, choices: Mapping[str, VariableValue]
     ) -> tuple[list[Frame], dict[str, str] | None]:
-        least = target.least_step_seconds or panel.least_step_seconds or self._scrape_seconds
+        least = target.min_step_seconds or panel.min_step_seconds or self._scrape_seconds
         step = step_for(time.seconds, points, max(least, self._scrape_seconds))
         window = rate_interval(step, self._scrape_seconds)
-        expression = Expansion(time, step, window, choices).expand(target.expression)
+        expression = Interpolation(time, step, window, choices).expand(target.expression)
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 return await self._frames(target, expression, time, step), None
-        except EngineError as failure:
+        except MonitoringError as failure:
             return [], {"ref": target.ref, "kind": failure.kind, "message": f"{failure.thing}: {failure.fault}"}
         except TimeoutError:
             fault = f"no answer within {_DEADLINE_SECONDS:g} s"
@@ -251,45 +253,47 @@ class Refresher:
 
         return await self._series.get(key, ask)
 
-    async def _exemplars(self, panel: Panel, time: TimeRange, choices: Mapping[str, Choice]) -> list[dict[str, Any]]:
+    async def _exemplars(
+        self, panel: Panel, time: TimeRange, choices: Mapping[str, VariableValue]
+    ) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for target in panel.targets:
             if not target.wants_exemplars:
                 continue
             step = step_for(time.seconds, 600, self._scrape_seconds)
-            expansion = Expansion(time, step, rate_interval(step, self._scrape_seconds), choices)
+            expansion = Interpolation(time, step, rate_interval(step, self._scrape_seconds), choices)
             expression = expansion.expand(target.expression)
             try:
                 found += await self._ask_exemplars(expression, time)
-            except EngineError:
+            except MonitoringError:
                 continue  # a server without exemplars has none to show; the query itself tells of real trouble
         points = [
             {"time": one["timestamp"], "value": float(one["value"]), "labels": one["labels"]}
             for series in found
             for one in series["exemplars"]
         ]
-        return sorted(points, key=lambda one: -one["value"])[:_MOST_EXEMPLARS]
+        return sorted(points, key=lambda one: -one["value"])[:_MAX_EXEMPLARS]
 
     async def _ask_exemplars(self, expression: str, time: TimeRange) -> list[dict[str, Any]]:
         key = ("exemplars", expression, time.start, time.end)
         return await self._series.get(key, lambda: self._prometheus.exemplars(expression, time.start, time.end))
 
     async def _annotations(
-        self, dashboard: Dashboard, time: TimeRange, choices: Mapping[str, Choice]
+        self, dashboard: Dashboard, time: TimeRange, choices: Mapping[str, VariableValue]
     ) -> list[dict[str, Any]]:
         found = await asyncio.gather(*(self._events(one, time, choices) for one in dashboard.annotations))
         return [event for events in found for event in events]
 
     async def _events(
-        self, annotation: Mapping[str, Any], time: TimeRange, choices: Mapping[str, Choice]
+        self, annotation: Mapping[str, Any], time: TimeRange, choices: Mapping[str, VariableValue]
     ) -> list[dict[str, Any]]:
         least = parse_duration(str(annotation.get("step") or "")) or self._scrape_seconds
         step = step_for(time.seconds, 300, least)
         window = rate_interval(step, self._scrape_seconds)
-        expression = Expansion(time, step, window, choices).expand(annotation_expression(annotation))
+        expression = Interpolation(time, step, window, choices).expand(annotation_expression(annotation))
         try:
             series = await self._range(expression, time.aligned(step), step)
-        except EngineError as failure:
+        except MonitoringError as failure:
             return [{"name": str(annotation.get("name", "")), "error": f"{failure.thing}: {failure.fault}"}]
         return annotations.events(annotation, series, step)
 

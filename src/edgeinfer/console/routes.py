@@ -10,14 +10,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from edgeinfer.console.alerts import Alerts, read_silence
-from edgeinfer.console.answers import Body, encode
 from edgeinfer.console.assets import Assets
-from edgeinfer.console.library import Library
+from edgeinfer.console.compressed_body import CompressedBody, encode
+from edgeinfer.console.dashboard_files import DashboardFiles
 from edgeinfer.console.notifications import Inbox
 from edgeinfer.console.refresh import Refresher, read_request
-from edgeinfer.console.sharing import Shared
+from edgeinfer.console.scrape_targets import targets_document
+from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.console.status import StatusReader
-from edgeinfer.console.targets import targets_document
 from edgeinfer.errors import BodyTooLarge, InvalidBody
 from edgeinfer.web.problems import Problem
 
@@ -30,12 +30,12 @@ _SILENCE_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 class Parts:
     """What the routes hand requests to."""
 
-    library: Library
+    library: DashboardFiles
     refresher: Refresher
     status: StatusReader
     alerts: Alerts
     inbox: Inbox
-    bodies: Shared[tuple[Any, ...], Body]
+    bodies: SingleFlightCache[tuple[Any, ...], CompressedBody]
     clock: Callable[[], float]
 
 
@@ -64,7 +64,7 @@ def api_router(parts: Callable[[], Parts]) -> APIRouter:
         asked = read_request(await _body(request))
         refresher = parts().refresher
 
-        async def answer() -> Body:
+        async def answer() -> CompressedBody:
             found = await refresher.refresh(uid, asked)
             return await asyncio.to_thread(lambda: encode(found.as_document()))
 
@@ -112,7 +112,7 @@ def pages_router(assets: Assets) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     async def shell(request: Request) -> Response:
-        page = Body(assets.shell.body, assets.shell.compressed)
+        page = CompressedBody(assets.shell.body, assets.shell.compressed)
         return page.response(request, media_type=assets.shell.media_type, cache="no-cache")
 
     for path in ("/", "/d/{uid}", "/d/{uid}/{slug}", "/alerts", "/targets"):
@@ -124,7 +124,7 @@ def pages_router(assets: Assets) -> APIRouter:
         if asset is None:
             return Problem(404, "not_found", "There is no such file.", "Reload the page.")
         cache = _FOR_GOOD if version == assets.version else "no-cache"
-        return Body(asset.body, asset.compressed).response(request, media_type=asset.media_type, cache=cache)
+        return CompressedBody(asset.body, asset.compressed).response(request, media_type=asset.media_type, cache=cache)
 
     @router.get("/favicon.ico")
     async def favicon(request: Request) -> Response:
@@ -143,7 +143,7 @@ async def _body(request: Request) -> bytes:
     return bytes(found)
 
 
-def _listed(library: Library) -> dict[str, Any]:
+def _listed(library: DashboardFiles) -> dict[str, Any]:
     dashboards, broken = library.read()
     return {
         "dashboards": [

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from edgeinfer.console.prometheus import Prometheus
-from edgeinfer.console.sharing import Shared
-from edgeinfer.errors import EngineError
+from edgeinfer.console.single_flight import SingleFlightCache
+from edgeinfer.errors import MonitoringError
 
 _BACKENDS = "count by (backend, device) (hailo_runtime_info)"
 # Those that somebody is told of, as the tiles of the dashboards and the page of alerts count them.
@@ -66,7 +66,7 @@ class StatusReader:
         self._prometheus = prometheus
         self._heartbeat = heartbeat
         self._clock = clock
-        self._shared: Shared[str, Status] = Shared(_KEEP_SECONDS)
+        self._shared: SingleFlightCache[str, Status] = SingleFlightCache(_KEEP_SECONDS)
 
     async def read(self) -> Status:
         """The status now."""
@@ -79,7 +79,7 @@ class StatusReader:
     async def _read(self) -> Status:
         try:
             return await self._ask()
-        except EngineError as failure:
+        except MonitoringError as failure:
             return Status(failure.kind, f"{failure.thing}: {failure.fault}. {failure.remedy}")
 
     async def _ask(self) -> Status:

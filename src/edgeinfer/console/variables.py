@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgeinfer.console.expressions import ALL, Choice, Expansion
-from edgeinfer.console.library import Dashboard
+from edgeinfer.console.dashboard_files import Dashboard
+from edgeinfer.console.interpolation import ALL, Interpolation, VariableValue
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.ranges import TimeRange
-from edgeinfer.errors import EngineError, InvalidBody
+from edgeinfer.errors import InvalidBody, MonitoringError
 
 _LABEL_VALUES = re.compile(r"label_values\(\s*(?:(?P<selector>.+?)\s*,\s*)?(?P<label>[a-zA-Z_]\w*)\s*\)", re.DOTALL)
 _SLASHED = re.compile(r"/(.*)/[a-z]*", re.DOTALL)
-_MOST_OPTIONS = 500
+_MAX_OPTIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Variable:
     kind: str
     hide: int
     options: tuple[str, ...]
-    choice: Choice
+    choice: VariableValue
     includes_all: bool
     refused: tuple[str, ...] = ()
     fault: str = ""
@@ -73,7 +73,7 @@ async def resolve_variables(
 async def _resolve(
     document: Mapping[str, Any],
     asked: Sequence[str] | None,
-    chosen: Mapping[str, Choice],
+    chosen: Mapping[str, VariableValue],
     time: TimeRange,
     prometheus: Prometheus,
 ) -> Variable:
@@ -81,7 +81,7 @@ async def _resolve(
     options: tuple[str, ...] = ()
     try:
         options = await _options(document, chosen, time, prometheus)
-    except EngineError as failure:
+    except MonitoringError as failure:
         fault = f"{failure.thing}: {failure.fault}"
     except ValueError as failure:
         fault = str(failure)
@@ -100,7 +100,7 @@ async def _resolve(
 
 
 async def _options(
-    document: Mapping[str, Any], chosen: Mapping[str, Choice], time: TimeRange, prometheus: Prometheus
+    document: Mapping[str, Any], chosen: Mapping[str, VariableValue], time: TimeRange, prometheus: Prometheus
 ) -> tuple[str, ...]:
     kind = str(document.get("type", ""))
     if kind == "datasource":
@@ -112,10 +112,10 @@ async def _options(
         return (str(document.get("query", "")),)
     if kind != "query":
         raise ValueError(f"the console does not know variables of type {kind!r}")
-    return await _queried(document, Expansion(time, 60, 300, chosen), prometheus)
+    return await _queried(document, Interpolation(time, 60, 300, chosen), prometheus)
 
 
-async def _queried(document: Mapping[str, Any], expansion: Expansion, prometheus: Prometheus) -> tuple[str, ...]:
+async def _queried(document: Mapping[str, Any], expansion: Interpolation, prometheus: Prometheus) -> tuple[str, ...]:
     query = document.get("query", "")
     text = str(query.get("query", "") if isinstance(query, dict) else query)
     parsed = _LABEL_VALUES.fullmatch(text.strip())
@@ -123,7 +123,7 @@ async def _queried(document: Mapping[str, Any], expansion: Expansion, prometheus
         raise ValueError(f"the console knows label_values(...) only, not {text[:60]!r}")
     selector = expansion.expand(parsed["selector"] or "")
     values = await prometheus.label_values(parsed["label"], selector, expansion.time.start, expansion.time.end)
-    return tuple(sorted(_filtered(values, str(document.get("regex") or ""))))[:_MOST_OPTIONS]
+    return tuple(sorted(_filtered(values, str(document.get("regex") or ""))))[:_MAX_OPTIONS]
 
 
 def _filtered(values: Sequence[str], pattern: str) -> list[str]:
@@ -137,18 +137,18 @@ def _filtered(values: Sequence[str], pattern: str) -> list[str]:
 
 def _choice(
     document: Mapping[str, Any], asked: Sequence[str] | None, options: tuple[str, ...], *, is_known: bool
-) -> tuple[Choice, tuple[str, ...]]:
+) -> tuple[VariableValue, tuple[str, ...]]:
     """What is in force: what was asked for as far as it is an option, else the file's own, else all or the first."""
     multiple, includes_all = bool(document.get("multi")), bool(document.get("includeAll"))
     all_value = str(document.get("allValue") or "")
     wanted = list(asked) if asked is not None else _current(document)
     taken = [value for value in wanted if value in options]
     refused = tuple(value for value in wanted if value not in options and value != ALL) if asked is not None else ()
-    everything = Choice(options, is_all=True, all_value=all_value, is_multiple=True)
+    everything = VariableValue(options, is_all=True, all_value=all_value, is_multiple=True)
     if includes_all and (ALL in wanted or not taken):
         return everything, refused if is_known else ()
     chosen = tuple(dict.fromkeys(taken or options[:1]))
-    return Choice(chosen if multiple else chosen[:1], is_multiple=multiple or includes_all), refused
+    return VariableValue(chosen if multiple else chosen[:1], is_multiple=multiple or includes_all), refused
 
 
 def _current(document: Mapping[str, Any]) -> list[str]:

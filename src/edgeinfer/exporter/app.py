@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from edgeinfer.catalog import device
 from edgeinfer.collectors.base import Collector
 from edgeinfer.collectors.run import Collectors, run_metrics
-from edgeinfer.metrics.instruments import facts
+from edgeinfer.metrics.instruments import info
 from edgeinfer.metrics.registry import register_process_collectors
 from edgeinfer.web.metrics_endpoint import metrics_router
 from edgeinfer.web.problems import install_problems
@@ -21,7 +21,7 @@ def build_app(collectors: Sequence[Collector], registry: CollectorRegistry) -> F
     """The application; its collectors run from its start to its end."""
     running = Collectors(collectors, run_metrics(registry))
     register_process_collectors(registry)
-    facts(device.EXPORTER_BUILD_INFO, [(version("edgeinfer"), platform.python_version())], registry)
+    info(device.EXPORTER_BUILD_INFO, [(version("edgeinfer"), platform.python_version())], registry)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

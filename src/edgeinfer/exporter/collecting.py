@@ -18,7 +18,7 @@ from edgeinfer.collectors.hailo_session import Outputs
 from edgeinfer.collectors.raspberry_pi import RaspberryPiCollector
 from edgeinfer.hailort.library import Library, load_library
 from edgeinfer.metrics.fresh import fresh_readings
-from edgeinfer.metrics.instruments import counter, facts
+from edgeinfer.metrics.instruments import counter, info
 
 Clock = Callable[[], float]
 
@@ -59,7 +59,7 @@ def collectors(sources: Sources, registry: CollectorRegistry) -> list[Collector]
         sensors(measure_power=sources.measure_power),
         interval_seconds=sources.interval_seconds,
         outputs=outputs,
-        identities=facts(device.DEVICE_INFO, [], registry),
+        identities=info(device.DEVICE_INFO, [], registry),
         kernel_root=sources.kernel_root,
     )
     monitor = HailoMonitorCollector(
@@ -74,7 +74,7 @@ def collectors(sources: Sources, registry: CollectorRegistry) -> list[Collector]
         sources.kernel_root,
         lambda: chips.library_version,
         readings,
-        facts(device.DRIVER_INFO, [], registry),
+        info(device.DRIVER_INFO, [], registry),
         sources.wall_clock,
     )
     return [chips, monitor, driver, RaspberryPiCollector(sources.kernel_root, readings)]

@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.catalog.gateway import INFERENCE_DURATION, OUTPUT_DIMENSIONS
-from edgeinfer.errors import BackendError, ContractViolation, NotReady, Overloaded, UpstreamError
-from edgeinfer.gateway.balance import Balancer, Member
+from edgeinfer.errors import BackendError, ContractViolation, NotReady, Overloaded, SidecarError
+from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.drift import DriftWindow
-from edgeinfer.gateway.exemplars import CallLog
+from edgeinfer.gateway.exemplars import ExemplarSampler
 from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.instruments import GatewayInstruments, OperationInstruments
 from edgeinfer.gateway.outputs import OutputReader, Outputs
 from edgeinfer.gateway.samples import WINDOW_SAMPLES
+from edgeinfer.gateway.sidecar_client import Answer
 from edgeinfer.gateway.transport import unknown
-from edgeinfer.gateway.upstream import Answer
 
 _log = logging.getLogger(__name__)
-_SHORTEST_TRY_SECONDS = 0.005
+_MIN_TRY_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _InferenceCall:
     """A window on its way."""
 
     window: NDArray[np.float32]
@@ -80,7 +80,7 @@ class InferenceService:
         retries: int = 0,
         max_in_flight: int = 256,
         clock: Callable[[], float] = perf_counter,
-        calls: CallLog | None = None,
+        calls: ExemplarSampler | None = None,
     ) -> None:
         self.balancer = balancer
         self.fallback = fallback
@@ -91,7 +91,7 @@ class InferenceService:
         self._retries = retries
         self._max_in_flight = max_in_flight
         self._clock = clock
-        self._calls = calls or CallLog(INFERENCE_DURATION.buckets, clock)
+        self._calls = calls or ExemplarSampler(INFERENCE_DURATION.buckets, clock)
         self._under_way = 0
         self._dimensions: tuple[int, int] | None = None
 
@@ -107,7 +107,7 @@ class InferenceService:
             Overloaded: too many analyses are under way.
             NotReady: neither a sidecar nor the fallback could answer.
         """
-        question = _Question(window, operation, request_id, self._instruments.operations[operation])
+        question = _InferenceCall(window, operation, request_id, self._instruments.operations[operation])
         try:
             analysis = await self._within_limit(question)
         except (NotReady, Overloaded):
@@ -116,7 +116,7 @@ class InferenceService:
         question.counted.analyses[analysis.source].inc()
         return analysis
 
-    async def _within_limit(self, question: _Question) -> Analysis:
+    async def _within_limit(self, question: _InferenceCall) -> Analysis:
         if self._under_way >= self._max_in_flight:
             fault = f"{self._under_way} analyses are under way"
             raise Overloaded("gateway", fault, "Try again after the time in Retry-After.")
@@ -126,18 +126,18 @@ class InferenceService:
         finally:
             self._under_way -= 1
 
-    async def _analyze(self, question: _Question) -> Analysis:
+    async def _analyze(self, question: _InferenceCall) -> Analysis:
         if not self.balancer.members:
             return await self._fall_back(question.window, "no_sidecar_configured", "no sidecar is configured")
         try:
             return Analysis(await self._ask(question), "sidecar")
-        except UpstreamError as failure:
+        except SidecarError as failure:
             return await self._fall_back(question.window, failure.error_type, str(failure))
 
-    async def _ask(self, question: _Question) -> Outputs:
-        """The answer of a sidecar, with retries as far as the time allows; raises UpstreamError."""
+    async def _ask(self, question: _InferenceCall) -> Outputs:
+        """The answer of a sidecar, with retries as far as the time allows; raises SidecarError."""
         ends = self._clock() + self._timeout
-        tried: list[Member] = []
+        tried: list[SidecarMember] = []
         while True:
             member = self.balancer.choose(tried)
             if member is None:
@@ -145,24 +145,24 @@ class InferenceService:
             tried.append(member)
             try:
                 return await self._call(member, question, ends - self._clock())
-            except UpstreamError as failure:
-                is_last = len(tried) > self._retries or ends - self._clock() < _SHORTEST_TRY_SECONDS
+            except SidecarError as failure:
+                is_last = len(tried) > self._retries or ends - self._clock() < _MIN_TRY_SECONDS
                 if is_last or not failure.retryable or self.balancer.choose(tried) is None:
                     raise
                 self._instruments.retries.inc()
 
-    def _refuse(self, question: _Question) -> UpstreamError:
+    def _refuse(self, question: _InferenceCall) -> SidecarError:
         question.counted.failure.inc()
         self._instruments.errors["circuit_open"].inc()
         fault, remedy = "every circuit is open after failures", "It is probed again within seconds."
         self._calls.tell_failure(question.request_id, question.operation, "circuit_open", fault)
-        return UpstreamError("sidecars", fault, remedy, error_type="circuit_open", retryable=False)
+        return SidecarError("sidecars", fault, remedy, error_type="circuit_open", retryable=False)
 
-    async def _call(self, member: Member, question: _Question, timeout_seconds: float) -> Outputs:
+    async def _call(self, member: SidecarMember, question: _InferenceCall, timeout_seconds: float) -> Outputs:
         started = self._clock()
         try:
             answer = await member.infer(question.window, question.request_id, timeout_seconds)
-        except UpstreamError as failure:
+        except SidecarError as failure:
             self._count_failure(member, question, failure, self._clock() - started)
             raise
         except Exception as surprise:
@@ -173,7 +173,9 @@ class InferenceService:
         self._count_success(member, question, answer, self._clock() - started)
         return answer.outputs
 
-    def _count_failure(self, member: Member, question: _Question, failure: UpstreamError, seconds: float) -> None:
+    def _count_failure(
+        self, member: SidecarMember, question: _InferenceCall, failure: SidecarError, seconds: float
+    ) -> None:
         question.counted.failure.inc()
         member.instruments.failure.inc()
         self._observe(question, seconds)
@@ -190,7 +192,7 @@ class InferenceService:
             duration_ms=round(1000 * seconds, 3),
         )
 
-    def _count_success(self, member: Member, question: _Question, answer: Answer, seconds: float) -> None:
+    def _count_success(self, member: SidecarMember, question: _InferenceCall, answer: Answer, seconds: float) -> None:
         question.counted.success.inc()
         member.instruments.success.inc()
         if self._observe(question, seconds):
@@ -212,7 +214,7 @@ class InferenceService:
         counted.latent_norm.observe(outputs.latent_norm)
         self._drift.add(outputs.latent, top)
 
-    def _observe(self, question: _Question, seconds: float) -> bool:
+    def _observe(self, question: _InferenceCall, seconds: float) -> bool:
         """Put a call into the histogram; tells whether it carries an exemplar, and so wants a log line."""
         if self._calls.is_due(seconds):
             question.counted.duration.observe(seconds, {"request_id": question.request_id})
@@ -234,7 +236,7 @@ class InferenceService:
         started = self._clock()
         try:
             outputs = await self.fallback.infer(window)
-        except (BackendError, UpstreamError) as failure:
+        except (BackendError, SidecarError) as failure:
             _log.exception("the fallback failed")
             fault = f"no sidecar answered ({why}) and the fallback failed ({failure.fault})"
             raise NotReady("analysis", fault, "See the gateway's log.") from failure
@@ -246,13 +248,13 @@ class InferenceService:
         """Analyse a known window for a health check: through circuit and fallback, counted nowhere.
 
         Raises:
-            NotReady, Overloaded, BackendError, UpstreamError: nobody could answer.
+            NotReady, Overloaded, BackendError, SidecarError: nobody could answer.
         """
         member = self.balancer.choose()
         if member is not None:
             try:
                 answer = await member.infer(window, "health-check", self._timeout)
-            except UpstreamError:
+            except SidecarError:
                 if self.fallback is None:
                     raise
             else:

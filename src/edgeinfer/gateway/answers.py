@@ -10,7 +10,7 @@ from edgeinfer.gateway.analysis import Analysis
 from edgeinfer.gateway.health import HealthMonitor
 from edgeinfer.gateway.motifs import MotifFinding, Motifs
 from edgeinfer.gateway.samples import WINDOW_SAMPLES
-from edgeinfer.gateway.sessions import Ended, Session
+from edgeinfer.gateway.sessions import Session, SessionEnd
 from edgeinfer.gateway.stream import Stream
 from edgeinfer.gateway.synchrony import Synchrony
 
@@ -51,7 +51,7 @@ def accepted(session_id: str, count: int, stream: Stream) -> JsonAnswer:
     return JsonAnswer(document, 202)
 
 
-def stopped(ended: Ended) -> JsonAnswer:
+def stopped(ended: SessionEnd) -> JsonAnswer:
     """Answer of POST /stop."""
     document = {
         "sessionId": ended.id,
@@ -80,8 +80,8 @@ def motifs(session_id: str, stream: Stream, found: Motifs, request_id: str) -> J
     """Answer of GET /motifs."""
     document = {
         "sessionId": session_id,
-        "topK": len(found.findings),
-        "motifs": [_motif(finding) for finding in found.findings],
+        "topK": len(found.diagnostics),
+        "motifs": [_motif(diagnostic) for diagnostic in found.diagnostics],
         "timestamp": now(),
         "analysisWindowMs": _WINDOW_MS,
         "windowEnd": found.window_end,
@@ -93,14 +93,14 @@ def motifs(session_id: str, stream: Stream, found: Motifs, request_id: str) -> J
     return JsonAnswer(document)
 
 
-def _motif(finding: MotifFinding) -> dict[str, Any]:
+def _motif(diagnostic: MotifFinding) -> dict[str, Any]:
     return {
-        "id": f"m{finding.index + 1}",
-        "score": finding.score,
-        "confidence": finding.confidence,
-        "duration_ms": round(1000 * finding.duration_seconds),
-        "description": finding.motif.description or finding.motif.name,
-        "name": finding.motif.name,
+        "id": f"m{diagnostic.index + 1}",
+        "score": diagnostic.score,
+        "confidence": diagnostic.confidence,
+        "duration_ms": round(1000 * diagnostic.duration_seconds),
+        "description": diagnostic.motif.description or diagnostic.motif.name,
+        "name": diagnostic.motif.name,
     }
 
 

@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from edgeinfer.errors import Overloaded, StorageError
-from edgeinfer.gateway import description
+from edgeinfer.gateway import openapi
 from edgeinfer.gateway.analysis import InferenceService
-from edgeinfer.gateway.door import Door, watch_keys
+from edgeinfer.gateway.api_key_auth import ApiKeyMiddleware, watch_keys
 from edgeinfer.gateway.drift import DriftMeter, DriftWindow, watch_drift
 from edgeinfer.gateway.health import HealthMonitor
 from edgeinfer.gateway.instruments import GatewayInstruments
@@ -60,7 +60,7 @@ def build_app(parts: Parts) -> FastAPI:
     app = FastAPI(
         title="EdgeInfer gateway",
         version=version("edgeinfer"),
-        description=description.ABOUT,
+        description=openapi.ABOUT,
         lifespan=lambda _: _running(parts),
     )
     hot = hot_routes(parts.store, parts.service, parts.max_body_bytes)
@@ -71,12 +71,12 @@ def build_app(parts: Parts) -> FastAPI:
     # The one added last is outermost.
     app.add_middleware(Shortcut, routes=hot, problems=parts.instruments.problems)
     if parts.keys is not None:
-        app.add_middleware(Door, keys=parts.keys, problems=parts.instruments.problems)
+        app.add_middleware(ApiKeyMiddleware, keys=parts.keys, problems=parts.instruments.problems)
     app.add_middleware(
         RequestMetrics, requests=parts.instruments.http_requests, duration=parts.instruments.http_duration
     )
     app.add_middleware(RequestIds)
-    description.complete(app, asks_for_key=parts.keys is not None)
+    openapi.complete(app, asks_for_key=parts.keys is not None)
     return app
 
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.errors import UpstreamError
+from edgeinfer.errors import SidecarError
 from edgeinfer.gateway.circuit import CircuitBreaker, State
 from edgeinfer.gateway.instruments import SidecarInstruments
-from edgeinfer.gateway.upstream import Answer, SidecarClient, is_about_health
+from edgeinfer.gateway.sidecar_client import Answer, SidecarClient, is_about_health
 
 
-class Member:
+class SidecarMember:
     """One sidecar with its circuit and its load.
 
     Args:
@@ -47,12 +47,12 @@ class Member:
         return self.client.name
 
     async def infer(self, window: NDArray[np.float32], request_id: str, timeout_seconds: float) -> Answer:
-        """Ask it, and let its circuit learn from the outcome; raises UpstreamError."""
+        """Ask it, and let its circuit learn from the outcome; raises SidecarError."""
         self.circuit.enter()
         self._load(1)
         try:
             answer = await self.client.infer(window, request_id, timeout_seconds)
-        except UpstreamError as failure:
+        except SidecarError as failure:
             (self.circuit.fail if is_about_health(failure) else self.circuit.succeed)()
             raise
         except BaseException:
@@ -86,11 +86,11 @@ class Balancer:
         members: the sidecars of the settings.
     """
 
-    def __init__(self, members: Iterable[Member]) -> None:
+    def __init__(self, members: Iterable[SidecarMember]) -> None:
         self.members = tuple(members)
         self._turn = 0
 
-    def choose(self, tried: Iterable[Member] = ()) -> Member | None:
+    def choose(self, tried: Iterable[SidecarMember] = ()) -> SidecarMember | None:
         """The least loaded sidecar whose circuit lets a call pass, untried ones first; None where there is none.
 
         Equal ones take turns. A sidecar whose circuit waits for a probe gets this call as its probe.

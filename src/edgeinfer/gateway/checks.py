@@ -10,15 +10,15 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from edgeinfer.errors import BackendError, NotReady, Overloaded, StorageError, UpstreamError
+from edgeinfer.errors import BackendError, NotReady, Overloaded, SidecarError, StorageError
 from edgeinfer.gateway.analysis import InferenceService
-from edgeinfer.gateway.balance import Member
+from edgeinfer.gateway.balance import SidecarMember
 from edgeinfer.gateway.circuit import State
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, UNHEALTHY, Check, Look
 from edgeinfer.gateway.samples import CHANNELS, WINDOW_SAMPLES
 from edgeinfer.gateway.sessions import SessionStore
-from edgeinfer.gateway.upstream import is_about_health
-from edgeinfer.web.json_faults import UNDECODABLE
+from edgeinfer.gateway.sidecar_client import is_about_health
+from edgeinfer.web.json_errors import UNDECODABLE
 
 _SIDECAR_SECONDS = 2.0
 _SLOW_LOOP_SECONDS = 0.25
@@ -55,7 +55,7 @@ async def check_service(store: SessionStore, clock: Callable[[], float] = perf_c
     return Look(HEALTHY, f"sessions in {store.kind}")
 
 
-async def check_sidecars(members: tuple[Member, ...]) -> Look:
+async def check_sidecars(members: tuple[SidecarMember, ...]) -> Look:
     """What each sidecar says of itself, and whether it does its work."""
     if not members:
         return Look(DEGRADED, "no sidecar is configured; the gateway's CPU answers")
@@ -75,7 +75,7 @@ class _Health(msgspec.Struct):
     reason: str = ""
 
 
-async def _check_sidecar(member: Member) -> Look:
+async def _check_sidecar(member: SidecarMember) -> Look:
     """Its own word, and its answer to a window: a sidecar whose every run fails may call itself well."""
     said, works = await asyncio.gather(_ask_health(member), _ask_window(member))
     circuit = member.circuit.state
@@ -88,10 +88,10 @@ async def _check_sidecar(member: Member) -> Look:
     return Look(HEALTHY, f"{said.message}, circuit {circuit}")
 
 
-async def _ask_health(member: Member) -> Look:
+async def _ask_health(member: SidecarMember) -> Look:
     try:
         answer = await member.client.health(_SIDECAR_SECONDS)
-    except UpstreamError as failure:
+    except SidecarError as failure:
         return Look(UNHEALTHY, f"{member.name}: {failure.fault} ({failure.error_type})")
     try:
         health = msgspec.json.decode(answer.body, type=_Health)
@@ -103,11 +103,11 @@ async def _ask_health(member: Member) -> Look:
     return Look(HEALTHY, f"{member.name}: {health.model or 'ready'} on {health.device or 'unknown device'}")
 
 
-async def _ask_window(member: Member) -> str:
+async def _ask_window(member: SidecarMember) -> str:
     """What is wrong with its answer to a known window; nothing where it is right, or where it is merely full."""
     try:
         await member.client.infer(_still_window(), "health-check", _SIDECAR_SECONDS)
-    except UpstreamError as failure:
+    except SidecarError as failure:
         return "" if not is_about_health(failure) else f"it does not answer a window: {failure.fault}"
     return ""
 
@@ -123,7 +123,7 @@ async def check_inference(service: InferenceService) -> Look:
     """Whether a known window finds an answer, and from whom."""
     try:
         analysis = await service.probe(_still_window())
-    except (NotReady, Overloaded, BackendError, UpstreamError) as failure:
+    except (NotReady, Overloaded, BackendError, SidecarError) as failure:
         return Look(UNHEALTHY, str(failure))
     said = f"a known window was answered by {analysis.source} ({analysis.backend})"
     if analysis.source == "sidecar":

@@ -12,7 +12,7 @@ class State(StrEnum):
     OPEN = "open"
 
 
-_LONGEST_OPEN_SECONDS = 30.0
+_MAX_OPEN_SECONDS = 30.0
 
 
 class CircuitBreaker:
@@ -77,7 +77,7 @@ class CircuitBreaker:
         """A call found the sidecar failing."""
         self._failed_in_a_row += 1
         if self._state is State.HALF_OPEN:
-            self._pause = min(_LONGEST_OPEN_SECONDS, 2 * self._pause)
+            self._pause = min(_MAX_OPEN_SECONDS, 2 * self._pause)
             self._open()
         elif self._state is State.CLOSED and self._failed_in_a_row >= self._failures:
             self._open()

@@ -14,7 +14,7 @@ from edgeinfer.model.card import Baseline
 
 _log = logging.getLogger(__name__)
 # A share of zero would make the index infinite: the usual floor is a small share in its place.
-_SMALLEST_SHARE = 1e-4
+_MIN_SHARE = 1e-4
 _INTERVAL_SECONDS = 10.0
 
 
@@ -82,8 +82,8 @@ def stability_index(expected: NDArray[np.float64], found: NDArray[np.float64]) -
 
     Under 0.1 is usually read as no change, over 0.25 as a large one (Siddiqi, Credit Risk Scorecards, 2006).
     """
-    expected = np.maximum(expected, _SMALLEST_SHARE)
-    found = np.maximum(found, _SMALLEST_SHARE)
+    expected = np.maximum(expected, _MIN_SHARE)
+    found = np.maximum(found, _MIN_SHARE)
     index: NDArray[np.float64] = ((found - expected) * np.log(found / expected)).sum(axis=-1)
     return index
 

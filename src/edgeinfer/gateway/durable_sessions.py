@@ -11,7 +11,7 @@ from uuid import UUID
 from edgeinfer.errors import DataFolderError, Overloaded, StorageError
 from edgeinfer.gateway.instruments import StoreInstruments
 from edgeinfer.gateway.samples import Batch
-from edgeinfer.gateway.sessions import Ended, Session, SessionTable
+from edgeinfer.gateway.sessions import Session, SessionEnd, SessionTable
 from edgeinfer.gateway.store.clock import StoreClock
 from edgeinfer.gateway.store.files import Files
 from edgeinfer.gateway.store.layout import ARCHIVE, LIVE, parse_segment
@@ -29,7 +29,7 @@ _PROBE_BYTES = 25 * _ROW_BYTES + 32
 _FULL_SHARE = 0.9
 _CHEAP_MOVE_SHARE = 0.1
 _SEALING_SHARE_OF_RETENTION = 1 / 8
-_SHORTEST_SEALING_SECONDS = 60.0
+_MIN_SEALING_SECONDS = 60.0
 _SCRUB_SECONDS = 0.5
 _ENDS_AT_ONCE = 32
 _DROPS_AT_ONCE = 8
@@ -223,23 +223,23 @@ class DurableSessions:
         segment = await self.writer.write(stored.encode(self._clock.now_ms(), kind))
         kept.note(stream.role, segment, len(newest))
 
-    async def stop(self, session_id: str) -> Ended:
+    async def stop(self, session_id: str) -> SessionEnd:
         """End a session."""
         ended = await self._end(self._table.get(session_id), "stopped")
         # Raises where another request ended it first.
         return ended or self._raise_ended(session_id)
 
-    def _raise_ended(self, session_id: str) -> Ended:
+    def _raise_ended(self, session_id: str) -> SessionEnd:
         self._table.get(session_id)
         raise AssertionError("a session that ended is not in the table")
 
-    async def _end(self, session: Session, reason: str) -> Ended | None:
+    async def _end(self, session: Session, reason: str) -> SessionEnd | None:
         # Whoever asked may go away; memory must follow what is in the file all the same.
         ending = asyncio.ensure_future(self._end_whole(session, reason))
         ending.add_done_callback(_look_at)
         return await asyncio.shield(ending)
 
-    async def _end_whole(self, session: Session, reason: str) -> Ended | None:
+    async def _end_whole(self, session: Session, reason: str) -> SessionEnd | None:
         async with session.changing:
             if not self._table.has(session):
                 return None
@@ -321,7 +321,7 @@ class DurableSessions:
 
     async def _seal_by_age(self) -> None:
         """Let no segment be written so long that what ended in it stays much beyond its time."""
-        limit = max(self._retention_ms, _SHORTEST_SEALING_SECONDS * 1000)
+        limit = max(self._retention_ms, _MIN_SEALING_SECONDS * 1000)
         if self.log.age_ms(LIVE) > limit:
             await self.writer.do(lambda: self.log.seal(LIVE))
         if self.log.age_ms(ARCHIVE) > self._retention_ms * _SEALING_SHARE_OF_RETENTION:
@@ -428,7 +428,7 @@ class DurableSessions:
                 self.log.resize(*parsed, size)
 
 
-def _look_at(ending: "asyncio.Future[Ended | None]") -> None:
+def _look_at(ending: "asyncio.Future[SessionEnd | None]") -> None:
     """A failure that nobody waits for any more is no surprise."""
     if not ending.cancelled():
         ending.exception()

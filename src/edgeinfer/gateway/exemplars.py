@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 _log = logging.getLogger(__name__)
 
 
-class CallLog:
+class ExemplarSampler:
     """Picks calls worth a log line: one per latency bucket every few seconds, and failures up to a rate.
 
     A call that is picked gets an exemplar with its request id, and exactly those calls get a line with

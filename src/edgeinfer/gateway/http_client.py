@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 import httptools
 
 from edgeinfer.gateway.transport import (
-    LONGEST_ANSWER_BYTES,
+    MAX_ANSWER_BYTES,
     RawAnswer,
     Target,
     broken_off,
@@ -225,7 +225,7 @@ class _Connection(asyncio.Protocol):
         return self._is_kept and self._transport is not None and not self._transport.is_closing()
 
     def ask(self, request: _Call) -> "asyncio.Future[RawAnswer]":
-        """Send a request; the answer comes, or an UpstreamError, or _ClosedBeforeAnswer."""
+        """Send a request; the answer comes, or an SidecarError, or _ClosedBeforeAnswer."""
         self._begin(request.request_id)
         self._answer = asyncio.get_running_loop().create_future()
         if self._transport is None or self._transport.is_closing():
@@ -265,8 +265,8 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         self._received += len(data)
-        if self._received > LONGEST_ANSWER_BYTES:
-            self.give_up(not_http(self._name, f"the answer is longer than {LONGEST_ANSWER_BYTES} bytes"))
+        if self._received > MAX_ANSWER_BYTES:
+            self.give_up(not_http(self._name, f"the answer is longer than {MAX_ANSWER_BYTES} bytes"))
             return
         try:
             self._parser.feed_data(data)

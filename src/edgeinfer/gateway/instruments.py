@@ -100,7 +100,7 @@ class GatewayInstruments:
         self.http_requests = instruments.counter(catalog.HTTP_REQUESTS, registry)
         self.http_duration = instruments.histogram(catalog.HTTP_DURATION, registry)
         self.problems = instruments.counter(catalog.PROBLEMS, registry)
-        self.errors = _by_value(instruments.counter(catalog.INFERENCE_ERRORS, registry), labels.UPSTREAM_ERROR_TYPES)
+        self.errors = _by_value(instruments.counter(catalog.INFERENCE_ERRORS, registry), labels.INFERENCE_ERROR_TYPES)
         self.fallbacks = _by_value(instruments.counter(catalog.FALLBACKS, registry), labels.FALLBACK_REASONS)
         self.fallback_duration = instruments.histogram(catalog.FALLBACK_DURATION, registry)
         self.retries = instruments.counter(catalog.RETRIES, registry)
@@ -115,12 +115,10 @@ class GatewayInstruments:
             instruments.counter(catalog.STORE_WRITTEN, registry),
             instruments.counter(catalog.STORE_EARLY_DROPS, registry),
         )
-        self.motif_names = instruments.facts(
+        self.motif_names = instruments.info(
             catalog.MOTIF_INFO, [(str(index), name) for index, name in enumerate(motifs)], registry
         )
-        self.build = instruments.facts(
-            catalog.BUILD_INFO, [(version("edgeinfer"), platform.python_version())], registry
-        )
+        self.build = instruments.info(catalog.BUILD_INFO, [(version("edgeinfer"), platform.python_version())], registry)
 
 
 def _by_value(counter: Counter, values: Iterable[str], *before: str) -> dict[str, Counter]:
@@ -143,8 +141,8 @@ def _operations(registry: CollectorRegistry) -> dict[str, OperationInstruments]:
 
 
 def _sidecars(registry: CollectorRegistry, names: Iterable[str]) -> dict[str, SidecarInstruments]:
-    requests = instruments.counter(catalog.BACKEND_REQUESTS, registry)
-    in_flight = instruments.gauge(catalog.BACKEND_IN_FLIGHT, registry)
+    requests = instruments.counter(catalog.SIDECAR_REQUESTS, registry)
+    in_flight = instruments.gauge(catalog.SIDECAR_IN_FLIGHT, registry)
     state = instruments.gauge(catalog.CIRCUIT_STATE, registry)
     transitions = instruments.counter(catalog.CIRCUIT_TRANSITIONS, registry)
     return {

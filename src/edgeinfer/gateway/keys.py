@@ -117,7 +117,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
 
 
 @dataclass(slots=True)
-class _Allowance:
+class TokenBucket:
     """A bucket of requests that fills at a steady rate."""
 
     rate: float
@@ -157,7 +157,7 @@ class KeyRing:
         self._clock = clock
         self._is_same = is_same
         self._keys: tuple[ApiKey, ...] = ()
-        self._allowances: dict[str, _Allowance] = {}
+        self._allowances: dict[str, TokenBucket] = {}
         self._seen: tuple[int, int, int] | None = None
 
     def load(self) -> int:
@@ -176,7 +176,7 @@ class KeyRing:
         self._allowances = {
             name: kept[name]
             if name in kept and kept[name].rate == rate
-            else _Allowance(rate, rate * _BURST_SECONDS + 1, now)
+            else TokenBucket(rate, rate * _BURST_SECONDS + 1, now)
             for name, rate in rates.items()
         }
         return len(keys)

@@ -29,7 +29,7 @@ class MotifFinding:
 class Motifs:
     """The motifs of a window, highest score first, and where they came from."""
 
-    findings: list[MotifFinding]
+    diagnostics: list[MotifFinding]
     analysis: Analysis
     window_end: float
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.catalog.labels import BACKEND_KINDS
-from edgeinfer.errors import ContractViolation, UpstreamError
-from edgeinfer.web.json_faults import UNDECODABLE
+from edgeinfer.errors import ContractViolation, SidecarError
+from edgeinfer.web.json_errors import UNDECODABLE
 
 BINARY = "application/octet-stream"
 _FLOAT_BYTES = 4
@@ -87,7 +87,7 @@ class OutputReader:
         """The outputs of an answer.
 
         Raises:
-            UpstreamError: malformed_response for a body of the wrong form, decode_error for the right
+            SidecarError: malformed_response for a body of the wrong form, decode_error for the right
                 form with values that cannot be meant; a ContractViolation names the check.
         """
         if headers.get("content-type", "").startswith(BINARY):
@@ -145,8 +145,8 @@ def _is_json_but_for_nan(body: bytes) -> bool:
     return True
 
 
-def _malformed(fault: str) -> UpstreamError:
-    return UpstreamError(_THING, fault, _REMEDY, error_type="malformed_response", retryable=True)
+def _malformed(fault: str) -> SidecarError:
+    return SidecarError(_THING, fault, _REMEDY, error_type="malformed_response", retryable=True)
 
 
 def _decode_error(check: str, fault: str) -> ContractViolation:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
-from edgeinfer.gateway import answers, description
+from edgeinfer.gateway import answers, openapi
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.bodies import read_json_body
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, HealthMonitor
@@ -64,31 +64,31 @@ def analysis_router(
     """The routes of sessions and analyses."""
     router = APIRouter(prefix=_PREFIX, tags=["analysis"], default_response_class=Response)
 
-    @router.post("/start", summary="Begin a session", **description.START)
+    @router.post("/start", summary="Begin a session", **openapi.START)
     async def start() -> Response:
         return answers.started(await store.start())
 
-    @router.put("/stream", status_code=202, summary="Hand over samples of a session", **description.STREAM)
+    @router.put("/stream", status_code=202, summary="Hand over samples of a session", **openapi.STREAM)
     async def stream(request: Request) -> Response:
         return await hot["PUT", STREAM_PATH].handler(request)
 
-    @router.get("/motifs", summary="What the newest window of a session shows", **description.MOTIFS)
+    @router.get("/motifs", summary="What the newest window of a session shows", **openapi.MOTIFS)
     async def find(request: Request, session_id: _SessionId, role: _Role = None) -> Response:
         kept = store.get(session_id).stream(role)
         request_id = id_of(request.scope)
         return answers.motifs(session_id, kept, await find_motifs(service, motifs, kept, request_id), request_id)
 
-    @router.get("/synchrony", summary="How well the two streams of a session move together", **description.SYNCHRONY)
+    @router.get("/synchrony", summary="How well the two streams of a session move together", **openapi.SYNCHRONY)
     async def synchrony(session_id: _SessionId) -> Response:
         session = store.get(session_id)
         return answers.synchrony(session, measure_session(session))
 
-    @router.post("/stop", summary="End a session", **description.STOP)
+    @router.post("/stop", summary="End a session", **openapi.STOP)
     async def stop(request: Request) -> Response:
         body = decode_stop(await read_json_body(request, max_body_bytes))
         return answers.stopped(await store.stop(body.session_id))
 
-    @router.post("/process", summary="Analyse one window without a session", **description.PROCESS)
+    @router.post("/process", summary="Analyse one window without a session", **openapi.PROCESS)
     async def process(request: Request) -> Response:
         return await hot["POST", PROCESS_PATH].handler(request)
 
@@ -99,8 +99,8 @@ def health_router(monitor: HealthMonitor, uptime: Callable[[], float]) -> APIRou
     """The routes of health; they read what the background found and run nothing."""
     router = APIRouter(tags=["operation"], default_response_class=Response)
 
-    @router.head("/healthz", summary="Whether the gateway can serve, without a body", **description.HEALTH)
-    @router.get("/healthz", summary="Whether the gateway can serve", **description.HEALTH)
+    @router.head("/healthz", summary="Whether the gateway can serve, without a body", **openapi.HEALTH)
+    @router.get("/healthz", summary="Whether the gateway can serve", **openapi.HEALTH)
     async def healthz(request: Request) -> Response:
         status = monitor.status
         code = 200 if status in _WORDS else 503
@@ -110,8 +110,8 @@ def health_router(monitor: HealthMonitor, uptime: Callable[[], float]) -> APIRou
             return answers.JsonAnswer(document, code, headers)
         return PlainTextResponse(_WORDS.get(status, "UNAVAILABLE"), code, headers)
 
-    @router.get("/health/detailed", summary="Every check with its newest result", **description.HEALTH_DETAILED)
+    @router.get("/health/detailed", summary="Every check with its newest result", **openapi.HEALTH_DETAILED)
     async def detailed() -> Response:
-        return answers.JsonAnswer(answers.health(monitor, description.VERSION, uptime()))
+        return answers.JsonAnswer(answers.health(monitor, openapi.VERSION, uptime()))
 
     return router

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.errors import InvalidBody, InvalidSamples, InvalidWindow
-from edgeinfer.web.json_faults import UNDECODABLE, why_not_json
+from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
 
 WINDOW_SAMPLES = 100
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
@@ -22,9 +22,9 @@ _ALL_FIELDS = f"Send t (seconds) and {', '.join(CHANNELS)} as finite numbers in 
 T = TypeVar("T")
 # Far beyond any sensor, and far below what makes a model's own numbers overflow: such a window would
 # look like a failure of the device, and a single caller could open the circuit for everybody.
-_LARGEST_READING = 1e6
+_MAX_READING = 1e6
 # A time is bounded by what 64 bits tell apart to the millisecond.
-_LARGEST = np.array([1e12, *[_LARGEST_READING] * len(CHANNELS)])
+_LARGEST = np.array([1e12, *[_MAX_READING] * len(CHANNELS)])
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):

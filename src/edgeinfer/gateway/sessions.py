@@ -90,7 +90,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class SessionEnd:
     """A session that came to its end."""
 
     id: str
@@ -136,7 +136,7 @@ class SessionStore(Protocol):
             StorageError: it could not be stored; none of it was accepted.
         """
 
-    async def stop(self, session_id: str) -> Ended:
+    async def stop(self, session_id: str) -> SessionEnd:
         """End a session; raises as `get`, and StorageError."""
 
     async def expire(self) -> None:
@@ -234,13 +234,13 @@ class SessionTable:
         self._sessions.move_to_end(session.id)
         self._instruments.received.inc(len(batch))
 
-    def end(self, session: Session, reason: str) -> Ended:
+    def end(self, session: Session, reason: str) -> SessionEnd:
         """Let a session go."""
         del self._sessions[session.id]
         self._held -= session.held_samples
         self._remember(session.id, reason)
         self._instruments.ended[reason].inc()
-        return Ended(session.id, reason, max(0.0, self._clock() - session.started), session.total_samples)
+        return SessionEnd(session.id, reason, max(0.0, self._clock() - session.started), session.total_samples)
 
     def _remember(self, session_id: str, reason: str) -> None:
         self._ended[session_id] = reason
@@ -302,7 +302,7 @@ class MemorySessions:
         self._table.apply(session, stream, batch)
         return stream
 
-    async def stop(self, session_id: str) -> Ended:
+    async def stop(self, session_id: str) -> SessionEnd:
         """End a session."""
         return self._table.end(self._table.get(session_id), "stopped")
 

@@ -16,7 +16,7 @@ _SLACK_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AnalyzedWindow:
     """One analysed window of a stream.
 
     Args:
@@ -36,7 +36,7 @@ class Stream:
 
     role: str
     total: int = 0
-    seen: "deque[Seen]" = field(default_factory=lambda: deque(maxlen=NEWEST_SAMPLES // WINDOW_SAMPLES))
+    seen: "deque[AnalyzedWindow]" = field(default_factory=lambda: deque(maxlen=NEWEST_SAMPLES // WINDOW_SAMPLES))
     _times: NDArray[np.float64] = field(default_factory=lambda: np.empty(_FIRST_ROWS, np.float64))
     _values: NDArray[np.float32] = field(default_factory=lambda: np.empty((_FIRST_ROWS, len(CHANNELS)), np.float32))
     _first: int = 0
@@ -124,7 +124,7 @@ class Stream:
         length = WINDOW_SAMPLES * 0.01
         before = self.seen[-1].end if self.seen else -np.inf
         if window_end > before:
-            self.seen.append(Seen(window_end, min(length, window_end - before), top))
+            self.seen.append(AnalyzedWindow(window_end, min(length, window_end - before), top))
 
     def seconds_of(self, motif: int) -> float:
         """Time in the recent analysed windows in which this motif scored highest."""

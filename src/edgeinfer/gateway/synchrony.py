@@ -13,13 +13,13 @@ from edgeinfer.gateway.stream import Stream
 
 WINDOW_SAMPLES = 500
 LAG_SAMPLES = 50
-FEWEST_COMPARED = 100
+MIN_COMPARED = 100
 PAIR = 2
 # A longer hole in a stream is not bridged by interpolation.
 _GAP_SECONDS = 0.05
 # Below this share of its level, a magnitude's movement is rounding.
 _STILL = 1e-6
-_FEWEST_INDEPENDENT = 4.0
+_MIN_INDEPENDENT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def measure(first: Stream, second: Stream) -> Synchrony:
     if pair is None:
         return NOTHING_TO_COMPARE
     one, other = pair
-    lags = min(LAG_SAMPLES, (len(one) - FEWEST_COMPARED) // 2)
+    lags = min(LAG_SAMPLES, (len(one) - MIN_COMPARED) // 2)
     correlations = cross_correlations(one, other, lags)
     best = _best(correlations)
     lag = best - lags
@@ -115,7 +115,7 @@ def confidence_of(
         0 (chance would do as well, or nothing to tell from) to 1.
     """
     independent = compared / _redundancy(one, other)
-    if independent < _FEWEST_INDEPENDENT or r == 0:
+    if independent < _MIN_INDEPENDENT or r == 0:
         return 0.0
     z = math.atanh(min(abs(r), 1 - 1e-12)) * math.sqrt(independent - 3)
     below_at_one_lag = math.erf(z / math.sqrt(2))
@@ -145,7 +145,7 @@ def _common_grid(first: Stream, second: Stream) -> tuple[NDArray[np.float64], ND
     end = min(first.newest_seconds, second.newest_seconds)
     start = max(_start_without_gap(first, end), _start_without_gap(second, end))
     count = min(WINDOW_SAMPLES, math.floor((end - start) / SAMPLE_SECONDS + 1 + 1e-6))
-    if count < FEWEST_COMPARED:
+    if count < MIN_COMPARED:
         return None
     grid = np.float64(end) - SAMPLE_SECONDS * np.arange(count - 1, -1, -1, dtype=np.float64)
     return _magnitude_at(first, grid), _magnitude_at(second, grid)

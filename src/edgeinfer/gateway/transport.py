@@ -7,13 +7,13 @@ from ipaddress import ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from edgeinfer.errors import UpstreamError
+from edgeinfer.errors import SidecarError
 
 _UNIX = "unix:"
 _path = re.compile(r"[!-~]*", re.ASCII)
 _looks_like_ipv4 = re.compile(r"[0-9.]+", re.ASCII)
 _host_name = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?", re.ASCII | re.IGNORECASE)
-LONGEST_ANSWER_BYTES = 1_048_576
+MAX_ANSWER_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Transport(Protocol):
         """Send a window to the sidecar's inference route.
 
         Raises:
-            UpstreamError: timeout, connection_error (no answer began), malformed_response (an answer
+            SidecarError: timeout, connection_error (no answer began), malformed_response (an answer
                 began that is not whole HTTP), or unknown_error.
         """
 
@@ -111,29 +111,29 @@ def _is_host(host: str) -> bool:
     return bool(_host_name.fullmatch(host))
 
 
-def timed_out(name: str, seconds: float) -> UpstreamError:
+def timed_out(name: str, seconds: float) -> SidecarError:
     """No whole answer in time."""
     fault = f"it did not answer within {seconds:.3f} s"
     remedy = "Look at its queue and device, or raise BACKEND_TIMEOUT_MS."
-    return UpstreamError(f"sidecar {name}", fault, remedy, error_type="timeout", retryable=True)
+    return SidecarError(f"sidecar {name}", fault, remedy, error_type="timeout", retryable=True)
 
 
-def not_http(name: str, fault: str) -> UpstreamError:
+def not_http(name: str, fault: str) -> SidecarError:
     """Something came back that is not a whole HTTP answer."""
     remedy = "Look at what listens there, and at proxies on the way."
-    return UpstreamError(f"sidecar {name}", fault, remedy, error_type="malformed_response", retryable=True)
+    return SidecarError(f"sidecar {name}", fault, remedy, error_type="malformed_response", retryable=True)
 
 
-def broken_off(name: str, failure: Exception, *, answer_began: bool) -> UpstreamError:
+def broken_off(name: str, failure: Exception, *, answer_began: bool) -> SidecarError:
     """The connection failed: before an answer began, or in the middle of one."""
     if answer_began:
         return not_http(name, "the connection ended in the middle of the answer")
     fault = f"it cannot be reached ({str(failure) or type(failure).__name__})"
     remedy = "Look whether it runs: 'edgeinfer doctor'."
-    return UpstreamError(f"sidecar {name}", fault, remedy, error_type="connection_error", retryable=True)
+    return SidecarError(f"sidecar {name}", fault, remedy, error_type="connection_error", retryable=True)
 
 
-def unknown(name: str, failure: Exception) -> UpstreamError:
+def unknown(name: str, failure: Exception) -> SidecarError:
     """A failure that no class describes."""
     fault = f"{type(failure).__name__}: {failure}"
-    return UpstreamError(f"sidecar {name}", fault, "Look at both logs.", error_type="unknown_error", retryable=False)
+    return SidecarError(f"sidecar {name}", fault, "Look at both logs.", error_type="unknown_error", retryable=False)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.errors import BackendError
-from edgeinfer.findings import Finding, Verdict
 from edgeinfer.hailort.diagnose_library import diagnose_library
 from edgeinfer.hailort.driver import (
     MODULE_OF_CHIP,
@@ -25,7 +25,7 @@ from edgeinfer.model.card import ModelCard
 
 _INSTALL_DRIVER = "Install it (on a Pi: sudo apt install hailo-all, or hailo-h10-all for a Hailo-10H) and reboot."
 _SAME_VERSION = "Bring both to one version (on a Pi: sudo apt full-upgrade, then reboot)."
-_NO_HEF = Finding("hef", Verdict.MISSING, "HEF_PATH is not set", "Give the compiled network for the Hailo chip.")
+_NO_HEF = Diagnostic("hef", Verdict.MISSING, "HEF_PATH is not set", "Give the compiled network for the Hailo chip.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def diagnose(  # the subject, and what it is held against
     layout: LayoutChoice = "auto",
     machine: Machine = Machine(),  # frozen, and without anything that was read
     wanted: bool = False,
-) -> list[Finding]:
+) -> list[Diagnostic]:
     """Check everything between the chip and the network, from the bottom up.
 
     Args:
@@ -63,7 +63,7 @@ def diagnose(  # the subject, and what it is held against
     facts = read_driver_facts(machine.root)
     library, trouble = _library(machine.load)
     if not facts.pci and library is None and not wanted and hef_path is None:
-        return [Finding("hailo chip", Verdict.NOTE, "none in this machine; windows are computed on the CPU")]
+        return [Diagnostic("hailo chip", Verdict.NOTE, "none in this machine; windows are computed on the CPU")]
     names = driver_names(facts, machine.root)
     return [
         *_chip(facts),
@@ -91,21 +91,21 @@ def _library(load: Callable[[], Library]) -> tuple[Library | None, BackendError 
         return None, failure
 
 
-def _chip(facts: DriverFacts) -> list[Finding]:
+def _chip(facts: DriverFacts) -> list[Diagnostic]:
     if not facts.pci:
         remedy = (
             "Switch the machine off, reseat the module and its flat cable, and on a Pi check that PCIe is on "
             "(dtparam=pciex1). In a container, share /sys."
         )
-        return [Finding("hailo chip", Verdict.MISSING, "no PCI device of vendor 1e60", remedy)]
-    findings = []
+        return [Diagnostic("hailo chip", Verdict.MISSING, "no PCI device of vendor 1e60", remedy)]
+    diagnostics = []
     for device in facts.pci:
-        findings.append(Finding("hailo chip", Verdict.OK, f"{device.chip} at {device.address}"))
-        findings += _link(device)
-    return findings
+        diagnostics.append(Diagnostic("hailo chip", Verdict.OK, f"{device.chip} at {device.address}"))
+        diagnostics += _link(device)
+    return diagnostics
 
 
-def _link(device: PciDevice) -> list[Finding]:
+def _link(device: PciDevice) -> list[Diagnostic]:
     """The PCIe link, if the kernel reports it: slower than both ends support is a failure."""
     link, chip, port = device.link, device.max_link, device.port_max_link
     if link is None or chip is None:
@@ -117,12 +117,12 @@ def _link(device: PciDevice) -> list[Finding]:
             "Switch off and reseat module and flat cable; look at 'dmesg | grep -i pcie'. "
             "On a Pi 5, dtparam=pciex1_gen=3 in config.txt asks for 8 GT/s."
         )
-        return [Finding("hailo link", Verdict.NOTE, message, remedy)]
+        return [Diagnostic("hailo link", Verdict.NOTE, message, remedy)]
     if link != chip:
         message = f"{link} of the {chip} that the chip can do; the port offers no more"
         remedy = "Nothing is broken. On a Pi 5, dtparam=pciex1_gen=3 in config.txt doubles the speed of its one lane."
-        return [Finding("hailo link", Verdict.NOTE, message, remedy)]
-    return [Finding("hailo link", Verdict.OK, str(link))]
+        return [Diagnostic("hailo link", Verdict.NOTE, message, remedy)]
+    return [Diagnostic("hailo link", Verdict.OK, str(link))]
 
 
 def _lesser(chip: PcieLink, port: PcieLink) -> PcieLink:
@@ -130,58 +130,60 @@ def _lesser(chip: PcieLink, port: PcieLink) -> PcieLink:
     return PcieLink(speed, min(chip.width_lanes, port.width_lanes))
 
 
-def _driver(facts: DriverFacts, library: Library | None, names: DriverNames) -> list[Finding]:
+def _driver(facts: DriverFacts, library: Library | None, names: DriverNames) -> list[Diagnostic]:
     if not facts.modules:
         if not facts.pci:
             return []
         message = f"no module {names.module} is loaded"
-        return [Finding("hailo driver", Verdict.MISSING, message, _INSTALL_DRIVER)]
-    findings = [_module(facts, library, name, version) for name, version in sorted(facts.modules.items())]
-    findings += [
-        Finding("hailo driver", Verdict.BROKEN, f"the {device.chip} at {device.address} has no driver bound", remedy)
+        return [Diagnostic("hailo driver", Verdict.MISSING, message, _INSTALL_DRIVER)]
+    diagnostics = [_module(facts, library, name, version) for name, version in sorted(facts.modules.items())]
+    diagnostics += [
+        Diagnostic("hailo driver", Verdict.BROKEN, f"the {device.chip} at {device.address} has no driver bound", remedy)
         for device in facts.pci
         if not device.driver
         for remedy in [f"Load the module {MODULE_OF_CHIP.get(device.chip, 'of this chip')}, and look at 'dmesg'."]
     ]
-    return findings
+    return diagnostics
 
 
-def _module(facts: DriverFacts, library: Library | None, name: str, version: str) -> Finding:
+def _module(facts: DriverFacts, library: Library | None, name: str, version: str) -> Diagnostic:
     bound = {device.driver for device in facts.pci}
     expected = {MODULE_OF_CHIP[device.chip] for device in facts.pci if device.chip in MODULE_OF_CHIP}
     # hailo_pci of 5.0.0 drives a Hailo-10H too: a bound driver is right under either name.
     if expected and name not in expected and not _drives_both(name, version, bound):
         remedy = f"Remove it and install the driver that brings {' and '.join(sorted(expected))}."
-        return Finding("hailo driver", Verdict.BROKEN, f"{name} {version} does not drive this chip", remedy)
+        return Diagnostic("hailo driver", Verdict.BROKEN, f"{name} {version} does not drive this chip", remedy)
     if library is not None and version != library.version:
         message = f"{name} {version} and library {library.version} differ; every open fails with 76"
-        return Finding("hailo driver", Verdict.BROKEN, message, _SAME_VERSION)
-    return Finding("hailo driver", Verdict.OK, f"{name} {version}")
+        return Diagnostic("hailo driver", Verdict.BROKEN, message, _SAME_VERSION)
+    return Diagnostic("hailo driver", Verdict.OK, f"{name} {version}")
 
 
 def _drives_both(name: str, version: str, bound: set[str]) -> bool:
     return name == "hailo_pci" and version == "5.0.0" and name in bound
 
 
-def _node(facts: DriverFacts, names: DriverNames, root: Path) -> list[Finding]:
+def _node(facts: DriverFacts, names: DriverNames, root: Path) -> list[Diagnostic]:
     if facts.modules and facts.pci and not facts.nodes:
         remedy = "Look at 'dmesg | grep hailo': behind some PCIe switches no interrupt can be had (-28)."
-        return [Finding("hailo node", Verdict.BROKEN, f"the driver made no device node such as {names.node}", remedy)]
-    findings = []
+        return [
+            Diagnostic("hailo node", Verdict.BROKEN, f"the driver made no device node such as {names.node}", remedy)
+        ]
+    diagnostics = []
     for node in facts.nodes:
         path = Path("/") / node.path.relative_to(root)
         if node.may_open:
-            findings.append(Finding("hailo node", Verdict.OK, f"{path}"))
+            diagnostics.append(Diagnostic("hailo node", Verdict.OK, f"{path}"))
         else:
             remedy = f"Install {names.udev_rule}, or share the node with the container as --device {path}:{path}."
-            findings.append(Finding("hailo node", Verdict.BROKEN, f"{path} may not be opened", remedy))
-    return [*findings, *_holders(facts, root)]
+            diagnostics.append(Diagnostic("hailo node", Verdict.BROKEN, f"{path} may not be opened", remedy))
+    return [*diagnostics, *_holders(facts, root)]
 
 
-def _holders(facts: DriverFacts, root: Path) -> list[Finding]:
+def _holders(facts: DriverFacts, root: Path) -> list[Diagnostic]:
     paths = [Path("/") / node.path.relative_to(root) for node in facts.nodes]
     held = holders_of(paths, root / "proc")
     if not held.found:
         return []
     remedy = "A Hailo-8 has one owner: stop that process before another is to have the chip. Reading sensors is fine."
-    return [Finding("hailo node", Verdict.NOTE, f"held open by {held}", remedy)]
+    return [Diagnostic("hailo node", Verdict.NOTE, f"held open by {held}", remedy)]

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.errors import BackendError, EdgeInferError
-from edgeinfer.findings import Finding, Verdict
 from edgeinfer.hailort.compatibility import ParsedHef, check_card, check_content, check_numpy, parse_hef
 from edgeinfer.hailort.driver import DriverFacts
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error
@@ -31,7 +31,7 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
     layout: LayoutChoice,
     numpy_version: str,
     surroundings: Surroundings,
-) -> list[Finding]:
+) -> list[Diagnostic]:
     """Check the library and everything that can be read through it.
 
     Args:
@@ -44,41 +44,41 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
         numpy_version: of the numpy whose arrays the library gets; empty where that is not to be looked at.
         surroundings: what the machine calls its parts.
     """
-    findings = [Finding("hailort library", Verdict.MISSING, trouble.fault, trouble.remedy)] if trouble else []
+    diagnostics = [Diagnostic("hailort library", Verdict.MISSING, trouble.fault, trouble.remedy)] if trouble else []
     identities: list[Identity] = []
     if library is not None:
-        findings += [_line(library, facts), *_numpy(library, numpy_version)]
+        diagnostics += [_line(library, facts), *_numpy(library, numpy_version)]
         found, identities = _devices(library, facts, surroundings)
-        findings += found
+        diagnostics += found
     if hef_path is not None:
-        findings.append(_hef(hef_path, library, identities, card, layout))
-    return findings
+        diagnostics.append(_hef(hef_path, library, identities, card, layout))
+    return diagnostics
 
 
-def _line(library: Library, facts: DriverFacts) -> Finding:
+def _line(library: Library, facts: DriverFacts) -> Diagnostic:
     chips = {device.chip for device in facts.pci}
     wrong = "Hailo-8" if library.is_remote else "Hailo-10H"
     if wrong in chips:
         line = "4.x" if library.is_remote else "5.x"
         remedy = f"Install HailoRT {line}; the two lines cannot be mixed in one process."
-        return Finding("hailort library", Verdict.BROKEN, f"{library.version} does not drive a {wrong}", remedy)
+        return Diagnostic("hailort library", Verdict.BROKEN, f"{library.version} does not drive a {wrong}", remedy)
     if any(node.class_name == "hailo1x" for node in facts.nodes) and library.numbers < _MOVED_IN:
         message = f"{library.version} looks in /sys/class/hailo_chardev, and the driver is of 5.3 or newer"
-        return Finding("hailort library", Verdict.BROKEN, message, _SAME_VERSION)
-    return Finding("hailort library", Verdict.OK, f"HailoRT {library.version}")
+        return Diagnostic("hailort library", Verdict.BROKEN, message, _SAME_VERSION)
+    return Diagnostic("hailort library", Verdict.OK, f"HailoRT {library.version}")
 
 
-def _numpy(library: Library, numpy_version: str) -> list[Finding]:
+def _numpy(library: Library, numpy_version: str) -> list[Diagnostic]:
     if not numpy_version:
         return []
     try:
         check_numpy(library, numpy_version)
     except EdgeInferError as failure:
-        return [Finding("numpy", Verdict.BROKEN, f"{numpy_version} {failure.fault}", failure.remedy)]
-    return [Finding("numpy", Verdict.OK, f"{numpy_version} fits HailoRT {library.version}")]
+        return [Diagnostic("numpy", Verdict.BROKEN, f"{numpy_version} {failure.fault}", failure.remedy)]
+    return [Diagnostic("numpy", Verdict.OK, f"{numpy_version} fits HailoRT {library.version}")]
 
 
-def _devices(library: Library, facts: DriverFacts, around: Surroundings) -> tuple[list[Finding], list[Identity]]:
+def _devices(library: Library, facts: DriverFacts, around: Surroundings) -> tuple[list[Diagnostic], list[Identity]]:
     words = LastWords()
     try:
         with words.listening():
@@ -87,18 +87,18 @@ def _devices(library: Library, facts: DriverFacts, around: Surroundings) -> tupl
         return [_failed("hailo device", failure, Circumstances(Doing.OPENING, surroundings=around), words)], []
     if not ids:
         remedy = "Fix the driver first." if facts.pci else "Fix the chip first."
-        return [Finding("hailo device", Verdict.MISSING, "HailoRT's scan finds none", remedy)], []
-    findings, identities = [], []
+        return [Diagnostic("hailo device", Verdict.MISSING, "HailoRT's scan finds none", remedy)], []
+    diagnostics, identities = [], []
     for device_id in ids:
         found, identity = _device(library, device_id, len(ids), around)
-        findings += found
+        diagnostics += found
         identities += [identity] if identity else []
-    return findings, identities
+    return diagnostics, identities
 
 
 def _device(
     library: Library, device_id: str, found: int, around: Surroundings
-) -> tuple[list[Finding], Identity | None]:
+) -> tuple[list[Diagnostic], Identity | None]:
     words = LastWords()
     try:
         with words.listening():
@@ -109,25 +109,25 @@ def _device(
     try:
         with words.listening():
             identity = read_identity(device.control)
-    except Exception as failure:  # noqa: BLE001  # any failed control call is a finding
+    except Exception as failure:  # noqa: BLE001  # any failed control call is a diagnostic
         return [_failed("hailo device", failure, Circumstances(Doing.READING_SENSOR, found), words)], None
     finally:
         device.release()
     message = f"{device_id} {identity.architecture} {identity.board_name}".rstrip()
-    return [Finding("hailo device", Verdict.OK, message), _firmware(identity, library)], identity
+    return [Diagnostic("hailo device", Verdict.OK, message), _firmware(identity, library)], identity
 
 
-def _firmware(identity: Identity, library: Library) -> Finding:
+def _firmware(identity: Identity, library: Library) -> Diagnostic:
     if identity.firmware_version.split(".")[:2] == library.version.split(".")[:2]:
-        return Finding("hailo firmware", Verdict.OK, identity.firmware_version)
+        return Diagnostic("hailo firmware", Verdict.OK, identity.firmware_version)
     message = f"{identity.firmware_version} and library {library.version} differ; all but identify fails with 16"
     remedy = "Install the firmware of the library's version (/lib/firmware/hailo) and switch off and on."
-    return Finding("hailo firmware", Verdict.BROKEN, message, remedy)
+    return Diagnostic("hailo firmware", Verdict.BROKEN, message, remedy)
 
 
 def _hef(
     path: Path, library: Library | None, identities: list[Identity], card: ModelCard | None, layout: LayoutChoice
-) -> Finding:
+) -> Diagnostic:
     words = LastWords()
     try:
         hef = check_hef(path)
@@ -137,7 +137,7 @@ def _hef(
             check_architecture(hef, identity.architecture)
         if library is None:
             message = f"{path} {hef.described()}; its edges are seen with the library alone"
-            return Finding("hef", Verdict.NOTE, message)
+            return Diagnostic("hef", Verdict.NOTE, message)
         check_line(hef, library.numbers)
         with words.listening():
             parsed = parse_hef(library, hef)
@@ -145,13 +145,13 @@ def _hef(
             check_card(parsed, hef, card, layout)
     except EdgeInferError as failure:
         message = ". ".join(filter(None, [f"{failure.thing} {failure.fault}", words.quoted]))
-        return Finding("hef", Verdict.BROKEN, message, failure.remedy)
+        return Diagnostic("hef", Verdict.BROKEN, message, failure.remedy)
     message = _edges(hef, parsed, card)
     is_pinned = hef.header.is_data_covered or hef.manifest.sha256 or (card is not None and "hef" in card.files)
     if is_pinned:
-        return Finding("hef", Verdict.OK, message)
+        return Diagnostic("hef", Verdict.OK, message)
     remedy = f'To have damage noticed, write {{"sha256": "{hef.sha256}"}} into {path}.json.'
-    return Finding("hef", Verdict.NOTE, f"{message}; its checksum does not cover its data", remedy)
+    return Diagnostic("hef", Verdict.NOTE, f"{message}; its checksum does not cover its data", remedy)
 
 
 def _edges(hef: HefFile, parsed: ParsedHef, card: ModelCard | None) -> str:
@@ -161,8 +161,8 @@ def _edges(hef: HefFile, parsed: ParsedHef, card: ModelCard | None) -> str:
     return f"{hef.path} {hef.described()}: {edges}{fps}{fits}"
 
 
-def _failed(subject: str, failure: Exception, circumstances: Circumstances, words: LastWords) -> Finding:
+def _failed(subject: str, failure: Exception, circumstances: Circumstances, words: LastWords) -> Diagnostic:
     reported = as_backend_error(failure, circumstances)
     # Who reads this has run the doctor already.
     remedy = _LOOK_CLOSER if "edgeinfer doctor" in reported.remedy else reported.remedy
-    return Finding(subject, Verdict.BROKEN, ". ".join(filter(None, [reported.fault, words.quoted])), remedy)
+    return Diagnostic(subject, Verdict.BROKEN, ". ".join(filter(None, [reported.fault, words.quoted])), remedy)

@@ -84,7 +84,7 @@ class DriverFacts:
         modules: loaded module to its version.
         pci: the chips on the bus.
         nodes: the device nodes.
-        has_bus: whether there is a PCI bus; without one, finding no chip proves nothing.
+        has_bus: whether there is a PCI bus; without one, diagnostic no chip proves nothing.
         has_classes: whether the kernel's classes can be looked at.
     """
 

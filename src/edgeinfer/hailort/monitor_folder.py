@@ -4,13 +4,13 @@ import pwd
 import stat
 from pathlib import Path
 
-from edgeinfer.findings import Finding, Verdict
+from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.hailort.library import Library
 
 _FOLDER = "tmp/hmon_files"
 
 
-def diagnose_monitor_folder(library: Library | None, root: Path = Path("/")) -> list[Finding]:
+def diagnose_monitor_folder(library: Library | None, root: Path = Path("/")) -> list[Diagnostic]:
     """Name the owner where only its processes can write; HailoRT itself fails there without a word.
 
     Args:
@@ -22,14 +22,14 @@ def diagnose_monitor_folder(library: Library | None, root: Path = Path("/")) -> 
         return []
     found = folder.stat()
     if found.st_mode & stat.S_IWOTH:
-        return [Finding("hailo monitor files", Verdict.OK, f"/{_FOLDER} may be written by every user")]
+        return [Diagnostic("hailo monitor files", Verdict.OK, f"/{_FOLDER} may be written by every user")]
     owner = f"{_name(found.st_uid)} ({stat.S_IMODE(found.st_mode):04o})"
     message = f"/{_FOLDER} belongs to {owner}: a sidecar of another user writes no utilization there"
     remedy = (
         "If the sidecar runs as somebody else: sudo cp deploy/systemd/edgeinfer.tmpfiles "
         "/etc/tmpfiles.d/edgeinfer.conf && sudo systemd-tmpfiles --create edgeinfer.conf, then restart it."
     )
-    return [Finding("hailo monitor files", Verdict.NOTE, message, remedy)]
+    return [Diagnostic("hailo monitor files", Verdict.NOTE, message, remedy)]
 
 
 def _name(user: int) -> str:

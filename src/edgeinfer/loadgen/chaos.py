@@ -9,13 +9,13 @@ from itertools import pairwise
 from time import monotonic
 
 from edgeinfer.catalog import gateway as metrics
-from edgeinfer.loadgen.doing import Samples, Stage, doing
-from edgeinfer.loadgen.feed import SampleFeed
-from edgeinfer.loadgen.outcome import Outcome, judge
+from edgeinfer.loadgen.actions import Samples, Testbed, actions
 from edgeinfer.loadgen.records import Records
+from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.loadgen.scenario import Scenario
 from edgeinfer.loadgen.steps import Process
 from edgeinfer.loadgen.traffic import Traffic
+from edgeinfer.loadgen.verdict import Outcome, judge
 
 _LOOK_SECONDS = 0.2
 _WARM_UP_SECONDS = 40.0
@@ -33,7 +33,7 @@ class ChaosRunner:
     """Plays one scenario after the other.
 
     Args:
-        stage: the stack.
+        testbed: the stack.
         feeds: recordings that the phones send, looped.
         factor: by which the times of the rules are divided.
         slack_seconds: what an alert may take beyond the times of its rules.
@@ -43,15 +43,15 @@ class ChaosRunner:
 
     def __init__(  # noqa: PLR0913 - each is one choice, by name
         self,
-        stage: Stage,
-        feeds: Sequence[SampleFeed],
+        testbed: Testbed,
+        feeds: Sequence[SampleSource],
         *,
         factor: float,
         slack_seconds: float = ALERT_SLACK_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._stage = stage
+        self._stage = testbed
         self._feeds = feeds
         self._factor = factor
         self._slack_seconds = slack_seconds
@@ -86,9 +86,9 @@ class ChaosRunner:
         disturbed = self._clock()
         while own and self._clock() < give_up:
             known = set(await self._stage.alerts())
-            if known - own - _OF_THE_MACHINE if scenario.is_calm else known & own:
+            if known - own - _OF_THE_MACHINE if scenario.is_steady_state else known & own:
                 disturbed = self._clock()
-            elif not scenario.is_calm or self._clock() - disturbed >= self._quiet_seconds:
+            elif not scenario.is_steady_state or self._clock() - disturbed >= self._quiet_seconds:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -99,9 +99,9 @@ class ChaosRunner:
         began = self._clock()
         async with AsyncExitStack() as undo:
             for step in scenario.steps:
-                await undo.enter_async_context(doing(self._stage, step, traffic))
+                await undo.enter_async_context(actions(self._stage, step, traffic))
             outcome.alert_seconds = await self._await_alerts(scenario, began, outcome)
-            await asyncio.sleep(max(0.0, began + scenario.least_seconds - self._clock()))
+            await asyncio.sleep(max(0.0, began + scenario.min_seconds - self._clock()))
             during = {process: await self._stage.counters(process) for process in watched}
         healed = self._clock()
         recovered = await traffic.wait_until_good(healed, scenario.recovery_seconds)
@@ -127,7 +127,7 @@ class ChaosRunner:
         if scenario.seen_in_prometheus:
             return await self._await_in_prometheus(scenario.alert, began, give_up)
         # The alert that always fires arrived before.
-        since = -math.inf if scenario.is_calm else began
+        since = -math.inf if scenario.is_steady_state else began
         names = {scenario.alert, scenario.or_alert}
         found = await self._stage.receiver.wait_for(names, since, give_up - self._clock())
         outcome.alert = found.name if found else scenario.alert

@@ -13,7 +13,7 @@ _STYLE_FILE = Path(__file__).parent / "report.css"
 
 
 def as_page(document: Document) -> str:
-    """The whole report; `document` is what `edgeinfer load --json` prints."""
+    """The whole report; `document` is what `edgeinfer load-test --json` prints."""
     title = f"Load report: {document['profile']}"
     parts = _content(document)
     return (

@@ -9,12 +9,12 @@ from time import monotonic
 from typing import Any
 
 from edgeinfer.loadgen.client import Answer, GatewayClient
-from edgeinfer.loadgen.feed import WINDOW_SAMPLES, Batch, SampleFeed
+from edgeinfer.loadgen.sample_source import WINDOW_SAMPLES, Batch, SampleSource
 
 BUFFERED_BATCHES = 240  # a minute of sensor data in batches of 25 samples
 WINDOWS_PER_SYNCHRONY = 10
 _FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 5.0
+_MAX_PAUSE_SECONDS = 5.0
 _SESSION_GONE = ("unknown_session", "stopped_session")
 
 
@@ -85,7 +85,7 @@ class Phone:
     def __init__(  # noqa: PLR0913 - the seams have defaults
         self,
         gateway: GatewayClient,
-        feed: SampleFeed,
+        feed: SampleSource,
         tally: Tally,
         *,
         speed: float = 1.0,
@@ -179,7 +179,7 @@ class Phone:
             self._tally.retries += 1
             wait = max(answer.retry_after_seconds, pause * (0.5 + self._jitter.random()))
             await _wait_for(self._stopping, wait)
-            pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+            pause = min(_MAX_PAUSE_SECONDS, pause * 2)
 
     def _note(self, answer: Answer) -> None:
         self._tally.is_connected = answer.status != 0

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from time import perf_counter, process_time
 
 from edgeinfer.loadgen.client import Answer, GatewayClient
-from edgeinfer.loadgen.feed import BATCH_SAMPLES, WINDOW_SAMPLES, SampleFeed
 from edgeinfer.loadgen.profile import Profile
 from edgeinfer.loadgen.records import NO_SESSION, NOT_SENT, Record
+from edgeinfer.loadgen.sample_source import BATCH_SAMPLES, WINDOW_SAMPLES, SampleSource
 from edgeinfer.loadgen.schedule import Due, Operation, process_schedule, session_schedule
 
 _SESSION_GONE = ("unknown_session", "stopped_session")
@@ -60,7 +60,7 @@ class Runner:
     """
 
     def __init__(
-        self, gateway: GatewayClient, feeds: Sequence[SampleFeed], clock: Callable[[], float] = perf_counter
+        self, gateway: GatewayClient, feeds: Sequence[SampleSource], clock: Callable[[], float] = perf_counter
     ) -> None:
         self._gateway = gateway
         self._feeds = feeds
@@ -109,7 +109,7 @@ class _Pace:
 class _Lane:
     """One user: a session whose requests follow one another, and analyses that do not wait for one another."""
 
-    def __init__(self, gateway: GatewayClient, feed: SampleFeed, run: Run, pace: _Pace) -> None:
+    def __init__(self, gateway: GatewayClient, feed: SampleSource, run: Run, pace: _Pace) -> None:
         self._gateway = gateway
         self._feed = feed
         self._run = run

@@ -45,12 +45,12 @@ class Scenario:
         or_alert: may arrive in place of the alert, which it holds back.
         further_alerts: must arrive as well.
         seen_in_prometheus: the alert is checked in Prometheus, because no notification gets out.
-        is_calm: steady state, no fault; the alert always fires, and no other may arrive, save those about the machine.
+        is_steady_state: no fault; the alert always fires, and no other may, save those about the machine.
         alert_minutes: within this time of the real rules.
         fixed_seconds: time in addition to the rules': thresholds that are seconds.
         lost_requests: share of analyses that may fail while the fault lasts; the fallback answers the others.
         recovery_seconds: after the end of the fault, sidecars answer again within this time.
-        least_seconds: the fault lasts at least as long, also when the alert comes sooner.
+        min_seconds: the fault lasts at least as long, also when the alert comes sooner.
         needs_chip: whether it needs the fake Hailo chip behind sidecar and exporter.
         needs_clock: whether it needs a clock that can be shifted.
         needs_store: whether it damages files of the monitoring; its own stack writes blocks often.
@@ -66,12 +66,12 @@ class Scenario:
     or_alert: str = ""
     further_alerts: tuple[str, ...] = ()
     seen_in_prometheus: bool = False
-    is_calm: bool = False
+    is_steady_state: bool = False
     alert_minutes: float = 8.0
     fixed_seconds: float = 0.0
     lost_requests: float = 0.0
     recovery_seconds: float = RECOVERY_SECONDS
-    least_seconds: float = 3.0
+    min_seconds: float = 3.0
     needs_chip: bool = False
     needs_clock: bool = False
     needs_store: bool = False

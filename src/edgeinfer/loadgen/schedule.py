@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count, takewhile
 
-from edgeinfer.loadgen.feed import BATCH_SAMPLES, WINDOW_SAMPLES
 from edgeinfer.loadgen.profile import Profile
+from edgeinfer.loadgen.sample_source import BATCH_SAMPLES, WINDOW_SAMPLES
 
 
 class Operation(StrEnum):

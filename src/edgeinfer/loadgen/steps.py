@@ -16,7 +16,7 @@ class Process(StrEnum):
     PROMETHEUS = "prometheus"
 
 
-class Watching(StrEnum):
+class MonitoringFault(StrEnum):
     """How the monitoring itself is broken."""
 
     TARGET_FORGOTTEN = "target forgotten"  # prometheus.yml no longer names the sidecar
@@ -44,12 +44,12 @@ class Watching(StrEnum):
 
 STORE_DAMAGE = frozenset(
     {
-        Watching.BLOCK_UNREADABLE,
-        Watching.CHUNKS_DAMAGED,
-        Watching.SEGMENT_DAMAGED,
-        Watching.LOG_DAMAGED,
-        Watching.WRITES_REFUSED,
-        Watching.STATE_FOLDER_GONE,
+        MonitoringFault.BLOCK_UNREADABLE,
+        MonitoringFault.CHUNKS_DAMAGED,
+        MonitoringFault.SEGMENT_DAMAGED,
+        MonitoringFault.LOG_DAMAGED,
+        MonitoringFault.WRITES_REFUSED,
+        MonitoringFault.STATE_FOLDER_GONE,
     }
 )
 
@@ -78,12 +78,12 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class KillAgain:
+class KillLoop:
     """SIGKILL each time the process is back, after a random time."""
 
     process: Process
-    least_seconds: float = 0.0
-    most_seconds: float = 0.2
+    min_seconds: float = 0.0
+    max_seconds: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
-class Starve:
+class LimitResource:
     """A resource limit of the running process falls to `amount`, or to what it uses now plus `above_use`.
 
     Connections through the proxy are cut, so that new ones are needed.
@@ -117,7 +117,7 @@ class Starve:
 
 
 @dataclass(frozen=True, slots=True)
-class StartStarved:
+class RestartWithMemoryLimit:
     """SIGKILL, and until the fault ends each new start has only this much address space; then it is killed again."""
 
     process: Process
@@ -133,45 +133,45 @@ class StartWith:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class NoTraffic:
     """No phone sends requests; sensors go on, and their samples are sent afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class ClientFlood:
     """This many clients call the sidecar past the gateway, each without a pause."""
 
     callers: int
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomers:
+class SessionFlood:
     """This many phones try to start a session, and retry when they are refused."""
 
     callers: int
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
+class CpuStress:
     """Other programs take every core of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
-class StepClock:
+class ClockStep:
     """The wall clock of gateway and sidecar jumps by so many seconds, and back at the end; monotonic time does not."""
 
     seconds: int
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
-    """The monitoring itself is broken, in one of the ways of `Watching`."""
+class BreakMonitoring:
+    """The monitoring itself is broken, in one of the ways of `MonitoringFault`."""
 
-    how: Watching
+    how: MonitoringFault
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class RaspberryPiCondition:
     """The firmware of the Raspberry Pi reports undervoltage or throttling, as the bits of its word."""
 
     word: int
@@ -208,20 +208,20 @@ class Device:
 Step = (
     Inject
     | Kill
-    | KillAgain
+    | KillLoop
     | TakePort
     | Freeze
-    | Starve
-    | StartStarved
+    | LimitResource
+    | RestartWithMemoryLimit
     | StartWith
     | DamageStore
-    | Quiet
-    | Crowd
-    | Newcomers
-    | Busy
-    | StepClock
-    | Blind
-    | Board
+    | NoTraffic
+    | ClientFlood
+    | SessionFlood
+    | CpuStress
+    | ClockStep
+    | BreakMonitoring
+    | RaspberryPiCondition
     | TrainLink
     | Flap
     | Device

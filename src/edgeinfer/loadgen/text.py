@@ -8,7 +8,7 @@ _COLUMNS = ("p50", "p90", "p95", "p99", "max")
 
 
 def as_text(document: Document) -> str:
-    """The whole report; `document` is what `edgeinfer load --json` prints."""
+    """The whole report; `document` is what `edgeinfer load-test --json` prints."""
     lines = [f"EdgeInfer load report: profile {document['profile']} against {document['gateway']}", ""]
     lines += _content(document)
     if document.get("prometheus"):

@@ -9,11 +9,11 @@ from typing import Self
 import aiohttp
 
 from edgeinfer.loadgen.client import Answer, GatewayClient
-from edgeinfer.loadgen.feed import SampleFeed
 from edgeinfer.loadgen.phone import Phone, Tally
 from edgeinfer.loadgen.profile import Profile
 from edgeinfer.loadgen.records import Record
 from edgeinfer.loadgen.runner import Runner
+from edgeinfer.loadgen.sample_source import SampleSource
 
 _PHONES = 2
 # A request is lost when it gets no answer; one that is only slow, on a busy machine, is not.
@@ -62,7 +62,7 @@ class Traffic:
         clock: monotonic seconds.
     """
 
-    def __init__(self, gateway_url: str, feeds: Sequence[SampleFeed], clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, gateway_url: str, feeds: Sequence[SampleSource], clock: Callable[[], float] = monotonic) -> None:
         self.tally = Tally()
         self.arrived: list[tuple[float, Record]] = []
         """Open analyses with the moment of their end."""
@@ -90,7 +90,7 @@ class Traffic:
 
     async def __aexit__(self, *_: object) -> None:
         """End the sessions, so that the gateway reports how many samples it has."""
-        self.speak()
+        self.resume()
         for phone in self._phones:
             phone.stop()
         if self._runner:
@@ -99,12 +99,12 @@ class Traffic:
         if self._http:
             await self._http.close()
 
-    def hush(self) -> None:
-        """Pause all requests, until `speak`."""
+    def pause(self) -> None:
+        """Pause all requests, until `resume`."""
         self._speaking.clear()
 
-    def speak(self) -> None:
-        """Resume the requests that `hush` paused."""
+    def resume(self) -> None:
+        """Resume the requests that `pause` paused."""
         self._speaking.set()
 
     def _take(self, record: Record) -> None:

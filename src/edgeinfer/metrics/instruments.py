@@ -36,7 +36,7 @@ def histogram(metric: Metric, registry: CollectorRegistry) -> Histogram:
     return live
 
 
-class Facts(Collector):
+class InfoMetric(Collector):
     """An info metric: rows of label values, each a series of value 1.
 
     Args:
@@ -65,9 +65,9 @@ class Facts(Collector):
         return [GaugeMetricFamily(self._metric.name, self._metric.help, labels=self._metric.label_names)]
 
 
-def facts(metric: Metric, rows: list[tuple[str, ...]], registry: CollectorRegistry) -> Facts:
+def info(metric: Metric, rows: list[tuple[str, ...]], registry: CollectorRegistry) -> InfoMetric:
     """An info metric on the registry."""
-    live = Facts(metric, rows)
+    live = InfoMetric(metric, rows)
     registry.register(live)
     return live
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from edgeinfer.catalog import device, gateway, sidecar, system
-from edgeinfer.monitoring import engine
+from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.promql import Queries, Recorded
 from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS
 
@@ -147,8 +147,11 @@ def _history() -> tuple[Rule, ...]:
         _over_time(HISTORY_CPU, "avg", system.CPU_USAGE_RATIO.name),
         _over_time(HISTORY_LATENT_DRIFT, "max", gateway.LATENT_DRIFT.name),
         _over_time(HISTORY_MOTIF_DRIFT, "max", gateway.MOTIF_DRIFT.name),
-        _over_time(HISTORY_UP, "avg", engine.UP.name),
-        Rule(HISTORY_ALERTS, f'count by (severity) ({engine.ALERTS.name}{{alertstate="firing", severity!="none"}})'),
+        _over_time(HISTORY_UP, "avg", prometheus_metrics.UP.name),
+        Rule(
+            HISTORY_ALERTS,
+            f'count by (severity) ({prometheus_metrics.ALERTS.name}{{alertstate="firing", severity!="none"}})',
+        ),
     )
 
 

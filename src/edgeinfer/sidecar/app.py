@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgeinfer.backends.base import Backend
 from edgeinfer.model.card import ModelCard
-from edgeinfer.sidecar.change import ChangePlan, ModelChange
 from edgeinfer.sidecar.decoding import WindowDecoder
 from edgeinfer.sidecar.endpoint import InferEndpoint
 from edgeinfer.sidecar.inference import InferencePool
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
+from edgeinfer.sidecar.reload import ModelReload, ReloadPlan
 from edgeinfer.sidecar.routes import SidecarStatus, status_router
 from edgeinfer.sidecar.schema import infer_operation
 from edgeinfer.sidecar.shadow import Shadow, ShadowPlan
@@ -43,7 +43,7 @@ class Sidecar:
     app: ASGIApp
     model: ServedModel
     direct: tuple[DirectRoute, ...]
-    change: ModelChange | None = None
+    change: ModelReload | None = None
 
 
 def build_sidecar(  # noqa: PLR0913 - the parts, by name
@@ -55,7 +55,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
     queue_capacity: int = 64,
     workers: int | None = None,
     shadow_plan: ShadowPlan | None = None,
-    change_plan: ChangePlan | None = None,
+    change_plan: ReloadPlan | None = None,
     clock: Callable[[], float] = monotonic,
 ) -> Sidecar:
     """Assemble a sidecar; nothing is opened before its lifespan begins.
@@ -76,7 +76,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
     model = ServedModel(backend, card, instruments)
     most = (lambda: workers) if workers is not None else (lambda: model.parallelism)
     shadow = Shadow(shadow_plan, instruments) if shadow_plan is not None else None
-    change = ModelChange(model, change_plan, instruments, shadow=shadow) if change_plan is not None else None
+    change = ModelReload(model, change_plan, instruments, shadow=shadow) if change_plan is not None else None
     infer = model.infer if shadow is None else shadow.around(model.infer)
     pool = InferencePool(
         infer,
@@ -84,7 +84,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         workers=most,
         capacity=queue_capacity,
         check_ready=model.check_ready,
-        is_brief=model.is_brief,
+        runs_inline=model.runs_inline,
     )
     recorder = AnswerRecorder(instruments.http_requests, instruments.http_duration)
     endpoint = InferEndpoint(WindowDecoder(card.window.length), pool, model, instruments, recorder)
@@ -124,7 +124,7 @@ class _Parts:
     model: ServedModel
     pool: InferencePool
     shadow: Shadow | None
-    change: ModelChange | None
+    change: ModelReload | None
 
     def start(self) -> None:
         self.pool.start()

@@ -9,8 +9,8 @@ import numpy as np
 
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import InvalidBody, InvalidWindow
-from edgeinfer.sidecar.quick_json import QuickJson
-from edgeinfer.web.json_faults import UNDECODABLE, why_not_json
+from edgeinfer.sidecar.fast_json import FastJson
+from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
 
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 _REMEDY = "Send rows of 9 finite numbers: ax ay az (m/s²), gx gy gz (rad/s), mx my mz (µT)."
@@ -30,7 +30,7 @@ class WindowDecoder:
     """
 
     def __init__(self, length: int) -> None:
-        self._quick = QuickJson(length, len(CHANNELS))
+        self._quick = FastJson(length, len(CHANNELS))
         self._decode = msgspec.json.Decoder(_Body).decode
         self._length = length
         self._values = length * len(CHANNELS)

@@ -22,16 +22,16 @@ from edgeinfer.errors import (
     UnsupportedContentType,
 )
 from edgeinfer.sidecar.decoding import WindowDecoder
-from edgeinfer.sidecar.inference import Abandoned, Computed, InferencePool, never
+from edgeinfer.sidecar.inference import ClientDisconnected, Computed, InferencePool, never
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
 from edgeinfer.web.direct import DirectRequest, DirectRoute
 from edgeinfer.web.problems import problem_of
 from edgeinfer.web.request_id import request_id_of
-from edgeinfer.web.request_metrics import HUNG_UP
+from edgeinfer.web.request_metrics import CLIENT_CLOSED_REQUEST
 
 # 100 rows of 9 numbers with all their digits are 22 KB.
-LONGEST_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 _JSON = b"application/json"
 _BINARY = b"application/octet-stream"
 _TIMING = (
@@ -130,17 +130,17 @@ class InferEndpoint:
 
     def direct_route(self) -> DirectRoute:
         """How the server reaches it past ASGI."""
-        return DirectRoute(self._route.path.encode(), LONGEST_BODY_BYTES, self._serve)
+        return DirectRoute(self._route.path.encode(), MAX_BODY_BYTES, self._serve)
 
     def _serve(self, request: DirectRequest) -> None:
         def reply(answer: Answer | None) -> None:
-            status = HUNG_UP if answer is None or request.disconnected else answer.status
+            status = CLIENT_CLOSED_REQUEST if answer is None or request.disconnected else answer.status
             if answer is not None:
                 request.respond(answer.status, answer.headers, answer.body)
             self._record("POST", self._route.path, status, perf_counter() - request.arrived)
 
         if request.disconnected:
-            reply(self._refused(Abandoned(), b""))
+            reply(self._refused(ClientDisconnected(), b""))
         else:
             self._answer(request, reply)
 
@@ -152,7 +152,7 @@ class InferEndpoint:
         headers = dict(scope["headers"])
         try:
             request = Arrived(arrived, headers, await _read(headers, receive), _hang_up_of(receive))
-        except Abandoned:
+        except ClientDisconnected:
             self._instruments.count_inference["abandoned"]()
             return
         self._answer(request, lambda answer: None if replied.cancelled() else replied.set_result(answer))
@@ -182,7 +182,7 @@ class InferEndpoint:
 
     def _decode(self, headers: dict[bytes, bytes], body: bytes | None) -> Window:
         if body is None:
-            raise BodyTooLarge("body", f"it is larger than {LONGEST_BODY_BYTES} bytes", "Send one window a request.")
+            raise BodyTooLarge("body", f"it is larger than {MAX_BODY_BYTES} bytes", "Send one window a request.")
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise UnsupportedContentType("Content-Encoding", "bodies are not unpacked here", "Send the body as it is.")
         kind = _first_type(headers.get(b"content-type", b""))
@@ -222,7 +222,7 @@ class InferEndpoint:
         return _TIMING % (total * 1e3, queue * 1e3, decode * 1e3, preprocess * 1e3, execute * 1e3, postprocess * 1e3)
 
     def _refused(self, failure: Exception, request_id: bytes) -> Answer | None:
-        if isinstance(failure, Abandoned):
+        if isinstance(failure, ClientDisconnected):
             self._instruments.count_inference["abandoned"]()
             return None
         problem = problem_of(failure)
@@ -258,7 +258,7 @@ def _hang_up_of(receive: Receive) -> Callable[[], bool]:
 async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
     """The body, or None where it is too large."""
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > LONGEST_BODY_BYTES:
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
         return None
     parts: list[bytes] = []
     size, more = 0, True
@@ -266,7 +266,7 @@ async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
         message = await receive()
         parts.append(_part(message))
         size += len(parts[-1])
-        if size > LONGEST_BODY_BYTES:
+        if size > MAX_BODY_BYTES:
             return None
         more = message.get("more_body", False)
     return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -274,7 +274,7 @@ async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
 
 def _part(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
-        raise Abandoned
+        raise ClientDisconnected
     part: bytes = message.get("body", b"")
     return part
 

@@ -25,7 +25,7 @@ class Computed:
     started: float
 
 
-class Abandoned(Exception):
+class ClientDisconnected(Exception):
     """The caller hung up before its window was computed."""
 
 
@@ -62,7 +62,7 @@ class InferencePool:
         workers: how many windows may be computed at once, now; it grows when a device is opened.
         capacity: windows that may wait.
         check_ready: raises NotReady while no window can be answered.
-        is_brief: whether the loop may stand still for a window.
+        runs_inline: whether the loop may stand still for a window.
     """
 
     def __init__(  # noqa: PLR0913 - the seams, by name
@@ -73,17 +73,17 @@ class InferencePool:
         workers: Callable[[], int],
         capacity: int,
         check_ready: Callable[[], None] = lambda: None,
-        is_brief: Callable[[], bool] = lambda: False,
+        runs_inline: Callable[[], bool] = lambda: False,
     ) -> None:
         self._compute = compute
         self._instruments = instruments
         self._workers = workers
         self._capacity = capacity
         self._check_ready = check_ready
-        self._is_brief = is_brief
+        self._runs_inline = runs_inline
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._own: _Job | None = None
-        self._is_helping = False
+        self._inline_job: _Job | None = None
+        self._is_running_inline = False
         self._done: deque[_Job] = deque()
         self._is_waking = False
         self._pending = 0
@@ -100,7 +100,7 @@ class InferencePool:
         self._instruments.in_flight.set_function(lambda: min(self._pending, self._workers()))
 
     def submit(self, window: Window, is_abandoned: Callable[[], bool], deliver: Deliver) -> None:
-        """Have one window answered; `deliver` gets the answer, Abandoned or a BackendError.
+        """Have one window answered; `deliver` gets the answer, ClientDisconnected or a BackendError.
 
         Args:
             window: to compute.
@@ -117,14 +117,14 @@ class InferencePool:
             raise self._full(workers)
         self._pending += 1
         job = _Job(window, is_abandoned, deliver)
-        is_brief = self._is_brief()
-        if is_brief:
-            self._help_soon()
+        runs_inline = self._runs_inline()
+        if runs_inline:
+            self._run_inline_soon()
         # The loop keeps the first for itself, unless others wait: then it takes the eldest of them.
-        if is_brief and self._own is None and self._jobs.empty():
-            self._own = job
+        if runs_inline and self._inline_job is None and self._jobs.empty():
+            self._inline_job = job
         else:
-            self._grow(min(workers, self._pending) - is_brief)
+            self._ensure_threads(min(workers, self._pending) - runs_inline)
             self._jobs.put(job)
 
     async def infer(self, window: Window, is_abandoned: Callable[[], bool] = never) -> Computed:
@@ -144,7 +144,7 @@ class InferencePool:
 
     async def close(self) -> None:
         """Let what waits be finished, then end."""
-        while self._is_helping:  # noqa: ASYNC110 - each turn of the loop computes one
+        while self._is_running_inline:  # noqa: ASYNC110 - each turn of the loop computes one
             await asyncio.sleep(0)
         for _ in self._threads:
             self._jobs.put(None)
@@ -153,35 +153,35 @@ class InferencePool:
         # What the workers handed back last is delivered by a callback that is already scheduled.
         await asyncio.sleep(0)
 
-    def _grow(self, threads: int) -> None:
+    def _ensure_threads(self, threads: int) -> None:
         """Have at least so many threads; one if the loop alone computes, for what comes while it does."""
         for number in range(len(self._threads), max(1, threads)):
             thread = threading.Thread(target=self._work, name=f"infer-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _help_soon(self) -> None:
+    def _run_inline_soon(self) -> None:
         """Compute on the loop after it has read what else has come."""
-        if not self._is_helping:
-            self._is_helping = True
-            self._running_loop().call_soon(self._help)
+        if not self._is_running_inline:
+            self._is_running_inline = True
+            self._running_loop().call_soon(self._run_inline)
 
-    def _help(self) -> None:
-        job = self._own or self._waiting()
-        self._own = None
+    def _run_inline(self) -> None:
+        job = self._inline_job or self._waiting()
+        self._inline_job = None
         if job is not None:
             self._run(job)
             self._done.append(job)
         self._deliver()
-        if self._has_own() or (self._is_brief() and not self._jobs.empty()):
-            self._running_loop().call_soon(self._help)
+        if self._has_inline_job() or (self._runs_inline() and not self._jobs.empty()):
+            self._running_loop().call_soon(self._run_inline)
             return
         # A worker that sees no helper wakes the loop; one that still saw it has put its job there by now.
-        self._is_helping = False
+        self._is_running_inline = False
         self._deliver()
 
-    def _has_own(self) -> bool:
-        return self._own is not None
+    def _has_inline_job(self) -> bool:
+        return self._inline_job is not None
 
     def _waiting(self) -> _Job | None:
         try:
@@ -214,7 +214,7 @@ class InferencePool:
     def _run(self, job: _Job) -> None:
         # Nobody waits for the answer of a caller that hung up.
         if job.is_abandoned():
-            job.outcome = Abandoned()
+            job.outcome = ClientDisconnected()
             return
         job.started = perf_counter()
         try:
@@ -227,7 +227,7 @@ class InferencePool:
     def _hand_back(self, job: _Job) -> None:
         self._done.append(job)
         # One wake-up of the loop delivers all that is done by then; a loop that helps looks by itself.
-        if not self._is_helping and not self._is_waking:
+        if not self._is_running_inline and not self._is_waking:
             self._is_waking = True
             self._running_loop().call_soon_threadsafe(self._deliver)
 

@@ -30,9 +30,9 @@ class SidecarInstruments:
         self.model_changes = instruments.counter(sidecar.MODEL_CHANGES, registry)
         self.shadow_comparisons = instruments.counter(sidecar.SHADOW_COMPARISONS, registry)
         self.shadow_cosine = instruments.histogram(sidecar.SHADOW_COSINE, registry)
-        self.model_info = instruments.facts(sidecar.MODEL_INFO, [], registry)
-        self.runtime_info = instruments.facts(sidecar.RUNTIME_INFO, [], registry)
-        self.build_info = instruments.facts(sidecar.BUILD_INFO, [], registry)
+        self.model_info = instruments.info(sidecar.MODEL_INFO, [], registry)
+        self.runtime_info = instruments.info(sidecar.RUNTIME_INFO, [], registry)
+        self.build_info = instruments.info(sidecar.BUILD_INFO, [], registry)
         hardware_errors = instruments.counter(sidecar.HARDWARE_ERRORS, registry)
         self.count_hardware_error: dict[str, Callable[[], None]] = {
             error_class: hardware_errors.labels(error_class).inc for error_class in labels.HARDWARE_ERROR_CLASSES

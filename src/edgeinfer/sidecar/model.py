@@ -16,15 +16,15 @@ from edgeinfer.model.card import ModelCard
 from edgeinfer.sidecar.instruments import SidecarInstruments
 
 _log = logging.getLogger(__name__)
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
+_FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.5, 30.0
 _STOP_SECONDS = 5.0
 _FAILING_RUNS = 3
 _FAILING_SECONDS = 60.0
 # While the loop computes a window it looks at no connection. This much is lost in what a busy core does to it anyway.
-LONGEST_BRIEF_SECONDS = 0.002
+MAX_BRIEF_SECONDS = 0.002
 _PROBES = 5
 # Below this no model of ours overflows; beyond it the caller is at fault, and not the device.
-_LARGEST_READING = 1e6
+_MAX_READING = 1e6
 # After these no window can be answered until the device is back; other classes cost one window only.
 _LOSES_THE_DEVICE = frozenset(
     {"hailort_init_failure", "version_mismatch", "device_not_found", "device_in_use", "communication_closed"}
@@ -42,7 +42,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ModelState:
     """A state and the failure that led to it, if one did."""
 
     state: State
@@ -74,21 +74,21 @@ class ServedModel:
         self._probe = np.zeros((card.window.length, 9), np.float32)
         self._wait = wait
         self._stop = threading.Event()
-        self._mend = threading.Event()
+        self._recover = threading.Event()
         self._thread: threading.Thread | None = None
-        self._standing = Standing(State.LOADING)
+        self._model_state = ModelState(State.LOADING)
         self._failures = 0
         self._recovered = 0
         self._counting = threading.Lock()
         self._failed_at = 0.0
         self._last_failure = ""
-        self._brief = False
+        self._runs_inline = False
         self.description: Description | None = None
 
     @property
-    def standing(self) -> Standing:
+    def model_state(self) -> ModelState:
         """Where the model stands now."""
-        return self._standing
+        return self._model_state
 
     @property
     def failing(self) -> str:
@@ -104,23 +104,23 @@ class ServedModel:
         """How many windows the backend computes at once."""
         return self.backend.parallelism
 
-    def is_brief(self) -> bool:
+    def runs_inline(self) -> bool:
         """Whether a window takes so little of this CPU that the event loop may compute it itself."""
-        return self._brief
+        return self._runs_inline
 
     def start(self) -> None:
         """Begin to load."""
-        self._thread = threading.Thread(target=self._keep, name="model", daemon=True)
+        self._thread = threading.Thread(target=self._supervise, name="model", daemon=True)
         self._thread.start()
 
     def drain(self) -> None:
         """Say that no more windows should come; those that come are still answered."""
-        self._stand(Standing(State.DRAINING, "the sidecar is ending"))
+        self._set_state(ModelState(State.DRAINING, "the sidecar is ending"))
 
     def close(self) -> None:
         """End the thread and let go of the device."""
         self._stop.set()
-        self._mend.set()
+        self._recover.set()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
         self.backend.close()
@@ -131,20 +131,20 @@ class ServedModel:
         Raises:
             BackendError: the new one does not answer; the one before serves on.
         """
-        is_brief = self._is_brief_with(backend)
+        runs_inline = self._can_run_inline_with(backend)
         before, self.backend = self.backend, backend
-        self.card, self._brief = card, is_brief
+        self.card, self._runs_inline = card, runs_inline
         self._describe(described)
         # Windows that are with it are finished or, where it refuses them now, answered by the new one.
         before.close()
 
     def check_ready(self) -> None:
         """Raise NotReady unless windows can be answered."""
-        standing = self._standing
-        if standing.state is State.READY or (standing.state is State.DRAINING and self.description is not None):
+        model_state = self._model_state
+        if model_state.state is State.READY or (model_state.state is State.DRAINING and self.description is not None):
             return
-        fault = f"it is {standing.state.value}" + (f" ({standing.reason})" if standing.reason else "")
-        raise NotReady("the model", fault, standing.remedy or "Try again in a second.")
+        fault = f"it is {model_state.state.value}" + (f" ({model_state.reason})" if model_state.reason else "")
+        raise NotReady("the model", fault, model_state.remedy or "Try again in a second.")
 
     def infer(self, window: Window) -> Inference:
         """Answer one window on the calling thread.
@@ -161,7 +161,7 @@ class ServedModel:
             if backend is not self.backend:
                 return self.infer(window)  # it was replaced, and closed, under this window
             _check_bearable(window, failure)
-            self._note(failure)
+            self._record_failure(failure)
             raise
         if self._recovered != failures:
             self._count_recovery(failures)
@@ -180,26 +180,26 @@ class ServedModel:
         if described is not None:
             check_inference(inference, described.latent_dimensions, described.motif_count)
 
-    def _note(self, failure: BackendError) -> None:
+    def _record_failure(self, failure: BackendError) -> None:
         with self._counting:
             self._failures += 1
             self._failed_at = time.monotonic()
             self._last_failure = failure.fault
         if not failure.is_repeated:
             self._instruments.count_hardware_error[failure.error_class]()
-        if failure.error_class in _LOSES_THE_DEVICE and self._standing.state is State.READY:
-            self._stand(Standing(State.LOST, failure.fault, failure.remedy))
-            self._mend.set()
+        if failure.error_class in _LOSES_THE_DEVICE and self._model_state.state is State.READY:
+            self._set_state(ModelState(State.LOST, failure.fault, failure.remedy))
+            self._recover.set()
 
-    def _keep(self) -> None:
+    def _supervise(self) -> None:
         """Open, then wait to be told that the device is lost, and probe until it is back."""
         if not self._until_it_works(self._open):
             return
         while not self._stop.is_set():
-            self._mend.wait()
-            self._mend.clear()
+            self._recover.wait()
+            self._recover.clear()
             if not self._stop.is_set() and self._until_it_works(self._try_again):
-                self._stand(Standing(State.READY))
+                self._set_state(ModelState(State.READY))
 
     def _until_it_works(self, attempt: Callable[[], None]) -> bool:
         wait = _FIRST_WAIT_SECONDS
@@ -208,14 +208,14 @@ class ServedModel:
                 attempt()
             except ConfigurationError as failure:
                 _log.error("the model cannot be used", extra={"fault": str(failure)})
-                self._stand(Standing(State.UNUSABLE, f"{failure.thing} {failure.fault}", failure.remedy))
+                self._set_state(ModelState(State.UNUSABLE, f"{failure.thing} {failure.fault}", failure.remedy))
                 return False
             except BackendError as failure:
                 _log.warning("the device does not answer", extra={"fault": str(failure), "wait_seconds": wait})
-                self._stand(Standing(State.LOST, failure.fault, failure.remedy))
+                self._set_state(ModelState(State.LOST, failure.fault, failure.remedy))
                 if self._wait(self._stop, wait):
                     return False
-                wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+                wait = min(wait * 2, _MAX_WAIT_SECONDS)
             else:
                 return True
         return False
@@ -224,12 +224,12 @@ class ServedModel:
         try:
             described = self.backend.open()
         except BackendError as failure:
-            self._note(failure)
+            self._record_failure(failure)
             raise
-        self._brief = self._is_brief_with(self.backend)
+        self._runs_inline = self._can_run_inline_with(self.backend)
         self._describe(described)
         _log.info("the model is ready", extra={"backend": described.kind, "device": described.device})
-        self._stand(Standing(State.READY))
+        self._set_state(ModelState(State.READY))
 
     def _describe(self, described: Description) -> None:
         self.description = described
@@ -246,25 +246,25 @@ class ServedModel:
         )
         self._instruments.runtime_info.replace([(described.kind, described.device, described.runtime)])
 
-    def _is_brief_with(self, backend: Backend) -> bool:
+    def _can_run_inline_with(self, backend: Backend) -> bool:
         if not backend.is_cpu_bound:
             return False
         # A busy machine stretches the shortest of a few windows least.
         shortest = min(timeit.repeat(lambda: backend.infer(self._probe), number=1, repeat=_PROBES))
-        return shortest <= LONGEST_BRIEF_SECONDS
+        return shortest <= MAX_BRIEF_SECONDS
 
     def _try_again(self) -> None:
         self.infer(self._probe)
 
-    def _stand(self, standing: Standing) -> None:
-        if self._standing.state is State.DRAINING:
+    def _set_state(self, model_state: ModelState) -> None:
+        if self._model_state.state is State.DRAINING:
             return
-        self._standing = standing
-        self._instruments.ready.set(standing.state is State.READY)
+        self._model_state = model_state
+        self._instruments.ready.set(model_state.state is State.READY)
 
 
 def _check_bearable(window: Window, failure: BackendError) -> None:
     """Raise InvalidWindow where an output is unusable because the window holds what no sensor measures."""
-    if isinstance(failure, InvalidOutput) and np.abs(window).max() > _LARGEST_READING:
-        fault = f"it holds values beyond {_LARGEST_READING:g}, which no sensor measures and no model bears"
+    if isinstance(failure, InvalidOutput) and np.abs(window).max() > _MAX_READING:
+        fault = f"it holds values beyond {_MAX_READING:g}, which no sensor measures and no model bears"
         raise InvalidWindow("x", fault, "Send m/s², rad/s and µT.") from failure

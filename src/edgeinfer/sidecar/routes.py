@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from edgeinfer.sidecar.change import ModelChange
 from edgeinfer.sidecar.decoding import CHANNELS
 from edgeinfer.sidecar.model import ServedModel, State
+from edgeinfer.sidecar.reload import ModelReload
 from edgeinfer.sidecar.schema import Change, Health, Status
 
 
@@ -28,7 +28,7 @@ class SidecarStatus:
     def __init__(  # noqa: PLR0913 - facts by name
         self,
         model: ServedModel,
-        change: ModelChange | None,
+        change: ModelReload | None,
         *,
         version: str,
         workers: Callable[[], int],
@@ -47,12 +47,12 @@ class SidecarStatus:
 
     def health(self) -> Health:
         """Whether the model answers, and which one it is."""
-        described, standing, last = self._model.description, self._model.standing, self._last_seconds()
+        described, model_state, last = self._model.description, self._model.model_state, self._last_seconds()
         failing = self._model.failing
         return Health(
-            ok=standing.state is State.READY and not failing,
-            state=standing.state.value,
-            reason=standing.reason or (f"the newest windows all failed: {failing}" if failing else ""),
+            ok=model_state.state is State.READY and not failing,
+            state=model_state.state.value,
+            reason=model_state.reason or (f"the newest windows all failed: {failing}" if failing else ""),
             model=described.model_name if described else None,
             uptime_s=round(self._clock() - self._started, 3),
             config_version=self._model.card.version,

@@ -25,7 +25,7 @@ class Health(BaseModel):
     latency_ms: float | None = Field(description="Time of the last answered window; null before the first.")
 
 
-class Likeness(BaseModel):
+class Agreement(BaseModel):
     """How a new model answered recorded windows beside the one before."""
 
     windows: int
@@ -41,7 +41,7 @@ class Change(BaseModel):
     version: str = Field(description="Of the card that was read; empty if it could not be.")
     reason: str = Field(description="Why it was refused.")
     remedy: str
-    likeness: Likeness | None
+    agreement: Agreement | None
 
 
 class Status(Health):

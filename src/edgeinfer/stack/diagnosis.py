@@ -6,53 +6,53 @@ from pathlib import Path
 
 import psutil
 
+from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.errors import DataFolderError, PortInUse
-from edgeinfer.findings import Finding, Verdict
 from edgeinfer.listeners import who_listens
-from edgeinfer.stack import lock, ports, record
-from edgeinfer.stack.engines import NEEDED, THREE_WAYS, Engine, Program
+from edgeinfer.stack import lock, ports, state_file
+from edgeinfer.stack.binaries import NEEDED, THREE_WAYS, Engine, Program
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes, prepare, too_little_room
 
 _FETCH = "Run 'edgeinfer doctor --fetch', or 'edgeinfer up', which fetches what it needs."
 
 
-def look_at_engines(found: Mapping[Program, Engine], *, can_fetch: bool) -> list[Finding]:
+def look_at_engines(found: Mapping[Program, Engine], *, can_fetch: bool) -> list[Diagnostic]:
     """Prometheus, Alertmanager and their checking tools."""
     return [_engine(program, found.get(program), can_fetch=can_fetch) for program in Program]
 
 
-def _engine(program: Program, engine: Engine | None, *, can_fetch: bool) -> Finding:
+def _engine(program: Program, engine: Engine | None, *, can_fetch: bool) -> Diagnostic:
     if engine:
-        return Finding(program.value, Verdict.OK, f"{engine.version} at {engine.path}")
+        return Diagnostic(program.value, Verdict.OK, f"{engine.version} at {engine.path}")
     if program not in NEEDED:
         remedy = "Only tests and checks of rules need it. " + (_FETCH if can_fetch else "")
-        return Finding(program.value, Verdict.NOTE, "not found", remedy.strip())
+        return Diagnostic(program.value, Verdict.NOTE, "not found", remedy.strip())
     if can_fetch:
-        return Finding(program.value, Verdict.NOTE, "not here yet; it can be fetched without root", _FETCH)
-    return Finding(program.value, Verdict.MISSING, "not found, and there is no apt-get to fetch it with", THREE_WAYS)
+        return Diagnostic(program.value, Verdict.NOTE, "not here yet; it can be fetched without root", _FETCH)
+    return Diagnostic(program.value, Verdict.MISSING, "not found, and there is no apt-get to fetch it with", THREE_WAYS)
 
 
-def look_at_ports(wanted: Sequence[tuple[str, str, int]], folder: Path) -> list[Finding]:
+def look_at_ports(wanted: Sequence[tuple[str, str, int]], folder: Path) -> list[Diagnostic]:
     """Each port, as (name of the process, host, port)."""
-    written = record.read(DataFolder(folder).record)
+    written = state_file.read(DataFolder(folder).record)
     ours = {one.pid for one in written.processes} if written and lock.holder(DataFolder(folder).lock) else set()
     return [_port(name, host, port, ours) for name, host, port in wanted]
 
 
-def _port(name: str, host: str, port: int, ours: set[int]) -> Finding:
+def _port(name: str, host: str, port: int, ours: set[int]) -> Diagnostic:
     subject = f"port {port}"
     try:
         if ports.is_free(host, port):
-            return Finding(subject, Verdict.OK, f"free for the {name}")
+            return Diagnostic(subject, Verdict.OK, f"free for the {name}")
     except PortInUse as failure:
-        return Finding(subject, Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)
+        return Diagnostic(subject, Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)
     if any(psutil.pid_exists(pid) and ports.listens(pid, port) for pid in ours):
-        return Finding(subject, Verdict.OK, f"the {name} of the running stack listens there")
+        return Diagnostic(subject, Verdict.OK, f"the {name} of the running stack listens there")
     remedy = "End it, or choose another port: see 'edgeinfer up --help'."
-    return Finding(subject, Verdict.BROKEN, f"wanted for the {name}, taken by {who_listens(port)}", remedy)
+    return Diagnostic(subject, Verdict.BROKEN, f"wanted for the {name}, taken by {who_listens(port)}", remedy)
 
 
-def look_at_folder(root: Path, free: FreeBytes = free_bytes) -> list[Finding]:
+def look_at_folder(root: Path, free: FreeBytes = free_bytes) -> list[Diagnostic]:
     """The data folder and its disk; a folder that is not there yet is not made."""
     root = root.expanduser().absolute()
     if not root.exists():
@@ -60,27 +60,27 @@ def look_at_folder(root: Path, free: FreeBytes = free_bytes) -> list[Finding]:
     try:
         folder = prepare(root)
     except DataFolderError as failure:
-        return [Finding("data folder", Verdict.BROKEN, f"{failure.thing}: {failure.fault}", failure.remedy)]
+        return [Diagnostic("data folder", Verdict.BROKEN, f"{failure.thing}: {failure.fault}", failure.remedy)]
     holder = lock.holder(folder.lock)
     use = f"in use by {holder}" if holder else "writable, not in use"
     kept = sum(file.stat().st_size for file in folder.prometheus.rglob("*") if file.is_file())
     message = f"{folder.root} is {use}; measurements take {kept / 1e6:.0f} MB"
     return [
-        Finding("data folder", Verdict.OK, message),
+        Diagnostic("data folder", Verdict.OK, message),
         _disk(folder.root, free),
     ]
 
 
-def _disk(root: Path, free: FreeBytes) -> Finding:
+def _disk(root: Path, free: FreeBytes) -> Diagnostic:
     scarce = too_little_room(root, free)
     if scarce:
-        return Finding("disk", Verdict.BROKEN, scarce, "Make room, or name a folder on another disk.")
-    return Finding("disk", Verdict.OK, f"{free(root) / 1e9:.1f} GB free for {root}")
+        return Diagnostic("disk", Verdict.BROKEN, scarce, "Make room, or name a folder on another disk.")
+    return Diagnostic("disk", Verdict.OK, f"{free(root) / 1e9:.1f} GB free for {root}")
 
 
-def _folder_to_be(root: Path) -> Finding:
+def _folder_to_be(root: Path) -> Diagnostic:
     parent = next(path for path in root.parents if path.exists())
     if os.access(parent, os.W_OK | os.X_OK) and parent.is_dir():
-        return Finding("data folder", Verdict.OK, f"{root} is made by the first 'edgeinfer up'")
+        return Diagnostic("data folder", Verdict.OK, f"{root} is made by the first 'edgeinfer up'")
     remedy = "Give this user the right to write there, or name another folder with --data-folder."
-    return Finding("data folder", Verdict.BROKEN, f"{root} cannot be made: {parent} cannot be written", remedy)
+    return Diagnostic("data folder", Verdict.BROKEN, f"{root} cannot be made: {parent} cannot be written", remedy)

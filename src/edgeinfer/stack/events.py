@@ -37,4 +37,4 @@ class Event:
     details: Mapping[str, object] = field(default_factory=dict)
 
 
-Tell = Callable[[Event], None]
+EventHandler = Callable[[Event], None]

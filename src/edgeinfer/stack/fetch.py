@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgeinfer.errors import EngineNotFound
-from edgeinfer.stack.engines import NEEDED, THREE_WAYS, TOOLS, Engine, Program, find_all
-from edgeinfer.stack.events import Event, Kind, Tell
+from edgeinfer.errors import BinaryNotFound
+from edgeinfer.stack.binaries import NEEDED, THREE_WAYS, TOOLS, Engine, Program, find_all
+from edgeinfer.stack.events import Event, EventHandler, Kind
 
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
 # In Debian 13 it left the package of Prometheus.
@@ -19,7 +19,7 @@ _TOOL_PACKAGE = "promtool"
 # root can make. In our copy the path is replaced by one of equal length, relative to `Engine.folder`.
 _TEMPLATES = b"/usr/share/prometheus/alertmanager"
 _TEMPLATES_HERE = b".////share/prometheus/alertmanager"
-_MOST_SECONDS = 900.0
+_MAX_SECONDS = 900.0
 _STEP_SECONDS = 0.2
 _TELL_SECONDS = 2.0
 
@@ -40,7 +40,7 @@ class Fetcher:
     """
 
     cache: Path
-    tell: Tell
+    tell: EventHandler
     run: Run
     which: Callable[[str], str | None] = shutil.which
 
@@ -48,11 +48,11 @@ class Fetcher:
         """Fill the cache, or leave it as it was.
 
         Raises:
-            EngineNotFound: there is no apt-get here, or it failed; the message names the other ways.
+            BinaryNotFound: there is no apt-get here, or it failed; the message names the other ways.
         """
         for command in ("apt-get", "dpkg"):
             if self.which(command) is None:
-                raise EngineNotFound(
+                raise BinaryNotFound(
                     "prometheus and alertmanager", f"are not here, and neither is {command}", THREE_WAYS
                 )
         try:
@@ -61,7 +61,7 @@ class Fetcher:
                 self._fill(Path(scratch))
         except OSError as failure:
             fault = f"cannot be kept there ({failure.strerror or failure})"
-            raise EngineNotFound(f"cache {self.cache}", fault, "Make room, or set XDG_CACHE_HOME.") from failure
+            raise BinaryNotFound(f"cache {self.cache}", fault, "Make room, or set XDG_CACHE_HOME.") from failure
 
     def _fill(self, scratch: Path) -> None:
         downloads, unpacked = scratch / "downloads", scratch / "unpacked"
@@ -87,7 +87,7 @@ class Fetcher:
         for step in (["update"], ["download", *_PACKAGES]):
             code, said = self.run(["apt-get", *options, *step], downloads)
             if code != 0:
-                raise EngineNotFound(
+                raise BinaryNotFound(
                     "prometheus and alertmanager", f"could not be fetched by apt-get: {_reason(said)}", THREE_WAYS
                 )
         return options
@@ -97,7 +97,7 @@ class Fetcher:
             self.tell(Event(Kind.WAITING, f"unpacking {package.name.partition('_')[0]}"))
             code, said = self.run(["dpkg", "-x", str(package), str(unpacked)], downloads)
             if code != 0:
-                raise EngineNotFound(package.name, f"could not be unpacked: {_reason(said)}", THREE_WAYS)
+                raise BinaryNotFound(package.name, f"could not be unpacked: {_reason(said)}", THREE_WAYS)
             package.unlink()
 
     def _replace(self, unpacked: Path, replaced: Path) -> None:
@@ -125,12 +125,12 @@ def free_of_fixed_templates(program: Path) -> bool:
 
 
 def find_or_fetch(
-    cache: Path, tell: Tell, programs: Sequence[Program] = NEEDED, search_path: str | None = None
+    cache: Path, tell: EventHandler, programs: Sequence[Program] = NEEDED, search_path: str | None = None
 ) -> Mapping[Program, Engine]:
     """Every program that is there; fetches when one of `programs` is not.
 
     Raises:
-        EngineNotFound: Prometheus or Alertmanager is not here and cannot be fetched.
+        BinaryNotFound: Prometheus or Alertmanager is not here and cannot be fetched.
     """
     found = find_all(cache, search_path)
     if all(program in found for program in programs):
@@ -140,11 +140,11 @@ def find_or_fetch(
     for program in programs:
         if program not in found and program not in TOOLS:
             fault = "was fetched, but does not run on this machine"
-            raise EngineNotFound(program.value, fault, THREE_WAYS)
+            raise BinaryNotFound(program.value, fault, THREE_WAYS)
     return found
 
 
-def run_with_progress(tell: Tell) -> Run:
+def run_with_progress(tell: EventHandler) -> Run:
     """Runs commands, and tells now and then how much has arrived in the folder."""
 
     def run(command: Sequence[str], folder: Path) -> _RunResult:
@@ -166,9 +166,9 @@ def run_with_progress(tell: Tell) -> Run:
     return run
 
 
-def _await(process: subprocess.Popen[bytes], folder: Path, tell: Tell) -> None:
+def _await(process: subprocess.Popen[bytes], folder: Path, tell: EventHandler) -> None:
     started = told = time.monotonic()
-    while process.poll() is None and time.monotonic() - started < _MOST_SECONDS:
+    while process.poll() is None and time.monotonic() - started < _MAX_SECONDS:
         time.sleep(_STEP_SECONDS)
         if time.monotonic() - told >= _TELL_SECONDS:
             told = time.monotonic()

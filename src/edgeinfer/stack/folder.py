@@ -11,7 +11,7 @@ from pathlib import Path
 from edgeinfer.errors import DataFolderError
 
 # A scrape costs about 2 KB and the head block is kept in a write-ahead log: below this, a day does not fit.
-LEAST_FREE_BYTES = 200 * 1024 * 1024
+MIN_FREE_BYTES = 200 * 1024 * 1024
 _PROBE_BYTES = 64 * 1024
 _ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -98,9 +98,9 @@ def prepare(root: Path) -> DataFolder:
 def too_little_room(root: Path, free: FreeBytes = free_bytes) -> str:
     """What to say where the disk of a folder is nearly full; empty where it is not."""
     left = free(root)
-    if left >= LEAST_FREE_BYTES:
+    if left >= MIN_FREE_BYTES:
         return ""
-    return f"the disk of {root} has {left / 1e6:.0f} MB left where {LEAST_FREE_BYTES / 1e6:.0f} MB are needed"
+    return f"the disk of {root} has {left / 1e6:.0f} MB left where {MIN_FREE_BYTES / 1e6:.0f} MB are needed"
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-_LONGEST_REPORT_BYTES = 2000
+_MAX_REPORT_BYTES = 2000
 
 
 class GatewayReports:
@@ -26,7 +26,7 @@ class GatewayReports:
         for report in sorted(self._there() - self._known):
             try:
                 with report.open(encoding="utf-8", errors="replace") as file:
-                    first_line = file.readline(_LONGEST_REPORT_BYTES).strip()
+                    first_line = file.readline(_MAX_REPORT_BYTES).strip()
             except OSError:
                 continue
             if first_line:

@@ -6,9 +6,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-MOST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 OLDER_PARTS = 3
-MOST_BYTES_OF_ALL = 100_000_000
+MAX_BYTES_OF_ALL = 100_000_000
 # What stays of a log where there is no room for more.
 TAIL_BYTES = 1_000_000
 _COPY_BYTES = 1 << 20
@@ -27,7 +27,7 @@ def open_for_append(path: Path) -> int:
         return os.open(path, flags, 0o600)
 
 
-def rotate(path: Path, most_bytes: int = MOST_BYTES, older_parts: int = OLDER_PARTS) -> bool:
+def rotate(path: Path, max_bytes: int = MAX_BYTES, older_parts: int = OLDER_PARTS) -> bool:
     """Move a log that has grown too long to `.1`, older parts one further; returns whether it did.
 
     The process keeps writing into the same file, so its content is copied and the file cut.
@@ -41,12 +41,12 @@ def rotate(path: Path, most_bytes: int = MOST_BYTES, older_parts: int = OLDER_PA
         OSError: the log cannot even be cut.
     """
     try:
-        if path.stat().st_size <= most_bytes:
+        if path.stat().st_size <= max_bytes:
             return False
     except FileNotFoundError:
         return False
     try:
-        _move_on(path, most_bytes, older_parts)
+        _move_on(path, max_bytes, older_parts)
     except OSError:
         shorten(path)
     return True
@@ -75,7 +75,7 @@ def shorten(path: Path, kept_bytes: int = TAIL_BYTES) -> None:
         return
 
 
-def bound_lost(pid: int, most_bytes: int = MOST_BYTES) -> None:
+def bound_lost(pid: int, max_bytes: int = MAX_BYTES) -> None:
     """Cut the log of a living process whose file has no name any more; elsewhere than on Linux it cannot be reached.
 
     Raises:
@@ -83,11 +83,11 @@ def bound_lost(pid: int, most_bytes: int = MOST_BYTES) -> None:
     """
     output = Path(f"/proc/{pid}/fd/1")
     status = output.stat()
-    if stat.S_ISREG(status.st_mode) and status.st_size > most_bytes:
+    if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
         os.truncate(output, 0)
 
 
-def bound_all(logs: Iterable[Path], most_bytes: int = MOST_BYTES_OF_ALL) -> None:
+def bound_all(logs: Iterable[Path], max_bytes: int = MAX_BYTES_OF_ALL) -> None:
     """Drop the oldest parts until all logs together are below a size.
 
     Raises:
@@ -96,7 +96,7 @@ def bound_all(logs: Iterable[Path], most_bytes: int = MOST_BYTES_OF_ALL) -> None
     logs = list(logs)
     parts = sorted((part for log in logs for part in _parts(log)), key=_age)
     total = sum(size_of(path) for path in (*logs, *parts))
-    while parts and total > most_bytes:
+    while parts and total > max_bytes:
         oldest = parts.pop(0)
         total -= size_of(oldest)
         oldest.unlink(missing_ok=True)
@@ -152,10 +152,10 @@ def _end_of(path: Path, count: int) -> bytes:
         return file.read(count)
 
 
-def _move_on(path: Path, most_bytes: int, older_parts: int) -> None:
+def _move_on(path: Path, max_bytes: int, older_parts: int) -> None:
     unfinished = path.with_name(f"{path.name}.new")
     try:
-        _copy_end(path, unfinished, most_bytes)
+        _copy_end(path, unfinished, max_bytes)
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise
@@ -167,12 +167,12 @@ def _move_on(path: Path, most_bytes: int, older_parts: int) -> None:
     os.truncate(path, 0)
 
 
-def _copy_end(path: Path, target: Path, most_bytes: int) -> None:
+def _copy_end(path: Path, target: Path, max_bytes: int) -> None:
     """What came last, in pieces: a process that wrote gigabytes since the last look must not fill memory or disk."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as copy, path.open("rb") as source:
         size = source.seek(0, os.SEEK_END)
-        left = max(2 * most_bytes, TAIL_BYTES)
+        left = max(2 * max_bytes, TAIL_BYTES)
         source.seek(max(0, size - left))
         while left > 0 and (piece := source.read(min(_COPY_BYTES, left))):
             copy.write(piece)

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeinfer.catalog.metric import Owner
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.engines import THREE_WAYS, Engine
+from edgeinfer.stack.binaries import THREE_WAYS, Engine
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.ports import reachable
 
@@ -31,7 +31,7 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChildPlan:
+class ProcessSpec:
     """One process to be.
 
     Args:
@@ -85,7 +85,7 @@ def sidecar_ports(settings: StackSettings) -> tuple[int, ...]:
     return tuple(settings.sidecar_port + number for number in range(settings.sidecars))
 
 
-def sidecars(settings: StackSettings) -> list[ChildPlan]:
+def sidecars(settings: StackSettings) -> list[ProcessSpec]:
     """Each sidecar, numbered from 1."""
     ports = sidecar_ports(settings)
     environment: dict[str, str] = {}
@@ -94,7 +94,7 @@ def sidecars(settings: StackSettings) -> list[ChildPlan]:
     if len(ports) > 1:
         environment["EDGEINFER_SIDECAR_SOCKET"] = ""  # one socket cannot serve several
     return [
-        ChildPlan(
+        ProcessSpec(
             name=f"{SIDECAR_PREFIX}-{number}",
             argv=edgeinfer("sidecar", "--host", LOOPBACK, "--port", str(port)),
             stage=Stage.SERVICES,
@@ -107,10 +107,10 @@ def sidecars(settings: StackSettings) -> list[ChildPlan]:
     ]
 
 
-def gateway(settings: StackSettings, folder: DataFolder) -> ChildPlan:
+def gateway(settings: StackSettings, folder: DataFolder) -> ProcessSpec:
     """The gateway, told of our sidecars, or of others where we start none; it keeps sessions through a crash."""
     own = ",".join(f"http://{LOOPBACK}:{port}/infer" for port in sidecar_ports(settings))
-    return ChildPlan(
+    return ProcessSpec(
         name="gateway",
         argv=edgeinfer(
             *("gateway", "--host", settings.gateway_host, "--port", str(settings.gateway_port)),
@@ -124,9 +124,9 @@ def gateway(settings: StackSettings, folder: DataFolder) -> ChildPlan:
     )
 
 
-def console(settings: StackSettings) -> ChildPlan:
+def console(settings: StackSettings) -> ProcessSpec:
     """The web console; it is up when everything else is down, so nothing waits for it."""
-    return ChildPlan(
+    return ProcessSpec(
         name="console",
         argv=edgeinfer("console", "--host", settings.console_host, "--port", str(settings.console_port)),
         stage=Stage.SERVICES,
@@ -150,9 +150,9 @@ def has_chip(root: Path = Path("/")) -> bool:
     return bool(facts.pci or facts.nodes) or find_spec("hailo_platform") is not None
 
 
-def exporter(settings: StackSettings) -> ChildPlan:
+def exporter(settings: StackSettings) -> ProcessSpec:
     """The exporter of chip telemetry."""
-    return ChildPlan(
+    return ProcessSpec(
         name="exporter",
         argv=edgeinfer("exporter", "--host", LOOPBACK, "--port", str(settings.exporter_port)),
         stage=Stage.SERVICES,
@@ -161,11 +161,11 @@ def exporter(settings: StackSettings) -> ChildPlan:
     )
 
 
-def replay(gateway_address: str, recording: str, api_key_file: Path | None = None) -> ChildPlan:
+def replay(gateway_address: str, recording: str, api_key_file: Path | None = None) -> ProcessSpec:
     """A recorded session sent over and over, so that there is something to see."""
     choice = ("--recording", recording) if recording else ()
     key = ("--api-key-file", str(api_key_file)) if api_key_file else ()
-    return ChildPlan(
+    return ProcessSpec(
         name="replay",
         argv=edgeinfer("replay", "--gateway", gateway_address, "--loop", "--json", *choice, *key),
         stage=Stage.REPLAY,
@@ -173,9 +173,9 @@ def replay(gateway_address: str, recording: str, api_key_file: Path | None = Non
     )
 
 
-def prometheus(settings: StackSettings, engine: Engine, folder: DataFolder) -> ChildPlan:
+def prometheus(settings: StackSettings, engine: Engine, folder: DataFolder) -> ProcessSpec:
     """Prometheus, on loopback; flags that Debian's 2.42 and upstream's 3.x both know."""
-    return ChildPlan(
+    return ProcessSpec(
         name="prometheus",
         argv=(
             str(engine.path),
@@ -198,9 +198,9 @@ def prometheus(settings: StackSettings, engine: Engine, folder: DataFolder) -> C
     )
 
 
-def alertmanager(settings: StackSettings, engine: Engine, folder: DataFolder) -> ChildPlan:
+def alertmanager(settings: StackSettings, engine: Engine, folder: DataFolder) -> ProcessSpec:
     """Alertmanager, on loopback and without gossip, which would listen on every address of the machine."""
-    return ChildPlan(
+    return ProcessSpec(
         name="alertmanager",
         argv=(
             str(engine.path),
@@ -217,7 +217,7 @@ def alertmanager(settings: StackSettings, engine: Engine, folder: DataFolder) ->
     )
 
 
-def scrape_targets(plans: list[ChildPlan], settings: StackSettings) -> dict[str, list[str]]:
+def scrape_targets(plans: list[ProcessSpec], settings: StackSettings) -> dict[str, list[str]]:
     """host:port of each Prometheus job; sidecars of others are scraped by their own Prometheus."""
     by_job: dict[str, list[str]] = {}
     jobs = {"gateway": Owner.GATEWAY.value, "exporter": Owner.EXPORTER.value}

@@ -15,7 +15,7 @@ _LOOPBACK = "127.0.0.1"
 _OUTGOING_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _USUAL_FIRST_OUTGOING_PORT = 32768  # Linux' own setting
 _FIRST_PORT, _LAST_PORT = 10_000, 65_535  # below it live the well-known services
-_FEWEST_PORTS = 1_000
+_MIN_PORTS = 1_000
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound
 
 
@@ -144,4 +144,4 @@ def _lasting_ports(outgoing_ports: Path) -> range:
     except (OSError, ValueError, IndexError):
         first_outgoing = _USUAL_FIRST_OUTGOING_PORT
     lasting = range(_FIRST_PORT, first_outgoing)
-    return lasting if len(lasting) >= _FEWEST_PORTS else range(_FIRST_PORT, _LAST_PORT + 1)
+    return lasting if len(lasting) >= _MIN_PORTS else range(_FIRST_PORT, _LAST_PORT + 1)

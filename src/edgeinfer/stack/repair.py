@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeinfer.clocks import ahead_in_words
-from edgeinfer.stack import alertmanager_files, logfile, record, server_words, tsdb_files
+from edgeinfer.stack import alertmanager_files, logfile, server_words, state_file, tsdb_files
 from edgeinfer.stack.clock import IsSynchronized, is_synchronized
 from edgeinfer.stack.damage import Damage, SetAside, set_aside
-from edgeinfer.stack.events import Event, Kind, Tell
+from edgeinfer.stack.events import Event, EventHandler, Kind
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.inventory import Inventory, find_missing
 from edgeinfer.stack.supervisor import Member, State
@@ -35,7 +35,7 @@ class Repairs:
     """
 
     folder: DataFolder
-    tell: Tell
+    tell: EventHandler
     now: Callable[[], float] = time.time
     is_synchronized: IsSynchronized = is_synchronized
     done: list[SetAside] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Repairs:
 
     def look_at_records(self) -> Inventory:
         """Our own record and Alertmanager's files, small, so at once; returns what the last run knew of the rest."""
-        last = record.read(self.folder.record)
+        last = state_file.read(self.folder.record)
         known = last.inventory if last else Inventory()
         damages = find_in_records(self.folder)
         damages += alertmanager_files.find_damage(self.folder.alertmanager, known.checksums)
@@ -116,7 +116,7 @@ class Repairs:
 
 def find_in_records(folder: DataFolder) -> list[Damage]:
     """The state file of the last run; the lock needs no look, because its content is a hint and not the lock."""
-    if not folder.record.exists() or record.read(folder.record):
+    if not folder.record.exists() or state_file.read(folder.record):
         return []
     lost = "which processes the last run started; those that still run are found by their mark"
     return [Damage(RECORDS_PART, folder.record, "cannot be read", lost)]
@@ -130,7 +130,7 @@ def _once(damages: list[Damage], missing: list[Damage], place: Path) -> list[Dam
 
 def find_in_folder(folder: DataFolder) -> list[Damage]:
     """All damage that we understand, with every measurement read."""
-    last = record.read(folder.record)
+    last = state_file.read(folder.record)
     known = last.inventory if last else Inventory()
     damages = find_in_records(folder) + alertmanager_files.find_damage(folder.alertmanager, known.checksums)
     damages += tsdb_files.find_damage(folder.prometheus, reads_chunks_since=0)

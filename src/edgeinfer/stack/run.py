@@ -12,18 +12,18 @@ from functools import partial
 import aiohttp
 
 from edgeinfer.heartbeat import why_no_alert_can_fire
-from edgeinfer.stack import child, ports, record
+from edgeinfer.stack import ports, process, state_file
 from edgeinfer.stack.damage_rules import write_rules
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes
 from edgeinfer.stack.gateway_reports import GatewayReports
 from edgeinfer.stack.inventory import Inventory, take
-from edgeinfer.stack.live import LiveFigures, read_figures
-from edgeinfer.stack.narrator import Narrator
-from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.readiness import http_probe
 from edgeinfer.stack.repair import Repairs
+from edgeinfer.stack.reporter import Reporter
 from edgeinfer.stack.restart import RestartPolicy
+from edgeinfer.stack.status_line import LiveFigures, read_figures
 from edgeinfer.stack.supervisor import State, Supervisor
 
 _LIVE_SECONDS = 2.5  # new numbers come with each scrape, every 5 s
@@ -32,7 +32,7 @@ _DISK_SECONDS = 10.0
 _RELOAD = aiohttp.ClientTimeout(total=90)
 _HEARTBEAT_SECONDS = 10.0
 _HEARTBEAT_LOOKS = 6
-_LEAST_FREE_BYTES = 100 * 1024 * 1024
+_MIN_FREE_BYTES = 100 * 1024 * 1024
 _TICK_SECONDS = 0.1
 _CHANGES = (Kind.STARTING, Kind.READY, Kind.CRASHED, Kind.GAVE_UP, Kind.FINISHED)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -48,16 +48,16 @@ class StackRun:
     Args:
         plans: what to run.
         folder: where logs and record go; the caller holds its lock.
-        narrator: hears of everything.
+        reporter: hears of everything.
         prometheus_url: asked for the live figures; empty without monitoring.
         policy: when to start a crashed process again.
         free: free bytes of the data folder's disk.
         now: seconds since 1970.
     """
 
-    plans: Sequence[ChildPlan]
+    plans: Sequence[ProcessSpec]
     folder: DataFolder
-    narrator: Narrator
+    reporter: Reporter
     prometheus_url: str = ""
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     free: FreeBytes = free_bytes
@@ -92,7 +92,7 @@ class StackRun:
             supervisor = Supervisor(
                 [self._marked(plan) for plan in self.plans],
                 self.folder.logs,
-                child.spawn,
+                process.spawn,
                 http_probe(http),
                 self._tell_event,
                 self.policy,
@@ -113,7 +113,7 @@ class StackRun:
         return well
 
     async def _end_leftovers(self) -> None:
-        ended, still = await record.end_leftovers(self.folder.record)
+        ended, still = await state_file.end_leftovers(self.folder.record)
         for one in ended:
             if one not in still:
                 self._tell(Kind.NOTE, f"{one.name} (process {one.pid}) of a run that was killed has ended")
@@ -129,16 +129,16 @@ class StackRun:
             with suppress(OSError):  # tried again while it runs
                 write_rules(self.folder)
 
-    def _marked(self, plan: ChildPlan) -> ChildPlan:
+    def _marked(self, plan: ProcessSpec) -> ProcessSpec:
         """So that the next run finds it, should this one be killed."""
-        return replace(plan, environment={**plan.environment, record.MARK: str(self.folder.root)})
+        return replace(plan, environment={**plan.environment, state_file.MARK: str(self.folder.root)})
 
     async def _work(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
         await _until(self._end, supervisor.start())
         if self._end.is_set():
             return
         with self._forgiving():
-            self.narrator.addresses(self._addresses(), str(self.folder.root))
+            self.reporter.addresses(self._addresses(), str(self.folder.root))
         await _until(
             self._end,
             self._again(supervisor.tick, _TICK_SECONDS),
@@ -171,7 +171,7 @@ class StackRun:
         if self._no_alert_can_fire:
             troubles["alerting"] = f"does not work: {self._no_alert_can_fire}"
         with self._forgiving():
-            self.narrator.live(figures, troubles)
+            self.reporter.live(figures, troubles)
 
     async def _look_at_alerting(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
         """Said once when it has been so for a minute, and shown for as long as it is so."""
@@ -207,21 +207,21 @@ class StackRun:
             )
             return
         left = self.free(self.folder.root)
-        if left < _LEAST_FREE_BYTES:
+        if left < _MIN_FREE_BYTES:
             supervisor.shorten_logs()
             if not self._disk_is_full:
                 self._tell(Kind.WARNING, f"only {left / 1e6:.0f} MB are free for {self.folder.root}: make room")
-        self._disk_is_full = left < _LEAST_FREE_BYTES
+        self._disk_is_full = left < _MIN_FREE_BYTES
 
     def _write_record(self, supervisor: Supervisor) -> None:
-        living = [record.running(member.plan.name, member.pid) for member in supervisor.members if member.pid]
+        living = [state_file.running(member.plan.name, member.pid) for member in supervisor.members if member.pid]
         states = [
-            record.MemberState(member.plan.name, member.state, member.restarts, member.fault)
+            state_file.MemberState(member.plan.name, member.state, member.restarts, member.fault)
             for member in supervisor.members
         ]
         has_ended = all(member.state is State.STOPPED for member in supervisor.members)
         try:
-            content = record.Record(
+            content = state_file.Record(
                 pid=os.getpid(),
                 addresses=self._addresses(),
                 processes=tuple(one for one in living if one),
@@ -230,7 +230,7 @@ class StackRun:
                 no_alert_can_fire=self._no_alert_can_fire,
                 inventory=take(self.folder, is_final=has_ended) if self._has_looked else self._known,
             )
-            record.write(self.folder.record, content)
+            state_file.write(self.folder.record, content)
         except OSError as failure:
             self._warn_once(f"{self.folder.record} cannot be written ({failure.strerror or failure})")
 
@@ -252,7 +252,7 @@ class StackRun:
 
     def _tell_event(self, event: Event) -> None:
         with self._forgiving():
-            self.narrator.tell(event)
+            self.reporter.tell(event)
 
     @contextmanager
     def _forgiving(self) -> Iterator[None]:
@@ -307,11 +307,11 @@ def _is_ready(supervisor: Supervisor, name: str) -> bool:
     return any(member.plan.name == name and member.state is State.READY for member in supervisor.members)
 
 
-def _obstacle(plan: ChildPlan) -> str:
+def _obstacle(plan: ProcessSpec) -> str:
     return ports.in_the_way(plan.name, plan.host, plan.port) if plan.port else ""
 
 
-def _rank(plan: ChildPlan) -> tuple[int, str]:
+def _rank(plan: ProcessSpec) -> tuple[int, str]:
     if plan.name in _FIRST_NAMES:
         return _FIRST_NAMES.index(plan.name), plan.name
     after = len(_FIRST_NAMES) + 1

@@ -16,9 +16,9 @@ from time import monotonic
 
 from edgeinfer.errors import ConfigurationError, EdgeInferError, StackError
 from edgeinfer.stack import logfile
-from edgeinfer.stack.child import Child, Spawn
-from edgeinfer.stack.events import Event, Kind, Tell
-from edgeinfer.stack.plan import ChildPlan, Stage
+from edgeinfer.stack.events import Event, EventHandler, Kind
+from edgeinfer.stack.plan import ProcessSpec, Stage
+from edgeinfer.stack.process import Child, Spawn
 from edgeinfer.stack.readiness import Probe
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
 
@@ -33,7 +33,7 @@ _START_SECONDS = 60.0
 
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
-Obstacle = Callable[[ChildPlan], str]
+Obstacle = Callable[[ProcessSpec], str]
 """What keeps a process from starting, such as a taken port, in words; empty where nothing does."""
 
 
@@ -53,7 +53,7 @@ class State(StrEnum):
 class Member:
     """One process with its history."""
 
-    plan: ChildPlan
+    plan: ProcessSpec
     log: Path
     state: State = State.PLANNED
     child: Child | None = None
@@ -100,7 +100,7 @@ BeforeStage = Callable[[int], Awaitable[None]]
 BeforeRestart = Callable[[Member], bool]
 
 
-def nothing_in_the_way(plan: ChildPlan) -> str:
+def nothing_in_the_way(plan: ProcessSpec) -> str:
     """No obstacle for any process."""
     del plan
     return ""
@@ -125,11 +125,11 @@ class Supervisor:
             whether it did something, after which the process is started without a wait.
     """
 
-    plans: Sequence[ChildPlan]
+    plans: Sequence[ProcessSpec]
     logs: Path
     spawn: Spawn
     probe: Probe
-    tell: Tell
+    tell: EventHandler
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     clock: Clock = monotonic
     sleep: Sleep = asyncio.sleep
@@ -339,7 +339,7 @@ class Supervisor:
             self._back_off(member, how, code, 0.0)
             return
         if is_misconfigured and not member.plan.is_main_job:
-            member.crashes_in_a_row = max(member.crashes_in_a_row, self.policy.most_crashes)
+            member.crashes_in_a_row = max(member.crashes_in_a_row, self.policy.max_crashes)
         delay = self.policy.delay_seconds(member.crashes_in_a_row, is_main_job=member.plan.is_main_job)
         if self.policy.is_given_up(member.crashes_in_a_row):
             self._give_up(member, how, code, delay)

@@ -55,13 +55,13 @@ def find_damage(folder: Path, *, reads_chunks_since: float = math.inf) -> list[D
     return [*damages, *_head_damage(folder / "chunks_head")]
 
 
-def written_since(folder: Path, most_bytes: int) -> float:
+def written_since(folder: Path, max_bytes: int) -> float:
     """The time (seconds since 1970) since which no more than so many bytes of measurements were written."""
     files = [file for block in _blocks(folder) for file in numbered(block / "chunks")]
     since, total = math.inf, 0
     for written, size in sorted(((file.stat().st_mtime, file.stat().st_size) for file in files), reverse=True):
         total += size
-        if total > most_bytes:
+        if total > max_bytes:
             break
         since = written
     return since

@@ -24,13 +24,13 @@ class DirectRoute:
 
     Args:
         path: exactly; the method is POST.
-        longest_body_bytes: more is not kept, and `DirectRequest.body` is None.
+        max_body_bytes: more is not kept, and `DirectRequest.body` is None.
         serve: called once with each request, on the event loop, when its body is there, too long, or will never come
             (`DirectRequest.disconnected`); calls `DirectRequest.respond` once, then or later.
     """
 
     path: bytes
-    longest_body_bytes: int
+    max_body_bytes: int
     serve: Callable[["DirectRequest"], None]
 
 

@@ -42,7 +42,7 @@ class HailoMetrics:
         errors = instruments.counter(sidecar.HARDWARE_ERRORS, registry)
         self._hardware = {error_class: errors.labels(error_class).inc for error_class in labels.HARDWARE_ERROR_CLASSES}
         self._ready = instruments.gauge(sidecar.READY, registry)
-        self._runtime = instruments.facts(sidecar.RUNTIME_INFO, [], registry)
+        self._runtime = instruments.info(sidecar.RUNTIME_INFO, [], registry)
 
     @contextmanager
     def window(self) -> Iterator[None]:

@@ -32,8 +32,8 @@ STATUS_AND_PROBLEM: dict[type[Exception], tuple[int, str]] = {
     errors.RateLimited: (429, "rate_limited"),
     errors.NotReady: (503, "not_ready"),
     errors.BackendError: (500, "backend_error"),
-    errors.UpstreamError: (502, "backend_error"),
-    errors.EngineError: (502, "backend_error"),
+    errors.SidecarError: (502, "backend_error"),
+    errors.MonitoringError: (502, "backend_error"),
     errors.StorageError: (507, "storage_error"),
 }
 _REMEDY_BY_STATUS = {

@@ -12,7 +12,7 @@ from edgeinfer.web.route_templates import RouteTemplates
 
 _FAILED = 500
 # No answer began because the caller was gone; the number is the one that proxies log for it.
-HUNG_UP = 499
+CLIENT_CLOSED_REQUEST = 499
 
 
 class AnswerRecorder:
@@ -36,7 +36,7 @@ class AnswerRecorder:
         Args:
             method: one of `HTTP_METHODS` or "OTHER".
             endpoint: a route template.
-            status: of HTTP, or HUNG_UP.
+            status: of HTTP, or CLIENT_CLOSED_REQUEST.
             seconds: from the head of the request to the end of the answer.
         """
         count = self._counts.get((method, endpoint, status))
@@ -81,7 +81,7 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = HUNG_UP
+        status = CLIENT_CLOSED_REQUEST
         started = self._clock()
 
         async def watch(message: Message) -> None:
@@ -93,7 +93,7 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, watch)
         except BaseException:
-            status = _FAILED if status == HUNG_UP else status
+            status = _FAILED if status == CLIENT_CLOSED_REQUEST else status
             raise
         finally:
             method = scope["method"] if scope["method"] in HTTP_METHODS else "OTHER"

@@ -156,7 +156,7 @@ class RequestReader:
 
     def _begin_body(self, head: RequestHead) -> Request | None:
         arrived, route, length = perf_counter(), self._route_of(head), head.content_length
-        max_bytes = self._limits.max_body_bytes if route is None else route.longest_body_bytes
+        max_bytes = self._limits.max_body_bytes if route is None else route.max_body_bytes
         self._blank_bytes = 0
         end = self._start + length
         if length <= max_bytes and not head.is_chunked and end <= len(self._buffer):

@@ -23,7 +23,7 @@ from edgeinfer.web.connection_state import ServerContext
 from edgeinfer.web.direct import DirectRoute
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.open_files import connections_within, raise_open_files_limit
-from edgeinfer.web.supervisor import NOBODY, Supervisor
+from edgeinfer.web.systemd import NO_SYSTEMD, SystemdNotifier
 
 _BACKLOG = 2048
 # Files beside connections of callers: connections to sidecars or Prometheus, the store, listeners, libraries.
@@ -68,7 +68,7 @@ def bind_unix(path: Path) -> socket.socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class DrainPeriod:
     """What happens between the signal and the end: readiness turns, requests are still accepted.
 
     Args:
@@ -80,7 +80,7 @@ class Notice:
     seconds: float
 
 
-NO_NOTICE = Notice(lambda: None, 0.0)
+NO_DRAIN_PERIOD = DrainPeriod(lambda: None, 0.0)
 
 
 class SupervisedServer(uvicorn.Server):
@@ -89,7 +89,7 @@ class SupervisedServer(uvicorn.Server):
     deadlines_seconds = 0.25
     """Between two looks at the deadlines of all connections."""
 
-    def __init__(self, config: uvicorn.Config, supervisor: Supervisor, notice: "Notice") -> None:
+    def __init__(self, config: uvicorn.Config, supervisor: SystemdNotifier, notice: "DrainPeriod") -> None:
         super().__init__(config)
         self._supervisor = supervisor
         self._notice = notice
@@ -145,8 +145,8 @@ def serve(  # noqa: PLR0913 - what a process may choose, by name
     direct: tuple[DirectRoute, ...] = (),
     limits: ConnectionLimits | None = None,
     drain_seconds: int = 10,
-    supervisor: Supervisor = NOBODY,
-    notice: Notice = NO_NOTICE,
+    supervisor: SystemdNotifier = NO_SYSTEMD,
+    notice: DrainPeriod = NO_DRAIN_PERIOD,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was accepted.
 
@@ -194,7 +194,7 @@ def _reachable(limits: ConnectionLimits) -> ConnectionLimits:
     return replace(limits, max_connections=connections_within(open_files, reserve, limits.max_connections))
 
 
-def calm_collector() -> None:
+def freeze_gc() -> None:
     """Keep what start-up made out of every garbage collection to come.
 
     A full collection over all modules would show as a pause of several milliseconds in the tail of the latency.

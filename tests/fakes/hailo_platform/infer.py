@@ -25,7 +25,7 @@ from tests.fakes.hailo_platform.world import World
 
 _ITEM_SIZES = {FormatType.UINT8: 1, FormatType.UINT16: 2, FormatType.FLOAT32: 4}
 _QUEUE_BYTES = 32 * 1024 * 1024
-_FEWEST_QUEUED = 2
+_MIN_QUEUED = 2
 _TIMEOUT, _STREAM_ABORT, _COMMUNICATION_CLOSED = 4, 63, 62
 # How long a shutdown waits for what is in flight (WAIT_FOR_ASYNC_IN_DTOR_TIMEOUT).
 _SHUTDOWN_SECONDS = 10.0
@@ -134,7 +134,7 @@ class InferModel:
         """Frames in flight at most: 32 MB of them, at least 2, at most what the build says (read in 4.23)."""
         bytes_of_frame = max(edge.byte_size for edge in (*self._inputs.values(), *self._outputs.values()))
         limit = self._world.machine.queue_limit
-        return min(max(_QUEUE_BYTES // bytes_of_frame, _FEWEST_QUEUED), limit)
+        return min(max(_QUEUE_BYTES // bytes_of_frame, _MIN_QUEUED), limit)
 
     def configure(self) -> "ConfiguredInferModel":
         self._world.step("configure")

@@ -9,9 +9,9 @@ import yaml
 from click.testing import CliRunner
 
 from edgeinfer.catalog.all import all_metrics
-from edgeinfer.cli.fleet import create
+from edgeinfer.cli._config_fleet_device import create
 from edgeinfer.errors import SettingsError
-from edgeinfer.monitoring import targets
+from edgeinfer.monitoring import scrape_targets
 from edgeinfer.monitoring.fleet import rules
 from edgeinfer.monitoring.fleet.identity import identity
 from edgeinfer.monitoring.fleet.sending import AGENT_KEEPS, PROCESS_START, Certificates, remote_write
@@ -96,8 +96,8 @@ def test_the_command_prints_what_prometheus_reads_and_an_agent_has_no_rules() ->
     assert any(path.endswith("fleet/device.yml") for path in full["rule_files"])
     assert "rule_files" not in agent
     assert "alerting" not in agent
-    assert jobs(full) == set(targets.SYSTEMD)
-    assert jobs(agent) == set(targets.SYSTEMD) - {"alertmanager"}  # it has none
+    assert jobs(full) == set(scrape_targets.SYSTEMD)
+    assert jobs(agent) == set(scrape_targets.SYSTEMD) - {"alertmanager"}  # it has none
 
 
 def test_a_device_in_compose_scrapes_all_that_it_scraped_before() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgeinfer.findings import Finding, Verdict
+from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.store.layout import MANIFEST, parse_segment
 from edgeinfer.gateway.store.recovery import Recovered, recover
@@ -11,7 +11,7 @@ from edgeinfer.gateway.store.repair import describe_sessions
 _SUBJECT = "session store"
 
 
-def inspect_store(root: Path) -> list[Finding]:
+def inspect_store(root: Path) -> list[Diagnostic]:
     """The gateway's sessions, in the data folder of a stack or of a gateway alone; every checksum is computed.
 
     A store that is being written may look torn at its end: its newest record may be half written.
@@ -23,9 +23,11 @@ def inspect_store(root: Path) -> list[Finding]:
         found = recover(DiskFiles(folder), whole=True)
     except OSError as failure:
         fault = f"{folder} cannot be read ({failure.strerror or failure})"
-        return [Finding(_SUBJECT, Verdict.BROKEN, fault, "The gateway will not start. Give it a folder that it owns.")]
-    findings = [*_damaged(folder, found), *_torn(folder, found), *_set_aside(folder)]
-    return findings or [_well(folder, found)]
+        return [
+            Diagnostic(_SUBJECT, Verdict.BROKEN, fault, "The gateway will not start. Give it a folder that it owns.")
+        ]
+    diagnostics = [*_damaged(folder, found), *_torn(folder, found), *_set_aside(folder)]
+    return diagnostics or [_well(folder, found)]
 
 
 def _is_store(folder: Path) -> bool:
@@ -35,21 +37,23 @@ def _is_store(folder: Path) -> bool:
         return False
 
 
-def _damaged(folder: Path, found: Recovered) -> list[Finding]:
+def _damaged(folder: Path, found: Recovered) -> list[Diagnostic]:
     kept = describe_sessions(found)
-    findings = []
+    diagnostics = []
     for damaged in found.damaged:
         if damaged.is_there:
             remedy = "The next start sets it aside in damaged/<time> and keeps every record whose checksum holds."
         else:
             remedy = "The next start says so and goes on without it; a backup has to be put in place before."
-        findings.append(Finding(_SUBJECT, Verdict.BROKEN, f"{folder / damaged.name}: {damaged.fault}; {kept}", remedy))
-    return findings
+        diagnostics.append(
+            Diagnostic(_SUBJECT, Verdict.BROKEN, f"{folder / damaged.name}: {damaged.fault}; {kept}", remedy)
+        )
+    return diagnostics
 
 
-def _torn(folder: Path, found: Recovered) -> list[Finding]:
+def _torn(folder: Path, found: Recovered) -> list[Diagnostic]:
     return [
-        Finding(
+        Diagnostic(
             _SUBJECT,
             Verdict.NOTE,
             f"{folder / name}: its last {torn} bytes are no whole record, as a power cut or a kill leaves them",
@@ -59,15 +63,15 @@ def _torn(folder: Path, found: Recovered) -> list[Finding]:
     ]
 
 
-def _set_aside(folder: Path) -> list[Finding]:
+def _set_aside(folder: Path) -> list[Diagnostic]:
     count = DiskFiles(folder).count_set_aside()
     if not count:
         return []
     message = f"{folder / 'damaged'}: {count} folders of damaged files; report.txt in each says what was lost"
-    return [Finding(_SUBJECT, Verdict.NOTE, message, "Remove them once nobody needs them.")]
+    return [Diagnostic(_SUBJECT, Verdict.NOTE, message, "Remove them once nobody needs them.")]
 
 
-def _well(folder: Path, found: Recovered) -> Finding:
+def _well(folder: Path, found: Recovered) -> Diagnostic:
     megabytes = sum(size for name, size in found.sizes.items() if parse_segment(name)) / 1e6
     sessions = f"{len(found.sessions)} sessions under way, {len(found.ended)} ended"
-    return Finding(_SUBJECT, Verdict.OK, f"{folder}: every checksum holds; {sessions}, {megabytes:.1f} MB")
+    return Diagnostic(_SUBJECT, Verdict.OK, f"{folder}: every checksum holds; {sessions}, {megabytes:.1f} MB")

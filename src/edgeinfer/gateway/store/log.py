@@ -12,10 +12,10 @@ from edgeinfer.gateway.store.records import segment, synced
 from edgeinfer.gateway.store.recovery import Recovered
 
 _log = logging.getLogger(__name__)
-_LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
-_SMALLEST_SEGMENT_BYTES = 64 * 1024
+_MAX_SEGMENT_BYTES = 4 * 1024 * 1024
+_MIN_SEGMENT_BYTES = 64 * 1024
 _RESERVE_BYTES = 64 * 1024
-_LARGEST_HEADROOM_BYTES = 1024 * 1024
+_MAX_HEADROOM_BYTES = 1024 * 1024
 _MS_BETWEEN_NOTES = 250
 SERIES = (LIVE, ARCHIVE)
 
@@ -62,8 +62,8 @@ class SegmentLog:
         self._files = files
         self._clock = clock
         self._max_bytes = max_bytes
-        self._headroom = min(_LARGEST_HEADROOM_BYTES, max_bytes // 4)
-        self.segment_bytes = max(_SMALLEST_SEGMENT_BYTES, min(_LARGEST_SEGMENT_BYTES, max_bytes // 32))
+        self._headroom = min(_MAX_HEADROOM_BYTES, max_bytes // 4)
+        self.segment_bytes = max(_MIN_SEGMENT_BYTES, min(_MAX_SEGMENT_BYTES, max_bytes // 32))
         self._series = {name: _Series(name) for name in SERIES}
         self._changing = Lock()  # the manifest, and which segments are sealed
         self._unremoved: dict[str, int] = {}

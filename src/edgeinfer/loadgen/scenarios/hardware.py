@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from edgeinfer.catalog import sidecar as sidecar_metrics
 from edgeinfer.loadgen.scenario import Counted, Scenario, error, hardware_error
-from edgeinfer.loadgen.steps import Board, Crowd, Device, Flap, Kill, Process, TakePort, TrainLink
+from edgeinfer.loadgen.steps import ClientFlood, Device, Flap, Kill, Process, RaspberryPiCondition, TakePort, TrainLink
 
 # The exporter reads the board's firmware every ten seconds, the kernel every thirty, and why the chip's firmware
 # started every sixth turn.
@@ -120,13 +120,13 @@ HARDWARE = (
             "busy",
             "HailoUtilizationSaturated",
         ),
-        steps=(Device("busy"), Crowd(callers=8)),
+        steps=(Device("busy"), ClientFlood(callers=8)),
         alert_minutes=25,
     ),
     Scenario(
         name="chip-flapping",
         does="The chip fails and recovers, over and over.",
-        steps=(Flap("out-of-memory", bad_seconds=1.0, well_seconds=1.0), Crowd(callers=2)),
+        steps=(Flap("out-of-memory", bad_seconds=1.0, well_seconds=1.0), ClientFlood(callers=2)),
         counted=(
             hardware_error("memory_allocation_error"),
             Counted(sidecar_metrics.BACKEND_RECOVERIES, (), Process.SIDECAR),
@@ -154,12 +154,12 @@ HARDWARE = (
     ),
     replace(
         _chip("board-undervoltage", "The board's supply is too weak.", "", "PiUndervoltage"),
-        steps=(Board(0x1),),
+        steps=(RaspberryPiCondition(0x1),),
         fixed_seconds=_FIRMWARE_SECONDS,
     ),
     replace(
         _chip("board-throttled", "The board halves its own clock against the heat.", "", "PiThrottled", minutes=6),
-        steps=(Board(0x4),),
+        steps=(RaspberryPiCondition(0x4),),
         fixed_seconds=_FIRMWARE_SECONDS,
     ),
 )

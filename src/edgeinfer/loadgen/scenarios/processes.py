@@ -5,21 +5,21 @@ from edgeinfer.catalog import sidecar as sidecar_metrics
 from edgeinfer.loadgen.faults import Fault, FaultKind
 from edgeinfer.loadgen.scenario import Counted, Scenario, error
 from edgeinfer.loadgen.steps import (
-    Busy,
-    Crowd,
+    ClientFlood,
+    ClockStep,
+    CpuStress,
     DamageStore,
     Freeze,
     Inject,
     Kill,
-    KillAgain,
-    Newcomers,
+    KillLoop,
+    LimitResource,
+    NoTraffic,
     Process,
-    Quiet,
     Resource,
-    StartStarved,
+    RestartWithMemoryLimit,
+    SessionFlood,
     StartWith,
-    Starve,
-    StepClock,
     TakePort,
 )
 
@@ -43,7 +43,7 @@ PROCESSES = (
     Scenario(
         name="sidecar-restart-loop",
         does="The sidecar is killed each time it is back.",
-        steps=(KillAgain(Process.SIDECAR),),
+        steps=(KillLoop(Process.SIDECAR),),
         counted=(error("connection_error"),),
         alert="HailoSidecarDown",
         alert_minutes=4,
@@ -61,13 +61,13 @@ PROCESSES = (
     Scenario(
         name="sidecar-memory-capped",
         does="The sidecar may take no more memory than it has; serving needs none.",
-        steps=(Starve(Process.SIDECAR, Resource.MEMORY),),
-        least_seconds=10.0,
+        steps=(LimitResource(Process.SIDECAR, Resource.MEMORY),),
+        min_seconds=10.0,
     ),
     Scenario(
         name="sidecar-out-of-memory",
         does="The sidecar is killed, and finds less memory than it needs each time it starts.",
-        steps=(StartStarved(Process.SIDECAR, megabytes=256),),
+        steps=(RestartWithMemoryLimit(Process.SIDECAR, megabytes=256),),
         counted=(error("connection_error"),),
         alert="HailoSidecarDown",
         alert_minutes=4,
@@ -84,8 +84,8 @@ PROCESSES = (
     Scenario(
         name="gateway-killed-at-random",
         does="The gateway is killed with SIGKILL again and again at random moments, while phones stream.",
-        steps=(KillAgain(Process.GATEWAY, least_seconds=1.0, most_seconds=4.0),),
-        least_seconds=25.0,
+        steps=(KillLoop(Process.GATEWAY, min_seconds=1.0, max_seconds=4.0),),
+        min_seconds=25.0,
         lost_requests=1.0,
         recovery_seconds=60.0,
         is_slow=True,
@@ -114,7 +114,7 @@ RESOURCES = (
     Scenario(
         name="sidecar-without-files",
         does="The sidecar may open no file or connection more.",
-        steps=(Starve(Process.SIDECAR, Resource.OPEN_FILES, amount=0),),
+        steps=(LimitResource(Process.SIDECAR, Resource.OPEN_FILES, amount=0),),
         counted=(error("timeout"),),
         alert="EdgeInferFallingBack",
         # Where Prometheus' kept connection was lost as well, the sidecar counts as down.
@@ -124,8 +124,8 @@ RESOURCES = (
     Scenario(
         name="disk-full",
         does="The gateway can write no more: samples are refused with 507, and sent again by the phones.",
-        # The stage's own phones wait longer and longer: their refusals alone stay at the edge of the alert's 5 %.
-        steps=(Starve(Process.GATEWAY, Resource.FILE_SIZE, amount=4096), Newcomers(callers=2)),
+        # The testbed's own phones wait longer and longer: their refusals alone stay at the edge of the alert's 5 %.
+        steps=(LimitResource(Process.GATEWAY, Resource.FILE_SIZE, amount=4096), SessionFlood(callers=2)),
         counted=(Counted(gateway_metrics.PROBLEMS, ("storage_error",)),),
         alert="EdgeInferServerErrors",
     ),
@@ -139,7 +139,7 @@ RESOURCES = (
     Scenario(
         name="sidecar-backlogged",
         does="Thirty callers ask a sidecar that computes one window in 40 ms: its queue never empties.",
-        steps=(_SLOW_STUB, Crowd(callers=30)),
+        steps=(_SLOW_STUB, ClientFlood(callers=30)),
         alert="HailoQueueBacklog",
         alert_minutes=8,
         recovery_seconds=60.0,
@@ -147,7 +147,7 @@ RESOURCES = (
     Scenario(
         name="sidecar-flooded",
         does="A hundred and fifty callers ask the same sidecar: its queue is full, and it sheds.",
-        steps=(_SLOW_STUB, Crowd(callers=150)),
+        steps=(_SLOW_STUB, ClientFlood(callers=150)),
         counted=(Counted(sidecar_metrics.INFERENCES, ("shed",), Process.SIDECAR),),
         alert="HailoSheddingLoad",
         alert_minutes=8,
@@ -169,7 +169,7 @@ RESOURCES = (
     Scenario(
         name="clock-jumps-back",
         does="The wall clock of gateway and sidecar falls back by an hour while phones stream.",
-        steps=(StepClock(-3600),),
+        steps=(ClockStep(-3600),),
         alert="EdgeInferHealthCheckStale",
         alert_minutes=4,
         needs_clock=True,
@@ -177,14 +177,14 @@ RESOURCES = (
     Scenario(
         name="clock-jumps-ahead",
         does="The wall clock of gateway and sidecar leaps ahead by two days while phones stream.",
-        steps=(StepClock(2 * 86_400),),
-        least_seconds=15.0,
+        steps=(ClockStep(2 * 86_400),),
+        min_seconds=15.0,
         needs_clock=True,
     ),
     Scenario(
         name="machine-busy",
         does="Other programs take every core of the machine.",
-        steps=(Busy(),),
+        steps=(CpuStress(),),
         alert="HailoCpuBusy",
         alert_minutes=45,
         lost_requests=0.2,
@@ -194,7 +194,7 @@ RESOURCES = (
     Scenario(
         name="nobody-asks",
         does="Phones fall silent for more than a quarter of an hour.",
-        steps=(Quiet(),),
+        steps=(NoTraffic(),),
         alert="HailoNoTraffic",
         alert_minutes=25,
         is_slow=True,

@@ -3,9 +3,9 @@
 import importlib
 import pkgutil
 
-from edgeinfer.monitoring.alerts.entry import Alert
+from edgeinfer.monitoring.alerts.alert import Alert
 
-_NOT_SUBJECTS = ("entry", "proof")
+_NOT_SUBJECTS = ("alert", "rule_test")
 
 
 def subjects() -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Alerts on data of the monitoring that was damaged and set aside."""
 
-from edgeinfer.monitoring import engine
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, gauge
+from edgeinfer.monitoring import prometheus_metrics
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 
 
 def create() -> list[Alert]:
@@ -11,21 +11,21 @@ def create() -> list[Alert]:
 
 
 def _set_aside() -> Alert:
-    name = engine.SET_ASIDE.name
+    name = prometheus_metrics.SET_ASIDE.name
     return Alert(
         name="MonitoringDataSetAside",
         expression=f"max by (part) ({name}) > 0",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Files of {{ $labels.part }} were damaged and set aside",
         description="{{ $value }} damaged files or folders of {{ $labels.part }} lie in the folder `damaged`.",
         runbook=Runbook(
-            means="`edgeinfer up` found files that Prometheus or Alertmanager could not use, as after a power cut, "
+            meaning="`edgeinfer up` found files that Prometheus or Alertmanager could not use, as after a power cut, "
             "moved them to `damaged/<time>/` in the data folder and started without them.",
-            costs="Part of the history is missing in dashboards, or silences are gone; everything runs.",
-            steps=(
+            impact="Part of the history is missing in dashboards, or silences are gone; everything runs.",
+            diagnosis=(
                 Step(
                     "What was damaged, and what is lost?",
                     {
@@ -59,14 +59,14 @@ def _set_aside() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={f'{name}{{part="prometheus"}}': gauge((0, 300), (1, 600), (0, 300))},
-            fires_at=360,
-            resolves_at=960,
+            firing_at=360,
+            resolved_at=960,
             labels={"part": "prometheus"},
-            says="1 damaged files or folders of prometheus lie in the folder `damaged`.",
+            expected_description="1 damaged files or folders of prometheus lie in the folder `damaged`.",
         ),
-        neighbours=(
-            Neighbour(why="nothing is set aside", series={f'{name}{{part="prometheus"}}': gauge((0, 600))}, at=500),
+        negative_cases=(
+            RuleCase(why="nothing is set aside", series={f'{name}{{part="prometheus"}}': gauge((0, 600))}, at=500),
         ),
     )

@@ -1,8 +1,8 @@
 """Alerts on errors: what fails, and what people get instead."""
 
 from edgeinfer.catalog import gateway, sidecar
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, counter, gauge
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
 from edgeinfer.monitoring.promql import Queries, matching, one_of
 from edgeinfer.monitoring.recording import ERRORS
 from edgeinfer.monitoring.thresholds import (
@@ -45,7 +45,7 @@ def _class_spike() -> Alert:
     return Alert(
         name="HailoErrorClassSpike",
         expression=f"{rate} > {ERROR_SPIKE_FACTOR} * {usual}\nand {rate} > {ERROR_SPIKE_FLOOR_PER_SECOND}",
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="availability",
@@ -53,9 +53,9 @@ def _class_spike() -> Alert:
         description="{{ $labels.error_type }} errors at {{ $value | humanize }} a second, more than "
         f"{ERROR_SPIKE_FACTOR} times the day before, as far as it is recorded.",
         runbook=Runbook(
-            means="One class of error grew far beyond its own average of the last day.",
-            costs="Those requests were answered by the gateway's CPU or not at all.",
-            steps=(
+            meaning="One class of error grew far beyond its own average of the last day.",
+            impact="Those requests were answered by the gateway's CPU or not at all.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo Sidecar', panel 'Errors by class': which class, and since when?",
                     {
@@ -87,25 +87,26 @@ def _class_spike() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={timeouts: gauge(before, (0.35, 900), (0.1, 600))},
-            waits_at=7200 + 240,
-            fires_at=7200 + 420,
-            resolves_at=7200 + 1020,
+            pending_at=7200 + 240,
+            firing_at=7200 + 420,
+            resolved_at=7200 + 1020,
             labels={"job": "edge-infer", "error_type": "timeout"},
-            says="timeout errors at 350m a second, more than 3 times the day before, as far as it is recorded.",
+            expected_description="timeout errors at 350m a second, more than 3 times the day before, as "
+            "far as it is recorded.",
             interval_seconds=300,
         ),
-        neighbours=(
-            Neighbour(why="three times is not more", series={timeouts: gauge((0.125, 7200), (0.375, 900))}, at=7980),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="three times is not more", series={timeouts: gauge((0.125, 7200), (0.375, 900))}, at=7980),
+            RuleCase(
                 why="rare: from next to nothing to little", series={timeouts: gauge((0.01, 7200), (0.05, 900))}, at=7980
             ),
-            Neighbour(why="no day before to compare with", series={timeouts: gauge((0.35, 1800))}, at=1500),
+            RuleCase(why="no day before to compare with", series={timeouts: gauge((0.35, 1800))}, at=1500),
         ),
-        also_fires=(
-            Neighbour(why="rare, and now often", series={timeouts: gauge((0.01, 7200), (0.06, 900))}, at=7980),
-            Neighbour(
+        positive_cases=(
+            RuleCase(why="rare, and now often", series={timeouts: gauge((0.01, 7200), (0.06, 900))}, at=7980),
+            RuleCase(
                 why="what was more than a day ago does not count",
                 series={timeouts: gauge((10, 6 * 3600), (0.1, 25 * 3600), (0.35, 900))},
                 at=31 * 3600 + 780,
@@ -121,17 +122,17 @@ def _device_unavailable() -> Alert:
     return Alert(
         name="HailoDeviceUnavailable",
         expression=f"{gone} > 0",
-        hold="1m",
+        for_="1m",
         severity=Severity.CRITICAL,
         service="hailo-inference",
         signal="hardware",
         summary="The Hailo device does not answer the sidecar on {{ $labels.instance }}",
         description="{{ $value | humanize }} failures in 2 minutes because the device is missing, busy or closed.",
-        board="edgeinfer-hardware",
+        dashboard_uid="edgeinfer-hardware",
         runbook=Runbook(
-            means="HailoRT says that the device is not found, in use by another process, or closed.",
-            costs="No inference on the chip; the gateway answers from its CPU, slower.",
-            steps=(
+            meaning="HailoRT says that the device is not found, in use by another process, or closed.",
+            impact="No inference on the chip; the gateway answers from its CPU, slower.",
+            diagnosis=(
                 Step(
                     "What is missing?",
                     {
@@ -161,21 +162,21 @@ def _device_unavailable() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={lost: counter((0.1, 300), (0, 600))},
-            waits_at=60,
-            fires_at=120,
-            resolves_at=480,
+            pending_at=60,
+            firing_at=120,
+            resolved_at=480,
             labels={"job": "hailo-inference", "instance": "sidecar:9000"},
-            says="12 failures in 2 minutes because the device is missing, busy or closed.",
+            expected_description="12 failures in 2 minutes because the device is missing, busy or closed.",
         ),
-        neighbours=(
-            Neighbour(
+        negative_cases=(
+            RuleCase(
                 why="another class of error", series={lost: counter((0, 600)), other: counter((0.1, 600))}, at=500
             ),
         ),
-        also_fires=(
-            Neighbour(why="a single failure", series={lost: counter((0, 60), (1 / 15, 15), (0, 300))}, at=150),
+        positive_cases=(
+            RuleCase(why="a single failure", series={lost: counter((0, 60), (1 / 15, 15), (0, 300))}, at=150),
         ),
     )
 
@@ -187,17 +188,17 @@ def _hardware_errors() -> Alert:
     return Alert(
         name="HailoHardwareErrors",
         expression=f"{rate} > {HARDWARE_ERRORS_PER_SECOND}",
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="hardware",
         summary="The backend on {{ $labels.instance }} keeps failing: {{ $labels.error_class }}",
         description="{{ $value | humanize }} failures a second of class {{ $labels.error_class }}.",
-        board="edgeinfer-hardware",
+        dashboard_uid="edgeinfer-hardware",
         runbook=Runbook(
-            means="The backend opened and runs, and some of its calls fail.",
-            costs="Each failure is one window that the gateway had to answer itself.",
-            steps=(
+            meaning="The backend opened and runs, and some of its calls fail.",
+            impact="Each failure is one window that the gateway had to answer itself.",
+            diagnosis=(
                 Step(
                     "Which class does the alert name?",
                     {
@@ -220,17 +221,17 @@ def _hardware_errors() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={failed: counter((0.022, 1200), (0, 600))},
-            waits_at=540,
-            fires_at=660,
-            resolves_at=1530,
+            pending_at=540,
+            firing_at=660,
+            resolved_at=1530,
             labels={"job": "hailo-inference", "instance": "sidecar:9000", "error_class": "execution_failed"},
-            says="22m failures a second of class execution_failed.",
+            expected_description="22m failures a second of class execution_failed.",
         ),
-        neighbours=(
-            Neighbour(why="one a minute", series={failed: counter((0.018, 1200))}, at=1100),
-            Neighbour(why="a caller's mistake, not the chip's", series={refused: counter((0.1, 1200))}, at=1100),
+        negative_cases=(
+            RuleCase(why="one a minute", series={failed: counter((0.018, 1200))}, at=1100),
+            RuleCase(why="a caller's mistake, not the chip's", series={refused: counter((0.1, 1200))}, at=1100),
         ),
     )
 
@@ -247,9 +248,9 @@ def _contract_violation() -> Alert:
         summary="The sidecar gives answers that break the model's contract: {{ $labels.check }}",
         description="{{ $value | humanize }} answers in 5 minutes failed the check {{ $labels.check }}.",
         runbook=Runbook(
-            means="An answer had the wrong length, a value that is not finite, or scores outside 0 to 1.",
-            costs="The gateway threw these answers away; if the model is wrong, the others are doubtful as well.",
-            steps=(
+            meaning="An answer had the wrong length, a value that is not finite, or scores outside 0 to 1.",
+            impact="The gateway threw these answers away; if the model is wrong, the others are doubtful as well.",
+            diagnosis=(
                 Step(
                     "Which model answers, and did it change?",
                     {
@@ -283,15 +284,19 @@ def _contract_violation() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={scores: counter((0, 60), (0.1, 120), (0, 900))},
-            fires_at=150,
-            resolves_at=600,
+            firing_at=150,
+            resolved_at=600,
             labels={"job": "edge-infer", "instance": "gateway:8080", "check": "score_range"},
-            says="9 answers in 5 minutes failed the check score_range.",
+            expected_description="9 answers in 5 minutes failed the check score_range.",
         ),
-        neighbours=(Neighbour(why="none, and some long ago", series={scores: counter((0.1, 120), (0, 900))}, at=900),),
-        also_fires=(Neighbour(why="a single one", series={scores: counter((0, 60), (1 / 15, 15), (0, 300))}, at=300),),
+        negative_cases=(
+            RuleCase(why="none, and some long ago", series={scores: counter((0.1, 120), (0, 900))}, at=900),
+        ),
+        positive_cases=(
+            RuleCase(why="a single one", series={scores: counter((0, 60), (1 / 15, 15), (0, 300))}, at=300),
+        ),
     )
 
 
@@ -306,16 +311,16 @@ def _falling_back() -> Alert:
     return Alert(
         name="EdgeInferFallingBack",
         expression=f"{fallbacks} / {everything} > {FALLBACK_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="availability",
         summary="The gateway answers with its own CPU",
         description="{{ $value | humanizePercentage }} of the analyses were computed on the gateway's CPU.",
         runbook=Runbook(
-            means="No sidecar answered, so the gateway ran the same model itself; results are real and marked.",
-            costs="Slower answers, CPU time on the gateway, and no use of the chip.",
-            steps=(
+            meaning="No sidecar answered, so the gateway ran the same model itself; results are real and marked.",
+            impact="Slower answers, CPU time on the gateway, and no use of the chip.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo Sidecar', panel 'Fallbacks by reason': which one?",
                     {
@@ -336,32 +341,32 @@ def _falling_back() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={
                 sidecar_answers: counter((0.88, 1500)),
                 own: counter((0.06, 900), (0, 600)),
                 for_motifs: counter((0.06, 900), (0, 600)),
             },
-            waits_at=285,
-            fires_at=420,
-            resolves_at=1230,
+            pending_at=285,
+            firing_at=420,
+            resolved_at=1230,
             labels={"job": "edge-infer"},
-            says="12% of the analyses were computed on the gateway's CPU.",
+            expected_description="12% of the analyses were computed on the gateway's CPU.",
         ),
-        neighbours=(
-            Neighbour(
+        negative_cases=(
+            RuleCase(
                 why="one in twelve",
                 series={sidecar_answers: counter((0.92, 1200)), own: counter((0.08, 1200))},
                 at=1100,
             ),
-            Neighbour(
+            RuleCase(
                 why="a handful of requests",
                 series={sidecar_answers: counter((0, 1200)), own: counter((0.09, 1200))},
                 at=1100,
             ),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="hardly more requests",
                 series={sidecar_answers: counter((0.1, 1200)), own: counter((0.016, 1200))},
                 at=1100,
@@ -381,17 +386,17 @@ def _unanswered() -> Alert:
     return Alert(
         name="EdgeInferAnswersMissing",
         expression=f"{nobody} / {everything} > {UNANSWERED_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
-        hold="2m",
+        for_="2m",
         severity=Severity.CRITICAL,
         service="edge-infer",
         signal="availability",
         summary="People get no result: neither sidecar nor fallback answers",
         description="{{ $value | humanizePercentage }} of the analyses had no answer at all.",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            means="Sidecars failed and the fallback on the gateway's CPU failed or is missing too.",
-            costs="Phones show errors.",
-            steps=(
+            meaning="Sidecars failed and the fallback on the gateway's CPU failed or is missing too.",
+            impact="Phones show errors.",
+            diagnosis=(
                 Step(
                     "What does the gateway say of itself?",
                     {
@@ -415,30 +420,30 @@ def _unanswered() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={
                 answered: counter((0.94, 900)),
                 lost: counter((0.03, 400), (0, 500)),
                 lost_too: counter((0.03, 400), (0, 500)),
             },
-            waits_at=105,
-            fires_at=210,
-            resolves_at=735,
+            pending_at=105,
+            firing_at=210,
+            resolved_at=735,
             labels={"job": "edge-infer"},
-            says="6% of the analyses had no answer at all.",
+            expected_description="6% of the analyses had no answer at all.",
         ),
-        neighbours=(
-            Neighbour(
+        negative_cases=(
+            RuleCase(
                 why="one in twenty-five",
                 series={answered: counter((0.959, 900)), lost: counter((0.041, 900))},
                 at=800,
             ),
-            Neighbour(
+            RuleCase(
                 why="a handful of requests", series={answered: counter((0, 900)), lost: counter((0.09, 900))}, at=800
             ),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="hardly more requests", series={answered: counter((0.1, 900)), lost: counter((0.016, 900))}, at=800
             ),
         ),
@@ -455,17 +460,17 @@ def _server_errors() -> Alert:
     return Alert(
         name="EdgeInferServerErrors",
         expression=f"{failed} / {everything} > {SERVER_ERROR_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="availability",
         summary="The gateway answers with server errors",
         description="{{ $value | humanizePercentage }} of the gateway's answers are 5xx.",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            means="More than one in twenty requests to the gateway ended in a 5xx.",
-            costs="Phones retry or lose windows.",
-            steps=(
+            meaning="More than one in twenty requests to the gateway ended in a 5xx.",
+            impact="Phones retry or lose windows.",
+            diagnosis=(
                 Step(
                     "Board 'EdgeInfer', panel 'Problems': which kind?",
                     {
@@ -485,27 +490,27 @@ def _server_errors() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={
                 good: counter((9.4, 1500)),
                 bad: counter((0.3, 900), (0, 600)),
                 worse: counter((0.3, 900), (0, 600)),
             },
-            waits_at=285,
-            fires_at=420,
-            resolves_at=1230,
+            pending_at=285,
+            firing_at=420,
+            resolved_at=1230,
             labels={"job": "edge-infer"},
-            says="6% of the gateway's answers are 5xx.",
+            expected_description="6% of the gateway's answers are 5xx.",
         ),
-        neighbours=(
-            Neighbour(why="few", series={good: counter((9.59, 1200)), bad: counter((0.41, 1200))}, at=1100),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="few", series={good: counter((9.59, 1200)), bad: counter((0.41, 1200))}, at=1100),
+            RuleCase(
                 why="the caller's mistakes", series={good: counter((5, 1200)), wrong: counter((5, 1200))}, at=1100
             ),
-            Neighbour(why="a handful of requests", series={bad: counter((0.09, 1200))}, at=1100),
+            RuleCase(why="a handful of requests", series={bad: counter((0.09, 1200))}, at=1100),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="hardly more requests", series={good: counter((0.1, 1200)), bad: counter((0.016, 1200))}, at=1100
             ),
         ),
@@ -522,16 +527,16 @@ def _circuit_open() -> Alert:
     return Alert(
         name="HailoCircuitOpen",
         expression=f"{is_closed} == 0",
-        hold="1m",
+        for_="1m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="availability",
         summary="The gateway has stopped asking {{ $labels.backend }}",
         description="The circuit breaker of {{ $labels.backend }} is open: its calls failed too often.",
         runbook=Runbook(
-            means="So many calls to this sidecar failed that the gateway leaves it alone, trying one now and then.",
-            costs="Its share of the work goes to other sidecars or to the gateway's CPU.",
-            steps=(
+            meaning="So many calls to this sidecar failed that the gateway leaves it alone, trying one now and then.",
+            impact="Its share of the work goes to other sidecars or to the gateway's CPU.",
+            diagnosis=(
                 Step(
                     "Does that sidecar answer? The alert names its address.",
                     {
@@ -550,13 +555,13 @@ def _circuit_open() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={opened: gauge((1, 50), (0, 10), (1, 240), (0, 300)), closed: gauge((0, 300), (1, 300))},
-            waits_at=45,
-            fires_at=90,
-            resolves_at=330,
+            pending_at=45,
+            firing_at=90,
+            resolved_at=330,
             labels={"job": "edge-infer", "instance": "gateway:8080", "backend": "127.0.0.1:9000"},
-            says="The circuit breaker of 127.0.0.1:9000 is open: its calls failed too often.",
+            expected_description="The circuit breaker of 127.0.0.1:9000 is open: its calls failed too often.",
         ),
-        neighbours=(Neighbour(why="closed", series={opened: gauge((0, 300)), closed: gauge((1, 300))}, at=200),),
+        negative_cases=(RuleCase(why="closed", series={opened: gauge((0, 300)), closed: gauge((1, 300))}, at=200),),
     )

@@ -2,8 +2,8 @@
 
 from edgeinfer.catalog import device, sidecar, system
 from edgeinfer.catalog.metric import Metric
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, counter, gauge
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, counter, gauge
 from edgeinfer.monitoring.promql import Queries, one_of
 from edgeinfer.monitoring.thresholds import (
     BELOW_ORANGE_CELSIUS,
@@ -17,8 +17,8 @@ _CHIP = f'{_EXPORTER}, chip_id="0000:01:00.0"'
 _LABELS = {"job": "hailo-exporter", "instance": "exporter:9048", "chip_id": "0000:01:00.0"}
 _BY_CHIP = ("job", "instance", "chip_id")
 _BOARD = "edgeinfer-hardware"
-_BOARD_BY = ("job", "instance", "complaint")
-_BOARD_LABELS = {"job": "hailo-exporter", "instance": "exporter:9048"}
+_PI_BY = ("job", "instance", "condition")
+_CONDITION_LABELS = {"job": "hailo-exporter", "instance": "exporter:9048"}
 _Q = Queries("5m", {})
 Series = dict[str, Values]
 
@@ -45,8 +45,8 @@ def create() -> list[Alert]:
         _firmware_restarted(),
         _sensor_stale(),
         _collector_failing(),
-        _board_undervoltage(),
-        _board_throttled(),
+        _raspberry_pi_undervoltage(),
+        _raspberry_pi_throttled(),
     ]
 
 
@@ -61,19 +61,19 @@ def _temperature_high() -> Alert:
         name="HailoTemperatureHigh",
         expression=f"{_TEMPERATURE} > {_ORANGE} - {BELOW_ORANGE_CELSIUS}\n"
         f"or ({_TEMPERATURE} unless {_ORANGE}) > {FALLBACK_TEMPERATURE_CELSIUS}",
-        hold="5m",
-        keep="5m",
+        for_="5m",
+        keep_firing_for="5m",
         severity=Severity.WARNING,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The chip {{ $labels.chip_id }} gets hot",
         description="{{ $value | humanize }} °C, within "
         f"{BELOW_ORANGE_CELSIUS} degrees of where the device steps its clock down.",
         runbook=Runbook(
-            means="The hotter of the chip's two sensors comes close to the device's own orange limit.",
-            costs="Nothing yet. From the orange limit on the chip slows down; at the red one it closes its streams.",
-            steps=(
+            meaning="The hotter of the chip's two sensors comes close to the device's own orange limit.",
+            impact="Nothing yet. From the orange limit on the chip slows down; at the red one it closes its streams.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo hardware', panel 'Temperature and limits': how did it rise?",
                     {
@@ -92,20 +92,20 @@ def _temperature_high() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=_heat((95, 900), (80, 900)),
-            waits_at=285,
-            fires_at=330,
-            resolves_at=1260,
+            pending_at=285,
+            firing_at=330,
+            resolved_at=1260,
             labels=_LABELS,
-            says="95 °C, within 10 degrees of where the device steps its clock down.",
+            expected_description="95 °C, within 10 degrees of where the device steps its clock down.",
         ),
-        neighbours=(
-            Neighbour(why="exactly ten degrees below", series=_heat((94, 900)), at=800),
-            Neighbour(why="a device that takes more", series=_heat((95, 900), orange=110), at=800),
-            Neighbour(why="no limit known, 85 degrees", series=_heat((85, 900), orange=None), at=800),
+        negative_cases=(
+            RuleCase(why="exactly ten degrees below", series=_heat((94, 900)), at=800),
+            RuleCase(why="a device that takes more", series=_heat((95, 900), orange=110), at=800),
+            RuleCase(why="no limit known, 85 degrees", series=_heat((85, 900), orange=None), at=800),
         ),
-        also_fires=(Neighbour(why="no limit known, 86 degrees", series=_heat((86, 900), orange=None), at=800),),
+        positive_cases=(RuleCase(why="no limit known, 86 degrees", series=_heat((86, 900), orange=None), at=800),),
     )
 
 
@@ -114,19 +114,19 @@ def _temperature_critical() -> Alert:
     return Alert(
         name="HailoTemperatureCritical",
         expression=f"{_TEMPERATURE} >= {_ORANGE}\nor {_ZONE} == 2\nor {_ANNOUNCED} >= 5",
-        hold="30s",
-        keep="5m",
+        for_="30s",
+        keep_firing_for="5m",
         severity=Severity.CRITICAL,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The chip {{ $labels.chip_id }} is over its limit",
         description="Reading {{ $value | humanize }}: past the orange limit the device slows down, "
         "in the red zone it closes its streams.",
         runbook=Runbook(
-            means="The chip is past its orange limit, or says itself that it is in the red zone.",
-            costs="Its clock steps from 400 down to 200 MHz; in the red zone every inference is aborted.",
-            steps=(
+            meaning="The chip is past its orange limit, or says itself that it is in the red zone.",
+            impact="Its clock steps from 400 down to 200 MHz; in the red zone every inference is aborted.",
+            diagnosis=(
                 Step(
                     "Take load off at once: stop the sidecar; the gateway's CPU answers meanwhile.",
                     {
@@ -152,22 +152,23 @@ def _temperature_critical() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=_heat((104, 300), (90, 600)),
-            waits_at=15,
-            fires_at=45,
-            resolves_at=645,
+            pending_at=15,
+            firing_at=45,
+            resolved_at=645,
             labels=_LABELS,
-            says="Reading 104: past the orange limit the device slows down, in the red zone it closes its streams.",
+            expected_description="Reading 104: past the orange limit the device slows down, in the red "
+            "zone it closes its streams.",
         ),
-        neighbours=(
-            Neighbour(why="just below", series=_heat((103.9, 300)) | {zone: gauge((0, 300))}, at=250),
-            Neighbour(why="orange by its own word is throttling", series={zone: gauge((1, 300))}, at=250),
-            Neighbour(why="so is what a Hailo-10H calls severe", series={_announced(): gauge((4, 300))}, at=250),
+        negative_cases=(
+            RuleCase(why="just below", series=_heat((103.9, 300)) | {zone: gauge((0, 300))}, at=250),
+            RuleCase(why="orange by its own word is throttling", series={zone: gauge((1, 300))}, at=250),
+            RuleCase(why="so is what a Hailo-10H calls severe", series={_announced(): gauge((4, 300))}, at=250),
         ),
-        also_fires=(
-            Neighbour(why="red by its own word", series={zone: gauge((2, 300))}, at=250),
-            Neighbour(why="a Hailo-10H with its streams off", series={_announced(): gauge((5, 300))}, at=250),
+        positive_cases=(
+            RuleCase(why="red by its own word", series={zone: gauge((2, 300))}, at=250),
+            RuleCase(why="a Hailo-10H with its streams off", series={_announced(): gauge((5, 300))}, at=250),
         ),
     )
 
@@ -179,18 +180,18 @@ def _throttling() -> Alert:
     return Alert(
         name="HailoThrottling",
         expression=f"{requested} < {_Q.gauge(device.CLOCK, by=_BY_CHIP)}\nor {_ZONE} > 0\nor {_ANNOUNCED} > 0",
-        hold="1m",
-        keep="5m",
+        for_="1m",
+        keep_firing_for="5m",
         severity=Severity.WARNING,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The chip {{ $labels.chip_id }} slows itself down",
         description="A protection of the device asks for less than the full clock, or its zone is not green.",
         runbook=Runbook(
-            means="The device protects itself against heat or current by lowering its clock.",
-            costs="'execute' takes up to twice as long; latency alerts are held back while this one fires.",
-            steps=(
+            meaning="The device protects itself against heat or current by lowering its clock.",
+            impact="'execute' takes up to twice as long; latency alerts are held back while this one fires.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo hardware', panel 'Clock': which protection asks for less?",
                     {
@@ -208,16 +209,17 @@ def _throttling() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={asked: gauge((350e6, 300), (400e6, 600)), clock: gauge((400e6, 900))},
-            waits_at=45,
-            fires_at=90,
-            resolves_at=690,
+            pending_at=45,
+            firing_at=90,
+            resolved_at=690,
             labels=_LABELS,
-            says="A protection of the device asks for less than the full clock, or its zone is not green.",
+            expected_description="A protection of the device asks for less than the full clock, or "
+            "its zone is not green.",
         ),
-        neighbours=(
-            Neighbour(
+        negative_cases=(
+            RuleCase(
                 why="full clock, green",
                 series={
                     asked: gauge((400e6, 300)),
@@ -227,11 +229,11 @@ def _throttling() -> Alert:
                 },
                 at=250,
             ),
-            Neighbour(why="no request at all", series={asked: gauge((0, 300)), clock: gauge((400e6, 300))}, at=250),
+            RuleCase(why="no request at all", series={asked: gauge((0, 300)), clock: gauge((400e6, 300))}, at=250),
         ),
-        also_fires=(
-            Neighbour(why="an orange zone", series={zone: gauge((1, 300))}, at=250),
-            Neighbour(why="a Hailo-10H that announces it", series={_announced(): gauge((1, 300))}, at=250),
+        positive_cases=(
+            RuleCase(why="an orange zone", series={zone: gauge((1, 300))}, at=250),
+            RuleCase(why="a Hailo-10H that announces it", series={_announced(): gauge((1, 300))}, at=250),
         ),
     )
 
@@ -244,13 +246,13 @@ def _note(notification: str) -> str:
     return f'hailo_notifications_total{{{_EXPORTER}, notification="{notification}"}}'
 
 
-def _notification_proof(notification: str, says: str) -> Proof:
-    return Proof(
+def _notification_proof(notification: str, says: str) -> RuleTest:
+    return RuleTest(
         series={_note(notification): counter((0, 60), (1 / 15, 15), (0, 900))},
-        fires_at=90,
-        resolves_at=480,
+        firing_at=90,
+        resolved_at=480,
         labels={"job": "hailo-exporter", "instance": "exporter:9048", "notification": notification},
-        says=says,
+        expected_description=says,
     )
 
 
@@ -263,13 +265,13 @@ def _stream_abort() -> Alert:
         severity=Severity.CRITICAL,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The chip closed its streams because of heat",
         description="The device sent dataflow_shutdown within the last 5 minutes.",
         runbook=Runbook(
-            means="The chip went past its red limit and stopped all inference to save itself.",
-            costs="No inference on the chip until it has cooled and was opened again.",
-            steps=(
+            meaning="The chip went past its red limit and stopped all inference to save itself.",
+            impact="No inference on the chip until it has cooled and was opened again.",
+            diagnosis=(
                 Step(
                     "Is the chip still hot?",
                     {
@@ -289,9 +291,11 @@ def _stream_abort() -> Alert:
                 ),
             ),
         ),
-        proof=_notification_proof("dataflow_shutdown", "The device sent dataflow_shutdown within the last 5 minutes."),
-        neighbours=(
-            Neighbour(
+        rule_test=_notification_proof(
+            "dataflow_shutdown", "The device sent dataflow_shutdown within the last 5 minutes."
+        ),
+        negative_cases=(
+            RuleCase(
                 why="only an alarm",
                 series={
                     _note("dataflow_shutdown"): counter((0, 600)),
@@ -308,17 +312,17 @@ def _overcurrent() -> Alert:
     return Alert(
         name="HailoOvercurrent",
         expression=f"{_Q.gauge(device.OVERCURRENT_ZONE, by=_BY_CHIP)} == 1",
-        hold="1m",
+        for_="1m",
         severity=Severity.WARNING,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The chip {{ $labels.chip_id }} draws too much current",
         description="The device says that it is in its red overcurrent zone.",
         runbook=Runbook(
-            means="The chip draws more current than its board allows.",
-            costs="It lowers its clock; a weak supply may switch the whole machine off.",
-            steps=(
+            meaning="The chip draws more current than its board allows.",
+            impact="It lowers its clock; a weak supply may switch the whole machine off.",
+            diagnosis=(
                 Step(
                     "Does the Pi complain of its supply as well?",
                     {
@@ -338,15 +342,15 @@ def _overcurrent() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={zone: gauge((1, 300), (0, 300))},
-            waits_at=45,
-            fires_at=90,
-            resolves_at=330,
+            pending_at=45,
+            firing_at=90,
+            resolved_at=330,
             labels=_LABELS,
-            says="The device says that it is in its red overcurrent zone.",
+            expected_description="The device says that it is in its red overcurrent zone.",
         ),
-        neighbours=(Neighbour(why="green", series={zone: gauge((0, 300))}, at=250),),
+        negative_cases=(RuleCase(why="green", series={zone: gauge((0, 300))}, at=250),),
     )
 
 
@@ -359,13 +363,13 @@ def _memory_damaged() -> Alert:
         severity=Severity.CRITICAL,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The chip found an error in its memory that it cannot correct",
         description="The device sent {{ $labels.notification }} within the last 5 minutes.",
         runbook=Runbook(
-            means="Bits in the chip's memory flipped, more than its check bits can mend.",
-            costs="Results since then may be wrong without any other sign.",
-            steps=(
+            meaning="Bits in the chip's memory flipped, more than its check bits can mend.",
+            impact="Results since then may be wrong without any other sign.",
+            diagnosis=(
                 Step(
                     "Load the network anew.",
                     {
@@ -392,9 +396,11 @@ def _memory_damaged() -> Alert:
                 ),
             ),
         ),
-        proof=_notification_proof("ecc_uncorrectable", "The device sent ecc_uncorrectable within the last 5 minutes."),
-        neighbours=(
-            Neighbour(
+        rule_test=_notification_proof(
+            "ecc_uncorrectable", "The device sent ecc_uncorrectable within the last 5 minutes."
+        ),
+        negative_cases=(
+            RuleCase(
                 why="corrected by itself",
                 series={
                     _note("ecc_uncorrectable"): counter((0, 600)),
@@ -414,17 +420,17 @@ def _saturated() -> Alert:
     return Alert(
         name="HailoUtilizationSaturated",
         expression=f"{busy} > {UTILIZATION_SATURATED_RATIO}\nand on () ({waiting} > 0)",
-        hold="10m",
+        for_="10m",
         severity=Severity.WARNING,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The chip {{ $labels.chip_id }} has no time left",
         description="Busy {{ $value | humanizePercentage }} of the time, and windows wait for it.",
         runbook=Runbook(
-            means="The chip nearly always has a frame in flight, and the sidecar's queue does not empty.",
-            costs="Latency grows with every further client.",
-            steps=(
+            meaning="The chip nearly always has a frame in flight, and the sidecar's queue does not empty.",
+            impact="Latency grows with every further client.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo hardware', panel 'Use by network': who takes the chip?",
                     {
@@ -442,27 +448,25 @@ def _saturated() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={use: gauge((0.95, 1800), (0.3, 900)), depth: gauge((1, 2700))},
-            waits_at=585,
-            fires_at=660,
-            resolves_at=2100,
+            pending_at=585,
+            firing_at=660,
+            resolved_at=2100,
             labels=_LABELS,
-            says="Busy 95% of the time, and windows wait for it.",
+            expected_description="Busy 95% of the time, and windows wait for it.",
         ),
-        neighbours=(
-            Neighbour(
-                why="busy, and nobody waits", series={use: gauge((0.99, 1800)), depth: gauge((0, 1800))}, at=1500
-            ),
-            Neighbour(why="some air", series={use: gauge((0.88, 1800)), depth: gauge((1, 1800))}, at=1500),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="busy, and nobody waits", series={use: gauge((0.99, 1800)), depth: gauge((0, 1800))}, at=1500),
+            RuleCase(why="some air", series={use: gauge((0.88, 1800)), depth: gauge((1, 1800))}, at=1500),
+            RuleCase(
                 why="nobody waits any more",
                 series={use: gauge((0.95, 2400)), depth: gauge((1, 600), (0, 1800))},
                 at=2100,
             ),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="idle half an hour ago",
                 series={use: gauge((0.5, 2400), (0.95, 1500)), depth: gauge((1, 3900))},
                 at=3850,
@@ -476,17 +480,17 @@ def _refused() -> Alert:
     return Alert(
         name="HailoRtUnavailable",
         expression=f"{_Q.gauge(device.HAILORT_STATUS, how='min', by=('job', 'instance', 'device_id'))} == 0",
-        hold="1m",
+        for_="1m",
         severity=Severity.CRITICAL,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="HailoRT refuses the device {{ $labels.device_id }}",
         description="HailoRT has not answered for {{ $labels.device_id }} for a minute.",
         runbook=Runbook(
-            means="The device is known and HailoRT returns errors for it.",
-            costs="Inference fails or is about to; telemetry stands still.",
-            steps=(
+            meaning="The device is known and HailoRT returns errors for it.",
+            impact="Inference fails or is about to; telemetry stands still.",
+            diagnosis=(
                 Step(
                     "Have driver, library and firmware one version?",
                     {
@@ -521,15 +525,15 @@ def _refused() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={status: gauge((1, 60), (0, 180), (1, 120))},
-            waits_at=105,
-            fires_at=150,
-            resolves_at=255,
+            pending_at=105,
+            firing_at=150,
+            resolved_at=255,
             labels={"job": "hailo-exporter", "instance": "exporter:9048", "device_id": "0000:01:00.0"},
-            says="HailoRT has not answered for 0000:01:00.0 for a minute.",
+            expected_description="HailoRT has not answered for 0000:01:00.0 for a minute.",
         ),
-        neighbours=(Neighbour(why="it answers", series={status: gauge((1, 300))}, at=250),),
+        negative_cases=(RuleCase(why="it answers", series={status: gauge((1, 300))}, at=250),),
     )
 
 
@@ -540,17 +544,17 @@ def _vanished() -> Alert:
     return Alert(
         name="HailoDeviceVanished",
         expression=f"{now} < {before}",
-        hold="1m",
+        for_="1m",
         severity=Severity.CRITICAL,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="A chip of {{ $labels.instance }} is gone",
         description="{{ $value }} devices are found, fewer than within the last day.",
         runbook=Runbook(
-            means="A device that was on the bus within the last day is not found any more.",
-            costs="Its share of the inference falls on other chips or on the gateway's CPU.",
-            steps=(
+            meaning="A device that was on the bus within the last day is not found any more.",
+            impact="Its share of the inference falls on other chips or on the gateway's CPU.",
+            diagnosis=(
                 Step(
                     "Is it on the bus?",
                     {
@@ -570,19 +574,19 @@ def _vanished() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={found: gauge((1, 120), (0, 180), (1, 120))},
-            waits_at=150,
-            fires_at=210,
-            resolves_at=315,
+            pending_at=150,
+            firing_at=210,
+            resolved_at=315,
             labels={"job": "hailo-exporter", "instance": "exporter:9048"},
-            says="0 devices are found, fewer than within the last day.",
+            expected_description="0 devices are found, fewer than within the last day.",
             interval_seconds=60,
         ),
-        neighbours=(
-            Neighbour(why="as many as ever", series={found: gauge((1, 300))}, at=250),
-            Neighbour(why="one more", series={found: gauge((1, 120), (2, 180))}, at=250),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="as many as ever", series={found: gauge((1, 300))}, at=250),
+            RuleCase(why="one more", series={found: gauge((1, 120), (2, 180))}, at=250),
+            RuleCase(
                 why="gone for more than a day", series={found: gauge((2, 3600), (1, 25 * 3600))}, at=26 * 3600 - 300
             ),
         ),
@@ -612,17 +616,17 @@ def _link_degraded() -> Alert:
     return Alert(
         name="HailoPcieLinkDegraded",
         expression=f"{generation} < {both_can}\nor {lanes} < {both_have}",
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The PCIe link of {{ $labels.chip_id }} runs below what chip and slot can do",
         description="Its generation or its number of lanes is {{ $value }}, less than both ends offer.",
         runbook=Runbook(
-            means="The link trained to a lower speed or to fewer lanes than the chip and the slot both offer.",
-            costs="Frames take longer on their way to the chip; a link that trains down often is about to be lost.",
-            steps=(
+            meaning="The link trained to a lower speed or to fewer lanes than the chip and the slot both offer.",
+            impact="Frames take longer on their way to the chip; a link that trains down often is about to be lost.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo hardware', panels 'PCIe generation' and 'PCIe lanes': which one fell, and when?",
                     {
@@ -649,33 +653,33 @@ def _link_degraded() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={
                 now: gauge((1, 600), (3, 300)),
                 _link_series(device.PCIE_MAX_GENERATION, "device"): gauge((3, 900)),
                 _link_series(device.PCIE_MAX_GENERATION, "slot"): gauge((3, 900)),
             },
-            waits_at=285,
-            fires_at=330,
-            resolves_at=630,
+            pending_at=285,
+            firing_at=330,
+            resolved_at=630,
             labels=_LABELS,
-            says="Its generation or its number of lanes is 1, less than both ends offer.",
+            expected_description="Its generation or its number of lanes is 1, less than both ends offer.",
         ),
-        neighbours=(
-            Neighbour(
+        negative_cases=(
+            RuleCase(
                 why="a slot of fewer lanes and a lower generation is no fault of the link",
                 series=_link(now=(2, 1), device_can=(3, 4), slot_can=(2, 1)),
                 at=550,
             ),
-            Neighbour(
+            RuleCase(
                 why="nor is a chip of fewer lanes and a lower generation",
                 series=_link(now=(2, 1), device_can=(2, 1), slot_can=(4, 4)),
                 at=550,
             ),
         ),
-        also_fires=(
-            Neighbour(why="a lane is lost", series=_link(now=(3, 1), device_can=(3, 2), slot_can=(3, 4)), at=550),
-            Neighbour(
+        positive_cases=(
+            RuleCase(why="a lane is lost", series=_link(now=(3, 1), device_can=(3, 2), slot_can=(3, 4)), at=550),
+            RuleCase(
                 why="nothing is known of the slot", series=_link(now=(2, 1), device_can=(3, 1), slot_can=None), at=550
             ),
         ),
@@ -693,14 +697,14 @@ def _firmware_restarted() -> Alert:
         severity=Severity.TICKET,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="A watchdog restarted the firmware of {{ $labels.chip_id }}",
         description="The {{ $labels.processor }} processor of the chip was started last by its "
         "{{ if eq $value 1.0 }}hardware{{ else }}software{{ end }} watchdog.",
         runbook=Runbook(
-            means="The firmware on the chip hung, and its watchdog started it again.",
-            costs="Nothing now; while it happened, every inference failed.",
-            steps=(
+            meaning="The firmware on the chip hung, and its watchdog started it again.",
+            impact="Nothing now; while it happened, every inference failed.",
+            diagnosis=(
                 Step(
                     "When was it? Board 'Hailo hardware', panel 'Why the firmware started'.",
                     {
@@ -727,21 +731,21 @@ def _firmware_restarted() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={core: gauge((1, 300), (0, 300))},
-            fires_at=60,
-            resolves_at=330,
+            firing_at=60,
+            resolved_at=330,
             labels=_LABELS | {"processor": "core"},
-            says="The core processor of the chip was started last by its hardware watchdog.",
+            expected_description="The core processor of the chip was started last by its hardware watchdog.",
         ),
-        neighbours=(
-            Neighbour(
+        negative_cases=(
+            RuleCase(
                 why="power-up, and a reset that software asked for",
                 series={core: gauge((0, 300)), application: gauge((3, 300))},
                 at=250,
             ),
         ),
-        also_fires=(Neighbour(why="the software watchdog", series={application: gauge((2, 300))}, at=250),),
+        positive_cases=(RuleCase(why="the software watchdog", series={application: gauge((2, 300))}, at=250),),
     )
 
 
@@ -751,17 +755,17 @@ def _sensor_stale() -> Alert:
     return Alert(
         name="HailoSensorStale",
         expression=f"time() - {last} > {SENSOR_STALE_SECONDS}",
-        hold="2m",
+        for_="2m",
         severity=Severity.WARNING,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The reading {{ $labels.sensor }} of {{ $labels.chip_id }} has stopped",
         description="Last read {{ $value | humanizeDuration }} ago.",
         runbook=Runbook(
-            means="The exporter runs and cannot read this sensor any more; its series has ended.",
-            costs="Blindness for this sensor: an alert on it cannot fire.",
-            steps=(
+            meaning="The exporter runs and cannot read this sensor any more; its series has ended.",
+            impact="Blindness for this sensor: an alert on it cannot fire.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo hardware', panel 'Readings that failed': for which reason?",
                     {
@@ -783,19 +787,19 @@ def _sensor_stale() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={read: gauge((0, 300), (295, 400))},
-            waits_at=165,
-            fires_at=210,
-            resolves_at=330,
+            pending_at=165,
+            firing_at=210,
+            resolved_at=330,
             labels=_LABELS | {"sensor": "temperature"},
-            says="Last read 3m 30s ago.",
+            expected_description="Last read 3m 30s ago.",
         ),
-        neighbours=(
-            Neighbour(why="late, not stale", series={read: gauge((0, 50), (45, 60), (100, 60), (150, 65))}, at=200),
-            Neighbour(why="always exactly a minute old", series={read: _always_old(60)}, at=550),
+        negative_cases=(
+            RuleCase(why="late, not stale", series={read: gauge((0, 50), (45, 60), (100, 60), (150, 65))}, at=200),
+            RuleCase(why="always exactly a minute old", series={read: _always_old(60)}, at=550),
         ),
-        also_fires=(Neighbour(why="always seventy seconds old", series={read: _always_old(70)}, at=550),),
+        positive_cases=(RuleCase(why="always seventy seconds old", series={read: _always_old(70)}, at=550),),
     )
 
 
@@ -809,17 +813,17 @@ def _collector_failing() -> Alert:
     return Alert(
         name="HailoCollectorFailing",
         expression=f"{_Q.gauge(system.COLLECTOR_SUCCESS, how='min', by=('job', 'instance', 'collector'))} == 0",
-        hold="15m",
+        for_="15m",
         severity=Severity.TICKET,
         service="hailo-exporter",
         signal="monitoring",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The collector {{ $labels.collector }} of {{ $labels.instance }} reads nothing",
         description="Each run of {{ $labels.collector }} has failed for a quarter of an hour.",
         runbook=Runbook(
-            means="What this collector is for cannot be read on this machine.",
-            costs="Its panels are empty.",
-            steps=(
+            meaning="What this collector is for cannot be read on this machine.",
+            impact="Its panels are empty.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo hardware', panel 'Collectors that failed': for which reason?",
                     {
@@ -838,39 +842,39 @@ def _collector_failing() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={success: gauge((0, 1200), (1, 600))},
-            waits_at=885,
-            fires_at=930,
-            resolves_at=1230,
+            pending_at=885,
+            firing_at=930,
+            resolved_at=1230,
             labels={"job": "hailo-inference", "instance": "sidecar:9000", "collector": "system"},
-            says="Each run of system has failed for a quarter of an hour.",
+            expected_description="Each run of system has failed for a quarter of an hour.",
         ),
-        neighbours=(Neighbour(why="it reads", series={success: gauge((1, 1200))}, at=1100),),
+        negative_cases=(RuleCase(why="it reads", series={success: gauge((1, 1200))}, at=1100),),
     )
 
 
 def _complaint(name: str) -> str:
-    return f'hailo_board_complaint{{{_EXPORTER}, complaint="{name}"}}'
+    return f'raspberry_pi_condition{{{_EXPORTER}, condition="{name}"}}'
 
 
-def _board_undervoltage() -> Alert:
+def _raspberry_pi_undervoltage() -> Alert:
     weak, hot = _complaint("undervoltage"), _complaint("throttled")
     return Alert(
         name="PiUndervoltage",
-        expression=f"{_Q.gauge(device.BOARD_COMPLAINT, by=_BOARD_BY, where={'complaint': 'undervoltage'})} == 1",
-        hold="30s",
-        keep="5m",
+        expression=f"{_Q.gauge(device.RASPBERRY_PI_CONDITION, by=_PI_BY, where={'condition': 'undervoltage'})} == 1",
+        for_="30s",
+        keep_firing_for="5m",
         severity=Severity.WARNING,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The Raspberry Pi of {{ $labels.instance }} gets too little voltage",
         description="The firmware says that the voltage of its supply is too low.",
         runbook=Runbook(
-            means="The supply of the board gives less than its firmware asks for.",
-            costs="The processor slows down, and the machine may switch off or corrupt its card without warning.",
-            steps=(
+            meaning="The supply of the board gives less than its firmware asks for.",
+            impact="The processor slows down, and the machine may switch off or corrupt its card without warning.",
+            diagnosis=(
                 Step(
                     "Does it last?",
                     {
@@ -889,38 +893,38 @@ def _board_undervoltage() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={weak: gauge((1, 300), (0, 600))},
-            waits_at=15,
-            fires_at=45,
-            resolves_at=660,
-            labels=_BOARD_LABELS | {"complaint": "undervoltage"},
-            says="The firmware says that the voltage of its supply is too low.",
+            pending_at=15,
+            firing_at=45,
+            resolved_at=660,
+            labels=_CONDITION_LABELS | {"condition": "undervoltage"},
+            expected_description="The firmware says that the voltage of its supply is too low.",
         ),
-        neighbours=(
-            Neighbour(why="hot, and well supplied", series={weak: gauge((0, 300)), hot: gauge((1, 300))}, at=250),
+        negative_cases=(
+            RuleCase(why="hot, and well supplied", series={weak: gauge((0, 300)), hot: gauge((1, 300))}, at=250),
         ),
     )
 
 
-def _board_throttled() -> Alert:
+def _raspberry_pi_throttled() -> Alert:
     weak, hot = _complaint("undervoltage"), _complaint("throttled")
-    slowed = {"complaint": one_of("frequency_capped", "throttled", "soft_temperature_limit")}
+    slowed = {"condition": one_of("frequency_capped", "throttled", "soft_temperature_limit")}
     return Alert(
         name="PiThrottled",
-        expression=f"{_Q.gauge(device.BOARD_COMPLAINT, by=_BOARD_BY, where=slowed)} == 1",
-        hold="2m",
-        keep="5m",
+        expression=f"{_Q.gauge(device.RASPBERRY_PI_CONDITION, by=_PI_BY, where=slowed)} == 1",
+        for_="2m",
+        keep_firing_for="5m",
         severity=Severity.WARNING,
         service="hailo-exporter",
         signal="hardware",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         summary="The Raspberry Pi of {{ $labels.instance }} slows its processor down",
-        description="The firmware says: {{ $labels.complaint }}.",
+        description="The firmware says: {{ $labels.condition }}.",
         runbook=Runbook(
-            means="The firmware slows the processor down because of heat or a weak supply.",
-            costs="Decoding, queueing and the fallback get slower; the chip itself is not slowed.",
-            steps=(
+            meaning="The firmware slows the processor down because of heat or a weak supply.",
+            impact="Decoding, queueing and the fallback get slower; the chip itself is not slowed.",
+            diagnosis=(
                 Step(
                     "How hot is the processor?",
                     {
@@ -938,16 +942,18 @@ def _board_throttled() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={hot: gauge((1, 300), (0, 900))},
-            waits_at=105,
-            fires_at=150,
-            resolves_at=660,
-            labels=_BOARD_LABELS | {"complaint": "throttled"},
-            says="The firmware says: throttled.",
+            pending_at=105,
+            firing_at=150,
+            resolved_at=660,
+            labels=_CONDITION_LABELS | {"condition": "throttled"},
+            expected_description="The firmware says: throttled.",
         ),
-        neighbours=(Neighbour(why="undervoltage alone", series={weak: gauge((1, 300)), hot: gauge((0, 300))}, at=250),),
-        also_fires=(
-            Neighbour(why="its frequency is capped", series={_complaint("frequency_capped"): gauge((1, 300))}, at=250),
+        negative_cases=(
+            RuleCase(why="undervoltage alone", series={weak: gauge((1, 300)), hot: gauge((0, 300))}, at=250),
+        ),
+        positive_cases=(
+            RuleCase(why="its frequency is capped", series={_complaint("frequency_capped"): gauge((1, 300))}, at=250),
         ),
     )

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, gauge
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, gauge
 from edgeinfer.monitoring.promql import Recorded
 from edgeinfer.monitoring.recording import REQUESTS, failure_ratio, slow_ratio
 from edgeinfer.monitoring.thresholds import (
@@ -30,7 +30,7 @@ class _Burn:
     suffix: str
     windows: tuple[str, str]
     threshold: float
-    hold: str
+    for_: str
     hold_seconds: int
     severity: Severity
     pace: str
@@ -50,8 +50,8 @@ class _Indicator:
     prefix: str
     signal: str
     verb: str
-    costs: str
-    steps: tuple[Step, ...]
+    impact: str
+    diagnosis: tuple[Step, ...]
 
 
 _ERRORS = _Indicator(
@@ -147,7 +147,7 @@ def _burn(about: _Indicator, ratio_over: Callable[[str], Recorded], burn: _Burn)
     return Alert(
         name=f"{about.prefix}{burn.suffix}",
         expression=f"{short.name} > {limit}\nand {long.name} > {limit}\nand {_BUSY}",
-        hold=burn.hold,
+        for_=burn.for_,
         severity=burn.severity,
         service="edge-infer",
         signal=about.signal,
@@ -155,27 +155,27 @@ def _burn(about: _Indicator, ratio_over: Callable[[str], Recorded], burn: _Burn)
         summary=f"The {about.signal} budget of 30 days is being spent: at this pace it is {burn.pace}",
         description=f"{{{{ $value | humanizePercentage }}}} of inference requests {about.verb} "
         f"(over {burn.windows[0]}; the alert's line is {limit:.0%}).",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         runbook=Runbook(
-            means=f"More than {limit:.0%} of the inference requests {about.verb}, over {burn.windows[0]} and over "
+            meaning=f"More than {limit:.0%} of the inference requests {about.verb}, over {burn.windows[0]} and over "
             f"{burn.windows[1]} alike, while there is traffic. The objective leaves {ERROR_BUDGET:.0%} for 30 days.",
-            costs=about.costs,
-            steps=about.steps,
+            impact=about.impact,
+            diagnosis=about.diagnosis,
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=firing,
-            waits_at=seconds - interval,
-            fires_at=seconds + 2 * interval,
-            resolves_at=seconds * 2 + 2 * interval,
+            pending_at=seconds - interval,
+            firing_at=seconds + 2 * interval,
+            resolved_at=seconds * 2 + 2 * interval,
             labels={"job": "edge-infer"},
-            says=f"{over * 100:.4g}% of inference requests {about.verb} "
+            expected_description=f"{over * 100:.4g}% of inference requests {about.verb} "
             f"(over {burn.windows[0]}; the alert's line is {limit:.0%}).",
             interval_seconds=interval,
         ),
-        neighbours=(
-            Neighbour(why="it has just begun: the long window is calm", series=lives(over, limit, 5), at=length - 60),
-            Neighbour(why="it is over: the short window is calm", series=lives(limit, over, 5), at=length - 60),
-            Neighbour(why="a handful of requests at night", series=lives(over, over, guard), at=length - 60),
+        negative_cases=(
+            RuleCase(why="it has just begun: the long window is calm", series=lives(over, limit, 5), at=length - 60),
+            RuleCase(why="it is over: the short window is calm", series=lives(limit, over, 5), at=length - 60),
+            RuleCase(why="a handful of requests at night", series=lives(over, over, guard), at=length - 60),
         ),
     )
 
@@ -199,40 +199,40 @@ def _internal() -> Alert:
     return Alert(
         name="HailoInternalObjectiveBurn",
         expression=f"({halves[0]}\nor {halves[1]})\nand {_BUSY}",
-        hold="2m",
+        for_="2m",
         severity=Severity.TICKET,
         service="edge-infer",
         signal="availability",
         objective="99",
         summary="More errors than we hold ourselves to",
         description="{{ $value | humanizePercentage }} of inference requests fail; the internal objective is 1%.",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         runbook=Runbook(
-            means="The internal objective of 99 % burns at the textbook's pace, while the promised 95 % still holds.",
-            costs="Nothing that a user would call an outage; the slack of the promise is being eaten. "
+            meaning="The internal objective of 99 % burns at the textbook's pace, while the promised 95 % still holds.",
+            impact="Nothing that a user would call an outage; the slack of the promise is being eaten. "
             "Plan the repair; there is no reason to get up.",
-            steps=_ERRORS.steps,
+            diagnosis=_ERRORS.diagnosis,
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=firing,
-            waits_at=105,
-            fires_at=150,
-            resolves_at=330,
+            pending_at=105,
+            firing_at=150,
+            resolved_at=330,
             labels={"job": "edge-infer"},
-            says=f"{steady * 100:.4g}% of inference requests fail; the internal objective is 1%.",
+            expected_description=f"{steady * 100:.4g}% of inference requests fail; the internal objective is 1%.",
         ),
-        neighbours=(
-            Neighbour(why="fast: only the hour", series=lives(INTERNAL_FAST, quick, calm, calm), at=500),
-            Neighbour(why="fast: only five minutes", series=lives(quick, INTERNAL_FAST, calm, calm), at=500),
-            Neighbour(why="slow: only six hours", series=lives(calm, calm, INTERNAL_SLOW, steady), at=500),
-            Neighbour(why="slow: only half an hour", series=lives(calm, calm, steady, INTERNAL_SLOW), at=500),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="fast: only the hour", series=lives(INTERNAL_FAST, quick, calm, calm), at=500),
+            RuleCase(why="fast: only five minutes", series=lives(quick, INTERNAL_FAST, calm, calm), at=500),
+            RuleCase(why="slow: only six hours", series=lives(calm, calm, INTERNAL_SLOW, steady), at=500),
+            RuleCase(why="slow: only half an hour", series=lives(calm, calm, steady, INTERNAL_SLOW), at=500),
+            RuleCase(
                 why="a handful of requests",
                 series=lives(quick, quick, steady, steady, TRAFFIC_GUARD_PER_SECOND),
                 at=500,
             ),
         ),
-        also_fires=(Neighbour(why="fast", series=lives(quick, quick, calm, calm), at=500),),
+        positive_cases=(RuleCase(why="fast", series=lives(quick, quick, calm, calm), at=500),),
     )
 
 
@@ -245,7 +245,7 @@ def _missed(about: _Indicator, ratio: Recorded) -> Alert:
     return Alert(
         name=f"Hailo{about.signal.capitalize()}ObjectiveMissed",
         expression=f"{ratio.name} > {ERROR_BUDGET}\nand {_BUSY}",
-        hold="10m",
+        for_="10m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal=about.signal,
@@ -253,23 +253,23 @@ def _missed(about: _Indicator, ratio: Recorded) -> Alert:
         summary=f"The {about.signal} objective is missed right now",
         description=f"{{{{ $value | humanizePercentage }}}} of inference requests {about.verb}; "
         "the objective allows 5%.",
-        board=_BOARD,
+        dashboard_uid=_BOARD,
         runbook=Runbook(
-            means=f"For ten minutes more than {ERROR_BUDGET:.0%} of the requests {about.verb}: "
+            meaning=f"For ten minutes more than {ERROR_BUDGET:.0%} of the requests {about.verb}: "
             "the promise is broken while this lasts, whatever is left of the month's budget.",
-            costs=about.costs,
-            steps=about.steps,
+            impact=about.impact,
+            diagnosis=about.diagnosis,
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=lives(over, _HARDLY_BUSY) | {f"{ratio.name}{_JOB}": gauge((over, 1200), (0.01, 600))},
-            waits_at=585,
-            fires_at=630,
-            resolves_at=1230,
+            pending_at=585,
+            firing_at=630,
+            resolved_at=1230,
             labels={"job": "edge-infer"},
-            says=f"{over * 100:.4g}% of inference requests {about.verb}; the objective allows 5%.",
+            expected_description=f"{over * 100:.4g}% of inference requests {about.verb}; the objective allows 5%.",
         ),
-        neighbours=(
-            Neighbour(why="exactly at the objective", series=lives(ERROR_BUDGET, 5), at=1500),
-            Neighbour(why="a handful of requests", series=lives(over, TRAFFIC_GUARD_PER_SECOND), at=1500),
+        negative_cases=(
+            RuleCase(why="exactly at the objective", series=lives(ERROR_BUDGET, 5), at=1500),
+            RuleCase(why="a handful of requests", series=lives(over, TRAFFIC_GUARD_PER_SECOND), at=1500),
         ),
     )

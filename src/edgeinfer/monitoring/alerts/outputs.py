@@ -2,8 +2,8 @@
 
 from edgeinfer.catalog import gateway
 from edgeinfer.catalog.metric import Metric
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, gauge
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, gauge
 from edgeinfer.monitoring.promql import Queries
 from edgeinfer.monitoring.recording import CONFIDENCE, MOTIF_SHARE, REQUESTS
 from edgeinfer.monitoring.thresholds import (
@@ -22,9 +22,9 @@ _DAY = 86_400
 _Q = Queries("5m", {})
 
 _BOOK = Runbook(
-    means="What the model sees or says differs clearly from the data that it was made with.",
-    costs="Results may be plausible and wrong; no other alert notices.",
-    steps=(
+    meaning="What the model sees or says differs clearly from the data that it was made with.",
+    impact="Results may be plausible and wrong; no other alert notices.",
+    diagnosis=(
         Step(
             "Board 'Hailo Sidecar', rows 'Model output' and 'Drift': did it come at once, or slowly?",
             {
@@ -76,7 +76,7 @@ def _drift(name: str, metric: Metric, what: str) -> Alert:
         name=name,
         expression=f"{_Q.gauge(metric, by=by)} > {DRIFT_LARGE}\n"
         f"and {_Q.gauge(gateway.DRIFT_WINDOW, by=by)} > {DRIFT_WINDOW_WINDOWS}",
-        hold="30m",
+        for_="30m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="output",
@@ -84,18 +84,20 @@ def _drift(name: str, metric: Metric, what: str) -> Alert:
         description="Population stability index {{ $value | humanize }}; "
         f"above {DRIFT_LARGE} counts as a large shift.",
         runbook=_BOOK,
-        proof=Proof(
+        rule_test=RuleTest(
             series={score: gauge((0.26, 3000), (0.1, 600)), window: gauge((600, 3600))},
-            waits_at=1740,
-            fires_at=1920,
-            resolves_at=3120,
+            pending_at=1740,
+            firing_at=1920,
+            resolved_at=3120,
             labels=_LABELS,
-            says="Population stability index 0.26; above 0.25 counts as a large shift.".replace("0.26", "260m"),
+            expected_description="Population stability index 0.26; above 0.25 counts as a large shift.".replace(
+                "0.26", "260m"
+            ),
             interval_seconds=60,
         ),
-        neighbours=(
-            Neighbour(why="exactly the line", series=lives(0.25, 600), at=2900),
-            Neighbour(why="too few answers to tell", series=lives(0.5, 500), at=2900),
+        negative_cases=(
+            RuleCase(why="exactly the line", series=lives(0.25, 600), at=2900),
+            RuleCase(why="too few answers to tell", series=lives(0.5, 500), at=2900),
         ),
     )
 
@@ -114,7 +116,7 @@ def _confidence_low() -> Alert:
         expression=f"{CONFIDENCE.name} < {CONFIDENCE_OF_A_DRAW} + {CONFIDENCE_DROP_FACTOR} * "
         f"(avg_over_time({CONFIDENCE.name}[7d] offset 1h) - {CONFIDENCE_OF_A_DRAW})\n"
         f"and {REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}",
-        hold="30m",
+        for_="30m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="output",
@@ -122,27 +124,27 @@ def _confidence_low() -> Alert:
         description="Mean confidence of the top motif {{ $value | humanizePercentage }} over the last hour, "
         "less than half as far above a draw as the week's, as far as it is recorded.",
         runbook=_BOOK,
-        proof=Proof(
+        rule_test=RuleTest(
             series={now: gauge((0.8, 36_000), (0.64, 3600), (0.8, 3600)), busy: gauge((0.12, 43_200))},
-            waits_at=36_000 + 1500,
-            fires_at=36_000 + 2400,
-            resolves_at=36_000 + 4500,
+            pending_at=36_000 + 1500,
+            firing_at=36_000 + 2400,
+            resolved_at=36_000 + 4500,
             labels={"job": "edge-infer"},
-            says="Mean confidence of the top motif 64% over the last hour, "
+            expected_description="Mean confidence of the top motif 64% over the last hour, "
             "less than half as far above a draw as the week's, as far as it is recorded.",
             interval_seconds=900,
         ),
-        neighbours=(
-            Neighbour(why="lower, by less than half", series=lives(0.8, 0.66, 2), at=38_700),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="lower, by less than half", series=lives(0.8, 0.66, 2), at=38_700),
+            RuleCase(
                 why="new: no week to compare with",
                 series={now: gauge((0.9, 900), (0.55, 2700)), busy: gauge((2, 3600))},
                 at=3500,
             ),
-            Neighbour(why="a handful of requests", series=lives(0.8, 0.55, TRAFFIC_GUARD_PER_SECOND), at=38_700),
+            RuleCase(why="a handful of requests", series=lives(0.8, 0.55, TRAFFIC_GUARD_PER_SECOND), at=38_700),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="what was more than a week ago does not count",
                 series={
                     now: gauge((0.52, 3 * _DAY), (0.8, 7 * _DAY + 7200), (0.62, 3600)),
@@ -165,24 +167,24 @@ def _motif_collapse() -> Alert:
         name="HailoMotifCollapse",
         expression=f"{MOTIF_SHARE.name} > {MOTIF_COLLAPSE_SHARE}\n"
         f"and on (job) {REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}",
-        hold="30m",
+        for_="30m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="output",
         summary="The model gives nearly every window the motif {{ $labels.motif }}",
         description="{{ $value | humanizePercentage }} of the last hour's windows were {{ $labels.motif }}.",
         runbook=_BOOK,
-        proof=Proof(
+        rule_test=RuleTest(
             series={share: gauge((0.96, 3000), (0.4, 600)), busy: gauge((0.12, 3600))},
-            waits_at=1740,
-            fires_at=1920,
-            resolves_at=3120,
+            pending_at=1740,
+            firing_at=1920,
+            resolved_at=3120,
             labels={"job": "edge-infer", "motif": "m3"},
-            says="96% of the last hour's windows were m3.",
+            expected_description="96% of the last hour's windows were m3.",
             interval_seconds=60,
         ),
-        neighbours=(
-            Neighbour(why="exactly the line", series=lives(0.95, 2), at=2900),
-            Neighbour(why="a handful of requests", series=lives(0.99, TRAFFIC_GUARD_PER_SECOND), at=2900),
+        negative_cases=(
+            RuleCase(why="exactly the line", series=lives(0.95, 2), at=2900),
+            RuleCase(why="a handful of requests", series=lives(0.99, TRAFFIC_GUARD_PER_SECOND), at=2900),
         ),
     )

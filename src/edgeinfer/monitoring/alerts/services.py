@@ -2,9 +2,9 @@
 
 from edgeinfer.catalog import gateway, labels, sidecar, system
 from edgeinfer.catalog.metric import Owner
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, counter, gauge
-from edgeinfer.monitoring.engine import UP
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, counter, gauge
+from edgeinfer.monitoring.prometheus_metrics import UP
 from edgeinfer.monitoring.promql import Queries, other_than
 from edgeinfer.monitoring.recording import REQUESTS
 from edgeinfer.monitoring.thresholds import (
@@ -81,16 +81,16 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
     return Alert(
         name=name,
         expression=f"{_Q.select(UP, {'job': str(job)})} == 0",
-        hold="1m",
+        for_="1m",
         severity=severity,
         service=str(job),
         signal="health",
         summary=f"{job} on {{{{ $labels.instance }}}} does not answer",
         description=f"Prometheus has not been able to scrape {{{{ $labels.instance }}}} of {job} for a minute.",
         runbook=Runbook(
-            means=f"The process of job {job} is gone, hangs, or cannot be reached from Prometheus.",
-            costs=costs,
-            steps=(
+            meaning=f"The process of job {job} is gone, hangs, or cannot be reached from Prometheus.",
+            impact=costs,
+            diagnosis=(
                 Step(
                     "Does it run?",
                     {
@@ -126,17 +126,17 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={f"up{{{target}}}": gauge((1, 60), (0, 180), (1, 120))},
-            waits_at=105,
-            fires_at=150,
-            resolves_at=255,
+            pending_at=105,
+            firing_at=150,
+            resolved_at=255,
             labels={"job": str(job), "instance": instance},
-            says=f"Prometheus has not been able to scrape {instance} of {job} for a minute.",
+            expected_description=f"Prometheus has not been able to scrape {instance} of {job} for a minute.",
         ),
-        neighbours=(
-            Neighbour(why="up", series={f"up{{{target}}}": gauge((1, 300))}, at=200),
-            Neighbour(why="another job", series={'up{job="else", instance="x:1"}': gauge((0, 300))}, at=200),
+        negative_cases=(
+            RuleCase(why="up", series={f"up{{{target}}}": gauge((1, 300))}, at=200),
+            RuleCase(why="another job", series={'up{job="else", instance="x:1"}': gauge((0, 300))}, at=200),
         ),
     )
 
@@ -147,17 +147,17 @@ def _target_missing() -> Alert:
     return Alert(
         name="HailoTargetMissing",
         expression=missing,
-        hold="5m",
+        for_="5m",
         severity=Severity.CRITICAL,
         service="prometheus",
         signal="monitoring",
         summary="Prometheus does not know any target of {{ $labels.job }}",
         description="No target of job {{ $labels.job }} is scraped, so none of its alerts can fire.",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            means="The job vanished from Prometheus' configuration: not down, but unknown.",
-            costs="Blindness: every other alert about this job stays silent.",
-            steps=(
+            meaning="The job vanished from Prometheus' configuration: not down, but unknown.",
+            impact="Blindness: every other alert about this job stays silent.",
+            diagnosis=(
                 Step(
                     "Is the configuration valid, and does it name the job?",
                     {
@@ -176,18 +176,18 @@ def _target_missing() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={
                 f"up{{{_GATEWAY}}}": gauge((1, 900)),
                 f"up{{{_SIDECAR}}}": gauge((None, 600), (1, 300)),
             },
-            waits_at=285,
-            fires_at=330,
-            resolves_at=630,
+            pending_at=285,
+            firing_at=330,
+            resolved_at=630,
             labels={"job": "hailo-inference"},
-            says="No target of job hailo-inference is scraped, so none of its alerts can fire.",
+            expected_description="No target of job hailo-inference is scraped, so none of its alerts can fire.",
         ),
-        neighbours=(Neighbour(why="down is not missing", series=both, at=800),),
+        negative_cases=(RuleCase(why="down is not missing", series=both, at=800),),
     )
 
 
@@ -196,16 +196,16 @@ def _not_ready() -> Alert:
     return Alert(
         name="HailoSidecarNotReady",
         expression=f"{_Q.gauge(sidecar.READY, how='min', by=_TARGET)} == 0",
-        hold="1m",
+        for_="1m",
         severity=Severity.CRITICAL,
         service="hailo-inference",
         signal="health",
         summary="The sidecar {{ $labels.instance }} runs and has no model that answers",
         description="{{ $labels.instance }} has answered 503 to every window for a minute.",
         runbook=Runbook(
-            means="The process is up; its model could not be loaded, or the device failed and recovery goes on.",
-            costs="No inference on the chip; the gateway answers from its own CPU.",
-            steps=(
+            meaning="The process is up; its model could not be loaded, or the device failed and recovery goes on.",
+            impact="No inference on the chip; the gateway answers from its own CPU.",
+            diagnosis=(
                 Step(
                     "What is the `reason`?",
                     {
@@ -227,15 +227,15 @@ def _not_ready() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={ready: gauge((1, 60), (0, 180), (1, 120))},
-            waits_at=105,
-            fires_at=150,
-            resolves_at=255,
+            pending_at=105,
+            firing_at=150,
+            resolved_at=255,
             labels=_SIDECAR_LABELS,
-            says="sidecar:9000 has answered 503 to every window for a minute.",
+            expected_description="sidecar:9000 has answered 503 to every window for a minute.",
         ),
-        neighbours=(Neighbour(why="ready", series={ready: gauge((1, 300))}, at=200),),
+        negative_cases=(RuleCase(why="ready", series={ready: gauge((1, 300))}, at=200),),
     )
 
 
@@ -248,17 +248,17 @@ def _health_degraded() -> Alert:
     return Alert(
         name="EdgeInferHealthDegraded",
         expression=f"{bad} == 1",
-        hold="2m",
+        for_="2m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="health",
         summary="The gateway's check {{ $labels.check }} says {{ $labels.status }}",
         description="{{ $labels.check }} has been {{ $labels.status }} for two minutes.",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            means="One of the gateway's own checks, run every 30 seconds, is not content.",
-            costs="Service goes on with less: a fallback in place of the chip, or little room in memory.",
-            steps=(
+            meaning="One of the gateway's own checks, run every 30 seconds, is not content.",
+            impact="Service goes on with less: a fallback in place of the chip, or little room in memory.",
+            diagnosis=(
                 Step(
                     "What do the checks say?",
                     {
@@ -275,15 +275,15 @@ def _health_degraded() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={degraded: gauge((1, 300), (0, 300)), healthy: gauge((0, 300), (1, 300))},
-            waits_at=105,
-            fires_at=150,
-            resolves_at=330,
+            pending_at=105,
+            firing_at=150,
+            resolved_at=330,
             labels=_GATEWAY_LABELS | {"check": "hailo_backend", "status": "degraded"},
-            says="hailo_backend has been degraded for two minutes.",
+            expected_description="hailo_backend has been degraded for two minutes.",
         ),
-        neighbours=(Neighbour(why="healthy", series={degraded: gauge((0, 300)), healthy: gauge((1, 300))}, at=200),),
+        negative_cases=(RuleCase(why="healthy", series={degraded: gauge((0, 300)), healthy: gauge((1, 300))}, at=200),),
     )
 
 
@@ -293,17 +293,17 @@ def _health_stale() -> Alert:
     return Alert(
         name="EdgeInferHealthCheckStale",
         expression=f"time() - {last} > {HEALTH_CHECK_STALE_SECONDS}",
-        hold="1m",
+        for_="1m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="health",
         summary="The gateway's check {{ $labels.check }} does not run any more",
         description="{{ $labels.check }} last ran {{ $value | humanizeDuration }} ago; it should run every 30 seconds.",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            means="The gateway shows an old verdict as if it were today's.",
-            costs="`/healthz` may say OK while something is broken.",
-            steps=(
+            meaning="The gateway shows an old verdict as if it were today's.",
+            impact="`/healthz` may say OK while something is broken.",
+            diagnosis=(
                 Step(
                     "Did the background task end?",
                     {
@@ -324,18 +324,18 @@ def _health_stale() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             # The test's clock starts at 0, as does the timestamp.
             series={run: gauge((0, 300), (290, 300))},
-            waits_at=165,
-            fires_at=210,
-            resolves_at=330,
+            pending_at=165,
+            firing_at=210,
+            resolved_at=330,
             labels=_GATEWAY_LABELS | {"check": "service"},
-            says="service last ran 3m 30s ago; it should run every 30 seconds.",
+            expected_description="service last ran 3m 30s ago; it should run every 30 seconds.",
         ),
-        neighbours=(
-            Neighbour(why="late, not stale", series={run: gauge((0, 100), (100, 100), (200, 205))}, at=300),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="late, not stale", series={run: gauge((0, 100), (100, 100), (200, 205))}, at=300),
+            RuleCase(
                 why="always exactly two minutes old",
                 series={run: gauge(*((float(at - 120), 15) for at in range(0, 600, 15)))},
                 at=550,
@@ -350,17 +350,17 @@ def _recovering() -> Alert:
     return Alert(
         name="HailoBackendRecovering",
         expression=f"{times} > {RECOVERIES_PER_QUARTER_HOUR}",
-        hold="1m",
+        for_="1m",
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="hardware",
         summary="The sidecar {{ $labels.instance }} opens its device again and again",
         description="{{ $value | humanize }} times in 15 minutes.",
-        board="edgeinfer-hardware",
+        dashboard_uid="edgeinfer-hardware",
         runbook=Runbook(
-            means="The backend fails, is closed, opened, works for a while, and fails again.",
-            costs="Some seconds without inference each time.",
-            steps=(
+            meaning="The backend fails, is closed, opened, works for a while, and fails again.",
+            impact="Some seconds without inference each time.",
+            diagnosis=(
                 Step(
                     "Which error comes before each recovery?",
                     {
@@ -380,15 +380,17 @@ def _recovering() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={recoveries: counter((0, 900), (4 / 15, 15), (0, 1800))},
-            waits_at=960,
-            fires_at=1000,
-            resolves_at=2100,
+            pending_at=960,
+            firing_at=1000,
+            resolved_at=2100,
             labels=_SIDECAR_LABELS,
-            says="4 times in 15 minutes.",
+            expected_description="4 times in 15 minutes.",
         ),
-        neighbours=(Neighbour(why="three", series={recoveries: counter((0, 900), (3 / 15, 15), (0, 300))}, at=1200),),
+        negative_cases=(
+            RuleCase(why="three", series={recoveries: counter((0, 900), (3 / 15, 15), (0, 300))}, at=1200),
+        ),
     )
 
 
@@ -398,16 +400,16 @@ def _backlog() -> Alert:
     return Alert(
         name="HailoQueueBacklog",
         expression=f"{least} > {QUEUE_BACKLOG_WINDOWS}",
-        hold="2m",
+        for_="2m",
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="latency",
         summary="Windows queue up before {{ $labels.instance }}",
         description="At least {{ $value | humanize }} windows have been waiting for two minutes without a pause.",
         runbook=Runbook(
-            means="More windows arrive than the backend computes, and the queue does not empty any more.",
-            costs="Each request waits for all before it; past the capacity the sidecar sheds.",
-            steps=(
+            meaning="More windows arrive than the backend computes, and the queue does not empty any more.",
+            impact="Each request waits for all before it; past the capacity the sidecar sheds.",
+            diagnosis=(
                 Step(
                     "Board 'Hailo Sidecar', panels 'Request rate' and 'Where the time goes': what changed?",
                     {
@@ -425,23 +427,23 @@ def _backlog() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={depth: gauge((18, 600), (0, 300))},
-            waits_at=105,
-            fires_at=150,
-            resolves_at=630,
+            pending_at=105,
+            firing_at=150,
+            resolved_at=630,
             labels=_SIDECAR_LABELS,
-            says="At least 18 windows have been waiting for two minutes without a pause.",
+            expected_description="At least 18 windows have been waiting for two minutes without a pause.",
         ),
-        neighbours=(
-            Neighbour(why="exactly the line", series={depth: gauge((16, 600))}, at=500),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="exactly the line", series={depth: gauge((16, 600))}, at=500),
+            RuleCase(
                 why="it empties now and then",
                 series={depth: gauge((40, 90), (0, 30), (40, 90), (0, 30), (40, 90), (0, 30), (40, 90), (0, 30))},
                 at=450,
             ),
         ),
-        also_fires=(Neighbour(why="empty five minutes ago", series={depth: gauge((0, 600), (18, 300))}, at=885),),
+        positive_cases=(RuleCase(why="empty five minutes ago", series={depth: gauge((0, 600), (18, 300))}, at=885),),
     )
 
 
@@ -450,16 +452,16 @@ def _shedding() -> Alert:
     return Alert(
         name="HailoSheddingLoad",
         expression=f"{_Q.rate(sidecar.INFERENCES, by=_TARGET, where={'status': 'shed'}, window='2m')} > 0",
-        hold="2m",
+        for_="2m",
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="availability",
         summary="{{ $labels.instance }} refuses windows because its queue is full",
         description="{{ $value | humanize }} windows a second are answered with 503 and Retry-After.",
         runbook=Runbook(
-            means="The bounded queue is full: the sidecar keeps its promises to those inside and refuses the others.",
-            costs="Refused windows are computed by the gateway's CPU.",
-            steps=(
+            meaning="The bounded queue is full: the sidecar keeps its promises to those inside and refuses the others.",
+            impact="Refused windows are computed by the gateway's CPU.",
+            diagnosis=(
                 Step(
                     "How full is it?",
                     {
@@ -479,15 +481,17 @@ def _shedding() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={shed: counter((0.5, 400), (0, 400)), done: counter((5, 800))},
-            waits_at=105,
-            fires_at=180,
-            resolves_at=570,
+            pending_at=105,
+            firing_at=180,
+            resolved_at=570,
             labels=_SIDECAR_LABELS,
-            says="500m windows a second are answered with 503 and Retry-After.",
+            expected_description="500m windows a second are answered with 503 and Retry-After.",
         ),
-        neighbours=(Neighbour(why="nothing shed", series={shed: counter((0, 600)), done: counter((5, 600))}, at=500),),
+        negative_cases=(
+            RuleCase(why="nothing shed", series={shed: counter((0, 600)), done: counter((5, 600))}, at=500),
+        ),
     )
 
 
@@ -496,17 +500,17 @@ def _no_traffic() -> Alert:
     return Alert(
         name="HailoNoTraffic",
         expression=f"{REQUESTS.name} == 0\nand max_over_time({REQUESTS.name}[1d]) > 0",
-        hold="15m",
+        for_="15m",
         severity=Severity.INFO,
         service="edge-infer",
         signal="traffic",
         summary="Nobody has asked for an inference for a quarter of an hour",
         description="No inference requests, though there were some within the last day.",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            means="The service is up and idle. Perhaps nobody trains; perhaps nobody gets through.",
-            costs="None, if nobody trains.",
-            steps=(
+            meaning="The service is up and idle. Perhaps nobody trains; perhaps nobody gets through.",
+            impact="None, if nobody trains.",
+            diagnosis=(
                 Step(
                     "Is it an hour in which people train?",
                     {
@@ -526,19 +530,19 @@ def _no_traffic() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={requests: gauge((0.5, 600), (0, 1800), (0.5, 600))},
-            waits_at=600 + 840,
-            fires_at=600 + 1020,
-            resolves_at=600 + 1860,
+            pending_at=600 + 840,
+            firing_at=600 + 1020,
+            resolved_at=600 + 1860,
             labels={"job": "edge-infer"},
-            says="No inference requests, though there were some within the last day.",
+            expected_description="No inference requests, though there were some within the last day.",
             interval_seconds=300,
         ),
-        neighbours=(
-            Neighbour(why="new: nobody ever asked", series={requests: gauge((0, 2400))}, at=2000),
-            Neighbour(why="traffic", series={requests: gauge((2, 2400))}, at=2000),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="new: nobody ever asked", series={requests: gauge((0, 2400))}, at=2000),
+            RuleCase(why="traffic", series={requests: gauge((2, 2400))}, at=2000),
+            RuleCase(
                 why="nobody for more than a day",
                 series={requests: gauge((0.5, 600), (0, 25 * 3600))},
                 at=25 * 3600,
@@ -558,16 +562,16 @@ def _counter_silent() -> Alert:
     return Alert(
         name="HailoCounterSilent",
         expression=f"{asked} > {TRAFFIC_GUARD_PER_SECOND}\nand {done} == 0",
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="monitoring",
         summary="The gateway gets answers from sidecars whose counters stand still",
         description="{{ $value | humanize }} successful requests a second, none of them counted by a scraped sidecar.",
         runbook=Runbook(
-            means="What Prometheus scrapes is not what the gateway asks.",
-            costs="The sidecar's panels and alerts are about the wrong process.",
-            steps=(
+            meaning="What Prometheus scrapes is not what the gateway asks.",
+            impact="The sidecar's panels and alerts are about the wrong process.",
+            diagnosis=(
                 Step(
                     "Which sidecars does the gateway ask, and which does Prometheus scrape?",
                     {
@@ -578,20 +582,20 @@ def _counter_silent() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={success: counter((0.12, 1500)), inside: counter((0, 900), (0.12, 600))},
-            waits_at=480,
-            fires_at=630,
-            resolves_at=960,
-            says="120m successful requests a second, none of them counted by a scraped sidecar.",
+            pending_at=480,
+            firing_at=630,
+            resolved_at=960,
+            expected_description="120m successful requests a second, none of them counted by a scraped sidecar.",
         ),
-        neighbours=(
-            Neighbour(why="counted", series={success: counter((2, 900)), inside: counter((2, 900))}, at=800),
-            Neighbour(why="little traffic", series={success: counter((0.085, 900)), inside: counter((0, 900))}, at=800),
-            Neighbour(why="none succeeded", series={failure: counter((2, 900)), inside: counter((0, 900))}, at=800),
+        negative_cases=(
+            RuleCase(why="counted", series={success: counter((2, 900)), inside: counter((2, 900))}, at=800),
+            RuleCase(why="little traffic", series={success: counter((0.085, 900)), inside: counter((0, 900))}, at=800),
+            RuleCase(why="none succeeded", series={failure: counter((2, 900)), inside: counter((0, 900))}, at=800),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="they counted a quarter of an hour ago",
                 series={success: counter((0.12, 2000)), inside: counter((0.12, 900), (0, 1100))},
                 at=1620,
@@ -608,16 +612,16 @@ def _stub() -> Alert:
     return Alert(
         name="HailoStubAnswers",
         expression=f"{_Q.info(sidecar.RUNTIME_INFO, by=(*_TARGET, 'backend'), where={'backend': 'stub'})} == 1",
-        hold="1m",
+        for_="1m",
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="output",
         summary="{{ $labels.instance }} answers with synthetic results",
         description="The stub backend is meant for working on dashboards; its results mean nothing.",
         runbook=Runbook(
-            means="USE_REAL_MODEL is false or EDGEINFER_SIDECAR_BACKEND is stub.",
-            costs="People are shown invented movement.",
-            steps=(
+            meaning="USE_REAL_MODEL is false or EDGEINFER_SIDECAR_BACKEND is stub.",
+            impact="People are shown invented movement.",
+            diagnosis=(
                 Step(
                     "What computes the answers?",
                     {
@@ -630,16 +634,16 @@ def _stub() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             # A series that just ends is seen for five more minutes; a scrape without it ends it at once.
             series={stub: gauge((1, 300), (None, 600)), chip: gauge((None, 300), (1, 600))},
-            waits_at=45,
-            fires_at=90,
-            resolves_at=630,
+            pending_at=45,
+            firing_at=90,
+            resolved_at=630,
             labels=_SIDECAR_LABELS | {"backend": "stub"},
-            says="The stub backend is meant for working on dashboards; its results mean nothing.",
+            expected_description="The stub backend is meant for working on dashboards; its results mean nothing.",
         ),
-        neighbours=(Neighbour(why="a chip", series={chip: gauge((1, 300))}, at=200),),
+        negative_cases=(RuleCase(why="a chip", series={chip: gauge((1, 300))}, at=200),),
     )
 
 
@@ -654,16 +658,16 @@ def _memory_low() -> Alert:
     return Alert(
         name="HailoMemoryLow",
         expression=f"{available} / {total} < {MEMORY_AVAILABLE_SHARE}",
-        hold="10m",
+        for_="10m",
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="health",
         summary="The machine of {{ $labels.instance }} runs out of memory",
         description="{{ $value | humanizePercentage }} of the memory is available.",
         runbook=Runbook(
-            means="Little memory is left for new work; the kernel will end a process when none is left.",
-            costs="Swapping makes everything slow, then the largest process dies.",
-            steps=(
+            meaning="Little memory is left for new work; the kernel will end a process when none is left.",
+            impact="Swapping makes everything slow, then the largest process dies.",
+            diagnosis=(
                 Step(
                     "Who has the memory?",
                     {
@@ -681,16 +685,16 @@ def _memory_low() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={free: gauge((0.9e9, 1200), (4e9, 600)), whole: gauge((10e9, 1800))},
-            waits_at=585,
-            fires_at=630,
-            resolves_at=1230,
+            pending_at=585,
+            firing_at=630,
+            resolved_at=1230,
             labels=_SIDECAR_LABELS,
-            says="9% of the memory is available.",
+            expected_description="9% of the memory is available.",
         ),
-        neighbours=(
-            Neighbour(why="exactly the line", series={free: gauge((1e9, 1200)), whole: gauge((10e9, 1200))}, at=1000),
+        negative_cases=(
+            RuleCase(why="exactly the line", series={free: gauge((1e9, 1200)), whole: gauge((10e9, 1200))}, at=1000),
         ),
     )
 
@@ -700,16 +704,16 @@ def _cpu_busy() -> Alert:
     return Alert(
         name="HailoCpuBusy",
         expression=f"avg by (job, instance) (avg_over_time({system.CPU_USAGE_RATIO.name}[10m])) > {CPU_BUSY_SHARE}",
-        hold="15m",
+        for_="15m",
         severity=Severity.TICKET,
         service="hailo-inference",
         signal="latency",
         summary="The CPU of {{ $labels.instance }} has no time left",
         description="{{ $value | humanizePercentage }} of the CPU time is used.",
         runbook=Runbook(
-            means="For a quarter of an hour next to no CPU time was free.",
-            costs="Decoding and answering wait for the CPU even when the chip is idle.",
-            steps=(
+            meaning="For a quarter of an hour next to no CPU time was free.",
+            impact="Decoding and answering wait for the CPU even when the chip is idle.",
+            diagnosis=(
                 Step(
                     "Who has the processor?",
                     {
@@ -727,16 +731,18 @@ def _cpu_busy() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={busy: gauge((0.98, 2400), (0.2, 1200))},
-            waits_at=885,
-            fires_at=960,
-            resolves_at=2700,
+            pending_at=885,
+            firing_at=960,
+            resolved_at=2700,
             labels=_SIDECAR_LABELS,
-            says="98% of the CPU time is used.",
+            expected_description="98% of the CPU time is used.",
         ),
-        neighbours=(Neighbour(why="busy, with some air", series={busy: gauge((0.93, 2400))}, at=2000),),
-        also_fires=(Neighbour(why="idle half an hour ago", series={busy: gauge((0.5, 2400), (0.99, 1800))}, at=4100),),
+        negative_cases=(RuleCase(why="busy, with some air", series={busy: gauge((0.93, 2400))}, at=2000),),
+        positive_cases=(
+            RuleCase(why="idle half an hour ago", series={busy: gauge((0.5, 2400), (0.99, 1800))}, at=4100),
+        ),
     )
 
 
@@ -769,7 +775,7 @@ def _disk_will_fill() -> Alert:
         # samples that differ by a log file announced a full disk.
         expression=f"{available} < -{DISK_FULL_IN_SECONDS} * {growth}\nand {_disk_share()} < {DISK_LOW_SHARE}\n"
         f"and max by (job, instance) ({system.DISK_SPACE.name} offset 6h)",
-        hold="1h",
+        for_="1h",
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="health",
@@ -777,9 +783,9 @@ def _disk_will_fill() -> Alert:
         description="{{ $value | humanize1024 }}B are left, and at the pace of the last six hours they last less than "
         "four days.",
         runbook=Runbook(
-            means="The disk of the machine fills steadily, and less than a third of it is left.",
-            costs="Nothing yet. When it is full, sessions cannot be stored and Prometheus stops recording.",
-            steps=(
+            meaning="The disk of the machine fills steadily, and less than a third of it is left.",
+            impact="Nothing yet. When it is full, sessions cannot be stored and Prometheus stops recording.",
+            diagnosis=(
                 Step(
                     "Which folder grows?",
                     {
@@ -802,17 +808,18 @@ def _disk_will_fill() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={_disk("available"): emptied, _disk("total"): gauge((card, 12 * hours))},
-            waits_at=405 * 60,
-            fires_at=435 * 60,
-            resolves_at=11 * hours,
+            pending_at=405 * 60,
+            firing_at=435 * 60,
+            resolved_at=11 * hours,
             labels=_SIDECAR_LABELS,
-            says="19.19GiB are left, and at the pace of the last six hours they last less than four days.",
+            expected_description="19.19GiB are left, and at the pace of the last six hours they "
+            "last less than four days.",
             interval_seconds=300,
         ),
-        neighbours=(
-            Neighbour(
+        negative_cases=(
+            RuleCase(
                 why="it fills fast, as far as is known after five hours",
                 series={
                     _disk("available"): gauge(*firing[_disk("available")].segments[:60]),
@@ -820,17 +827,17 @@ def _disk_will_fill() -> Alert:
                 },
                 at=5 * hours - 300,
             ),
-            Neighbour(why="it fills, and lasts more than four days", series=lives(4.4), at=10 * hours - 300),
-            Neighbour(why="it fills fast, and much is left", series=lives(3, share_left=0.32), at=10 * hours - 300),
-            Neighbour(
+            RuleCase(why="it fills, and lasts more than four days", series=lives(4.4), at=10 * hours - 300),
+            RuleCase(why="it fills fast, and much is left", series=lives(3, share_left=0.32), at=10 * hours - 300),
+            RuleCase(
                 why="little is left, and it stays so",
                 series={_disk("available"): gauge((0.1 * card, 10 * hours)), _disk("total"): gauge((card, 10 * hours))},
                 at=10 * hours - 300,
             ),
         ),
-        also_fires=(
-            Neighbour(why="just under a third is left", series=lives(3, share_left=0.28), at=10 * hours - 300),
-            Neighbour(
+        positive_cases=(
+            RuleCase(why="just under a third is left", series=lives(3, share_left=0.28), at=10 * hours - 300),
+            RuleCase(
                 why="it began to fill this morning",
                 series={
                     _disk("available"): Values(
@@ -852,16 +859,16 @@ def _disk_full() -> Alert:
     return Alert(
         name="HailoDiskFull",
         expression=f"{_disk_share()} < {DISK_FULL_SHARE}",
-        hold="5m",
+        for_="5m",
         severity=Severity.CRITICAL,
         service="hailo-inference",
         signal="health",
         summary="The disk of {{ $labels.instance }} is full",
         description="{{ $value | humanizePercentage }} of the disk are left.",
         runbook=Runbook(
-            means="Less than a twentieth of the disk that holds the root folder is left.",
-            costs="The gateway cannot store samples and answers 507; Prometheus stops recording, so alerts end too.",
-            steps=(
+            meaning="Less than a twentieth of the disk that holds the root folder is left.",
+            impact="The gateway cannot store samples and answers 507; Prometheus stops recording, so alerts end too.",
+            diagnosis=(
                 Step(
                     "Make room at once: old logs are the quickest.",
                     {
@@ -893,13 +900,13 @@ def _disk_full() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=lives(0.045) | {_disk("available"): gauge((0.045 * 1e10, 900), (5e9, 300))},
-            waits_at=285,
-            fires_at=330,
-            resolves_at=930,
+            pending_at=285,
+            firing_at=330,
+            resolved_at=930,
             labels=_SIDECAR_LABELS,
-            says="4.5% of the disk are left.",
+            expected_description="4.5% of the disk are left.",
         ),
-        neighbours=(Neighbour(why="exactly the line", series=lives(0.05), at=800),),
+        negative_cases=(RuleCase(why="exactly the line", series=lives(0.05), at=800),),
     )

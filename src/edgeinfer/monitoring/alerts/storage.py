@@ -1,8 +1,8 @@
 """Alerts on what is kept on disk."""
 
 from edgeinfer.catalog import gateway
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, gauge
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 from edgeinfer.monitoring.promql import Queries
 
 _GATEWAY = 'job="edge-infer", instance="gateway:8080"'
@@ -21,17 +21,17 @@ def _store_damaged() -> Alert:
     return Alert(
         name="EdgeInferStoreDamaged",
         expression=f"{_Q.gauge(gateway.STORE_SET_ASIDE, by=_TARGET)} > 0",
-        hold="1m",
+        for_="1m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="health",
         summary="The gateway {{ $labels.instance }} found its session store damaged",
         description="Folders of damaged files that wait for somebody to look at them: {{ $value | humanize }}.",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            means="A file of the session store was missing, cut or altered, and the gateway set it aside to start.",
-            costs="Samples of some sessions are lost; every record whose checksum holds was kept, and it serves.",
-            steps=(
+            meaning="A file of the session store was missing, cut or altered, and the gateway set it aside to start.",
+            impact="Samples of some sessions are lost; every record whose checksum holds was kept, and it serves.",
+            diagnosis=(
                 Step(
                     "What was lost?",
                     {
@@ -58,16 +58,16 @@ def _store_damaged() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={set_aside: gauge((0, 60), (1, 300), (0, 120))},
-            waits_at=105,
-            fires_at=150,
-            resolves_at=375,
+            pending_at=105,
+            firing_at=150,
+            resolved_at=375,
             labels=_GATEWAY_LABELS,
-            says="Folders of damaged files that wait for somebody to look at them: 1.",
+            expected_description="Folders of damaged files that wait for somebody to look at them: 1.",
         ),
-        neighbours=(
-            Neighbour(why="nothing was set aside", series={set_aside: gauge((0, 300))}, at=200),
-            Neighbour(why="sessions live in memory", series={set_aside: gauge((None, 300))}, at=200),
+        negative_cases=(
+            RuleCase(why="nothing was set aside", series={set_aside: gauge((0, 300))}, at=200),
+            RuleCase(why="sessions live in memory", series={set_aside: gauge((None, 300))}, at=200),
         ),
     )

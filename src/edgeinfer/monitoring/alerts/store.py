@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from edgeinfer.monitoring import engine
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, Values, counter, gauge
+from edgeinfer.monitoring import prometheus_metrics
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, counter, gauge
 from edgeinfer.monitoring.promql import BuiltIn, Queries
 from edgeinfer.monitoring.thresholds import STORE_DAMAGE_SECONDS
 
@@ -52,7 +52,7 @@ def _series(counted: BuiltIn, labels: Mapping[str, str]) -> str:
 
 def _of_prometheus(**values: Values) -> dict[str, Values]:
     """Series of Prometheus by the names that this module gives them in `engine`."""
-    return {_series(getattr(engine, name), _PROMETHEUS): value for name, value in values.items()}
+    return {_series(getattr(prometheus_metrics, name), _PROMETHEUS): value for name, value in values.items()}
 
 
 def _grown(counted: BuiltIn, queries: Queries = _RETRIED) -> str:
@@ -62,21 +62,21 @@ def _grown(counted: BuiltIn, queries: Queries = _RETRIED) -> str:
 def _block_unreadable() -> Alert:
     return Alert(
         name="PrometheusBlockUnreadable",
-        expression=f"{_grown(engine.BLOCK_FAILURES)} > 0",
-        hold="5m",
+        expression=f"{_grown(prometheus_metrics.BLOCK_FAILURES)} > 0",
+        for_="5m",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Prometheus cannot read a block of its measurements",
         description="{{ $value | humanize }} failed attempts in 15 minutes.",
         runbook=Runbook(
-            means="A block, which holds two hours or more of measurements, lacks its index or its chunks.",
-            costs=(
+            meaning="A block, which holds two hours or more of measurements, lacks its index or its chunks.",
+            impact=(
                 "Nothing is compacted or dropped any more: memory and disk fill. "
                 "At its next start Prometheus may end at once, and monitoring is gone."
             ),
-            steps=(
+            diagnosis=(
                 Step(
                     "Which block is it?",
                     {
@@ -100,25 +100,25 @@ def _block_unreadable() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=_of_prometheus(BLOCK_FAILURES=counter((1 / 60, 1800), (0, 1800))),
-            waits_at=300,
-            fires_at=600,
-            resolves_at=2760,
+            pending_at=300,
+            firing_at=600,
+            resolved_at=2760,
             labels=_PROMETHEUS,
-            says="10 failed attempts in 15 minutes.",
+            expected_description="10 failed attempts in 15 minutes.",
             interval_seconds=60,
         ),
-        neighbours=(
-            Neighbour(why="none failed", series=_of_prometheus(BLOCK_FAILURES=counter((0, 2400))), at=2100),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="none failed", series=_of_prometheus(BLOCK_FAILURES=counter((0, 2400))), at=2100),
+            RuleCase(
                 why="one failed, twenty minutes ago",
                 series=_of_prometheus(BLOCK_FAILURES=counter((0, 600), (1 / 60, 60), (0, 2400))),
                 at=1860,
             ),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="one in ten minutes",
                 series=_of_prometheus(BLOCK_FAILURES=counter((1 / 600, 2700))),
                 at=2400,
@@ -128,22 +128,22 @@ def _block_unreadable() -> Alert:
 
 
 def _compaction_failing() -> Alert:
-    others = " + ".join(_grown(counted) for counted in (engine.BLOCK_FAILURES, *_SHORTENING))
+    others = " + ".join(_grown(counted) for counted in (prometheus_metrics.BLOCK_FAILURES, *_SHORTENING))
     return Alert(
         name="PrometheusCompactionFailing",
         # Each attempt fails at the first of its parts: a part with its own alert is reported by that.
-        expression=f"{_grown(engine.COMPACTION_FAILURES)} > 0\nunless on (job, instance) ({others} > 0)",
-        hold="5m",
+        expression=f"{_grown(prometheus_metrics.COMPACTION_FAILURES)} > 0\nunless on (job, instance) ({others} > 0)",
+        for_="5m",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Prometheus cannot write or merge blocks",
         description="{{ $value | humanize }} failed attempts in 15 minutes.",
         runbook=Runbook(
-            means="What is in memory cannot be written as a block, or old blocks cannot be merged.",
-            costs="Memory and write-ahead log grow until one of them is full; old measurements are not dropped.",
-            steps=(
+            meaning="What is in memory cannot be written as a block, or old blocks cannot be merged.",
+            impact="Memory and write-ahead log grow until one of them is full; old measurements are not dropped.",
+            diagnosis=(
                 Step(
                     "What does Prometheus say?",
                     {
@@ -164,24 +164,24 @@ def _compaction_failing() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=_of_prometheus(COMPACTION_FAILURES=counter((1 / 60, 1800), (0, 1800)), **_quiet()),
-            waits_at=300,
-            fires_at=600,
-            resolves_at=2760,
+            pending_at=300,
+            firing_at=600,
+            resolved_at=2760,
             labels=_PROMETHEUS,
-            says="10 failed attempts in 15 minutes.",
+            expected_description="10 failed attempts in 15 minutes.",
             interval_seconds=60,
         ),
-        neighbours=(
-            Neighbour(why="none", series=_of_prometheus(COMPACTION_FAILURES=counter((0, 2400)), **_quiet()), at=2100),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="none", series=_of_prometheus(COMPACTION_FAILURES=counter((0, 2400)), **_quiet()), at=2100),
+            RuleCase(
                 why="one failed, twenty minutes ago",
                 series=_of_prometheus(COMPACTION_FAILURES=counter((0, 600), (1 / 60, 60), (0, 2400)), **_quiet()),
                 at=1860,
             ),
             *(
-                Neighbour(
+                RuleCase(
                     why=f"it fails at another part: {name}",
                     series=_of_prometheus(
                         **{**_quiet(), "COMPACTION_FAILURES": counter((1 / 60, 2400)), name: counter((1 / 600, 2400))}
@@ -191,14 +191,14 @@ def _compaction_failing() -> Alert:
                 for name in _quiet()
             ),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="one in ten minutes",
                 series=_of_prometheus(COMPACTION_FAILURES=counter((1 / 600, 2700)), **_quiet()),
                 at=2400,
             ),
             *(
-                Neighbour(
+                RuleCase(
                     why=f"what failed at another part was put right twenty minutes ago: {name}",
                     series=_of_prometheus(
                         **{
@@ -216,10 +216,10 @@ def _compaction_failing() -> Alert:
 
 
 _SHORTENING = (
-    engine.HEAD_TRUNCATION_FAILURES,
-    engine.WAL_TRUNCATION_FAILURES,
-    engine.CHECKPOINT_FAILURES,
-    engine.OLD_CHECKPOINT_FAILURES,
+    prometheus_metrics.HEAD_TRUNCATION_FAILURES,
+    prometheus_metrics.WAL_TRUNCATION_FAILURES,
+    prometheus_metrics.CHECKPOINT_FAILURES,
+    prometheus_metrics.OLD_CHECKPOINT_FAILURES,
 )
 _SHORTENING_NAMES = (
     "HEAD_TRUNCATION_FAILURES",
@@ -240,20 +240,20 @@ def _log_not_shortened() -> Alert:
     return Alert(
         name="PrometheusWriteAheadLogGrowing",
         expression=" + ".join(_grown(counted) for counted in _SHORTENING) + " > 0",
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Prometheus cannot shorten its write-ahead log",
         description="{{ $value | humanize }} failed attempts in 15 minutes.",
         runbook=Runbook(
-            means="A segment of the log is damaged or cannot be removed, so no checkpoint takes its place.",
-            costs=(
+            meaning="A segment of the log is damaged or cannot be removed, so no checkpoint takes its place.",
+            impact=(
                 "The log fills the disk. At the next start everything after the damage is dropped: "
                 "what was measured since the last block."
             ),
-            steps=(
+            diagnosis=(
                 Step(
                     "Which segment, and why?",
                     {
@@ -275,19 +275,19 @@ def _log_not_shortened() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=shortening("CHECKPOINT_FAILURES", counter((1 / 60, 1800), (0, 1800))),
-            waits_at=300,
-            fires_at=600,
-            resolves_at=2760,
+            pending_at=300,
+            firing_at=600,
+            resolved_at=2760,
             labels=_PROMETHEUS,
-            says="10 failed attempts in 15 minutes.",
+            expected_description="10 failed attempts in 15 minutes.",
             interval_seconds=60,
         ),
-        neighbours=(
-            Neighbour(why="none failed", series=shortening("CHECKPOINT_FAILURES", counter((0, 2400))), at=2100),
+        negative_cases=(
+            RuleCase(why="none failed", series=shortening("CHECKPOINT_FAILURES", counter((0, 2400))), at=2100),
             *(
-                Neighbour(
+                RuleCase(
                     why=f"one failed, twenty minutes ago: {name}",
                     series=shortening(name, counter((0, 600), (1 / 60, 60), (0, 2400))),
                     at=1860,
@@ -296,16 +296,19 @@ def _log_not_shortened() -> Alert:
             ),
         ),
         # Only a damaged segment can be provoked in a test: removing a file fails on a broken disk alone.
-        also_fires=tuple(
-            Neighbour(why=f"one in ten minutes: {name}", series=shortening(name, counter((1 / 600, 2700))), at=2400)
+        positive_cases=tuple(
+            RuleCase(why=f"one in ten minutes: {name}", series=shortening(name, counter((1 / 600, 2700))), at=2400)
             for name in _SHORTENING_NAMES
         ),
     )
 
 
 def _log_damaged() -> Alert:
-    found = " + ".join(_ONCE.gauge(one, by=_TARGET) for one in (engine.WAL_CORRUPTIONS, engine.CHUNK_CORRUPTIONS))
-    started = _ONCE.gauge(engine.STARTED, by=_TARGET)
+    found = " + ".join(
+        _ONCE.gauge(one, by=_TARGET)
+        for one in (prometheus_metrics.WAL_CORRUPTIONS, prometheus_metrics.CHUNK_CORRUPTIONS)
+    )
+    started = _ONCE.gauge(prometheus_metrics.STARTED, by=_TARGET)
 
     def start(wal: float, chunks: float) -> dict[str, Values]:
         return _of_prometheus(
@@ -318,13 +321,13 @@ def _log_damaged() -> Alert:
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Prometheus lost measurements: its log was damaged",
         description="It was repaired by dropping what came after the damage; this is said for an hour.",
         runbook=Runbook(
-            means="The newest measurements, up to three hours, lie in a log that a power cut or a bad disk damaged.",
-            costs="A gap in the graphs. Alerts with long windows see less than they need for as long.",
-            steps=(
+            meaning="The newest measurements, up to three hours, lie in a log that a power cut or a bad disk damaged.",
+            impact="A gap in the graphs. Alerts with long windows see less than they need for as long.",
+            diagnosis=(
                 Step(
                     "What was repaired?",
                     {
@@ -344,34 +347,34 @@ def _log_damaged() -> Alert:
                 _LOOK_AT_DISK,
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=start(1, 0),
-            fires_at=4140,
-            resolves_at=4200,
+            firing_at=4140,
+            resolved_at=4200,
             labels=_PROMETHEUS,
-            says="It was repaired by dropping what came after the damage; this is said for an hour.",
+            expected_description="It was repaired by dropping what came after the damage; this is said for an hour.",
             interval_seconds=60,
         ),
-        neighbours=(Neighbour(why="nothing was damaged", series=start(0, 0), at=1800),),
-        also_fires=(Neighbour(why="chunks of the head were damaged", series=start(0, 1), at=1800),),
+        negative_cases=(RuleCase(why="nothing was damaged", series=start(0, 0), at=1800),),
+        positive_cases=(RuleCase(why="chunks of the head were damaged", series=start(0, 1), at=1800),),
     )
 
 
 def _writes_failing() -> Alert:
     return Alert(
         name="PrometheusWritesFailing",
-        expression=f"{_grown(engine.WAL_WRITE_FAILURES)} > 0",
+        expression=f"{_grown(prometheus_metrics.WAL_WRITE_FAILURES)} > 0",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Prometheus could not write down what it measured",
         # While no write succeeds this cannot be measured either: it is reported after the first that does.
         description="{{ $value | humanize }} scrapes or rules were lost in 15 minutes.",
         runbook=Runbook(
-            means="Appending to the write-ahead log failed: the disk is full, or broken.",
-            costs="Measurements are missing, and alerts that needed them could not fire.",
-            steps=(
+            meaning="Appending to the write-ahead log failed: the disk is full, or broken.",
+            impact="Measurements are missing, and alerts that needed them could not fire.",
+            diagnosis=(
                 _LOOK_AT_DISK,
                 Step(
                     "What does Prometheus say?",
@@ -384,24 +387,24 @@ def _writes_failing() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=_of_prometheus(WAL_WRITE_FAILURES=counter((0, 600), (1 / 15, 60), (0, 2400))),
-            fires_at=1200,
-            resolves_at=1680,
+            firing_at=1200,
+            resolved_at=1680,
             labels=_PROMETHEUS,
-            says="4 scrapes or rules were lost in 15 minutes.",
+            expected_description="4 scrapes or rules were lost in 15 minutes.",
             interval_seconds=60,
         ),
-        neighbours=(
-            Neighbour(why="none", series=_of_prometheus(WAL_WRITE_FAILURES=counter((0, 1800))), at=1500),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="none", series=_of_prometheus(WAL_WRITE_FAILURES=counter((0, 1800))), at=1500),
+            RuleCase(
                 why="twenty minutes ago",
                 series=_of_prometheus(WAL_WRITE_FAILURES=counter((0, 600), (1 / 15, 60), (0, 2400))),
                 at=1860,
             ),
         ),
-        also_fires=(
-            Neighbour(
+        positive_cases=(
+            RuleCase(
                 why="a single one",
                 series=_of_prometheus(WAL_WRITE_FAILURES=counter((0, 600), (1 / 60, 60), (0, 2400))),
                 at=1200,
@@ -419,23 +422,23 @@ def _clock_trouble() -> Alert:
     once = counter((0, 600), (1 / 60, 60), (0, 2400))
     return Alert(
         name="PrometheusClockTrouble",
-        expression="\nor ".join(f"{_grown(getattr(engine, name))} > 0" for name in names),
+        expression="\nor ".join(f"{_grown(getattr(prometheus_metrics, name))} > 0" for name in names),
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Prometheus got samples older than those that it had",
         description="{{ $value | humanize }} samples in 15 minutes were out of order or out of bounds.",
         runbook=Runbook(
-            means=(
+            meaning=(
                 "The clock of this machine was set back, or was ahead before; "
                 "or a target sends times of its own that are wrong."
             ),
-            costs=(
+            impact=(
                 "Samples are refused, or stored among older ones. "
                 "For as long as the clock was ahead, rates are wrong and alerts may not fire."
             ),
-            steps=(
+            diagnosis=(
                 Step(
                     "Is the time right, and synchronised?",
                     {
@@ -464,49 +467,49 @@ def _clock_trouble() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=sample("OUT_OF_ORDER", counter((0, 600), (1, 60), (0, 2400))),
-            fires_at=1200,
-            resolves_at=1680,
+            firing_at=1200,
+            resolved_at=1680,
             labels=_PROMETHEUS,
-            says="60 samples in 15 minutes were out of order or out of bounds.",
+            expected_description="60 samples in 15 minutes were out of order or out of bounds.",
             interval_seconds=60,
         ),
-        neighbours=(
-            Neighbour(why="all in order", series=sample("OUT_OF_ORDER", counter((0, 3600))), at=1500),
-            *(Neighbour(why=f"twenty minutes ago: {name}", series=sample(name, once), at=1860) for name in names),
+        negative_cases=(
+            RuleCase(why="all in order", series=sample("OUT_OF_ORDER", counter((0, 3600))), at=1500),
+            *(RuleCase(why=f"twenty minutes ago: {name}", series=sample(name, once), at=1860) for name in names),
         ),
-        also_fires=tuple(
-            Neighbour(why=f"a single sample: {name}", series=sample(name, once), at=1200) for name in names
+        positive_cases=tuple(
+            RuleCase(why=f"a single sample: {name}", series=sample(name, once), at=1200) for name in names
         ),
     )
 
 
 def _alertmanager_unreachable() -> Alert:
-    errors = _DELIVERY.increase(engine.NOTIFICATION_ERRORS, by=(*_TARGET, "alertmanager"))
-    dropped = _DELIVERY.increase(engine.NOTIFICATIONS_DROPPED, by=_TARGET)
+    errors = _DELIVERY.increase(prometheus_metrics.NOTIFICATION_ERRORS, by=(*_TARGET, "alertmanager"))
+    dropped = _DELIVERY.increase(prometheus_metrics.NOTIFICATIONS_DROPPED, by=_TARGET)
     one = _PROMETHEUS | {"alertmanager": "http://alertmanager:9093/api/v2/alerts"}
 
     def series(failed: Values, lost: Values) -> dict[str, Values]:
         return {
-            _series(engine.NOTIFICATION_ERRORS, one): failed,
-            _series(engine.NOTIFICATIONS_DROPPED, _PROMETHEUS): lost,
+            _series(prometheus_metrics.NOTIFICATION_ERRORS, one): failed,
+            _series(prometheus_metrics.NOTIFICATIONS_DROPPED, _PROMETHEUS): lost,
         }
 
     return Alert(
         name="PrometheusAlertmanagerUnreachable",
         expression=f"{errors} > 0\nunless on (job, instance) ({dropped} > 0)",
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="One of several Alertmanagers does not take alerts",
         description="{{ $value | humanize }} errors in 5 minutes at {{ $labels.alertmanager }}; another one took them.",
         runbook=Runbook(
-            means="One Alertmanager of prometheus.yml is down, slow or elsewhere, and another one took the alerts.",
-            costs="None yet. When the other fails as well, nobody hears of anything.",
-            steps=(
+            meaning="One Alertmanager of prometheus.yml is down, slow or elsewhere, and another one took the alerts.",
+            impact="None yet. When the other fails as well, nobody hears of anything.",
+            diagnosis=(
                 Step(
                     "Is it up?",
                     {
@@ -526,26 +529,27 @@ def _alertmanager_unreachable() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=series(counter((0.1, 900), (0, 900)), counter((0, 1800))),
-            waits_at=285,
-            fires_at=420,
-            resolves_at=1260,
+            pending_at=285,
+            firing_at=420,
+            resolved_at=1260,
             labels=one,
-            says="30 errors in 5 minutes at http://alertmanager:9093/api/v2/alerts; another one took them.",
+            expected_description="30 errors in 5 minutes at "
+            "http://alertmanager:9093/api/v2/alerts; another one took them.",
         ),
-        neighbours=(
-            Neighbour(why="none", series=series(counter((0, 900)), counter((0, 900))), at=800),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="none", series=series(counter((0, 900)), counter((0, 900))), at=800),
+            RuleCase(
                 why="nobody took them, which another alert says",
                 series=series(counter((0.1, 900)), counter((0.1, 900))),
                 at=800,
             ),
-            Neighbour(why="one alert was lost", series=series(counter((0.1, 900)), counter((1 / 240, 900))), at=800),
+            RuleCase(why="one alert was lost", series=series(counter((0.1, 900)), counter((1 / 240, 900))), at=800),
         ),
-        also_fires=(
-            Neighbour(why="one in four minutes", series=series(counter((1 / 240, 1500)), counter((0, 1500))), at=1400),
-            Neighbour(
+        positive_cases=(
+            RuleCase(why="one in four minutes", series=series(counter((1 / 240, 1500)), counter((0, 1500))), at=1400),
+            RuleCase(
                 why="nobody took them a while ago, and now one does",
                 series=series(counter((0.1, 1800)), counter((0.1, 600), (0, 1200))),
                 at=1500,
@@ -555,25 +559,25 @@ def _alertmanager_unreachable() -> Alert:
 
 
 def _alertmanager_configuration_refused() -> Alert:
-    loaded = _series(engine.ALERTMANAGER_LOADED, _ALERTMANAGER)
+    loaded = _series(prometheus_metrics.ALERTMANAGER_LOADED, _ALERTMANAGER)
     return Alert(
         name="AlertmanagerConfigurationRefused",
-        expression=f"{_DELIVERY.gauge(engine.ALERTMANAGER_LOADED, how='min', by=_TARGET)} == 0",
-        hold="5m",
+        expression=f"{_DELIVERY.gauge(prometheus_metrics.ALERTMANAGER_LOADED, how='min', by=_TARGET)} == 0",
+        for_="5m",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Alertmanager runs on an old configuration",
         description="Its last reload failed; receivers and routes are the ones from before.",
         runbook=Runbook(
-            means="alertmanager.yml has an error, so Alertmanager kept what it had.",
-            costs="A receiver that you added hears nothing. At its next start Alertmanager ends, and nobody hears.",
-            steps=(
+            meaning="alertmanager.yml has an error, so Alertmanager kept what it had.",
+            impact="A receiver that you added hears nothing. At its next start Alertmanager ends, and nobody hears.",
+            diagnosis=(
                 Step(
                     "Where is the mistake?",
                     {
-                        "a line": "fix it, or write the file anew by `edgeinfer alerting`.",
+                        "a line": "fix it, or write the file anew by `edgeinfer config alertmanager`.",
                         "SUCCESS": "the file was fixed since: only reload.",
                     },
                     command="amtool check-config /etc/edgeinfer/alertmanager.yml",
@@ -588,15 +592,15 @@ def _alertmanager_configuration_refused() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={loaded: gauge((0, 600), (1, 600))},
-            waits_at=285,
-            fires_at=330,
-            resolves_at=630,
+            pending_at=285,
+            firing_at=330,
+            resolved_at=630,
             labels=_ALERTMANAGER,
-            says="Its last reload failed; receivers and routes are the ones from before.",
+            expected_description="Its last reload failed; receivers and routes are the ones from before.",
         ),
-        neighbours=(Neighbour(why="it loaded", series={loaded: gauge((1, 600))}, at=500),),
+        negative_cases=(RuleCase(why="it loaded", series={loaded: gauge((1, 600))}, at=500),),
     )
 
 
@@ -608,9 +612,12 @@ def _alertmanager_state_unsaved() -> Alert:
 
     expression = "\nor ".join(
         [
-            unwritten(engine.LOG_WRITTEN),
-            unwritten(engine.SILENCES_WRITTEN),
-            *(f"{_grown(counted, _ONCE)} > 0" for counted in (engine.LOG_ERRORS, engine.SILENCES_ERRORS)),
+            unwritten(prometheus_metrics.LOG_WRITTEN),
+            unwritten(prometheus_metrics.SILENCES_WRITTEN),
+            *(
+                f"{_grown(counted, _ONCE)} > 0"
+                for counted in (prometheus_metrics.LOG_ERRORS, prometheus_metrics.SILENCES_ERRORS)
+            ),
         ]
     )
     names = ("LOG_WRITTEN", "SILENCES_WRITTEN", "LOG_ERRORS", "SILENCES_ERRORS")
@@ -619,7 +626,9 @@ def _alertmanager_state_unsaved() -> Alert:
         well = {name: counter((1 / 900, 14_400)) for name in names[:2]} | {
             name: counter((0, 14_400)) for name in names[2:]
         }
-        return {_series(getattr(engine, name), _ALERTMANAGER): value for name, value in (well | moves).items()}
+        return {
+            _series(getattr(prometheus_metrics, name), _ALERTMANAGER): value for name, value in (well | moves).items()
+        }
 
     stopped = counter((1 / 900, 7200), (0, 5400))
     once = counter((0, 3600), (1 / 300, 300), (0, 10_000))
@@ -627,17 +636,17 @@ def _alertmanager_state_unsaved() -> Alert:
     return Alert(
         name="AlertmanagerStateUnsaved",
         expression=expression,
-        hold="5m",
+        for_="5m",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="Alertmanager cannot save silences and what it has sent",
         description="It writes both each quarter of an hour, and did not, or failed, within the last hour.",
         runbook=Runbook(
-            means="Its folder is gone or full, or the disk takes no writes.",
-            costs="None while it runs. After a restart silences are gone, and alerts that were sent are sent again.",
-            steps=(
+            meaning="Its folder is gone or full, or the disk takes no writes.",
+            impact="None while it runs. After a restart silences are gone, and alerts that were sent are sent again.",
+            diagnosis=(
                 Step(
                     "Why does it fail?",
                     {
@@ -658,36 +667,37 @@ def _alertmanager_state_unsaved() -> Alert:
                 _LOOK_AT_DISK,
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series=state(LOG_WRITTEN=counter((1 / 900, 7200), (0, 7200), (1 / 15, 3600))),
-            waits_at=10_800,
-            fires_at=11_100,
-            resolves_at=14_700,
+            pending_at=10_800,
+            firing_at=11_100,
+            resolved_at=14_700,
             labels=_ALERTMANAGER,
-            says="It writes both each quarter of an hour, and did not, or failed, within the last hour.",
+            expected_description="It writes both each quarter of an hour, and did not, or "
+            "failed, within the last hour.",
             interval_seconds=300,
         ),
-        neighbours=(
-            Neighbour(why="it writes and does not fail", series=state(), at=12_600),
-            Neighbour(
+        negative_cases=(
+            RuleCase(why="it writes and does not fail", series=state(), at=12_600),
+            RuleCase(
                 why="it was started half an hour ago and has written nothing yet",
                 series=state(LOG_WRITTEN=counter((0, 1800)), SILENCES_WRITTEN=counter((0, 1800))),
                 at=1500,
             ),
-            Neighbour(
+            RuleCase(
                 why="it was off for two hours, and has written nothing since",
                 series=state(LOG_WRITTEN=restarted, SILENCES_WRITTEN=restarted),
                 at=10_800,
             ),
             *(
-                Neighbour(why=f"it failed two hours ago: {name}", series=state(**{name: once}), at=10_800)
+                RuleCase(why=f"it failed two hours ago: {name}", series=state(**{name: once}), at=10_800)
                 for name in names[2:]
             ),
         ),
-        also_fires=(
-            *(Neighbour(why=f"it stopped: {name}", series=state(**{name: stopped}), at=12_000) for name in names[:2]),
+        positive_cases=(
+            *(RuleCase(why=f"it stopped: {name}", series=state(**{name: stopped}), at=12_000) for name in names[:2]),
             *(
-                Neighbour(why=f"it failed once, half an hour ago: {name}", series=state(**{name: once}), at=5400)
+                RuleCase(why=f"it failed once, half an hour ago: {name}", series=state(**{name: once}), at=5400)
                 for name in names[2:]
             ),
         ),

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from edgeinfer.catalog import device, gateway, sidecar
 from edgeinfer.catalog.metric import Metric, Owner
-from edgeinfer.monitoring.alerts.entry import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.proof import Neighbour, Proof, gauge
-from edgeinfer.monitoring.engine import UP
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
+from edgeinfer.monitoring.prometheus_metrics import UP
 from edgeinfer.monitoring.promql import Queries
 
 _Q = Queries("5m", {})
@@ -34,18 +34,18 @@ def _foreign() -> Alert:
             f"{_Q.select(UP, {'job': str(job)})} == 1 unless on (job, instance) {_Q.select(metric)}"
             for job, metric in IDENTITY.items()
         ),
-        hold="2m",
+        for_="2m",
         severity=Severity.CRITICAL,
         service="prometheus",
         signal="monitoring",
-        board="edgeinfer-gateway",
+        dashboard_uid="edgeinfer-gateway",
         summary="What answers at {{ $labels.instance }} is not {{ $labels.job }}",
         description="{{ $labels.instance }} of {{ $labels.job }} answers Prometheus, without any metric of that "
         "service.",
         runbook=Runbook(
-            means="Another program has the port, often node exporter, or the address in prometheus.yml is wrong.",
-            costs="Blindness: the target counts as up, and no other alert about this service can fire.",
-            steps=(
+            meaning="Another program has the port, often node exporter, or the address in prometheus.yml is wrong.",
+            impact="Blindness: the target counts as up, and no other alert about this service can fire.",
+            diagnosis=(
                 Step(
                     "Who has the port? Put that of the alert's instance in place of 9048.",
                     {
@@ -75,21 +75,22 @@ def _foreign() -> Alert:
                 ),
             ),
         ),
-        proof=Proof(
+        rule_test=RuleTest(
             series={
                 f"up{{{_EXPORTER}}}": gauge((1, 900)),
                 _NODE: gauge((1, 600), (None, 300)),
                 _OURS: gauge((None, 600), (1, 300)),
             },
-            waits_at=105,
-            fires_at=150,
-            resolves_at=630,
+            pending_at=105,
+            firing_at=150,
+            resolved_at=630,
             labels={"job": "hailo-exporter", "instance": "exporter:9048"},
-            says="exporter:9048 of hailo-exporter answers Prometheus, without any metric of that service.",
+            expected_description="exporter:9048 of hailo-exporter answers Prometheus, without "
+            "any metric of that service.",
         ),
-        neighbours=(
+        negative_cases=(
             *(
-                Neighbour(
+                RuleCase(
                     why=f"{job} is itself",
                     series={
                         f'up{{job="{job}", instance="x:1"}}': gauge((1, 600)),
@@ -99,14 +100,14 @@ def _foreign() -> Alert:
                 )
                 for job, metric in IDENTITY.items()
             ),
-            Neighbour(why="down is not foreign", series={f"up{{{_EXPORTER}}}": gauge((0, 600))}, at=500),
-            Neighbour(
+            RuleCase(why="down is not foreign", series={f"up{{{_EXPORTER}}}": gauge((0, 600))}, at=500),
+            RuleCase(
                 why="a job of somebody else's", series={'up{job="node", instance="node:9100"}': gauge((1, 600))}, at=500
             ),
         ),
-        also_fires=(
+        positive_cases=(
             *(
-                Neighbour(
+                RuleCase(
                     why=f"a stranger at the address of {job}",
                     series={
                         f'up{{job="{job}", instance="x:1"}}': gauge((1, 600)),
@@ -116,7 +117,7 @@ def _foreign() -> Alert:
                 )
                 for job, metric in IDENTITY.items()
             ),
-            Neighbour(
+            RuleCase(
                 why="the gateway at the exporter's address",
                 series={
                     f"up{{{_EXPORTER}}}": gauge((1, 600)),

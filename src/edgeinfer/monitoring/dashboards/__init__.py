@@ -1,20 +1,20 @@
-"""Dashboards in typed Python, one file for each board; each offers `create() -> Board`. Needs the Grafana SDK."""
+"""Dashboards in typed Python, one file each, which offers `create() -> Dashboard`. Needs the Grafana SDK."""
 
 import importlib
 import pkgutil
 
-from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 
-# The parts that boards are made of.
-_PARTS = ("board", "layout", "panels", "sources", "style", "variables")
+# The parts that dashboards are made of.
+_PARTS = ("dashboard", "layout", "panels", "sources", "style", "variables")
 
 
-def board_names() -> tuple[str, ...]:
-    """The board files of this folder."""
+def dashboard_names() -> tuple[str, ...]:
+    """The dashboard files of this folder."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _PARTS))
 
 
-def board(name: str) -> Board:
-    """One board by its file's name."""
-    found: Board = importlib.import_module(f"{__name__}.{name}").create()
+def dashboard(name: str) -> Dashboard:
+    """One dashboard by its file's name."""
+    found: Dashboard = importlib.import_module(f"{__name__}.{name}").create()
     return found

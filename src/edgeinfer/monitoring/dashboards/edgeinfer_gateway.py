@@ -1,11 +1,21 @@
-"""The gateway's board: what phones ask, what they get, and how the gateway itself fares."""
+"""The gateway's dashboard: what phones ask, what they get, and how the gateway itself fares."""
 
 from edgeinfer.catalog import gateway
-from edgeinfer.monitoring import engine
+from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.dashboards import variables
-from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
-from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, graph, stat, table, timeline
+from edgeinfer.monitoring.dashboards.panels import (
+    DashboardLink,
+    FieldConfig,
+    Panel,
+    Query,
+    bar_gauge,
+    stat,
+    state_timeline,
+    table,
+    time_series,
+)
 from edgeinfer.monitoring.dashboards.sources import FIRING, LIVE, NOW, finite, health_state, or_zero
 from edgeinfer.monitoring.dashboards.style import (
     AGE,
@@ -20,23 +30,23 @@ from edgeinfer.monitoring.dashboards.style import (
     REQUESTS_PER_SECOND,
     SOURCE_COLORS,
     YELLOW,
-    Steps,
+    Thresholds,
 )
 from edgeinfer.monitoring.promql import matching, other_than
 from edgeinfer.monitoring.thresholds import SERVER_ERROR_SHARE, UNANSWERED_SHARE
 
-_SIDECAR = Drill("Inference in detail", "hailo-sidecar-monitoring")
-_SLO = Drill("What the objectives say", "edgeinfer-slo")
-_HARDWARE = Drill("The chip in detail", "edgeinfer-hardware")
-_ANSWERED: Steps = ((None, RED), (1 - UNANSWERED_SHARE, YELLOW), (0.999, GREEN))
-_SERVER_ERRORS: Steps = ((None, GREEN), (SERVER_ERROR_SHARE / 5, YELLOW), (SERVER_ERROR_SHARE, RED))
+_SIDECAR = DashboardLink("Inference in detail", "hailo-sidecar-monitoring")
+_SLO = DashboardLink("What the objectives say", "edgeinfer-slo")
+_HARDWARE = DashboardLink("The chip in detail", "edgeinfer-hardware")
+_ANSWERED: Thresholds = ((None, RED), (1 - UNANSWERED_SHARE, YELLOW), (0.999, GREEN))
+_SERVER_ERRORS: Thresholds = ((None, GREEN), (SERVER_ERROR_SHARE / 5, YELLOW), (SERVER_ERROR_SHARE, RED))
 # Probes and scrapes come at their own pace and would drown what phones do.
 _PHONES = {"endpoint": matching("/api/.*")}
 
 
-def create() -> Board:
-    """The board."""
-    return Board(
+def create() -> Dashboard:
+    """The dashboard."""
+    return Dashboard(
         uid="edgeinfer-gateway",
         file="edgeinfer_gateway_dashboard.json",
         title="EdgeInfer",
@@ -62,46 +72,48 @@ def _now() -> list[Panel]:
             "P95 of phone requests",
             "Nineteen of twenty API requests were answered faster than this.",
             [Query(finite(NOW.quantile(0.95, gateway.HTTP_DURATION, where=_PHONES)), "p95")],
-            Look(unit="s", steps=LATENCY_LINE, no_value="no requests"),
-            drill=_SIDECAR,
+            FieldConfig(unit="s", thresholds=LATENCY_LINE, no_value="no requests"),
+            link=_SIDECAR,
         ),
         stat(
             "Analyses answered",
             "Share of analyses that got a result, from a sidecar or from the gateway's CPU.",
             [Query(finite(f"{unanswered} / {NOW.rate(gateway.ANALYSES)}"), "answered")],
-            Look(unit="percentunit", decimals=2, steps=_ANSWERED, no_value="no analyses"),
-            drill=_SLO,
+            FieldConfig(unit="percentunit", decimals=2, thresholds=_ANSWERED, no_value="no analyses"),
+            link=_SLO,
         ),
         stat(
             "Server errors",
             "Share of the gateway's answers that are 5xx.",
             [Query(finite(f"({or_zero(errors)}) / {every}"), "5xx")],
-            Look(unit="percentunit", decimals=2, steps=_SERVER_ERRORS, no_value="no requests"),
+            FieldConfig(unit="percentunit", decimals=2, thresholds=_SERVER_ERRORS, no_value="no requests"),
         ),
         stat(
             "Requests per minute",
             "API requests of phones.",
             [Query(f"60 * {NOW.rate(gateway.HTTP_REQUESTS, where=_PHONES)}", "requests")],
-            Look(unit=COUNT, decimals=0, no_value="no gateway"),
+            FieldConfig(unit=COUNT, decimals=0, no_value="no gateway"),
         ),
         stat(
             "Sessions",
             "Sessions that are open now.",
             [Query(NOW.gauge(gateway.SESSIONS_ACTIVE, how="sum"), "sessions")],
-            Look(unit=COUNT, decimals=0, no_value="no gateway"),
+            FieldConfig(unit=COUNT, decimals=0, no_value="no gateway"),
         ),
         stat(
             "Gateway",
             "Whether every gateway that is scraped is up.",
-            [Query(NOW.gauge(engine.UP, how="min", where={"job": "edge-infer"}), "up")],
-            Look(unit="none", steps=ALL_UP, states=[(0, "down", RED), (1, "up", GREEN)], no_value="unknown"),
+            [Query(NOW.gauge(prometheus_metrics.UP, how="min", where={"job": "edge-infer"}), "up")],
+            FieldConfig(
+                unit="none", thresholds=ALL_UP, value_mappings=[(0, "down", RED), (1, "up", GREEN)], no_value="unknown"
+            ),
             sparkline=False,
         ),
         stat(
             "Version",
             "Version of the gateway that runs.",
             [Query(NOW.info(gateway.BUILD_INFO, by=("version",)), "{{version}}", instant=True)],
-            Look(unit="none", no_value="no gateway"),
+            FieldConfig(unit="none", no_value="no gateway"),
             shows="name",
             sparkline=False,
         ),
@@ -109,9 +121,9 @@ def _now() -> list[Panel]:
             "Alerts firing",
             "Alerts of severity critical and warning that fire now.",
             [Query(f"count({FIRING}) or vector(0)", "alerts", instant=True)],
-            Look(unit="none", decimals=0, steps=NONE_IS_GOOD, no_value="unknown"),
+            FieldConfig(unit="none", decimals=0, thresholds=NONE_IS_GOOD, no_value="unknown"),
             sparkline=False,
-            drill=_SLO,
+            link=_SLO,
         ),
     ]
 
@@ -119,13 +131,13 @@ def _now() -> list[Panel]:
 def _requests() -> list[Panel]:
     by = ("method", "endpoint")
     return [
-        graph(
+        time_series(
             "Request rate by route",
             "Requests per second that the gateway answered, by route.",
             [Query(LIVE.rate(gateway.HTTP_REQUESTS, by=by), "{{method}} {{endpoint}}")],
-            Look(unit=REQUESTS_PER_SECOND),
+            FieldConfig(unit=REQUESTS_PER_SECOND),
         ),
-        graph(
+        time_series(
             "P95 by route",
             "From the request's first byte at the gateway to the last byte of its answer.",
             [
@@ -135,9 +147,9 @@ def _requests() -> list[Panel]:
                     exemplars=True,
                 )
             ],
-            Look(unit="s", steps=LATENCY_LINE),
+            FieldConfig(unit="s", thresholds=LATENCY_LINE),
             line=True,
-            drill=_SIDECAR,
+            link=_SIDECAR,
         ),
     ]
 
@@ -146,21 +158,21 @@ def _answers() -> list[Panel]:
     # The worst at the bottom of the stack, lest it draws a red edge along what went well.
     status_classes = {"5xx": ("5..", RED), "4xx": ("4..", YELLOW), "2xx": ("2..", GREEN)}
     return [
-        graph(
+        time_series(
             "Answers by status",
             "Answers per second by class of status: 4xx are the caller's, 5xx are ours.",
             [
                 Query(or_zero(LIVE.rate(gateway.HTTP_REQUESTS, where={"status_code": matching(pattern)})), name)
                 for name, (pattern, _) in status_classes.items()
             ],
-            Look(unit=REQUESTS_PER_SECOND, colors={name: color for name, (_, color) in status_classes.items()}),
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors={name: color for name, (_, color) in status_classes.items()}),
             stacked=True,
         ),
-        graph(
+        time_series(
             "Problems",
             "Requests answered with an error, by kind of problem, as the answer's `type` says.",
-            [Query(LIVE.rate(gateway.PROBLEMS, by=("problem",)), "{{problem}}")],
-            Look(unit=PER_SECOND),
+            [Query(LIVE.rate(gateway.PROBLEMS, by=("error_type",)), "{{error_type}}")],
+            FieldConfig(unit=PER_SECOND),
             bars=True,
             stacked=True,
         ),
@@ -170,32 +182,32 @@ def _answers() -> list[Panel]:
 def _sessions() -> list[Panel]:
     ends = Query(LIVE.rate(gateway.SESSIONS_ENDED, by=("reason",)), "ended: {{reason}}")
     return [
-        graph(
+        time_series(
             "Open sessions",
             "Sessions that were started and have not ended.",
             [Query(LIVE.gauge(gateway.SESSIONS_ACTIVE, by=("instance",)), "{{instance}}")],
-            Look(unit=COUNT, decimals=0),
+            FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Sessions started and ended",
             "Per second; expired means that the phone went away without a word.",
             [Query(LIVE.rate(gateway.SESSIONS_STARTED), "started"), ends],
-            Look(unit=PER_SECOND, colors={"started": GREEN, "ended: expired": YELLOW, "ended: evicted": RED}),
+            FieldConfig(unit=PER_SECOND, colors={"started": GREEN, "ended: expired": YELLOW, "ended: evicted": RED}),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Samples",
             "IMU samples that were accepted, per second; a phone sends 100.",
             [Query(LIVE.rate(gateway.SAMPLES_RECEIVED, by=("instance",)), "received {{instance}}")],
-            Look(unit=PER_SECOND),
+            FieldConfig(unit=PER_SECOND),
             size=(4, 7),
         ),
-        graph(
+        time_series(
             "Samples held",
             "IMU samples in memory; a session keeps its newest 2000.",
             [Query(LIVE.gauge(gateway.SAMPLES_STORED, by=("instance",)), "{{instance}}")],
-            Look(unit=COUNT, decimals=0),
+            FieldConfig(unit=COUNT, decimals=0),
             size=(4, 7),
         ),
     ]
@@ -203,28 +215,28 @@ def _sessions() -> list[Panel]:
 
 def _store() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Session store",
             "Size of its files, and the limit at which ended sessions go before their time.",
             [
                 Query(LIVE.gauge(gateway.STORE_USED, by=("instance",)), "used {{instance}}"),
                 Query(LIVE.gauge(gateway.STORE_LIMIT, by=("instance",)), "limit {{instance}}"),
             ],
-            Look(unit="bytes"),
+            FieldConfig(unit="bytes"),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Written to the session store",
             "Per second; the card wears by this.",
             [Query(LIVE.rate(gateway.STORE_WRITTEN, by=("instance",)), "{{instance}}")],
-            Look(unit="bytes"),
+            FieldConfig(unit="bytes"),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Ended sessions dropped early",
             "Segments that went before EDGEINFER_GATEWAY_RETENTION_HOURS, for want of room.",
             [Query(LIVE.increase(gateway.STORE_EARLY_DROPS, by=("instance",)), "{{instance}}")],
-            Look(unit=COUNT, decimals=0),
+            FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
     ]
@@ -232,27 +244,27 @@ def _store() -> list[Panel]:
 
 def _analyses() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Analyses by source",
             "Per second: computed by a sidecar, by the gateway's CPU, or by nobody.",
             [Query(LIVE.rate(gateway.ANALYSES, by=("source",)), "{{source}}")],
-            Look(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
             size=(8, 8),
             stacked=True,
-            drill=_SIDECAR,
+            link=_SIDECAR,
         ),
-        graph(
+        time_series(
             "Analyses by operation",
             "Per second: process is one window in one request, motifs reads a session.",
             [Query(LIVE.rate(gateway.ANALYSES, by=("operation",)), "{{operation}}")],
-            Look(unit=REQUESTS_PER_SECOND),
+            FieldConfig(unit=REQUESTS_PER_SECOND),
             size=(8, 8),
         ),
-        graph(
+        time_series(
             "Time of the fallback",
             "How long the model takes on the gateway's own CPU.",
             [Query(finite(LIVE.quantile(0.95, gateway.FALLBACK_DURATION)), "p95")],
-            Look(unit="s"),
+            FieldConfig(unit="s"),
             size=(8, 8),
         ),
     ]
@@ -260,29 +272,29 @@ def _analyses() -> list[Panel]:
 
 def _upstream() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Network and HTTP",
             "Part of each call that the sidecar did not account for: connection, network, both HTTP stacks.",
             [
                 Query(finite(LIVE.quantile(0.5, gateway.NETWORK_DURATION)), "p50"),
                 Query(finite(LIVE.quantile(0.95, gateway.NETWORK_DURATION)), "p95"),
             ],
-            Look(unit="s", colors={"p50": GREEN, "p95": ORANGE}),
+            FieldConfig(unit="s", colors={"p50": GREEN, "p95": ORANGE}),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Retries",
             "Calls that were made again after a failure.",
             [Query(LIVE.rate(gateway.RETRIES, by=("instance",)), "{{instance}}")],
-            Look(unit=PER_SECOND),
+            FieldConfig(unit=PER_SECOND),
             size=(8, 7),
             bars=True,
         ),
-        graph(
+        time_series(
             "Circuit breaker movements",
             "Times that a sidecar's circuit breaker entered a state.",
             [Query(LIVE.increase(gateway.CIRCUIT_TRANSITIONS, by=("backend", "state")), "{{backend}} {{state}}")],
-            Look(unit=COUNT, decimals=0),
+            FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
             bars=True,
         ),
@@ -293,22 +305,22 @@ def _health() -> list[Panel]:
     states = [(0, "healthy", GREEN), (1, "degraded", YELLOW), (2, "unhealthy", RED)]
     age = f"time() - {LIVE.gauge(gateway.HEALTH_LAST_RUN, by=('check', 'instance'))}"
     return [
-        timeline(
+        state_timeline(
             "Health checks",
             "The gateway's own checks, run every 30 seconds.",
             [Query(health_state(), "{{check}} {{instance}}")],
-            Look(unit="none", states=states),
+            FieldConfig(unit="none", value_mappings=states),
             size=(16, 7),
         ),
-        bars(
+        bar_gauge(
             "Since the last check",
             "A check runs every 30 seconds; one that is much older has stopped.",
             [Query(f"sort_desc({age})", "{{check}} {{instance}}", instant=True)],
-            Look(
+            FieldConfig(
                 unit=AGE,
                 minimum=0,
                 maximum=120,
-                steps=((None, GREEN), (60, YELLOW), (120, RED)),
+                thresholds=((None, GREEN), (60, YELLOW), (120, RED)),
                 no_value="no check has run",
             ),
             size=(8, 7),
@@ -318,25 +330,25 @@ def _health() -> list[Panel]:
 
 def _processes() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Memory of our processes",
             "Resident memory; a line that only ever rises is a leak.",
-            [Query(LIVE.gauge(engine.PROCESS_MEMORY, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit="bytes"),
+            [Query(LIVE.gauge(prometheus_metrics.PROCESS_MEMORY, by=("job", "instance")), "{{job}} {{instance}}")],
+            FieldConfig(unit="bytes"),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "CPU of our processes",
             "Seconds of CPU time per second: 1 is one core.",
-            [Query(LIVE.rate(engine.PROCESS_CPU, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit="none", decimals=2),
+            [Query(LIVE.rate(prometheus_metrics.PROCESS_CPU, by=("job", "instance")), "{{job}} {{instance}}")],
+            FieldConfig(unit="none", decimals=2),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Open files",
             "File descriptors, connections among them.",
-            [Query(LIVE.gauge(engine.OPEN_FILES, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit=COUNT, decimals=0),
+            [Query(LIVE.gauge(prometheus_metrics.OPEN_FILES, by=("job", "instance")), "{{job}} {{instance}}")],
+            FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
     ]
@@ -344,25 +356,25 @@ def _processes() -> list[Panel]:
 
 def _monitoring() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Time of a scrape",
             "How long Prometheus waits for /metrics of each process.",
-            [Query(LIVE.gauge(engine.SCRAPE_DURATION, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit="s"),
+            [Query(LIVE.gauge(prometheus_metrics.SCRAPE_DURATION, by=("job", "instance")), "{{job}} {{instance}}")],
+            FieldConfig(unit="s"),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Series exported",
             "Samples in one scrape of each process; a line that keeps rising is a label gone wild.",
-            [Query(LIVE.gauge(engine.SCRAPE_SAMPLES, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit=COUNT, decimals=0),
+            [Query(LIVE.gauge(prometheus_metrics.SCRAPE_SAMPLES, by=("job", "instance")), "{{job}} {{instance}}")],
+            FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
         table(
             "Alerts now",
             "What fires or is about to fire.",
             Query('max by (alertname, alertstate, severity, service) (ALERTS{severity!="none"})'),
-            Look(unit="none", no_value="no alerts"),
+            FieldConfig(unit="none", no_value="no alerts"),
             columns={"alertname": "Alert", "alertstate": "State", "severity": "Severity", "service": "Service"},
             size=(8, 7),
         ),

@@ -1,10 +1,21 @@
-"""The chips' board: heat against the device's own limits, throttling, use, current, and whether we see at all."""
+"""The chips' dashboard: heat against the device's own limits, throttling, use, current, and whether we see at all."""
 
 from edgeinfer.catalog import device, sidecar, system
 from edgeinfer.monitoring.dashboards import variables
-from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
-from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, dial, graph, stat, table, timeline
+from edgeinfer.monitoring.dashboards.panels import (
+    DashboardLink,
+    FieldConfig,
+    Panel,
+    Query,
+    bar_gauge,
+    gauge,
+    stat,
+    state_timeline,
+    table,
+    time_series,
+)
 from edgeinfer.monitoring.dashboards.sources import SCOPE, finite
 from edgeinfer.monitoring.dashboards.style import (
     AGE,
@@ -16,7 +27,7 @@ from edgeinfer.monitoring.dashboards.style import (
     PER_SECOND,
     RED,
     YELLOW,
-    Steps,
+    Thresholds,
 )
 from edgeinfer.monitoring.promql import Queries, matching
 from edgeinfer.monitoring.thresholds import (
@@ -28,15 +39,15 @@ _Q = Queries("$__rate_interval", SCOPE | {"chip_id": matching("$chip")})
 _SERVED = Queries("$__rate_interval", SCOPE)
 _CHIP = ("chip_id", "instance")
 _LEGEND = "{{chip_id}} {{instance}}"
-_SIDECAR = Drill("Inference in detail", "hailo-sidecar-monitoring")
+_SIDECAR = DashboardLink("Inference in detail", "hailo-sidecar-monitoring")
 # The firmware's own defaults; what a device really says is drawn beside its temperature.
-_USE: Steps = ((None, GREEN), (UTILIZATION_SATURATED_RATIO, YELLOW))
-_AGE: Steps = ((None, GREEN), (SENSOR_STALE_SECONDS / 2, YELLOW), (SENSOR_STALE_SECONDS, RED))
+_USE: Thresholds = ((None, GREEN), (UTILIZATION_SATURATED_RATIO, YELLOW))
+_AGE: Thresholds = ((None, GREEN), (SENSOR_STALE_SECONDS / 2, YELLOW), (SENSOR_STALE_SECONDS, RED))
 
 
-def create() -> Board:
-    """The board."""
-    return Board(
+def create() -> Dashboard:
+    """The dashboard."""
+    return Dashboard(
         uid="edgeinfer-hardware",
         file="hailo_hardware_dashboard.json",
         title="Hailo hardware",
@@ -56,26 +67,26 @@ def create() -> Board:
 
 def _now() -> list[Panel]:
     return [
-        dial(
+        gauge(
             "Hottest chip",
             "The hotter of each chip's two sensors. Around 104 °C the device steps its clock down.",
             [Query(_Q.gauge(device.TEMPERATURE), "°C", instant=True)],
-            Look(unit="celsius", decimals=0, minimum=0, maximum=120, steps=HEAT, no_value="not read"),
+            FieldConfig(unit="celsius", decimals=0, minimum=0, maximum=120, thresholds=HEAT, no_value="not read"),
         ),
-        dial(
+        gauge(
             "Use",
             "Share of time in which the busiest chip had at least one frame in flight.",
             [Query(_Q.gauge(device.UTILIZATION_RATIO), "use", instant=True)],
-            Look(unit="percentunit", decimals=0, minimum=0, maximum=1, steps=_USE, no_value="not read"),
+            FieldConfig(unit="percentunit", decimals=0, minimum=0, maximum=1, thresholds=_USE, no_value="not read"),
         ),
         stat(
             "HailoRT",
             "Whether HailoRT answers for every device.",
             [Query(_Q.gauge(device.HAILORT_STATUS, how="min"), "HailoRT")],
-            Look(
+            FieldConfig(
                 unit="none",
-                steps=((None, RED), (1, GREEN)),
-                states=[(0, "refuses", RED), (1, "answers", GREEN)],
+                thresholds=((None, RED), (1, GREEN)),
+                value_mappings=[(0, "refuses", RED), (1, "answers", GREEN)],
                 no_value="not asked",
             ),
             size=(4, 6),
@@ -85,25 +96,25 @@ def _now() -> list[Panel]:
             "Devices",
             "Devices that HailoRT's scan finds; there is no scan where HailoRT is not installed or refuses it.",
             [Query(_Q.gauge(device.DEVICES_FOUND, how="sum"), "devices")],
-            Look(unit="none", decimals=0, steps=((None, RED), (1, GREEN)), no_value="no scan"),
+            FieldConfig(unit="none", decimals=0, thresholds=((None, RED), (1, GREEN)), no_value="no scan"),
             size=(4, 6),
             sparkline=False,
         ),
         stat(
             "Power",
-            "Power of the chips, where the board has a sensor and EDGEINFER_EXPORTER_MEASURE_POWER asks for it.",
+            "Power of the chips, where the dashboard has a sensor and EDGEINFER_EXPORTER_MEASURE_POWER asks for it.",
             [Query(_Q.gauge(device.POWER, how="sum"), "power")],
-            Look(unit="watt", no_value="not measured"),
+            FieldConfig(unit="watt", no_value="not measured"),
             size=(4, 6),
         ),
         stat(
             "Failures of the backend",
             "Failures of the sidecar's backend over the shown range, all classes.",
             [Query(_Q.increase(sidecar.HARDWARE_ERRORS, window="$__range"), "failures", instant=True)],
-            Look(unit=COUNT, decimals=0, steps=NONE_IS_GOOD, no_value="no sidecar"),
+            FieldConfig(unit=COUNT, decimals=0, thresholds=NONE_IS_GOOD, no_value="no sidecar"),
             size=(4, 6),
             sparkline=False,
-            drill=_SIDECAR,
+            link=_SIDECAR,
         ),
     ]
 
@@ -111,7 +122,7 @@ def _now() -> list[Panel]:
 def _heat() -> list[Panel]:
     limits = _Q.gauge(device.TEMPERATURE_LIMIT, by=("chip_id", "limit"), where={"limit": matching("orange|red")})
     return [
-        graph(
+        time_series(
             "Temperature and limits",
             "The hotter sensor of each chip, and the limits that the device itself names: "
             "at orange it steps its clock down, at red it closes its streams.",
@@ -119,27 +130,27 @@ def _heat() -> list[Panel]:
                 Query(_Q.gauge(device.TEMPERATURE, by=_CHIP), _LEGEND),
                 Query(limits, "limit {{limit}} {{chip_id}}"),
             ],
-            Look(unit="celsius", decimals=0),
+            FieldConfig(unit="celsius", decimals=0),
         ),
-        graph(
+        time_series(
             "Each sensor",
             "Every chip has two temperature sensors.",
             [Query(_Q.gauge(device.SENSOR_TEMPERATURE, by=("chip_id", "sensor")), "{{chip_id}} {{sensor}}")],
-            Look(unit="celsius", decimals=1),
+            FieldConfig(unit="celsius", decimals=1),
         ),
     ]
 
 
 def _throttling() -> list[Panel]:
     return [
-        timeline(
+        state_timeline(
             "Temperature zone",
             "The zone that the device says it is in.",
             [Query(_Q.gauge(device.TEMPERATURE_ZONE, by=_CHIP), _LEGEND)],
-            Look(unit="none", states=[(0, "green", GREEN), (1, "orange", ORANGE), (2, "red", RED)]),
+            FieldConfig(unit="none", value_mappings=[(0, "green", GREEN), (1, "orange", ORANGE), (2, "red", RED)]),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Clock",
             "Clock of the neural network core, and what each protection asks for. Lower than the clock is throttling.",
             [
@@ -149,10 +160,10 @@ def _throttling() -> list[Panel]:
                 ),
                 Query(_Q.gauge(device.ANNOUNCED_CLOCK, by=_CHIP), f"announced {_LEGEND}"),
             ],
-            Look(unit="hertz"),
+            FieldConfig(unit="hertz"),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Throttling level",
             "The level that the device reports, and whether its protection is switched on at all.",
             [
@@ -160,7 +171,7 @@ def _throttling() -> list[Panel]:
                 Query(_Q.gauge(device.THROTTLING_PROTECTION, by=_CHIP), f"protection on {_LEGEND}"),
                 Query(_Q.gauge(device.ANNOUNCED_THROTTLING, by=_CHIP), f"announced {_LEGEND}"),
             ],
-            Look(unit=COUNT, decimals=0),
+            FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
     ]
@@ -168,11 +179,15 @@ def _throttling() -> list[Panel]:
 
 def _board() -> list[Panel]:
     return [
-        timeline(
+        state_timeline(
             "The Raspberry Pi itself",
             "What its firmware complains of: a weak supply or heat slows the processor that feeds the chip.",
-            [Query(_Q.gauge(device.BOARD_COMPLAINT, by=("complaint", "instance")), "{{complaint}} {{instance}}")],
-            Look(unit="none", states=[(0, "no", GREEN), (1, "yes", RED)]),
+            [
+                Query(
+                    _Q.gauge(device.RASPBERRY_PI_CONDITION, by=("condition", "instance")), "{{condition}} {{instance}}"
+                )
+            ],
+            FieldConfig(unit="none", value_mappings=[(0, "no", GREEN), (1, "yes", RED)]),
             size=(24, 6),
         ),
     ]
@@ -180,32 +195,32 @@ def _board() -> list[Panel]:
 
 def _use() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Use of each chip",
             "Share of time in which the chip had at least one frame in flight, from HailoRT's monitor files.",
             [Query(_Q.gauge(device.UTILIZATION_RATIO, by=_CHIP), _LEGEND)],
-            Look(unit="percentunit", maximum=1),
+            FieldConfig(unit="percentunit", maximum=1),
             size=(6, 8),
         ),
-        graph(
+        time_series(
             "Frames in flight",
             "Mean number of windows with a chip at once: what keeps a chip busy while its use says that it is not?",
             [Query(finite(_SERVED.mean(sidecar.FRAMES_IN_FLIGHT, by=("instance",))), "{{instance}}")],
-            Look(unit="none", decimals=1),
+            FieldConfig(unit="none", decimals=1),
             size=(6, 8),
         ),
-        graph(
+        time_series(
             "Use by network",
             "Share of time in which each network had a frame in flight: who takes the chip?",
-            [Query(_Q.gauge(device.NETWORK_UTILIZATION, by=("network", "instance")), "{{network}} {{instance}}")],
-            Look(unit="percentunit", maximum=1),
+            [Query(_Q.gauge(device.MODEL_UTILIZATION, by=("network", "instance")), "{{network}} {{instance}}")],
+            FieldConfig(unit="percentunit", maximum=1),
             size=(6, 8),
         ),
-        graph(
+        time_series(
             "Frames by network",
             "Frames that each network finished per second.",
-            [Query(_Q.gauge(device.NETWORK_RATE, by=("network", "instance")), "{{network}} {{instance}}")],
-            Look(unit="suffix:fps"),
+            [Query(_Q.gauge(device.MODEL_FRAME_RATE, by=("network", "instance")), "{{network}} {{instance}}")],
+            FieldConfig(unit="suffix:fps"),
             size=(6, 8),
         ),
     ]
@@ -213,26 +228,26 @@ def _use() -> list[Panel]:
 
 def _events() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Notifications",
             "What the device reported by itself: alarms, clock changes, memory errors.",
             [Query(_Q.increase(device.NOTIFICATIONS_RECEIVED, by=("notification",)), "{{notification}}")],
-            Look(unit=COUNT, decimals=0),
+            FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
             bars=True,
         ),
-        timeline(
+        state_timeline(
             "Overcurrent zone",
             "Whether the device says that it draws too much current.",
             [Query(_Q.gauge(device.OVERCURRENT_ZONE, by=_CHIP), _LEGEND)],
-            Look(unit="none", states=[(0, "green", GREEN), (1, "red", RED)]),
+            FieldConfig(unit="none", value_mappings=[(0, "green", GREEN), (1, "red", RED)]),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Power of each chip",
-            "Power of each chip, where the board has a sensor for it.",
+            "Power of each chip, where the dashboard has a sensor for it.",
             [Query(_Q.gauge(device.POWER, by=_CHIP), _LEGEND)],
-            Look(unit="watt"),
+            FieldConfig(unit="watt"),
             size=(8, 7),
         ),
     ]
@@ -241,18 +256,18 @@ def _events() -> list[Panel]:
 def _freshness() -> list[Panel]:
     age = f"time() - {_Q.gauge(device.SENSOR_LAST_SUCCESS, by=('chip_id', 'sensor'))}"
     return [
-        bars(
+        bar_gauge(
             "Age of each reading",
             "Seconds since each sensor was last read. A reading that has stopped is old here and absent elsewhere.",
             [Query(f"sort_desc({age})", "{{chip_id}} {{sensor}}", instant=True)],
-            Look(unit=AGE, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, steps=_AGE, no_value="none read"),
+            FieldConfig(unit=AGE, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, thresholds=_AGE, no_value="none read"),
             size=(8, 8),
         ),
-        graph(
+        time_series(
             "Readings that failed",
             "By sensor and reason.",
             [Query(_Q.rate(device.SENSOR_ERRORS, by=("sensor", "reason")), "{{sensor}}: {{reason}}")],
-            Look(unit=PER_SECOND),
+            FieldConfig(unit=PER_SECOND),
             size=(16, 8),
             bars=True,
         ),
@@ -263,32 +278,32 @@ def _collectors() -> list[Panel]:
     by = ("collector", "job", "instance")
     legend = "{{collector}} {{job}} {{instance}}"
     return [
-        timeline(
+        state_timeline(
             "Collectors",
             "Whether the last run of each collector read what it is for.",
             [Query(_Q.gauge(system.COLLECTOR_SUCCESS, how="min", by=by), legend)],
-            Look(unit="none", states=[(0, "failed", RED), (1, "read", GREEN)]),
+            FieldConfig(unit="none", value_mappings=[(0, "failed", RED), (1, "read", GREEN)]),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Time of a collector's run",
             "Collectors run in the background: a slow one delays no scrape, only its own readings.",
             [Query(_Q.gauge(system.COLLECTOR_DURATION, by=by), legend)],
-            Look(unit="s"),
+            FieldConfig(unit="s"),
             size=(5, 7),
         ),
-        bars(
+        bar_gauge(
             "Since a collector last read",
             "Seconds since each collector last read what it is for.",
             [Query(f"sort_desc(time() - {_Q.gauge(system.COLLECTOR_LAST_SUCCESS, by=by)})", legend, instant=True)],
-            Look(unit=AGE, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, steps=_AGE, no_value="none read"),
+            FieldConfig(unit=AGE, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, thresholds=_AGE, no_value="none read"),
             size=(5, 7),
         ),
-        graph(
+        time_series(
             "Collectors that failed",
             "Runs that failed, by collector and reason.",
             [Query(_Q.rate(system.COLLECTOR_ERRORS, by=("collector", "reason")), "{{collector}}: {{reason}}")],
-            Look(unit=PER_SECOND),
+            FieldConfig(unit=PER_SECOND),
             size=(6, 7),
             bars=True,
         ),
@@ -306,12 +321,12 @@ def _bus() -> list[Panel]:
                 Query(_Q.gauge(device.PCI_DEVICES, how="sum"), "chips on the bus"),
                 Query(_Q.gauge(device.DEVICE_NODES, how="sum", by=("access",)), "nodes, {{access}}"),
             ],
-            Look(unit="none", decimals=0, no_value="no bus"),
+            FieldConfig(unit="none", decimals=0, no_value="no bus"),
             size=(8, 6),
             shows="value_and_name",
             sparkline=False,
         ),
-        bars(
+        bar_gauge(
             "Temperature of each throttling level",
             "Where the device enters each level, as it says itself.",
             [
@@ -321,10 +336,10 @@ def _bus() -> list[Panel]:
                     instant=True,
                 )
             ],
-            Look(unit="celsius", decimals=0, minimum=0, maximum=130, no_value="not read"),
+            FieldConfig(unit="celsius", decimals=0, minimum=0, maximum=130, no_value="not read"),
             size=(8, 6),
         ),
-        bars(
+        bar_gauge(
             "Clock of each throttling level",
             "How fast the device runs in each level.",
             [
@@ -332,7 +347,7 @@ def _bus() -> list[Panel]:
                     f"sort_desc({_Q.gauge(device.LEVEL_CLOCK, by=levels)})", "{{chip_id}} level {{level}}", instant=True
                 )
             ],
-            Look(unit="hertz", minimum=0, no_value="not read"),
+            FieldConfig(unit="hertz", minimum=0, no_value="not read"),
             size=(8, 6),
         ),
     ]
@@ -349,7 +364,7 @@ def _link() -> list[Panel]:
                 Query(_Q.gauge(device.PCIE_GENERATION, by=_CHIP), f"now {_LEGEND}"),
                 Query(_Q.gauge(device.PCIE_MAX_GENERATION, by=ends), f"{{{{end}}}} can {_LEGEND}"),
             ],
-            Look(unit="locale", decimals=0, no_value="not read"),
+            FieldConfig(unit="locale", decimals=0, no_value="not read"),
             size=(8, 6),
             shows="value_and_name",
             sparkline=False,
@@ -361,12 +376,12 @@ def _link() -> list[Panel]:
                 Query(_Q.gauge(device.PCIE_LANES, by=_CHIP), f"now {_LEGEND}"),
                 Query(_Q.gauge(device.PCIE_MAX_LANES, by=ends), f"{{{{end}}}} has {_LEGEND}"),
             ],
-            Look(unit="locale", decimals=0, no_value="not read"),
+            FieldConfig(unit="locale", decimals=0, no_value="not read"),
             size=(8, 6),
             shows="value_and_name",
             sparkline=False,
         ),
-        timeline(
+        state_timeline(
             "Why the firmware started",
             "Why the firmware on each processor of the chip started last; a watchdog means that it had hung.",
             [
@@ -375,9 +390,9 @@ def _link() -> list[Panel]:
                     f"{{{{processor}}}} {_LEGEND}",
                 )
             ],
-            Look(
+            FieldConfig(
                 unit="none",
-                states=[
+                value_mappings=[
                     (0, "power-up", GREEN),
                     (1, "hardware watchdog", RED),
                     (2, "software watchdog", RED),
@@ -397,11 +412,11 @@ def _identity() -> list[Panel]:
             "Chips",
             "What each device says it is.",
             Query(_Q.info(device.DEVICE_INFO, by=chip_labels)),
-            Look(unit="none"),
+            FieldConfig(unit="none"),
             columns={
                 "chip_id": "Chip",
                 "architecture": "Architecture",
-                "board_name": "Board",
+                "board_name": "Dashboard",
                 "firmware_version": "Firmware",
                 "product_name": "Product",
             },
@@ -410,7 +425,7 @@ def _identity() -> list[Panel]:
             "Driver and library",
             "Both must have the same version as the firmware.",
             Query(_Q.info(device.DRIVER_INFO, by=driver_labels)),
-            Look(unit="none"),
+            FieldConfig(unit="none"),
             columns={
                 "instance": "Machine",
                 "module": "Module",
@@ -423,7 +438,7 @@ def _identity() -> list[Panel]:
             "Exporter",
             "Version of each exporter that runs.",
             Query(_Q.info(device.EXPORTER_BUILD_INFO, by=("instance", "version", "python"))),
-            Look(unit="none"),
+            FieldConfig(unit="none"),
             columns={"instance": "Machine", "version": "Version", "python": "Python"},
             size=(4, 8),
         ),

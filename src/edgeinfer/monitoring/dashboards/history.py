@@ -5,10 +5,10 @@ from functools import partial
 from edgeinfer.catalog import labels
 from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.dashboards import variables
-from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
-from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query
-from edgeinfer.monitoring.dashboards.panels import graph as any_graph
+from edgeinfer.monitoring.dashboards.panels import DashboardLink, FieldConfig, Panel, Query
+from edgeinfer.monitoring.dashboards.panels import time_series as any_time_series
 from edgeinfer.monitoring.dashboards.sources import PERCENTILES, SCOPE
 from edgeinfer.monitoring.dashboards.style import (
     COUNT,
@@ -30,19 +30,19 @@ from edgeinfer.monitoring.dashboards.style import (
 from edgeinfer.monitoring.promql import Queries, Recorded, Where
 
 # Series are recorded every five minutes, so a shorter step would find nothing at some of its points.
-graph = partial(any_graph, least_step="5m")
+time_series = partial(any_time_series, min_step="5m")
 _Q = Queries("$__interval", SCOPE)
-_LIVE = Drill("The last hour, live", "hailo-sidecar-monitoring")
+_LIVE = DashboardLink("The last hour, live", "hailo-sidecar-monitoring")
 
 
-def create() -> Board:
-    """The board."""
-    return Board(
+def create() -> Dashboard:
+    """The dashboard."""
+    return Dashboard(
         uid="edgeinfer-history",
         file="edgeinfer_history_dashboard.json",
         title="EdgeInfer history",
         description="The last 30 days from series that are recorded every five minutes. For the last hours use the "
-        "other boards: they are live.",
+        "other dashboards: they are live.",
         variables=[variables.datasource(), variables.job(), variables.instance()],
         start="now-30d",
         refresh="1m",
@@ -67,47 +67,47 @@ def _promises() -> list[Panel]:
     every = _mean(recording.HISTORY_REQUESTS, how="sum")
     buckets = _mean(recording.HISTORY_BUCKETS, how="sum", by=("le",))
     return [
-        graph(
+        time_series(
             "Latency percentiles",
             "Of the requests of five minutes at each point. The red line is the objective for p95.",
             [Query(f"histogram_quantile({value}, {buckets}) >= 0", name) for name, value in PERCENTILES.items()],
-            Look(unit="s", steps=LATENCY_LINE, colors=of(PERCENTILE_COLORS, *PERCENTILES)),
+            FieldConfig(unit="s", thresholds=LATENCY_LINE, colors=of(PERCENTILE_COLORS, *PERCENTILES)),
             line=True,
-            drill=_LIVE,
+            link=_LIVE,
         ),
-        graph(
+        time_series(
             "Success",
             "Share of inference requests that succeeded; the line is the promise.",
             [Query(f"({good} / {every}) >= 0", "success")],
-            Look(unit="percentunit", maximum=1, steps=SUCCESS_LINE, colors={"success": GREEN}),
+            FieldConfig(unit="percentunit", maximum=1, thresholds=SUCCESS_LINE, colors={"success": GREEN}),
             line=True,
-            drill=_LIVE,
+            link=_LIVE,
         ),
     ]
 
 
 def _requests() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Requests by outcome",
             "Inference requests per second.",
             [Query(_mean(recording.HISTORY_REQUESTS, how="sum", by=("status",)), "{{status}}")],
-            Look(unit=REQUESTS_PER_SECOND, colors=STATUS_COLORS),
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors=STATUS_COLORS),
             size=(8, 8),
             stacked=True,
         ),
-        graph(
+        time_series(
             "Samples",
             "IMU samples, latent vectors and motif predictions per second.",
             [Query(_mean(recording.HISTORY_SAMPLES, how="sum", by=("metric",)), "{{metric}}")],
-            Look(unit=PER_SECOND),
+            FieldConfig(unit=PER_SECOND),
             size=(8, 8),
         ),
-        graph(
+        time_series(
             "Where answers come from",
             "Analyses per second by source.",
             [Query(_mean(recording.HISTORY_ANALYSES, how="sum", by=("source",)), "{{source}}")],
-            Look(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
             size=(8, 8),
             stacked=True,
         ),
@@ -118,19 +118,19 @@ def _reasons() -> list[Panel]:
     order = ("network", *labels.STAGES)
     stages = [Query(_mean(recording.HISTORY_STAGES, where={"stage": stage}), stage) for stage in order]
     return [
-        graph(
+        time_series(
             "Errors by class",
             "Failed inference requests per second by class.",
             [Query(_mean(recording.HISTORY_ERRORS, how="sum", by=("error_type",)), "{{error_type}}")],
-            Look(unit=PER_SECOND, colors=ERROR_COLORS),
+            FieldConfig(unit=PER_SECOND, colors=ERROR_COLORS),
             bars=True,
             stacked=True,
         ),
-        graph(
+        time_series(
             "Where the time goes",
             "Mean time of each part of a call, stacked.",
             stages,
-            Look(unit="s", colors=STAGE_COLORS),
+            FieldConfig(unit="s", colors=STAGE_COLORS),
             stacked=True,
         ),
     ]
@@ -138,20 +138,20 @@ def _reasons() -> list[Panel]:
 
 def _model() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "Drift",
             "Population stability index against the model's baseline; above 0.25 counts as a large shift.",
             [
                 Query(_mean(recording.HISTORY_LATENT_DRIFT, how="max", by=("instance",)), "latent {{instance}}"),
                 Query(_mean(recording.HISTORY_MOTIF_DRIFT, how="max", by=("instance",)), "motifs {{instance}}"),
             ],
-            Look(unit="none", decimals=3),
+            FieldConfig(unit="none", decimals=3),
         ),
-        graph(
+        time_series(
             "Up",
             "Share of each five minutes in which a process was reached.",
             [Query(_mean(recording.HISTORY_UP, by=("job", "instance")), "{{job}} {{instance}}")],
-            Look(unit="percentunit", maximum=1),
+            FieldConfig(unit="percentunit", maximum=1),
         ),
     ]
 
@@ -160,31 +160,31 @@ def _chip() -> list[Panel]:
     by = ("chip_id", "instance")
     legend = "{{chip_id}} {{instance}}"
     return [
-        graph(
+        time_series(
             "Temperature",
             "The hottest reading of each five minutes.",
             [Query(_mean(recording.HISTORY_TEMPERATURE, how="max", by=by), legend)],
-            Look(unit="celsius", decimals=0),
+            FieldConfig(unit="celsius", decimals=0),
         ),
-        graph(
+        time_series(
             "Use",
             "Mean use of each chip.",
             [Query(_mean(recording.HISTORY_UTILIZATION, by=by), legend)],
-            Look(unit="percentunit", maximum=1),
+            FieldConfig(unit="percentunit", maximum=1),
         ),
     ]
 
 
 def _machine() -> list[Panel]:
     return [
-        graph(
+        time_series(
             "CPU",
             "Share of the CPU time that is used.",
             [Query(_mean(recording.HISTORY_CPU, by=("instance",)), "{{instance}}")],
-            Look(unit="percentunit", maximum=1),
+            FieldConfig(unit="percentunit", maximum=1),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Memory",
             "The most memory within each five minutes.",
             [
@@ -193,14 +193,14 @@ def _machine() -> list[Panel]:
                     "{{memory_type}} {{instance}}",
                 )
             ],
-            Look(unit="bytes"),
+            FieldConfig(unit="bytes"),
             size=(8, 7),
         ),
-        graph(
+        time_series(
             "Alerts",
             "Alerts that fired, by severity.",
             [Query(_mean(recording.HISTORY_ALERTS, how="max", by=("severity",)), "{{severity}}")],
-            Look(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
             size=(8, 7),
             bars=True,
             stacked=True,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgeinfer.monitoring.dashboards.panels import Drill, Panel
+from edgeinfer.monitoring.dashboards.panels import DashboardLink, Panel
 
 COLUMNS = 24
 
@@ -14,12 +14,12 @@ class Row:
 
     Args:
         lines: panels side by side, line under line; the panels of a line have one height.
-        drill: where those of its panels lead that name no place of their own.
+        link: where those of its panels lead that name no place of their own.
     """
 
     title: str
     lines: Sequence[Sequence[Panel]]
-    drill: Drill | None = None
+    link: DashboardLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def places(rows: Sequence[Row]) -> list[tuple[Row | Panel, Place]]:
 
 
 def _leading_on(panel: Panel, row: Row) -> Panel:
-    return panel if panel.drill else replace(panel, drill=row.drill)
+    return panel if panel.link else replace(panel, link=row.link)
 
 
 def _check(row: Row, line: Sequence[Panel]) -> None:

@@ -1,4 +1,4 @@
-"""The panels that our boards are made of; these types and options are all that the console draws too."""
+"""The panels that our dashboards are made of; these types and options are all that the console draws too."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,9 +34,10 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.builders import (
     timeseries as timeseries_builders,
 )
-from grafana_foundation_sdk.models import common, dashboard, prometheus, text
+from grafana_foundation_sdk.models import common, dashboard, prometheus
+from grafana_foundation_sdk.models import text as text_models
 
-from edgeinfer.monitoring.dashboards.style import GREY, PLAIN, RED, Steps
+from edgeinfer.monitoring.dashboards.style import GREY, PLAIN, RED, Thresholds
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -47,7 +48,7 @@ _SPARKLINE_POINTS = 120
 # point of a longer range is up to a step old, and a step of thirty days takes hours.
 NOW_RANGE = "15m"
 """What a value is called and colored: value, text, color."""
-States = Sequence[tuple[float, str, str]]
+ValueMappings = Sequence[tuple[float, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,11 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Drill:
+class DashboardLink:
     """Where a click on the panel's title leads, with time and variables kept."""
 
     title: str
-    board: str
+    dashboard: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,52 +80,52 @@ class Panel:
     """A panel and its size on the grid of 24 columns.
 
     Args:
-        drill: where its title leads; its row's if not given.
+        link: where its title leads; its row's if not given.
     """
 
     builder: Any
     width: int
     height: int
-    drill: Drill | None = None
+    link: DashboardLink | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class FieldConfig:
     """How values read: unit, thresholds, colors of series by name.
 
     Args:
         steps: from which value on which color.
         color: of every series, where they are parts of one thing.
         colors: color of a series by its legend.
-        states: names and colors of values.
+        value_mappings: names and colors of values.
     """
 
     unit: str
     decimals: int | None = None
     minimum: float | None = None
     maximum: float | None = None
-    steps: Steps = PLAIN
+    thresholds: Thresholds = PLAIN
     color: str = ""
     colors: Mapping[str, str] | None = None
-    states: States = ()
+    value_mappings: ValueMappings = ()
     no_value: str = ""
 
     @property
     def judges(self) -> bool:
         """Whether a color says something, and is not only the next of a palette."""
-        return self.steps is not PLAIN or bool(self.color or self.colors or self.states)
+        return self.thresholds is not PLAIN or bool(self.color or self.colors or self.value_mappings)
 
 
 def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
-    look: Look,
+    field_config: FieldConfig,
     *,
     size: tuple[int, int] = (3, 4),
     shows: str = "value",
     sparkline: bool = True,
-    drill: Drill | None = None,
+    link: DashboardLink | None = None,
 ) -> Panel:
     """A number of now, or with `shows="name"` the legend of what is there; colored where the look gives colors meaning.
 
@@ -132,7 +133,7 @@ def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     panel says its `no_value` at once and not the last number that there was.
     """
     mode = common.BigValueColorMode
-    kind = mode.VALUE if sparkline else mode.BACKGROUND if look.judges else mode.NONE
+    kind = mode.VALUE if sparkline else mode.BACKGROUND if field_config.judges else mode.NONE
     builder = (
         stat_builders.Panel()
         .color_mode(kind)
@@ -143,28 +144,28 @@ def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
         .reduce_options(_newest())
     )
     asked = [_total(query) if sparkline else replace(query, instant=True) for query in queries]
-    _dress(builder, title, description, asked, look)
+    _apply_field_config(builder, title, description, asked, field_config)
     builder.max_data_points(_SPARKLINE_POINTS)
     if not all(query.instant for query in asked):
         builder.time_from(NOW_RANGE).hide_time_override(True)
-    return Panel(builder, *size, drill)
+    return Panel(builder, *size, link)
 
 
-def graph(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def time_series(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
-    look: Look,
+    field_config: FieldConfig,
     *,
     size: tuple[int, int] = (12, 8),
     stacked: bool = False,
     bars: bool = False,
     line: bool = False,
     axis: str = "",
-    least_step: str = "",
-    drill: Drill | None = None,
+    min_step: str = "",
+    link: DashboardLink | None = None,
 ) -> Panel:
-    """Lines over time; `line` draws the last threshold as the objective, `least_step` is the shortest step."""
+    """Lines over time; `line` draws the last threshold as the objective, `min_step` is the shortest step."""
     builder = (
         timeseries_builders.Panel()
         .draw_style(common.GraphDrawStyle.BARS if bars else common.GraphDrawStyle.LINE)
@@ -179,25 +180,25 @@ def graph(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
         .tooltip(_tooltip())
         .max_data_points(_GRAPH_POINTS)
     )
-    if stacked and RED in (look.colors or {}).values():
+    if stacked and RED in (field_config.colors or {}).values():
         # Nothing that failed, stacked on what went well, would be a red line along the top of a healthy picture.
         queries = [replace(query, expression=f"({query.expression}) > 0") for query in queries]
     if axis:
         builder.axis_label(axis)
-    if least_step:
-        builder.interval(least_step)
-    _dress(builder, title, description, queries, look)
-    return Panel(builder, *size, drill)
+    if min_step:
+        builder.interval(min_step)
+    _apply_field_config(builder, title, description, queries, field_config)
+    return Panel(builder, *size, link)
 
 
-def bars(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def bar_gauge(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
-    look: Look,
+    field_config: FieldConfig,
     *,
     size: tuple[int, int] = (8, 8),
-    drill: Drill | None = None,
+    link: DashboardLink | None = None,
 ) -> Panel:
     """Horizontal bars, one for each series, of the newest values."""
     builder = (
@@ -208,18 +209,18 @@ def bars(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
         .show_unfilled(True)
         .reduce_options(_newest())
     )
-    _dress(builder, title, description, queries, look)
-    return Panel(builder, *size, drill)
+    _apply_field_config(builder, title, description, queries, field_config)
+    return Panel(builder, *size, link)
 
 
-def dial(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def gauge(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
-    look: Look,
+    field_config: FieldConfig,
     *,
     size: tuple[int, int] = (4, 6),
-    drill: Drill | None = None,
+    link: DashboardLink | None = None,
 ) -> Panel:
     """A gauge between minimum and maximum with its thresholds around."""
     builder = (
@@ -229,38 +230,38 @@ def dial(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
         .orientation(common.VizOrientation.AUTO)
         .reduce_options(_newest())
     )
-    _dress(builder, title, description, queries, look)
-    return Panel(builder, *size, drill)
+    _apply_field_config(builder, title, description, queries, field_config)
+    return Panel(builder, *size, link)
 
 
 def table(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     title: str,
     description: str,
     query: Query,
-    look: Look,
+    field_config: FieldConfig,
     *,
     columns: Mapping[str, str],
     size: tuple[int, int] = (12, 8),
-    drill: Drill | None = None,
+    link: DashboardLink | None = None,
 ) -> Panel:
     """One row for each series; `columns` renames labels and `Value`, what is not named is hidden."""
     builder = table_builders.Panel().show_header(True).cell_height(common.TableCellHeight.SM)
-    _dress(builder, title, description, [query], look, as_table=True)
+    _apply_field_config(builder, title, description, [query], field_config, as_table=True)
     for name in ("Time", *(() if "Value" in columns else ("Value",))):
         builder.override_by_name(name, [_property("custom.hideFrom.viz", True)])
     for name, shown in columns.items():
         builder.override_by_name(name, [_property("displayName", shown)])
-    return Panel(builder, *size, drill)
+    return Panel(builder, *size, link)
 
 
-def timeline(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def state_timeline(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
-    look: Look,
+    field_config: FieldConfig,
     *,
     size: tuple[int, int] = (12, 6),
-    drill: Drill | None = None,
+    link: DashboardLink | None = None,
 ) -> Panel:
     """A band for each series, colored by its state."""
     builder = (
@@ -274,46 +275,48 @@ def timeline(  # noqa: PLR0913  # a panel is told by name, like the entry of a f
         .tooltip(_tooltip())
         .max_data_points(_GRAPH_POINTS)
     )
-    _dress(builder, title, description, queries, look)
-    return Panel(builder, *size, drill)
+    _apply_field_config(builder, title, description, queries, field_config)
+    return Panel(builder, *size, link)
 
 
-def note(title: str, description: str, content: str, *, size: tuple[int, int] = (24, 3)) -> Panel:
+def text(title: str, description: str, content: str, *, size: tuple[int, int] = (24, 3)) -> Panel:
     """A text in Markdown."""
-    builder = text_builders.Panel().title(title).description(description).mode(text.TextMode.MARKDOWN).content(content)
+    builder = (
+        text_builders.Panel().title(title).description(description).mode(text_models.TextMode.MARKDOWN).content(content)
+    )
     return Panel(builder, *size)
 
 
-def _dress(  # noqa: PLR0913  # what all panels have in common
+def _apply_field_config(  # noqa: PLR0913  # what all panels have in common
     builder: Any,
     title: str,
     description: str,
     queries: Sequence[Query],
-    look: Look,
+    field_config: FieldConfig,
     *,
     as_table: bool = False,
 ) -> None:
-    builder.title(title).description(description).datasource(DATASOURCE).unit(look.unit)
-    builder.thresholds(_thresholds(look.steps))
-    by_value = len(look.steps) > 1 and not isinstance(builder, timeseries_builders.Panel)
+    builder.title(title).description(description).datasource(DATASOURCE).unit(field_config.unit)
+    builder.thresholds(_thresholds(field_config.thresholds))
+    by_value = len(field_config.thresholds) > 1 and not isinstance(builder, timeseries_builders.Panel)
     mode = dashboard.FieldColorModeId.THRESHOLDS if by_value else dashboard.FieldColorModeId.PALETTE_CLASSIC
     scheme = dashboard_builders.FieldColor().mode(mode)
-    if look.color:
-        scheme = dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.FIXED).fixed_color(look.color)
+    if field_config.color:
+        scheme = dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.FIXED).fixed_color(field_config.color)
     builder.color_scheme(scheme)
     for value, apply in (
-        (look.decimals, builder.decimals),
-        (look.minimum, builder.min),
-        (look.maximum, builder.max),
-        (look.no_value or None, builder.no_value),
+        (field_config.decimals, builder.decimals),
+        (field_config.minimum, builder.min),
+        (field_config.maximum, builder.max),
+        (field_config.no_value or None, builder.no_value),
     ):
         if value is not None:
             apply(value)
     is_number = isinstance(builder, (stat_builders.Panel, gauge_builders.Panel, bargauge_builders.Panel))
-    nothing = [_nothing(look.no_value)] if is_number and look.no_value else []
-    if look.states or nothing:
-        builder.mappings([*([_mapping(look.states)] if look.states else []), *nothing])
-    for name, color in (look.colors or {}).items():
+    nothing = [_nothing(field_config.no_value)] if is_number and field_config.no_value else []
+    if field_config.value_mappings or nothing:
+        builder.mappings([*([_mapping(field_config.value_mappings)] if field_config.value_mappings else []), *nothing])
+    for name, color in (field_config.colors or {}).items():
         builder.override_by_name(name, [_property("color", {"mode": "fixed", "fixedColor": color})])
     for position, query in enumerate(queries):
         builder.with_target(_target(query, chr(ord("A") + position), as_table=as_table))
@@ -337,7 +340,7 @@ def _newest() -> Any:
     return common_builders.ReduceDataOptions().values(False).calcs(["last"]).fields("")
 
 
-def _thresholds(steps: Steps) -> Any:
+def _thresholds(steps: Thresholds) -> Any:
     found = [dashboard.Threshold(value=value, color=color) for value, color in steps]
     return dashboard_builders.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(found)
 
@@ -366,10 +369,10 @@ def _tooltip() -> Any:
     return common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
 
 
-def _mapping(states: States) -> dashboard.ValueMap:
+def _mapping(value_mappings: ValueMappings) -> dashboard.ValueMap:
     options = {
         f"{value:g}": dashboard.ValueMappingResult(text=name, color=color, index=index)
-        for index, (value, name, color) in enumerate(states)
+        for index, (value, name, color) in enumerate(value_mappings)
     }
     return dashboard.ValueMap(options=options)
 

@@ -1,12 +1,22 @@
-"""The objectives' board: how much budget is left, how fast it burns, and what spent it."""
+"""The objectives' dashboard: how much budget is left, how fast it burns, and what spent it."""
 
 from dataclasses import replace
 
 from edgeinfer.catalog import gateway
 from edgeinfer.monitoring.dashboards import variables
-from edgeinfer.monitoring.dashboards.board import Board
+from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
-from edgeinfer.monitoring.dashboards.panels import Drill, Look, Panel, Query, bars, graph, note, stat, table
+from edgeinfer.monitoring.dashboards.panels import (
+    DashboardLink,
+    FieldConfig,
+    Panel,
+    Query,
+    bar_gauge,
+    stat,
+    table,
+    text,
+    time_series,
+)
 from edgeinfer.monitoring.dashboards.sources import JOBS, finite
 from edgeinfer.monitoring.dashboards.style import (
     COUNT,
@@ -21,26 +31,26 @@ from edgeinfer.monitoring.dashboards.style import (
     SUCCESS_LINE,
     TEAL,
     YELLOW,
-    Steps,
+    Thresholds,
     of,
 )
 from edgeinfer.monitoring.promql import Queries, Recorded
 from edgeinfer.monitoring.recording import FAILURES, REQUESTS, SLOW, TIMED, failure_ratio, slow_ratio
 from edgeinfer.monitoring.thresholds import BURN_FAST, BURN_SLOW, ERROR_BUDGET, LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
 
-_SIDECAR = Drill("Inference in detail", "hailo-sidecar-monitoring")
-_LEFT: Steps = ((None, RED), (0.25, YELLOW), (0.5, GREEN))
+_SIDECAR = DashboardLink("Inference in detail", "hailo-sidecar-monitoring")
+_LEFT: Thresholds = ((None, RED), (0.25, YELLOW), (0.5, GREEN))
 _FAST, _SLOW_PACE = round(BURN_FAST / ERROR_BUDGET, 4), round(BURN_SLOW / ERROR_BUDGET, 4)
-_BURN: Steps = ((None, GREEN), (1, YELLOW), (_FAST, RED))
+_BURN: Thresholds = ((None, GREEN), (1, YELLOW), (_FAST, RED))
 _WINDOW_COLORS = {"5m": RED, "1h": ORANGE, "6h": TEAL, "3d": PURPLE}
 
 # The objectives are those of all instances together; nobody promised anything of one.
 _WHOLE = Queries("$__range", JOBS.scope)
 
 
-def create() -> Board:
-    """The board."""
-    return Board(
+def create() -> Dashboard:
+    """The dashboard."""
+    return Dashboard(
         uid="edgeinfer-slo",
         file="edgeinfer_slo_dashboard.json",
         title="EdgeInfer objectives",
@@ -58,13 +68,13 @@ def create() -> Board:
 
 
 def _promise() -> list[Panel]:
-    text = (
+    content = (
         f"**Promise**, over 30 days: {OBJECTIVE:.0%} of inference requests succeed, and {OBJECTIVE:.0%} take at most "
         f"{LATENCY_OBJECTIVE_SECONDS * 1000:.0f} ms. The budget is the other {ERROR_BUDGET:.0%}. "
         f"A burn rate of 1 spends it in exactly 30 days; {_SLOW_PACE:.0f} in 10 days (a warning), "
         f"{_FAST:.0f} in 5 days (somebody gets up)."
     )
-    return [note("How to read this", "What the objectives are and what a burn rate means.", text)]
+    return [text("How to read this", "What the objectives are and what a burn rate means.", content)]
 
 
 def _left(ratio: Recorded) -> str:
@@ -76,23 +86,23 @@ def _burn(ratio: Recorded) -> str:
 
 
 def _now() -> list[Panel]:
-    look = Look(unit="percentunit", decimals=1, steps=_LEFT, maximum=1, no_value="no requests yet")
-    pace = Look(unit="none", decimals=2, steps=_BURN, no_value="no requests")
-    share = Look(unit="percentunit", decimals=2, steps=SUCCESS, no_value="no requests")
+    field_config = FieldConfig(unit="percentunit", decimals=1, thresholds=_LEFT, maximum=1, no_value="no requests yet")
+    pace = FieldConfig(unit="none", decimals=2, thresholds=_BURN, no_value="no requests")
+    share = FieldConfig(unit="percentunit", decimals=2, thresholds=SUCCESS, no_value="no requests")
     month = "30d"
     return [
         stat(
             "Error budget left",
             "Share of the 30 days' budget of failures that is left; below zero the promise is broken.",
             [Query(_left(failure_ratio(month)), "left")],
-            look,
+            field_config,
             size=(4, 5),
         ),
         stat(
             "Latency budget left",
             "Share of the 30 days' budget of slow requests that is left; below zero the promise is broken.",
             [Query(_left(slow_ratio(month)), "left")],
-            look,
+            field_config,
             size=(4, 5),
         ),
         stat(
@@ -127,52 +137,52 @@ def _now() -> list[Panel]:
 
 
 def _burning() -> list[Panel]:
-    look = Look(unit="none", decimals=2, steps=((None, GREEN), (_FAST, RED)), colors=_WINDOW_COLORS)
+    field_config = FieldConfig(unit="none", decimals=2, thresholds=((None, GREEN), (_FAST, RED)), colors=_WINDOW_COLORS)
     return [
-        graph(
+        time_series(
             "Error burn by window",
             "1 spends the budget in exactly 30 days. The red line is where somebody is called.",
             [Query(_burn(failure_ratio(window)), window) for window in _WINDOW_COLORS],
-            look,
+            field_config,
             line=True,
-            drill=_SIDECAR,
+            link=_SIDECAR,
         ),
-        graph(
+        time_series(
             "Latency burn by window",
             "1 spends the budget in exactly 30 days. The red line is where somebody is called.",
             [Query(_burn(slow_ratio(window)), window) for window in _WINDOW_COLORS],
-            look,
+            field_config,
             line=True,
-            drill=_SIDECAR,
+            link=_SIDECAR,
         ),
     ]
 
 
 def _indicators() -> list[Panel]:
-    look = Look(unit="percentunit", maximum=1, steps=SUCCESS_LINE)
+    field_config = FieldConfig(unit="percentunit", maximum=1, thresholds=SUCCESS_LINE)
     failures, requests, slow, timed = (JOBS.recorded(series) for series in (FAILURES, REQUESTS, SLOW, TIMED))
     return [
-        graph(
+        time_series(
             "Success",
             "Share of inference requests that succeeded; the line is the promise.",
             [Query(finite(f"1 - {failures} / {requests}"), "success")],
-            replace(look, colors={"success": GREEN}),
+            replace(field_config, colors={"success": GREEN}),
             size=(8, 8),
             line=True,
         ),
-        graph(
+        time_series(
             "Within 100 ms",
             "Share of inference requests that took at most 100 ms; the line is the promise.",
             [Query(finite(f"1 - {slow} / {timed}"), "within 100 ms")],
-            replace(look, colors={"within 100 ms": GREEN}),
+            replace(field_config, colors={"within 100 ms": GREEN}),
             size=(8, 8),
             line=True,
         ),
-        graph(
+        time_series(
             "Traffic",
             "Inference requests per second. Alerts on shares wait until there are some.",
             [Query(requests, "requests"), Query(failures, "failure")],
-            Look(unit=REQUESTS_PER_SECOND, colors=of(STATUS_COLORS, "failure")),
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors=of(STATUS_COLORS, "failure")),
             size=(8, 8),
         ),
     ]
@@ -180,27 +190,27 @@ def _indicators() -> list[Panel]:
 
 def _spent() -> list[Panel]:
     errors = _WHOLE.increase(gateway.INFERENCE_ERRORS, by=("error_type",))
-    backends = _WHOLE.increase(gateway.BACKEND_REQUESTS, by=("backend",), where={"status": "failure"})
+    backends = _WHOLE.increase(gateway.SIDECAR_REQUESTS, by=("backend",), where={"status": "failure"})
     whole = _WHOLE.increase(gateway.INFERENCE_REQUESTS)
     return [
-        bars(
+        bar_gauge(
             "Errors by class",
             "Failures of the shown time range by class: what spent the error budget.",
             [Query(f"sort_desc({errors})", "{{error_type}}", instant=True)],
-            Look(unit=COUNT, decimals=0, minimum=0, colors=ERROR_COLORS, no_value="none"),
-            drill=_SIDECAR,
+            FieldConfig(unit=COUNT, decimals=0, minimum=0, colors=ERROR_COLORS, no_value="none"),
+            link=_SIDECAR,
         ),
-        bars(
+        bar_gauge(
             "Failures by sidecar",
             "Failed calls of the shown time range: which sidecar spent it.",
             [Query(f"sort_desc({backends})", "{{backend}}", instant=True)],
-            Look(unit=COUNT, decimals=0, minimum=0, no_value="none"),
+            FieldConfig(unit=COUNT, decimals=0, minimum=0, no_value="none"),
         ),
-        bars(
+        bar_gauge(
             "Share of each class",
             "The same as a share of all requests of the shown range; together they are what success lacks.",
             [Query(f"sort_desc({finite(f'{errors} / scalar({whole})')})", "{{error_type}}", instant=True)],
-            Look(unit="percentunit", decimals=2, minimum=0, colors=ERROR_COLORS, no_value="none"),
+            FieldConfig(unit="percentunit", decimals=2, minimum=0, colors=ERROR_COLORS, no_value="none"),
         ),
     ]
 
@@ -212,14 +222,14 @@ def _alerts() -> list[Panel]:
             "Alerts now",
             "What fires or is about to fire.",
             Query('max by (alertname, alertstate, severity, signal) (ALERTS{severity!="none"})'),
-            Look(unit="none", no_value="no alerts"),
+            FieldConfig(unit="none", no_value="no alerts"),
             columns=columns,
         ),
-        graph(
+        time_series(
             "Alerts over time",
             "Alerts that fired, by severity.",
             [Query('count by (severity) (ALERTS{alertstate="firing", severity!="none"})', "{{severity}}")],
-            Look(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
             bars=True,
             stacked=True,
         ),

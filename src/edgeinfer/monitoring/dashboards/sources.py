@@ -1,4 +1,4 @@
-"""Queries that several boards draw: live ones from raw series, long ones from recorded history."""
+"""Queries that several dashboards draw: live ones from raw series, long ones from recorded history."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ SCOPE = {"job": matching("$job"), "instance": matching("$instance")}
 LIVE = Queries("$__rate_interval", SCOPE)
 # For numbers of now: as long as a rate needs at a scrape each 15 s, whatever range is picked.
 NOW = Queries("1m", SCOPE)
-# Over the whole range that the board shows.
+# Over the whole range that the dashboard shows.
 WHOLE = Queries("$__range", SCOPE)
 JOBS = Queries("$__rate_interval", {"job": matching("$job")})
 

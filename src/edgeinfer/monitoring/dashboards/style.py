@@ -1,4 +1,4 @@
-"""Colors, units and thresholds that all boards share, so that one color means one thing everywhere."""
+"""Colors, units and thresholds that all dashboards share, so that one color means one thing everywhere."""
 
 from collections.abc import Mapping
 
@@ -20,17 +20,17 @@ TEAL = "#1F9E9E"
 GREY = "#8E8E8E"
 
 # A threshold step: from this value on, this color. The first has no value.
-Steps = tuple[tuple[float | None, str], ...]
+Thresholds = tuple[tuple[float | None, str], ...]
 
-PLAIN: Steps = ((None, BLUE),)
-LATENCY: Steps = ((None, GREEN), (LATENCY_WARNING_SECONDS, YELLOW), (LATENCY_OBJECTIVE_SECONDS, RED))
-LATENCY_LINE: Steps = ((None, GREEN), (LATENCY_OBJECTIVE_SECONDS, RED))
+PLAIN: Thresholds = ((None, BLUE),)
+LATENCY: Thresholds = ((None, GREEN), (LATENCY_WARNING_SECONDS, YELLOW), (LATENCY_OBJECTIVE_SECONDS, RED))
+LATENCY_LINE: Thresholds = ((None, GREEN), (LATENCY_OBJECTIVE_SECONDS, RED))
 # Yellow in the upper half of what the objective forgives.
-SUCCESS: Steps = ((None, RED), (OBJECTIVE, YELLOW), (round((1 + OBJECTIVE) / 2, 4), GREEN))
-SUCCESS_LINE: Steps = ((None, RED), (OBJECTIVE, GREEN))
-NONE_IS_GOOD: Steps = ((None, GREEN), (1, RED))
-HEAT: Steps = ((None, GREEN), (FALLBACK_TEMPERATURE_CELSIUS, YELLOW), (104, RED))
-ALL_UP: Steps = ((None, RED), (1, GREEN))
+SUCCESS: Thresholds = ((None, RED), (OBJECTIVE, YELLOW), (round((1 + OBJECTIVE) / 2, 4), GREEN))
+SUCCESS_LINE: Thresholds = ((None, RED), (OBJECTIVE, GREEN))
+NONE_IS_GOOD: Thresholds = ((None, GREEN), (1, RED))
+HEAT: Thresholds = ((None, GREEN), (FALLBACK_TEMPERATURE_CELSIUS, YELLOW), (104, RED))
+ALL_UP: Thresholds = ((None, RED), (1, GREEN))
 
 STATUS_COLORS = {"success": GREEN, "failure": RED}
 SOURCE_COLORS = {"sidecar": GREEN, "fallback": YELLOW, "none": RED}

@@ -1,4 +1,4 @@
-"""The variables at the top of a board: data source, job, instance, chip."""
+"""The variables at the top of a dashboard: data source, job, instance, chip."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _OURS = "|".join(Owner)
 
 
 def datasource() -> Any:
-    """Which Prometheus is asked; the only place where a board names one."""
+    """Which Prometheus is asked; the only place where a dashboard names one."""
     return builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
 
 

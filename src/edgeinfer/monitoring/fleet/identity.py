@@ -32,7 +32,7 @@ class Identity:
 def identity(site: str = "", device: str = "", root: Path = Path("/")) -> Identity:
     """What was named, else the name that the machine's own numbers give.
 
-    Two machines made from one image share the machine id, so the board's serial number comes first.
+    Two machines made from one image share the machine id, so the dashboard's serial number comes first.
     Neither leaves the machine: the name is a hash.
 
     Args:

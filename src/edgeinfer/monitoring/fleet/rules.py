@@ -3,7 +3,7 @@
 from typing import Any
 
 from edgeinfer.catalog import device, gateway, system
-from edgeinfer.monitoring import engine
+from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.fleet.sending import PROCESS_START
 from edgeinfer.monitoring.promql import Queries, Recorded
 from edgeinfer.monitoring.recording import Rule
@@ -75,7 +75,7 @@ def _recorded(who: tuple[str, ...]) -> tuple[Rule, ...]:
         return f"last_over_time({series}[{q.window}])" if who else series
 
     return (
-        Rule(UP, _by("min", latest(engine.UP.name), ("job", *who))),
+        Rule(UP, _by("min", latest(prometheus_metrics.UP.name), ("job", *who))),
         Rule(VERSION, _by("max", latest(gateway.BUILD_INFO.name), ("version", *who))),
         Rule(REQUESTS, _rate(gateway.INFERENCE_REQUESTS.name, ("status", *who), q.window)),
         Rule(BUCKETS, _rate(f"{gateway.INFERENCE_DURATION.name}_bucket", ("le", *who), q.window)),

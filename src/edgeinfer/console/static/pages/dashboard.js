@@ -13,7 +13,7 @@ import { refreshPicker, timePicker, variablePickers } from "../pickers.js";
 import { onThemeChange } from "../theme.js";
 import { absolute, isRange, seconds, shifted, zoomedOut } from "../time.js";
 
-const LEAST_PAUSE_MILLISECONDS = 1000;
+const MIN_PAUSE_MILLISECONDS = 1000;
 const NEAR = "400px 0px";
 
 export class DashboardPage {
@@ -136,7 +136,7 @@ export class DashboardPage {
     }
     this.refreshes += 1;
     this.refreshing.busy(false);
-    this.#schedule(Math.max(LEAST_PAUSE_MILLISECONDS, seconds(this.state.refresh) * 1000 - (performance.now() - began)));
+    this.#schedule(Math.max(MIN_PAUSE_MILLISECONDS, seconds(this.state.refresh) * 1000 - (performance.now() - began)));
   }
 
   #show(answer) {

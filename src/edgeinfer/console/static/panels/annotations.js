@@ -4,7 +4,7 @@ import { el, clear, setStyles } from "../dom.js";
 import { namedColor, withAlpha } from "../theme.js";
 import { dateTime } from "../time.js";
 
-const MOST_MARKS = 40;
+const MAX_MARKS = 40;
 
 export function drawAnnotations(plot, events) {
   const { ctx, bbox } = plot;
@@ -52,7 +52,7 @@ export function markAnnotations(plot, events) {
   if (!layer) plot.over.append((layer = el("div", { class: "marks", "aria-hidden": "true" })));
   clear(layer);
   const { min, max } = plot.scales.x;
-  for (const event of events.slice(-MOST_MARKS)) {
+  for (const event of events.slice(-MAX_MARKS)) {
     if (event.end < min || event.start > max) continue;
     const left = plot.valToPos(Math.max(min, event.start), "x");
     const until = event.end > event.start ? ` to ${dateTime(event.end)}` : "";

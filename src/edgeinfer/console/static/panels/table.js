@@ -7,7 +7,7 @@ import { dateTime } from "../time.js";
 
 const CUSTOM = ["align", "cellOptions", "displayMode", "filterable", "footer", "hidden", "hideFrom", "inspect", "minWidth", "width", "wrapHeaderText"];
 const TRANSFORMATIONS = ["organize", "merge", "sortBy", "filterFieldsByName", "limit"];
-const MOST_ROWS = 500;
+const MAX_ROWS = 500;
 
 export function notices(panel) {
   const unknown = (panel.transformations || []).filter((one) => !TRANSFORMATIONS.includes(one.id));
@@ -53,7 +53,7 @@ export class Table {
 
   #table() {
     const head = el("tr", {}, ...this.columns.map((column) => this.#head(column)));
-    const body = this.rows.slice(0, MOST_ROWS).map((row) => el("tr", {}, ...this.columns.map((column) => this.#cell(row, column))));
+    const body = this.rows.slice(0, MAX_ROWS).map((row) => el("tr", {}, ...this.columns.map((column) => this.#cell(row, column))));
     const isHeadShown = this.context.panel.options?.showHeader !== false;
     return el("table", { class: "data" }, isHeadShown ? el("thead", {}, head) : null, el("tbody", {}, ...body));
   }

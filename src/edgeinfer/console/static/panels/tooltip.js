@@ -4,7 +4,7 @@ import { el, clear, setStyles } from "../dom.js";
 import { displayText } from "../fields.js";
 import { dateTime } from "../time.js";
 
-const MOST_ROWS = 16;
+const MAX_ROWS = 16;
 
 export class Tooltip {
   constructor(holder, panel) {
@@ -30,9 +30,9 @@ export class Tooltip {
     const near = nearest(plot, exemplars);
     clear(this.element).append(
       el("div", { class: "tooltip-time" }, dateTime(plot.data[0][at])),
-      el("table", {}, el("tbody", {}, ...rows.slice(0, MOST_ROWS).map(row))),
+      el("table", {}, el("tbody", {}, ...rows.slice(0, MAX_ROWS).map(row))),
     );
-    if (rows.length > MOST_ROWS) this.element.append(el("div", { class: "muted" }, `and ${rows.length - MOST_ROWS} more`));
+    if (rows.length > MAX_ROWS) this.element.append(el("div", { class: "muted" }, `and ${rows.length - MAX_ROWS} more`));
     if (near) this.element.append(el("div", { class: "tooltip-exemplar" }, Object.entries(near.labels).map(([name, value]) => `${name} ${value}`).join(", ")));
     this.element.hidden = false;
     this.#place(plot);

@@ -1,0 +1,241 @@
+"""`edgeinfer load-test`: users on a schedule against a gateway, and a report."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import click
+import orjson
+import uvloop
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from edgeinfer.cli._testbed import LiveTestbed, quiet, settings_on_free_ports
+from edgeinfer.loadgen.client import KEY_HELP, GatewayClient, authorization
+from edgeinfer.loadgen.page import as_page
+from edgeinfer.loadgen.profile import PROFILES, Objective, Profile, stress_users
+from edgeinfer.loadgen.progress import Progress
+from edgeinfer.loadgen.prometheus import Prometheus, PrometheusUnreachable, compare
+from edgeinfer.loadgen.records import Record, Records
+from edgeinfer.loadgen.report import summarize
+from edgeinfer.loadgen.runner import Runner
+from edgeinfer.loadgen.sample_source import SampleSource
+from edgeinfer.loadgen.soak import Soak, look_at, pid_listening_on
+from edgeinfer.loadgen.stress import find_knee, is_past_knee, step_of
+from edgeinfer.loadgen.text import as_text
+from edgeinfer.recordings.reader import list_recordings, load_recording
+from edgeinfer.stack.ports import PortPool
+
+_PAUSE_BETWEEN_STEPS_SECONDS = 1.0
+_LINE_SECONDS = 5.0
+_OBJECTIVE = Objective()
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What was asked for on the command line."""
+
+    gateway: str
+    profile: Profile
+    max_users: int
+    prometheus: str | None
+    watch: dict[str, int]
+    headers: dict[str, str]
+
+
+def create() -> click.Command:
+    """The command."""
+
+    @click.command("load-test")
+    @click.option("--gateway", default="http://127.0.0.1:8080", show_default=True, help="Address of the gateway.")
+    @click.option("--own-stack", is_flag=True, help="Start a stack for this run on free ports, and end it afterwards.")
+    @click.option(
+        "--profile",
+        type=click.Choice(sorted(PROFILES)),
+        default="default",
+        show_default=True,
+        help="quick: 5 users, 15 s. default: 10 users, 60 s. stress: more and more users. soak: long and watched.",
+    )
+    @click.option("--users", type=click.IntRange(1, 10_000), help="Users instead of the profile's.")
+    @click.option(
+        "--seconds", type=click.FloatRange(min=1), help="Length instead of the profile's; of a step in stress."
+    )
+    @click.option("--minutes", type=click.FloatRange(min=0.05), help="The same in minutes.")
+    @click.option("--process-per-second", type=click.FloatRange(0), help="Analyses without a session, of each user.")
+    @click.option("--max-users", type=click.IntRange(5), default=2000, show_default=True, help="Where stress ends.")
+    @click.option("--seed", type=int, help="Of the random moments; the same seed sends at the same moments.")
+    @click.option("--prometheus", metavar="URL", help="Compare with what this Prometheus saw.")
+    @click.option("--watch", "watched", multiple=True, metavar="NAME=PID", help="Processes whose memory a soak tells.")
+    @click.option("--api-key-file", type=click.Path(path_type=Path, dir_okay=False), help=KEY_HELP)
+    @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.txt, report.json, report.html.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+    def load(  # noqa: PLR0913 - click passes each option
+        *,
+        gateway: str,
+        own_stack: bool,
+        profile: str,
+        users: int | None,
+        seconds: float | None,
+        minutes: float | None,
+        process_per_second: float | None,
+        max_users: int,
+        seed: int | None,
+        prometheus: str | None,
+        watched: tuple[str, ...],
+        api_key_file: Path | None,
+        report: Path | None,
+        as_json: bool,
+    ) -> None:
+        """Load a gateway as phones would, and tell whether it keeps its promises.
+
+        Requests are due at moments that are fixed before the run; latency counts from there, so a slow service
+        cannot hide behind fewer requests.
+        Ends with 0 when p95 is under 100 ms and more than 95 % of the requests succeed, else with 1.
+        An answer that the gateway computed on its own CPU (fallback) counts as answered, and is shown.
+        """
+        given = {
+            "users": users,
+            "seconds": minutes * 60 if minutes else seconds,
+            "process_per_second": process_per_second,
+            "seed": seed,
+        }
+        chosen = replace(PROFILES[profile], **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # click has checked each
+        watch, headers = _watched(watched, gateway), authorization(api_key_file)
+        request = _Request(gateway, chosen, max_users, prometheus, watch, headers)
+        document = uvloop.run(_load_own_stack(request) if own_stack else _load(request))
+        if report:
+            _write(report, document)
+        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if as_json else as_text(document))
+        sys.exit(0 if document["passed"] else 1)
+
+    return load
+
+
+async def _load_own_stack(request: _Request) -> Document:
+    with TemporaryDirectory(prefix="edgeinfer-load-") as folder:
+        async with LiveTestbed(
+            Path(folder), settings_on_free_ports(PortPool()), factor=1, tell=quiet, is_proxied=False
+        ) as stage:
+            own = replace(
+                request, gateway=stage.gateway_url, prometheus=stage.prometheus_url, watch=_services(stage.pids())
+            )
+            return await _load(own)
+
+
+def _services(pids: dict[str, int]) -> dict[str, int]:
+    """Our own processes: Prometheus grows with what it remembers, and that is no leak."""
+    return {name: pid for name, pid in pids.items() if name not in {"prometheus", "alertmanager"}}
+
+
+async def _load(request: _Request) -> Document:
+    feeds = [SampleSource(load_recording(one.name), loop=True) for one in list_recordings()]
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    timeout = aiohttp.ClientTimeout(total=request.profile.timeout_seconds)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector, headers=request.headers) as http:
+        runner = Runner(GatewayClient(http, request.gateway), feeds)
+        play = {"stress": _stress, "soak": _soak}.get(request.profile.name, _single)
+        result = await play(request, runner, http)
+    return {"profile": request.profile.name, "gateway": request.gateway, "began": began, **result}
+
+
+async def _single(request: _Request, runner: Runner, http: aiohttp.ClientSession) -> Document:
+    prometheus = Prometheus(http, request.prometheus) if request.prometheus else None
+    before = await _snapshot(prometheus)
+    records = Records()
+    run = await _play(runner, request.profile, records.append)
+    after = await _snapshot(prometheus)
+    summary = summarize(run, records, _OBJECTIVE)
+    comparison: Document | None = None
+    if isinstance(before, str) or isinstance(after, str):
+        reason = before if isinstance(before, str) else str(after)
+        comparison = {"comparable": False, "reason": reason, "rows": []}
+    elif before and after:
+        comparison = compare(records, before, after)
+    return {"run": summary, "prometheus": comparison, "passed": summary["passed"]}
+
+
+async def _stress(request: _Request, runner: Runner, _: aiohttp.ClientSession) -> Document:
+    steps: list[Document] = []
+    for users in stress_users(request.max_users):
+        records = Records()
+        run = await _play(runner, replace(request.profile, users=users), records.append)
+        steps.append(step_of(summarize(run, records, _OBJECTIVE)))
+        if is_past_knee(steps):
+            break
+        await asyncio.sleep(_PAUSE_BETWEEN_STEPS_SECONDS)
+    knee = find_knee(steps)
+    objective = {"p95_ms": _OBJECTIVE.p95_seconds * 1000, "success_ratio": _OBJECTIVE.success_ratio}
+    return {"steps": steps, "knee": knee, "objective": objective, "passed": knee is not None}
+
+
+async def _soak(request: _Request, runner: Runner, _: aiohttp.ClientSession) -> Document:
+    soak = Soak(partial(look_at, request.watch))
+    run = await _play(runner, request.profile, soak)
+    told = soak.as_document(run, _OBJECTIVE)
+    return {"soak": told, "users": request.profile.users, "passed": told["passed"]}
+
+
+async def _snapshot(prometheus: Prometheus | None) -> Any:
+    """The counters, None where nobody asked, or why they cannot be had."""
+    if prometheus is None:
+        return None
+    try:
+        return await prometheus.snapshot()
+    except PrometheusUnreachable as failure:
+        return str(failure)
+
+
+async def _play(runner: Runner, profile: Profile, take: Callable[[Record], None]) -> Any:
+    progress = Progress(profile)
+
+    def record(one: Record) -> None:
+        progress(one)
+        take(one)
+
+    showing = asyncio.create_task(_show(progress))
+    try:
+        return await runner.run(profile, record)
+    finally:
+        showing.cancel()
+
+
+async def _show(progress: Progress) -> None:
+    """One line that is rewritten in a terminal, or one now and then where the output goes to a file."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(_LINE_SECONDS)
+            console.print(progress.line(), soft_wrap=True, highlight=False, markup=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            live.update(Text(progress.line()), refresh=True)
+            await asyncio.sleep(0.5)
+
+
+def _watched(given: tuple[str, ...], gateway: str) -> dict[str, int]:
+    """Processes by name; the gateway itself where it listens on this machine and nothing else is asked for."""
+    if given:
+        return {name: int(pid) for name, _, pid in (one.partition("=") for one in given)}
+    address = urlsplit(gateway)
+    is_here = address.hostname in {"127.0.0.1", "::1", "localhost"}
+    pid = pid_listening_on(address.port or 80) if is_here else None
+    return {"gateway": pid} if pid else {}
+
+
+def _write(folder: Path, document: Document) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.txt").write_text(as_text(document) + "\n")
+    (folder / "report.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    (folder / "report.html").write_text(as_page(document))

@@ -1,0 +1,72 @@
+"""The door before the API: who has no key, or asks too often, is told so before a byte of the body is read."""
+
+import asyncio
+import logging
+
+from prometheus_client import Counter
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from edgeinfer.errors import RateLimited, SettingsError, Unauthorized
+from edgeinfer.gateway.keys import KeyRing
+from edgeinfer.web.problems import Problem, problem_of
+
+_log = logging.getLogger(__name__)
+_GUARDED = "/api/"
+_SCHEME = "bearer "
+_LOOK_SECONDS = 2.0
+
+
+class ApiKeyMiddleware:
+    """Plain ASGI middleware: lets requests under /api/ pass that carry `Authorization: Bearer KEY`.
+
+    Health, metrics and the API's description stay open: they tell nothing of anybody's samples.
+
+    Args:
+        app: the application inside.
+        keys: who may pass.
+        problems: counter with the label `problem`.
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, problems: Counter) -> None:
+        self._app = app
+        self._keys = keys
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+        refusal = self._refusal(scope) if scope["type"] == "http" and scope["path"].startswith(_GUARDED) else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Problem | None:
+        try:
+            self._keys.admit(_secret_of(scope))
+        except (Unauthorized, RateLimited) as failure:
+            problem = problem_of(failure)
+            self._problems.labels(problem.problem).inc()
+            if isinstance(failure, Unauthorized):
+                problem.headers["WWW-Authenticate"] = "Bearer"
+            return problem
+        return None
+
+
+def _secret_of(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+    if not given[: len(_SCHEME)].lower() == _SCHEME:
+        raise Unauthorized("API key", "none was sent", "Send the header Authorization: Bearer KEY.")
+    return given[len(_SCHEME) :].strip()
+
+
+async def watch_keys(keys: KeyRing) -> None:
+    """Read the key file again whenever it changed, until cancelled: a key is revoked without a restart.
+
+    A file that cannot be used is told in the log, and the keys of before stay in force.
+    """
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if not await asyncio.to_thread(keys.has_changed):
+            continue
+        try:
+            _log.info("the API keys were read again", extra={"keys": keys.load()})
+        except SettingsError as failure:
+            _log.error("the API keys of before stay in force", extra={"fault": str(failure)})
+            await asyncio.sleep(_LOOK_SECONDS * 4)

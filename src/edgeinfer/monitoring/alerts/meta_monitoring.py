@@ -1,0 +1,430 @@
+"""Alerts on the monitoring itself, and the heartbeat that shows that alerting works."""
+
+from dataclasses import dataclass
+
+from edgeinfer.monitoring import prometheus_metrics
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
+from edgeinfer.monitoring.promql import BuiltIn, Queries
+from edgeinfer.monitoring.thresholds import REMOTE_WRITE_BEHIND_SECONDS, SCRAPE_SAMPLES, SCRAPE_SLOW_SECONDS
+
+_PROMETHEUS = 'job="prometheus", instance="prometheus:9090"'
+_SIDECAR = 'job="hailo-inference", instance="sidecar:9000"'
+_TARGET = ("job", "instance")
+_Q = Queries("5m", {})
+
+
+def create() -> list[Alert]:
+    """The entries that rules, runbooks and rule tests are generated from."""
+    return [
+        _scrape_slow(),
+        _scrape_big(),
+        *(_failing(kind) for kind in _FAILURES),
+        _configuration_refused(),
+        _remote_write_behind(),
+        _watchdog(),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A counter of Prometheus or Alertmanager that must not increase."""
+
+    name: str
+    counter: BuiltIn
+    label: str
+    value: str
+    job: str
+    summary: str
+    book: Runbook
+
+
+_FAILURES = (
+    _Failure(
+        "PrometheusRuleFailures",
+        prometheus_metrics.RULE_FAILURES,
+        "rule_group",
+        "rules.yml;edgeinfer-latency",
+        "prometheus",
+        "Prometheus cannot evaluate rules of {{ $labels.rule_group }}",
+        Runbook(
+            meaning="A rule is valid and fails while it runs, for example because two series match one.",
+            impact="Alerts of that group may not fire; recorded series have gaps.",
+            diagnosis=(
+                Step(
+                    "Which rule fails, and why?",
+                    {
+                        "`many-to-many matching` or `duplicate series`": (
+                            "two processes export one series; look for two jobs or targets of one process."
+                        ),
+                        "`query timed out`": "the machine is overloaded: see HailoCpuBusy.",
+                    },
+                    command="journalctl -u prometheus --since -15min | grep -i 'evaluating rule failed'",
+                ),
+                Step(
+                    "Are the rules those of this version?",
+                    {
+                        "an error": "copy the files of src/edgeinfer/monitoring/generated/rules anew, and reload.",
+                        "all succeed": "file a bug with the log line.",
+                    },
+                    command="promtool check rules /etc/edgeinfer/rules/*.yml",
+                ),
+            ),
+        ),
+    ),
+    _Failure(
+        "PrometheusNotificationsDropped",
+        prometheus_metrics.NOTIFICATIONS_DROPPED,
+        "",
+        "",
+        "prometheus",
+        "Prometheus throws alerts away because Alertmanager does not take them",
+        Runbook(
+            meaning="Alertmanager is down, slow, or not where prometheus.yml says.",
+            impact="Nobody is told of anything.",
+            diagnosis=(
+                Step(
+                    "Is Alertmanager up?",
+                    {
+                        "OK": "Prometheus has another address: `alerting:` in prometheus.yml. Mend it, and reload.",
+                        "connection refused": "start it; its log says why it ended.",
+                    },
+                    command="curl -s -m 5 localhost:9093/-/ready",
+                ),
+                Step(
+                    "What does Alertmanager say?",
+                    {
+                        "an error in its configuration": "`edgeinfer config alertmanager` prints a right one.",
+                        "`no space left on device`": "see HailoDiskFull.",
+                    },
+                    command="journalctl -u prometheus-alertmanager -n 30",
+                ),
+            ),
+        ),
+    ),
+    _Failure(
+        "AlertmanagerNotificationsFailing",
+        prometheus_metrics.RECEIVER_FAILURES,
+        "integration",
+        "webhook",
+        "alertmanager",
+        "Alertmanager cannot deliver through {{ $labels.integration }}",
+        Runbook(
+            meaning="The receiver refuses or does not answer: the console, the mail server or ntfy.",
+            impact="Alerts fire and nobody hears of them on this way.",
+            diagnosis=(
+                Step(
+                    "Which receiver fails, and what does it answer?",
+                    {
+                        "webhook, connection refused": "the console or your receiver is down: start it.",
+                        "email, authentication": (
+                            "user or password file of the mail server: EDGEINFER_ALERT_SMTP_USERNAME and its file."
+                        ),
+                        "webhook of ntfy, 401 or 403": "the topic's token: EDGEINFER_ALERT_NTFY_TOKEN_FILE.",
+                        "no such host": "the uplink or the name server.",
+                    },
+                    command="journalctl -u prometheus-alertmanager --since -15min | grep -i 'notify'",
+                ),
+                Step(
+                    "Does it go through now? Send an alert of your own.",
+                    {
+                        "it arrives": "done.",
+                        "it does not": "until it is mended, watch the console's Alerts page.",
+                    },
+                    command="amtool alert add Trial severity=critical --alertmanager.url=http://localhost:9093",
+                ),
+            ),
+        ),
+    ),
+)
+
+
+def _failing(kind: _Failure) -> Alert:
+    labels = (*_TARGET, kind.label) if kind.label else _TARGET
+    target = f'job="{kind.job}", instance="{kind.job}:1"' + (f', {kind.label}="{kind.value}"' if kind.label else "")
+    series = f"{kind.counter.name}{{{target}}}"
+    found = {"job": kind.job, "instance": f"{kind.job}:1"} | ({kind.label: kind.value} if kind.label else {})
+    return Alert(
+        name=kind.name,
+        expression=f"{_Q.increase(kind.counter, by=labels)} > 0",
+        for_="5m",
+        severity=Severity.WARNING,
+        service="prometheus",
+        signal="monitoring",
+        dashboard_uid="edgeinfer-gateway",
+        summary=kind.summary,
+        description="{{ $value | humanize }} failures in 5 minutes.",
+        runbook=kind.book,
+        rule_test=RuleTest(
+            series={series: counter((0.1, 900), (0, 900))},
+            pending_at=285,
+            firing_at=420,
+            resolved_at=1260,
+            labels=found,
+            expected_description="30 failures in 5 minutes.",
+        ),
+        negative_cases=(RuleCase(why="none", series={series: counter((0, 900))}, at=800),),
+        positive_cases=(RuleCase(why="one in four minutes", series={series: counter((1 / 240, 1500))}, at=1400),),
+    )
+
+
+def _scrape_slow() -> Alert:
+    took = f"scrape_duration_seconds{{{_SIDECAR}}}"
+    return Alert(
+        name="ScrapeSlow",
+        expression=f"{_Q.gauge(prometheus_metrics.SCRAPE_DURATION, by=_TARGET)} > {SCRAPE_SLOW_SECONDS}",
+        for_="10m",
+        severity=Severity.WARNING,
+        service="prometheus",
+        signal="monitoring",
+        dashboard_uid="edgeinfer-gateway",
+        summary="Scraping {{ $labels.instance }} takes too long",
+        description="{{ $value | humanizeDuration }} for one scrape; past the timeout the target counts as down.",
+        runbook=Runbook(
+            meaning="The process answers /metrics slowly: its event loop or its machine is overloaded.",
+            impact="Gaps in the graphs, then false alerts about a target that is down.",
+            diagnosis=(
+                Step(
+                    "How long does it take by hand?",
+                    {
+                        "well under a second": "the network or Prometheus' own machine is slow.",
+                        "about as long": (
+                            "the process has no time; go on. A scrape reads memory only, so it never is a slow device."
+                        ),
+                    },
+                    command="curl -s -o /dev/null -w '%{time_total}\\n' localhost:9000/metrics",
+                ),
+                Step(
+                    "Who takes the processor?",
+                    {
+                        "that process": "take load off it.",
+                        "another": "stop it, or move it elsewhere.",
+                    },
+                    command="top -b -n 1 | head -15",
+                ),
+            ),
+        ),
+        rule_test=RuleTest(
+            series={took: gauge((1.1, 900), (0.01, 600))},
+            pending_at=585,
+            firing_at=660,
+            resolved_at=930,
+            labels={"job": "hailo-inference", "instance": "sidecar:9000"},
+            expected_description="1.1s for one scrape; past the timeout the target counts as down.",
+        ),
+        negative_cases=(RuleCase(why="exactly a second", series={took: gauge((1, 900))}, at=800),),
+    )
+
+
+def _scrape_big() -> Alert:
+    size = f"scrape_samples_scraped{{{_SIDECAR}}}"
+    return Alert(
+        name="ScrapeTooBig",
+        expression=f"{_Q.gauge(prometheus_metrics.SCRAPE_SAMPLES, by=_TARGET)} > {SCRAPE_SAMPLES}",
+        for_="10m",
+        severity=Severity.TICKET,
+        service="prometheus",
+        signal="monitoring",
+        dashboard_uid="edgeinfer-gateway",
+        summary="{{ $labels.instance }} exports far too many series",
+        description="{{ $value | humanize }} samples in one scrape; at 5000 Prometheus refuses it whole.",
+        runbook=Runbook(
+            meaning="A label takes values without end.",
+            impact="Memory and disk of Prometheus, then the loss of that target.",
+            diagnosis=(
+                Step(
+                    "Which metric has so many series?",
+                    {
+                        "one far above the others": (
+                            "one of its labels takes values without end: close its set in the catalog, and release."
+                        ),
+                        "all of them": "more chips or sidecars than foreseen: raise SCRAPE_SAMPLES.",
+                    },
+                    command="curl -s localhost:9000/metrics | cut -d'{' -f1 | sort | uniq -c | sort -n | tail",
+                ),
+            ),
+        ),
+        rule_test=RuleTest(
+            series={size: gauge((3200, 900), (300, 600))},
+            pending_at=585,
+            firing_at=660,
+            resolved_at=930,
+            labels={"job": "hailo-inference", "instance": "sidecar:9000"},
+            expected_description="3.2k samples in one scrape; at 5000 Prometheus refuses it whole.",
+        ),
+        negative_cases=(RuleCase(why="exactly the line", series={size: gauge((3000, 900))}, at=800),),
+    )
+
+
+def _configuration_refused() -> Alert:
+    loaded = f"prometheus_config_last_reload_successful{{{_PROMETHEUS}}}"
+    return Alert(
+        name="PrometheusConfigurationRefused",
+        expression=f"{_Q.gauge(prometheus_metrics.CONFIGURATION_LOADED, how='min', by=_TARGET)} == 0",
+        for_="5m",
+        severity=Severity.WARNING,
+        service="prometheus",
+        signal="monitoring",
+        dashboard_uid="edgeinfer-gateway",
+        summary="Prometheus runs on an old configuration",
+        description="Its last reload failed; targets, rules and alerts are the ones from before.",
+        runbook=Runbook(
+            meaning="prometheus.yml or a rule file has an error, so Prometheus kept what it had.",
+            impact="What you changed is not in force.",
+            diagnosis=(
+                Step(
+                    "Where is the mistake?",
+                    {
+                        "a file and a line": "mend it. In a generated file: mend its source, and run `make generate`.",
+                        "SUCCESS": "the file was mended since: only reload.",
+                    },
+                    command="promtool check config /etc/edgeinfer/prometheus.yml",
+                ),
+                Step(
+                    "Reload.",
+                    {
+                        "the alert ends within a minute": "done.",
+                        "it stays": "`journalctl -u prometheus -n 20` tells what Prometheus does not like.",
+                    },
+                    command="sudo systemctl reload prometheus",
+                ),
+            ),
+        ),
+        rule_test=RuleTest(
+            series={loaded: gauge((0, 600), (1, 600))},
+            pending_at=285,
+            firing_at=330,
+            resolved_at=630,
+            labels={"job": "prometheus", "instance": "prometheus:9090"},
+            expected_description="Its last reload failed; targets, rules and alerts are the ones from before.",
+        ),
+        negative_cases=(RuleCase(why="it loaded", series={loaded: gauge((1, 600))}, at=500),),
+    )
+
+
+def _remote_write_behind() -> Alert:
+    newest = f"max by (job, instance) ({prometheus_metrics.REMOTE_NEWEST.name})"
+    sent = f"max by (job, instance, remote_name) ({prometheus_metrics.REMOTE_SENT.name})"
+    pending = f"max by (job, instance, remote_name) ({prometheus_metrics.REMOTE_PENDING.name})"
+    started = f"max by (job, instance) ({prometheus_metrics.STARTED.name})"
+    # Prometheus exports no timestamp for a queue that never sent: it is behind since Prometheus started.
+    since = f"{started} + on (job, instance) group_right () ({pending} - {pending})"
+    have = f"{prometheus_metrics.REMOTE_NEWEST.name}{{{_PROMETHEUS}}}"
+    fleet = f'{{{_PROMETHEUS}, remote_name="fleet", url="http://fleet"}}'
+    gone, waiting = f"{prometheus_metrics.REMOTE_SENT.name}{fleet}", f"{prometheus_metrics.REMOTE_PENDING.name}{fleet}"
+    began = f"{prometheus_metrics.STARTED.name}{{{_PROMETHEUS}}}"
+    return Alert(
+        name="PrometheusRemoteWriteBehind",
+        expression=f"{newest} - on (job, instance) group_right () ({sent} or {since})\n> {REMOTE_WRITE_BEHIND_SECONDS}",
+        for_="15m",
+        severity=Severity.WARNING,
+        service="prometheus",
+        signal="monitoring",
+        dashboard_uid="edgeinfer-gateway",
+        summary="The fleet's view of this device lags behind",
+        description="{{ $labels.remote_name }} is {{ $value | humanizeDuration }} behind.",
+        runbook=Runbook(
+            meaning="The uplink or the receiver takes less than this device sends; samples wait on its disk.",
+            impact="None here: local alerts go on. After two hours without an uplink, samples are lost for the fleet.",
+            diagnosis=(
+                Step(
+                    "What does the receiver answer?",
+                    {
+                        "`connection refused` or `timeout`": (
+                            "the uplink or the receiver is down; the queue empties by itself afterwards."
+                        ),
+                        "`4xx`": "certificate, address or limits of the receiver: mend them, and reload.",
+                        "`429` or `503`": "the receiver is at its end: is its disk full?",
+                    },
+                    command="journalctl -u prometheus --since -15min | grep -i 'remote'",
+                ),
+                Step(
+                    "Is it always behind?",
+                    {
+                        "yes": "send less: `edgeinfer config fleet-device` writes the short list of series.",
+                        "since a moment ago": "wait until it has caught up.",
+                    },
+                    command="curl -s localhost:9090/metrics | grep remote_storage_samples_pending",
+                ),
+            ),
+        ),
+        rule_test=RuleTest(
+            series={have: gauge((1000, 2400)), gone: gauge((850, 1500), (1000, 900))},
+            pending_at=885,
+            firing_at=960,
+            resolved_at=1530,
+            labels={"job": "prometheus", "instance": "prometheus:9090", "remote_name": "fleet"},
+            expected_description="fleet is 2m 30s behind.",
+        ),
+        negative_cases=(
+            RuleCase(why="two minutes", series={have: gauge((1000, 1500)), gone: gauge((880, 1500))}, at=1400),
+            RuleCase(
+                why="started two minutes ago, and nothing sent yet",
+                series={have: gauge((1000, 1500)), waiting: gauge((7, 1500)), began: gauge((880, 1500))},
+                at=1400,
+            ),
+            RuleCase(
+                why="up for long, and sent in time",
+                series={
+                    have: gauge((1000, 1500)),
+                    gone: gauge((990, 1500)),
+                    waiting: gauge((7, 1500)),
+                    began: gauge((100, 1500)),
+                },
+                at=1400,
+            ),
+        ),
+        positive_cases=(
+            RuleCase(
+                why="the receiver was away since the start",
+                series={have: gauge((1000, 1500)), waiting: gauge((7, 1500)), began: gauge((879, 1500))},
+                at=1400,
+            ),
+        ),
+    )
+
+
+def _watchdog() -> Alert:
+    return Alert(
+        name="Watchdog",
+        expression="vector(1)",
+        severity=Severity.NONE,
+        service="prometheus",
+        signal="monitoring",
+        dashboard_uid="edgeinfer-gateway",
+        summary="Alerting works",
+        description="This alert always fires; when it is missing, alerting is broken.",
+        runbook=Runbook(
+            meaning="All is well: rules are evaluated and Alertmanager delivers.",
+            impact="None. When it is missing, no other alert can reach anybody.",
+            diagnosis=(
+                Step(
+                    "Is it missing? Ask Alertmanager.",
+                    {
+                        "Watchdog is listed": (
+                            "alerting works up to here; the receiver that misses it has another fault."
+                        ),
+                        "it is not": "go on.",
+                    },
+                    command="amtool alert query --alertmanager.url=http://localhost:9093",
+                ),
+                Step(
+                    "Does Prometheus evaluate its rules?",
+                    {
+                        "connection refused": "start Prometheus.",
+                        "Watchdog is firing there": "Alertmanager is not reached: see PrometheusNotificationsDropped.",
+                        "it is not there": "no rules are loaded: `rule_files` in prometheus.yml.",
+                    },
+                    command="curl -s localhost:9090/api/v1/alerts",
+                ),
+            ),
+        ),
+        rule_test=RuleTest(
+            series={f"up{{{_PROMETHEUS}}}": gauge((1, 60))},
+            firing_at=30,
+            resolved_at=31,
+            expected_description="This alert always fires; when it is missing, alerting is broken.",
+        ),
+        negative_cases=(),
+        always=True,
+    )

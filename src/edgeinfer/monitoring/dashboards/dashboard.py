@@ -1,0 +1,169 @@
+"""A dashboard from its rows to the bare classic JSON that Grafana's file provider takes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.builders import prometheus as prometheus_builders
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard
+
+from edgeinfer.catalog import gateway, sidecar
+from edgeinfer.monitoring.dashboards.layout import Place, Row, places
+from edgeinfer.monitoring.dashboards.panels import DATASOURCE, DashboardLink, Panel
+from edgeinfer.monitoring.dashboards.style import BLUE, RED
+
+TAG = "edgeinfer"
+# Of variables: not in Grafana's own types for the kinds that we use.
+_STRAY_VARIABLE_KEYS = ("auto", "auto_min", "auto_count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    """One dashboard.
+
+    Args:
+        uid: stays for ever, because links and bookmarks name it.
+        file: name of its JSON file.
+        variables: builders, the data source first.
+        start: beginning of the time range it opens with.
+        refresh: how often it asks again.
+    """
+
+    uid: str
+    file: str
+    title: str
+    description: str
+    rows: Sequence[Row]
+    variables: Sequence[Any]
+    start: str = "now-1h"
+    refresh: str = "5s"
+
+    def document(self) -> dict[str, Any]:
+        """The dashboard as Grafana reads it."""
+        encoded = json.dumps(self._builder().build(), cls=JSONEncoder)
+        document: dict[str, Any] = json.loads(encoded)
+        document["panels"] = [
+            _placed(what, place, number) for number, (what, place) in enumerate(places(self.rows), start=1)
+        ]
+        _name_idle_pickers(document)
+        _tidy(document)
+        return document
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return json.dumps(self.document(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+    def _builder(self) -> Any:
+        builder = (
+            builders.Dashboard(self.title)
+            .uid(self.uid)
+            .description(self.description)
+            .tags([TAG, "generated"])
+            .readonly()
+            .refresh(self.refresh)
+            .time(self.start, "now")
+            .timezone("browser")
+            .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+            .link(_links())
+        )
+        for variable in self.variables:
+            builder.with_variable(variable)
+        for annotation in _annotations():
+            builder.annotation(annotation)
+        return builder
+
+
+def _links() -> Any:
+    return (
+        builders.DashboardLink("EdgeInfer dashboards")
+        .type(dashboard.DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .as_dropdown(False)
+        .include_vars(True)
+        .keep_time(True)
+    )
+
+
+def _annotations() -> list[Any]:
+    # Over the step, which may be hours, and at least over four scrapes: a shorter alert may stand between two points.
+    firing = 'max_over_time(ALERTS{alertstate="firing", severity=~"critical|warning"}[$__rate_interval])'
+    programs = (
+        f'label_replace({_new("version", info.name)}, "name", "EdgeInfer", "", "")'
+        for info in (gateway.BUILD_INFO, sidecar.BUILD_INFO)
+    )
+    deploys = " or ".join((*programs, _new("name, version, sha256", sidecar.MODEL_INFO.name)))
+    return [
+        _annotation("Alerts", firing, RED, "{{alertname}}", "{{severity}} {{instance}}"),
+        _annotation("Deploys", deploys, BLUE, "{{name}} {{version}}", "a program or model that was not there before"),
+    ]
+
+
+def _new(by: str, info: str) -> str:
+    """What is there within a step and was not in the hour before, in a monitoring that knew anything at all then.
+
+    What comes back after an outage is no deploy, and neither is the first start.
+    """
+    before = f"{info}[1h] offset $__rate_interval"
+    is_known = f"count(last_over_time({info}[1d] offset $__rate_interval))"
+    present = f"count by ({by}) (last_over_time({info}[$__rate_interval]))"
+    return f"(({present} unless count by ({by}) (last_over_time({before}))) and on () {is_known})"
+
+
+def _annotation(name: str, expression: str, color: str, title: str, text: str) -> Any:
+    # The types want the query in the target; the plugin still reads title and text from the top level.
+    return (
+        builders.AnnotationQuery()
+        .name(name)
+        .datasource(DATASOURCE)
+        .enable(True)
+        .icon_color(color)
+        .target(prometheus_builders.Dataquery().ref_id("Anno").expr(expression))
+        .expr(expression)
+        .title_format(title)
+        .text_format(text)
+    )
+
+
+def _placed(what: Row | Panel, place: Place, number: int) -> dict[str, Any]:
+    where = {"x": place.x, "y": place.y, "w": place.width, "h": place.height}
+    if isinstance(what, Row):
+        return {"type": "row", "title": what.title, "collapsed": False, "panels": [], "id": number, "gridPos": where}
+    if what.link:
+        what.builder.links([_way_to(what.link)])
+    panel: dict[str, Any] = json.loads(json.dumps(what.builder.build(), cls=JSONEncoder))
+    return panel | {"id": number, "gridPos": where}
+
+
+def _way_to(link: DashboardLink) -> Any:
+    url = f"/d/{link.dashboard}?${{__url_time_range}}&${{__all_variables}}"
+    return builders.DashboardLink(link.title).url(url).type(dashboard.DashboardLinkType.LINK)
+
+
+def _name_idle_pickers(document: dict[str, Any]) -> None:
+    """A picker acts on every panel, or the panel says that it does not: a series may lack the label."""
+    pickers = [one for one in document["templating"]["list"] if one["type"] == "query"]
+    for panel in document["panels"]:
+        asked = " ".join(target["expr"] for target in panel.get("targets", []))
+        idle = [one["label"] for one in pickers if f"${one['name']}" not in asked]
+        if asked and idle:
+            verb = "does" if len(idle) == 1 else "do"
+            panel["description"] += f" {' and '.join(idle)} {verb} not act here."
+
+
+def _tidy(document: dict[str, Any]) -> None:
+    """Take out what the SDK adds and Grafana's own types do not know, or what would hide our links."""
+    for annotation in document["annotations"]["list"]:
+        annotation.pop("placement", None)
+    for link in document.get("links", []):
+        link.pop("placement", None)
+    for panel in document["panels"]:
+        for link in panel.get("links", []):
+            link.pop("placement", None)
+        if panel["type"] == "table":
+            panel["options"].pop("footer", None)
+    for variable in document["templating"]["list"]:
+        for key in _STRAY_VARIABLE_KEYS:
+            variable.pop(key, None)

@@ -1,0 +1,147 @@
+"""The damage to a stage's monitoring is the one that is asked for, and is put right again."""
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgeinfer.cli._testbed_store import StoreDamage
+from edgeinfer.loadgen.steps import MonitoringFault, Process
+
+SEGMENT = b"\x01" * 10_000
+
+
+class Engines:
+    """A Prometheus that is a sleeping process, and is gone once it was killed."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        self.said: list[str] = []
+
+    def pid_of(self, process: Process) -> int | None:
+        assert process is Process.PROMETHEUS
+        return self.process.pid if self.process.poll() is None else None
+
+    def hold_down(self, process: Process) -> None:
+        self.said.append(f"hold {process}")
+
+    def let_up(self, process: Process) -> None:
+        self.said.append(f"up {process}")
+
+
+@pytest.fixture
+def engines() -> Iterator[Engines]:
+    made = Engines()
+    yield made
+    made.process.kill()
+    made.process.wait()
+
+
+@pytest.fixture
+def damage(engines: Engines, tmp_path: Path) -> StoreDamage:
+    for name in ("000", "001", "002"):
+        path = tmp_path / "prometheus" / "wal" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(SEGMENT)
+    (tmp_path / "alertmanager").mkdir()
+    (tmp_path / "alertmanager" / "silences").write_text("kept")
+    promtool = tmp_path / "promtool"
+    # What the real one leaves: a folder of one block.
+    promtool.write_text(
+        '#!/bin/sh\n[ "$1 $2 $3" = "tsdb create-blocks-from openmetrics" ] && [ -s "$4" ] || exit 2\n'
+        'mkdir -p "$5/X/chunks"; echo index > "$5/X/index"; printf %032d 0 > "$5/X/chunks/000001"\n'
+        'echo \'{"ulid": "X", "compaction": {"level": 1, "sources": ["X"]}}\' > "$5/X/meta.json"\n'
+    )
+    promtool.chmod(0o755)
+
+    async def ready() -> None:
+        engines.said.append("ready")
+
+    return StoreDamage(tmp_path / "prometheus", tmp_path / "alertmanager", promtool, engines, ready)
+
+
+def blocks(folder: Path) -> list[Path]:
+    return sorted((folder / "prometheus").glob("01J*"))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_a_block_loses_its_index_and_goes_in_the_end(damage: StoreDamage, tmp_path: Path) -> None:
+    await damage.do(MonitoringFault.BLOCK_UNREADABLE)
+    [block] = blocks(tmp_path)
+    assert not (block / "index").exists()
+    assert json.loads((block / "meta.json").read_text())["ulid"] == block.name
+    await damage.undo()
+    assert blocks(tmp_path) == []
+    assert names(tmp_path) == ["alertmanager", "prometheus", "promtool"]
+
+
+async def test_two_blocks_of_one_time_have_other_chunks_behind_a_whole_header(
+    damage: StoreDamage, tmp_path: Path
+) -> None:
+    await damage.do(MonitoringFault.CHUNKS_DAMAGED)
+    found = blocks(tmp_path)
+    assert len(found) == 2
+    for block in found:
+        assert (block / "index").exists()
+        assert (block / "chunks" / "000001").read_bytes() == b"0" * 16 + b"e" * 16
+    await damage.undo()
+    assert blocks(tmp_path) == []
+
+
+async def test_a_segment_that_is_not_written_now_gets_other_bytes_and_the_log_is_repaired_by_a_restart(
+    damage: StoreDamage, engines: Engines, tmp_path: Path
+) -> None:
+    await damage.do(MonitoringFault.SEGMENT_DAMAGED)
+    log = tmp_path / "prometheus" / "wal"
+    assert [(log / name).read_bytes() == SEGMENT for name in ("000", "001", "002")] == [False, True, True]
+    assert (log / "000").stat().st_size == len(SEGMENT)
+    assert engines.process.poll() is None
+    await damage.undo()
+    assert engines.process.wait() < 0
+    assert engines.said == ["up prometheus", "ready"]
+
+
+async def test_a_log_is_damaged_between_the_end_and_the_start(
+    damage: StoreDamage, engines: Engines, tmp_path: Path
+) -> None:
+    await damage.do(MonitoringFault.LOG_DAMAGED)
+    assert engines.process.poll() is not None
+    assert engines.said == ["hold prometheus", "up prometheus", "ready"]
+    assert any(path.read_bytes() != SEGMENT for path in (tmp_path / "prometheus" / "wal").iterdir())
+    await damage.undo()
+    assert engines.said == ["hold prometheus", "up prometheus", "ready"]
+
+
+async def test_writes_are_refused_now_and_then_and_in_the_end_never(damage: StoreDamage, engines: Engines) -> None:
+    def limit() -> int:
+        return resource.prlimit(engines.process.pid, resource.RLIMIT_FSIZE)[0]
+
+    before = limit()
+    await damage.do(MonitoringFault.WRITES_REFUSED)
+    for wanted in (1, before, 1):
+        async with asyncio.timeout(30):
+            while limit() != wanted:  # noqa: ASYNC110 - another process' limit has no event
+                await asyncio.sleep(0.02)
+    await damage.undo()
+    assert engines.said == ["up prometheus", "ready"]
+
+
+async def test_the_folder_of_the_state_is_gone_and_comes_back(damage: StoreDamage, tmp_path: Path) -> None:
+    await damage.do(MonitoringFault.STATE_FOLDER_GONE)
+    assert not (tmp_path / "alertmanager").exists()
+    await damage.undo()
+    assert (tmp_path / "alertmanager" / "silences").read_text() == "kept"
+
+
+async def test_what_damages_no_file_touches_none(damage: StoreDamage, engines: Engines, tmp_path: Path) -> None:
+    await damage.do(MonitoringFault.SCRAPE_SLOW)
+    await damage.undo()
+    assert (blocks(tmp_path), engines.said, engines.process.poll()) == ([], [], None)
