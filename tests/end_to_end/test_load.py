@@ -22,7 +22,7 @@ def run(*words: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_the_clients_numbers_are_those_of_prometheus(stack: RunningStack, tmp_path: Path) -> None:
-    load = ("load", "--profile", "quick", "--seconds", "6", "--users", "4")
+    load = ("load-test", "--profile", "quick", "--seconds", "6", "--users", "4")
     addresses = ("--gateway", stack.addresses["gateway"], "--prometheus", stack.addresses["prometheus"])
     _, document = run(*load, *addresses, "--report", str(tmp_path / "report"))
     comparison = document["prometheus"]
@@ -48,7 +48,7 @@ def test_a_replay_is_counted_by_the_gateway_to_the_sample(stack: RunningStack) -
 
 def test_a_gateway_that_is_away_breaks_the_promises(tmp_path: Path) -> None:
     away = ServiceProcess("gateway", log=tmp_path / "never-started.log")
-    code, document = run("load", "--profile", "quick", "--seconds", "2", "--gateway", away.url)
+    code, document = run("load-test", "--profile", "quick", "--seconds", "2", "--gateway", away.url)
     assert code == 1
     assert document["passed"] is False
     assert set(document["run"]["failures"]) == {"connection_error", "no_session"}
@@ -68,14 +68,15 @@ def test_a_phone_with_a_key_is_served_and_one_without_is_told(tmp_path: Path) ->
         replay = ("replay", "--speed", "100", "--gateway", gateway.url, "--api-key-file")
         code, document = run(*replay, str(mine))
         assert (code, document["samples"]) == (0, 2926)
-        code, document = run("load", "--profile", "quick", "--seconds", "1", "--users", "1", *replay[3:], str(stranger))
+        load = ("load-test", "--profile", "quick", "--seconds", "1", "--users", "1")
+        code, document = run(*load, *replay[3:], str(stranger))
         assert code == 1
         assert set(document["run"]["failures"]) <= {"unauthorized", "no_session"}
 
 
 def test_a_soak_tells_each_minute_and_the_process_behind_the_gateway(stack: RunningStack) -> None:
     _, document = run(
-        "load", "--profile", "soak", "--minutes", "0.1", "--users", "2", "--gateway", stack.addresses["gateway"]
+        "load-test", "--profile", "soak", "--minutes", "0.1", "--users", "2", "--gateway", stack.addresses["gateway"]
     )
     [minute] = document["soak"]["minutes"]
     assert minute["failed"] == 0
