@@ -192,6 +192,17 @@ async def test_another_sidecar_answers_without_ours_being_asked(
     assert await ask(http, proxy, binary=True) == (200, b"remembered")
 
 
+async def test_the_answer_of_another_sidecar_has_the_id_of_this_request(
+    http: aiohttp.ClientSession, proxy: FaultyProxy
+) -> None:
+    await ask(http, proxy, binary=True)
+    proxy.fault = Fault(FaultKind.ELSEWHERE)
+    proxy.newest = Message("HTTP/1.1 200 OK", {"x-request-id": "of-before"}, b"remembered")
+    url = f"http://127.0.0.1:{proxy.port}/infer"
+    async with http.post(url, data=b"", headers={"X-Request-Id": "of-now"}) as answer:
+        assert answer.headers["X-Request-Id"] == "of-now"
+
+
 @pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text"])
 async def test_a_wild_label_joins_what_was_there(http: aiohttp.ClientSession, proxy: FaultyProxy, accept: str) -> None:
     proxy.fault = Fault(FaultKind.WILD_LABEL, only_infer=False)

@@ -5,6 +5,7 @@ import random
 import socket
 import struct
 from collections import Counter
+from dataclasses import replace
 from time import time
 from typing import Self
 
@@ -12,6 +13,7 @@ from edgeinfer.loadgen.faults import NO_FAULT, Fault, FaultKind, Message, refusa
 
 _HEAD_LIMIT_BYTES = 64 * 1024
 _INFER_PATH = b"/infer"
+_REQUEST_ID = "x-request-id"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends RST instead of FIN
 
 
@@ -135,7 +137,7 @@ class _Connection:
                 await self._answer(refusal(fault.status))
                 return True
             case FaultKind.ELSEWHERE if self._proxy.newest:
-                await self._answer(self._proxy.newest)
+                await self._answer(_as_answer_to(head, self._proxy.newest))
                 return True
         await asyncio.sleep(self._proxy.delay_of(fault))
         whole = await self._ask(head, body)
@@ -188,6 +190,14 @@ class _Connection:
         held: socket.socket = self._writer.get_extra_info("socket")
         held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._writer.transport.abort()
+
+
+def _as_answer_to(head: bytes, answer: Message) -> Message:
+    """The answer with the request's own id: the gateway refuses the answer to another request."""
+    request_id = _headers(head).get(_REQUEST_ID)
+    if request_id is None:
+        return answer
+    return replace(answer, headers={**answer.headers, _REQUEST_ID: request_id})
 
 
 def _headers(head: bytes) -> dict[str, str]:
