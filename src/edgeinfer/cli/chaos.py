@@ -53,7 +53,7 @@ def create() -> click.Command:
         full: bool,
         quick: bool,
         chip: str | None,
-        clock: str | None,
+        libfaketime: str | None,
         parallel: int,
         keep: Path | None,
         as_json: bool,
@@ -65,13 +65,15 @@ def create() -> click.Command:
         With times divided by 60 the whole matrix takes minutes; with --full it takes hours.
         Ends with 0 when every scenario went as demanded, else with 1.
         """
-        scenarios = _chosen(names, has_chip=show_list or bool(chip), has_clock=show_list or bool(clock), quick=quick)
+        has_chip, has_clock = show_list or bool(chip), show_list or bool(libfaketime)
+        scenarios = _chosen(names, has_chip=has_chip, has_clock=has_clock, quick=quick)
         if show_list:
             _print_list(scenarios)
             return
         with TemporaryDirectory(prefix="edgeinfer-chaos-") as scratch:
             factor = 1.0 if full else _SHORT_FACTOR
-            plan = _Plan(keep or Path(scratch), factor, parallel, shlex.split(chip or ""), clock or "", PortPool())
+            folder, words = keep or Path(scratch), shlex.split(chip or "")
+            plan = _Plan(folder, factor, parallel, words, libfaketime or "", PortPool())
             outcomes = asyncio.run(_run(scenarios, plan))
         if as_json:
             document = [outcome.as_document() for outcome in outcomes]
