@@ -150,6 +150,8 @@ USERS = FakeUsers()
 @pytest.fixture
 async def testbed() -> AsyncIterator[FakeStage]:
     process = await asyncio.create_subprocess_exec("sleep", "60")
+    # Its memory grows until it has loaded its libraries.
+    await until(lambda: status_of(process.pid) == psutil.STATUS_SLEEPING)
     yield FakeStage(pid=process.pid)
     if process.returncode is None:
         process.kill()
