@@ -12,19 +12,22 @@ import pytest
 
 from edgeinfer.cli._testbed_store import StoreDamage
 from edgeinfer.loadgen.steps import MonitoringFault, Process
+from edgeinfer.stack.alertmanager_files import find_damage
+from edgeinfer.stack.folder import DataFolder
 
 SEGMENT = b"\x01" * 10_000
 
 
 class Engines:
-    """A Prometheus that is a sleeping process, and is gone once it was killed."""
+    """One server that is a sleeping process, and is gone once it was killed."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        self.is_process = Process.PROMETHEUS
         self.said: list[str] = []
 
     def pid_of(self, process: Process) -> int | None:
-        assert process is Process.PROMETHEUS
+        assert process is self.is_process
         return self.process.pid if self.process.poll() is None else None
 
     def hold_down(self, process: Process) -> None:
@@ -62,7 +65,7 @@ def damage(engines: Engines, tmp_path: Path) -> StoreDamage:
     async def ready() -> None:
         engines.said.append("ready")
 
-    return StoreDamage(tmp_path / "prometheus", tmp_path / "alertmanager", promtool, engines, ready)
+    return StoreDamage(DataFolder(tmp_path), promtool, engines, ready)
 
 
 def blocks(folder: Path) -> list[Path]:
@@ -139,6 +142,34 @@ async def test_the_folder_of_the_state_is_gone_and_comes_back(damage: StoreDamag
     assert not (tmp_path / "alertmanager").exists()
     await damage.undo()
     assert (tmp_path / "alertmanager" / "silences").read_text() == "kept"
+
+
+async def test_silences_get_bytes_that_nobody_can_read_and_what_was_set_aside_goes_in_the_end(
+    damage: StoreDamage, engines: Engines, tmp_path: Path
+) -> None:
+    engines.is_process = Process.ALERTMANAGER
+    await damage.do(MonitoringFault.SILENCES_DAMAGED)
+    assert engines.process.poll() is not None
+    assert engines.said == ["hold alertmanager", "up alertmanager"]
+    silences = tmp_path / "alertmanager" / "silences"
+    assert [one.path for one in find_damage(tmp_path / "alertmanager", {})] == [silences]
+
+    aside = tmp_path / "damaged" / "20260101T000000Z" / "alertmanager"
+    aside.mkdir(parents=True)
+    silences.rename(aside / "silences")
+    silences.write_text("new")
+    await damage.undo()
+    assert silences.read_text() == "new"
+    assert not (tmp_path / "damaged").exists()
+
+
+async def test_silences_that_nothing_has_set_aside_do_not_stay_damaged(
+    damage: StoreDamage, engines: Engines, tmp_path: Path
+) -> None:
+    engines.is_process = Process.ALERTMANAGER
+    await damage.do(MonitoringFault.SILENCES_DAMAGED)
+    await damage.undo()
+    assert not (tmp_path / "alertmanager" / "silences").exists()
 
 
 async def test_what_damages_no_file_touches_none(damage: StoreDamage, engines: Engines, tmp_path: Path) -> None:

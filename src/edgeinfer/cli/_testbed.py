@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -23,6 +23,7 @@ from edgeinfer.loadgen.webhook import WebhookReceiver
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack import plan
 from edgeinfer.stack.binaries import Program, cache_folder, require
+from edgeinfer.stack.damage_rules import DamagePublisher
 from edgeinfer.stack.events import Event, EventHandler
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import DataFolder, prepare
@@ -30,11 +31,13 @@ from edgeinfer.stack.plan import ProcessSpec
 from edgeinfer.stack.ports import PortPool
 from edgeinfer.stack.process import spawn
 from edgeinfer.stack.readiness import http_probe
+from edgeinfer.stack.repair import Repairs
 from edgeinfer.stack.restart import RestartPolicy
 from edgeinfer.stack.supervisor import Member, State, Supervisor
 
 _PORTS = ("gateway_port", "sidecar_port", "exporter_port", "console_port", "prometheus_port", "alertmanager_port")
 _TICK_SECONDS = 0.1
+_PUBLISH_SECONDS = 1.0
 _CAP, _CAP_WORDS = "/bin/sh", 4
 _ASK = aiohttp.ClientTimeout(total=2)
 # A restart loop must not end the run: how the real supervisor gives up is tested with it.
@@ -134,8 +137,16 @@ class LiveTestbed:
             )
             self.receiver = await opening.enter_async_context(WebhookReceiver())
             self._http = await opening.enter_async_context(aiohttp.ClientSession(timeout=_ASK))
+            folder = prepare(self._root)
+            self._publisher = DamagePublisher(folder, self.prometheus_url)
             self._supervisor = Supervisor(
-                self._plans(), prepare(self._root).logs, spawn, http_probe(self._http), self._tell, _POLICY
+                self._plans(),
+                folder.logs,
+                spawn,
+                http_probe(self._http),
+                self._tell,
+                _POLICY,
+                before_restart=Repairs(folder, self._tell).before_restart,
             )
             self._members = {member.plan.name: member for member in self._supervisor.members}
             self._environments = {name: member.plan.environment for name, member in self._members.items()}
@@ -144,6 +155,8 @@ class LiveTestbed:
             await self._supervisor.await_ready()
             watching = asyncio.create_task(self._watch())
             opening.callback(watching.cancel)
+            publishing = asyncio.create_task(self._publish_damage())
+            opening.callback(publishing.cancel)
             self._open = opening.pop_all()
         return self
 
@@ -249,9 +262,10 @@ class LiveTestbed:
         self.scrape_proxy.fault = _SPOILT_SCRAPES.get(how, NO_FAULT)
         self._files.write(how, scrape_proxy=f"{plan.LOOPBACK}:{self.scrape_proxy.port}")
         for name in ("prometheus", "alertmanager"):
-            # A broken file is refused with 500, which is what is wanted.
-            async with self._http.post(f"{self._members[name].plan.address}/-/reload", timeout=_RELOAD) as answer:
-                await answer.read()
+            # A broken file is refused with 500, which is what is wanted; who does not run reads it when it starts.
+            with suppress(aiohttp.ClientConnectionError):
+                async with self._http.post(f"{self._members[name].plan.address}/-/reload", timeout=_RELOAD) as answer:
+                    await answer.read()
         if how is None:
             await self._damage.undo()
         elif how in STORE_DAMAGE:
@@ -270,6 +284,14 @@ class LiveTestbed:
                     self._members[name].start_again_at = math.inf
             await asyncio.sleep(_TICK_SECONDS)
 
+    async def _publish_damage(self) -> None:
+        """As `edgeinfer up` does; a Prometheus that a scenario has stopped is asked again."""
+        while True:
+            is_ready = self._members["prometheus"].state is State.READY
+            with suppress(aiohttp.ClientError, TimeoutError):
+                await self._publisher.publish(self._http, is_ready=is_ready)
+            await asyncio.sleep(_PUBLISH_SECONDS)
+
     def _plans(self) -> list[ProcessSpec]:
         settings, folder = self._settings, prepare(self._root)
         services = [*plan.sidecars(settings), self._gateway(folder)]
@@ -280,13 +302,11 @@ class LiveTestbed:
             self._clock_file.write_text("+0", encoding="utf-8")
             services = [self._with_clock(service) for service in services]
         engines = find_or_fetch(cache_folder(settings.cache_home.expanduser()), self._tell)
-        self._files = MonitoringFiles(
-            folder.configuration, settings, services, factor=self._factor, receiver_url=self.receiver.url
-        )
+        self._files = MonitoringFiles(folder, settings, services, factor=self._factor, receiver_url=self.receiver.url)
         self._files.write()
         promtool = engines[Program.PROMTOOL].path if Program.PROMTOOL in engines else Path("promtool")
         until = self._until_prometheus_answers
-        self._damage = StoreDamage(folder.prometheus, folder.alertmanager, promtool, self, until)
+        self._damage = StoreDamage(folder, promtool, self, until)
         return [
             *services,
             self._prometheus(plan.prometheus(settings, require(engines, Program.PROMETHEUS), folder)),

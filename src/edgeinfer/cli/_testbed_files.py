@@ -11,6 +11,8 @@ from edgeinfer.monitoring.files import rule_files
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack import plan
+from edgeinfer.stack.damage_rules import rule_file
+from edgeinfer.stack.folder import DataFolder
 
 _FULL_SCRAPE_SECONDS = 5
 
@@ -19,7 +21,7 @@ class MonitoringFiles:
     """Writes them into a folder.
 
     Args:
-        folder: of the configuration.
+        folder: of the testbed; its configuration is written.
         settings: of the testbed.
         services: what is scraped.
         factor: by which the times of the rules are divided; 1 takes the real rules.
@@ -28,20 +30,20 @@ class MonitoringFiles:
 
     def __init__(
         self,
-        folder: Path,
+        folder: DataFolder,
         settings: StackSettings,
         services: list[plan.ProcessSpec],
         *,
         factor: float,
         receiver_url: str,
     ) -> None:
-        self._folder = folder
+        self._folder = folder.configuration
         self._factor = factor
         self._receiver_url = receiver_url
         self._scraping = prometheus_configuration(
             targets=plan.scrape_targets(services, settings),
             alertmanagers=[f"{plan.LOOPBACK}:{settings.alertmanager_port}"],
-            rule_files=[str(path) for path in self._rules()],
+            rule_files=[str(path) for path in (*self._rules(), rule_file(folder))],
             scrape_interval_seconds=1 if factor > 1 else _FULL_SCRAPE_SECONDS,
         )
         alerting = alertmanager_configuration(local_url=receiver_url)

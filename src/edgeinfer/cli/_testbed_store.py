@@ -14,11 +14,13 @@ from typing import Protocol
 
 from edgeinfer.errors import StackError
 from edgeinfer.loadgen.steps import MonitoringFault, Process
+from edgeinfer.stack.folder import DataFolder
 
 # Two blocks of the same time, which Prometheus merges as soon as it sees them.
 _BLOCKS = ("01JZZZZZZZZZZZZZZZZZZZZZ01", "01JZZZZZZZZZZZZZZZZZZZZZ02")
 _AGE_SECONDS, _STEP_SECONDS, _SAMPLES = 10_800, 5, 120
 _DAMAGE = b"\x55" * 2000
+_BROKEN_SILENCES = b"\xff" * 200  # the length of the first message does not end
 _CHUNK_HEADER_BYTES = 16
 _LOOK_SECONDS = 0.2
 _SEGMENT_SECONDS = 90.0
@@ -42,8 +44,7 @@ class StoreDamage:
     """One damage at a time.
 
     Args:
-        prometheus: folder of its blocks and its log.
-        alertmanager: folder of its silences and its log of notifications.
+        folder: whose files of Prometheus and Alertmanager are damaged.
         promtool: makes blocks.
         engines: the processes that use the folders.
         until_ready: waits until a Prometheus that was started answers again.
@@ -51,14 +52,14 @@ class StoreDamage:
 
     def __init__(
         self,
-        prometheus: Path,
-        alertmanager: Path,
+        folder: DataFolder,
         promtool: Path,
         engines: Engines,
         until_ready: Callable[[], Awaitable[None]],
     ) -> None:
-        self._store = prometheus
-        self._state = alertmanager
+        self._store = folder.prometheus
+        self._state = folder.alertmanager
+        self._set_aside = folder.damaged
         self._promtool = promtool
         self._engines = engines
         self._until_ready = until_ready
@@ -82,6 +83,8 @@ class StoreDamage:
                 self._needs_restart = True  # a write that broke off is in the log
             case MonitoringFault.STATE_FOLDER_GONE:
                 self._state.rename(self._aside)
+            case MonitoringFault.SILENCES_DAMAGED:
+                await self._damage_silences()
 
     async def undo(self) -> None:
         """Put everything right."""
@@ -90,15 +93,26 @@ class StoreDamage:
         if self._aside.exists():
             shutil.rmtree(self._state, ignore_errors=True)
             self._aside.rename(self._state)
+        if self._holds_broken_silences():
+            self._silences.unlink()
+        shutil.rmtree(self._set_aside, ignore_errors=True)
         if self._refusing:
             self._refusing.cancel()
             await asyncio.gather(self._refusing, return_exceptions=True)
             self._refusing = None
         if self._needs_restart:
             self._needs_restart = False
-            await self._kill()
+            await self._kill(Process.PROMETHEUS)
             self._engines.let_up(Process.PROMETHEUS)
             await self._until_ready()
+
+    @property
+    def _silences(self) -> Path:
+        return self._state / "silences"
+
+    def _holds_broken_silences(self) -> bool:
+        """Whether the damage still lies there, because nothing has set it aside."""
+        return self._silences.exists() and self._silences.read_bytes() == _BROKEN_SILENCES
 
     @property
     def _aside(self) -> Path:
@@ -155,18 +169,25 @@ class StoreDamage:
 
     async def _damage_log(self) -> None:
         self._engines.hold_down(Process.PROMETHEUS)
-        await self._kill()
+        await self._kill(Process.PROMETHEUS)
         segments = sorted(path for path in (self._store / "wal").glob("[0-9]*") if path.is_file())
         _put_damage(max(segments, key=lambda path: path.stat().st_size))
         self._engines.let_up(Process.PROMETHEUS)
         await self._until_ready()
 
-    async def _kill(self) -> None:
-        pid = self._engines.pid_of(Process.PROMETHEUS)
+    async def _damage_silences(self) -> None:
+        """Killed, it has no time to write them anew."""
+        self._engines.hold_down(Process.ALERTMANAGER)
+        await self._kill(Process.ALERTMANAGER)
+        self._silences.write_bytes(_BROKEN_SILENCES)
+        self._engines.let_up(Process.ALERTMANAGER)
+
+    async def _kill(self, process: Process) -> None:
+        pid = self._engines.pid_of(process)
         if pid is None:
             return
         os.kill(pid, signal.SIGKILL)
-        while self._engines.pid_of(Process.PROMETHEUS) == pid:  # noqa: ASYNC110 - the supervisor has no event for it
+        while self._engines.pid_of(process) == pid:  # noqa: ASYNC110 - the supervisor has no event for it
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _refuse_writes(self) -> None:

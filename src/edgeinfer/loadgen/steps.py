@@ -40,6 +40,7 @@ class MonitoringFault(StrEnum):
     LOG_DAMAGED = "log damaged"  # the same, found by a Prometheus that starts
     WRITES_REFUSED = "writes refused"  # now and then Prometheus may not write, as on a full disk
     STATE_FOLDER_GONE = "state folder gone"  # Alertmanager's folder is deleted
+    SILENCES_DAMAGED = "silences damaged"  # Alertmanager's silences have other bytes, so that it does not start
 
 
 STORE_DAMAGE = frozenset(
@@ -50,6 +51,7 @@ STORE_DAMAGE = frozenset(
         MonitoringFault.LOG_DAMAGED,
         MonitoringFault.WRITES_REFUSED,
         MonitoringFault.STATE_FOLDER_GONE,
+        MonitoringFault.SILENCES_DAMAGED,
     }
 )
 

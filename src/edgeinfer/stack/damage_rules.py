@@ -6,13 +6,18 @@ that it counted, so that the series is there as long as Prometheus is. A rule fi
 
 import json
 from collections import Counter
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+
+import aiohttp
 
 from edgeinfer.stack.damage import lying_aside
 from edgeinfer.stack.folder import DataFolder, write_whole
 
 SERIES = "edgeinfer_stack_set_aside_files"
 PARTS = ("prometheus", "alertmanager", "stack")
+_RELOAD = aiohttp.ClientTimeout(total=90)
 
 
 def rule_file(folder: DataFolder) -> Path:
@@ -34,6 +39,38 @@ def write_rules(folder: DataFolder) -> bool:
         return False
     write_whole(path, text)
     return True
+
+
+@dataclass(slots=True)
+class DamagePublisher:
+    """Keeps the rule as it should be, and lets a running Prometheus read it.
+
+    Args:
+        folder: whose damaged files are counted.
+        prometheus_url: reads its rules again when it is asked to.
+    """
+
+    folder: DataFolder
+    prometheus_url: str
+    _must_reload: bool = field(init=False, default=False)
+
+    async def publish(self, http: aiohttp.ClientSession, *, is_ready: bool) -> None:
+        """Write the rule if the numbers changed; a reload that is not possible now, or fails, is done the next time.
+
+        Args:
+            http: asks for the reload.
+            is_ready: whether Prometheus answers.
+
+        Raises:
+            OSError: the rule cannot be written.
+            aiohttp.ClientError, TimeoutError: Prometheus does not answer.
+        """
+        self._must_reload = write_rules(self.folder) or self._must_reload
+        if not self._must_reload or not is_ready:
+            return
+        async with http.post(f"{self.prometheus_url}/-/reload", timeout=_RELOAD) as answer:
+            await answer.read()
+            self._must_reload = answer.status != HTTPStatus.OK
 
 
 def _read(path: Path) -> str:

@@ -13,7 +13,7 @@ import aiohttp
 
 from edgeinfer.heartbeat import why_no_alert_can_fire
 from edgeinfer.stack import ports, process, state_file
-from edgeinfer.stack.damage_rules import write_rules
+from edgeinfer.stack.damage_rules import DamagePublisher, write_rules
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes
 from edgeinfer.stack.gateway_reports import GatewayReports
@@ -29,7 +29,6 @@ from edgeinfer.stack.supervisor import State, Supervisor
 _LIVE_SECONDS = 2.5  # new numbers come with each scrape, every 5 s
 _COLLECTING_LOOKS = 16  # two scrapes take 15 s at most; after this many looks something is wrong
 _DISK_SECONDS = 10.0
-_RELOAD = aiohttp.ClientTimeout(total=90)
 _HEARTBEAT_SECONDS = 10.0
 _HEARTBEAT_LOOKS = 6
 _MIN_FREE_BYTES = 100 * 1024 * 1024
@@ -72,6 +71,10 @@ class StackRun:
     _has_looked: bool = False
     _warned: set[str] = field(default_factory=set)
     _reports: GatewayReports | None = None
+    _damage: DamagePublisher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._damage = DamagePublisher(self.folder, self.prometheus_url)
 
     async def run(self) -> bool:
         """Run until a signal asks for the end; returns whether every process was well at the end.
@@ -191,9 +194,8 @@ class StackRun:
 
     async def _publish_damage(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
         """What lies aside changes when a person removes it, or a server blames a file."""
-        if self.prometheus_url and write_rules(self.folder) and _is_ready(supervisor, "prometheus"):
-            async with http.post(f"{self.prometheus_url}/-/reload", timeout=_RELOAD) as answer:
-                await answer.read()
+        if self.prometheus_url:
+            await self._damage.publish(http, is_ready=_is_ready(supervisor, "prometheus"))
 
     async def _say_reports(self) -> None:
         for message in self._reports.news() if self._reports else ():

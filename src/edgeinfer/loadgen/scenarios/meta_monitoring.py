@@ -171,6 +171,12 @@ WATCHING = (
         MonitoringFault.LOG_DAMAGED,
         "PrometheusWriteAheadLogDamaged",
     ),
+    _damaged(
+        "silences-damaged",
+        "Alertmanager is killed, its silences get other bytes, and it starts when they are set aside.",
+        MonitoringFault.SILENCES_DAMAGED,
+        "MonitoringDataSetAside",
+    ),
     Scenario(
         name="alertmanager-killed",
         does="Alertmanager is killed with SIGKILL and stays away: nobody can be told.",
