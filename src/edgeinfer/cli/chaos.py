@@ -39,7 +39,6 @@ def create() -> click.Command:
     )
     @click.option(
         "--libfaketime",
-        "clock",
         type=click.Path(exists=True, dir_okay=False),
         help="libfaketime.so.1, which sets the clock of our services off; without it, clock jumps are not tried.",
     )
