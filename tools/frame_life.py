@@ -15,6 +15,7 @@ import json
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,7 @@ from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
 from tests.fakes.hailo_platform.build import importer
 from tests.fakes.hailo_platform.hef import write_hef
-from tests.fakes.hailo_platform.machine import Machine
+from tests.fakes.hailo_platform.machine import Gate, Machine
 from tests.hailort.flights import latent_of, window_of
 from tests.hailort.rigs import shipped_card
 from tools.device_life import Life, begin
@@ -43,6 +44,7 @@ _WINDOWS_OF_A_CALLER = 20
 _DISTINCT = 64
 _FRAME_SECONDS = 0.003
 _TIMEOUT_MS = 500
+_PATIENCE_SECONDS = 30.0
 _EPOCH = 1_700_000_000.0
 # Every so many steps the next of these goes wrong: a step is five seconds.
 _PLAN = (
@@ -145,7 +147,7 @@ class FrameLife:
     Args:
         life: the script that moves chip and exporter.
         folder: for the network.
-        windows: that each caller sends at each step.
+        windows: that each caller sends at each step; one more of each goes first.
     """
 
     def __init__(self, life: Life, folder: Path, windows: int) -> None:
@@ -167,15 +169,38 @@ class FrameLife:
         """Run the script second by second."""
         self.model.start()
         with ThreadPoolExecutor(CALLERS) as callers:
+            self._fill(callers)
             for at in moments:
                 self._clock.set(float(at))
                 self._life.step(at)
                 self._spoil(at // moments.step)
-                list(callers.map(self._call, range(CALLERS)))
+                list(callers.map(self._call, range(CALLERS), [self._windows] * CALLERS))
                 self.machine.chip.stuck = False
         self.machine.heal()
         self._clock.set(self._clock() + 3600.0)
         self.model.close()
+
+    def _fill(self, callers: ThreadPoolExecutor) -> None:
+        """One window of each caller, none of which ends before all are in flight: later ones meet by chance alone."""
+        self._until_ready()
+        gate = self.machine.chip.gate = Gate()
+        ends = callers.map(self._call, range(CALLERS), [1] * CALLERS)
+        gate.until_taken(CALLERS)
+        for _ in range(CALLERS):
+            gate.finish()
+        list(ends)
+        self.machine.chip.gate = None
+
+    def _until_ready(self) -> None:
+        """The model opens on a thread of its own, in real time."""
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self.model.check_ready()
+            except NotReady:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.005)
 
     def _spoil(self, step: int) -> None:
         for every, call, codes in _PLAN:
@@ -183,8 +208,8 @@ class FrameLife:
                 self.machine.inject(call, codes[step // every % len(codes)])
         self.machine.chip.stuck = step % _STUCK_EVERY == _STUCK_EVERY - 1
 
-    def _call(self, caller: int) -> None:
-        for turn in range(self._windows):
+    def _call(self, caller: int, windows: int) -> None:
+        for turn in range(windows):
             with self._lock:
                 number = (self.sums.sent + caller + turn) % _DISTINCT
                 self.sums.sent += 1

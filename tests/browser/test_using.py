@@ -168,10 +168,11 @@ def test_a_click_in_the_legend_shows_one_series_alone(stack: Stack, open_window:
     page = open_window(stack).open_drawn(QUIET)
     name = page.locator("#panel-12").get_by_role("button", name="success", exact=True)
     name.click()
-    shown = "() => window.edgeinfer.page().frames.get(12).drawing.plot.series.slice(1).map((one) => one.show)"
-    assert page.evaluate(shown) == [True, False]
+    shown = """() => Object.fromEntries(window.edgeinfer.page().frames.get(12).drawing.plot.series.slice(1)
+      .map((one) => [one.label, one.show]))"""
+    assert page.evaluate(shown) == {"success": True, "failure": False}
     page.locator("#panel-12").get_by_role("button", name="success", exact=True).click()
-    assert page.evaluate(shown) == [True, True]
+    assert page.evaluate(shown) == {"success": True, "failure": True}
 
 
 def test_a_folded_row_takes_its_panels_away_and_asks_for_none(stack: Stack, open_window: OpenWindow) -> None:

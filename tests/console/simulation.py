@@ -10,7 +10,7 @@ from itertools import product
 
 from edgeinfer.catalog.all import all_metrics
 from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
-from edgeinfer.monitoring.recording import groups
+from edgeinfer.monitoring.recording import Rule, groups
 
 STEP_SECONDS = 5
 INSTANCES = {Owner.GATEWAY: "127.0.0.1:8080", Owner.SIDECAR: "127.0.0.1:9000", Owner.EXPORTER: "127.0.0.1:9048"}
@@ -237,22 +237,23 @@ def _recorded(shape: _Shape, moments: range) -> Iterator[_Series]:
     for group in groups():
         for rule in group.rules:
             names = [name for name in rule.record.labels if name not in rule.labels]
-            for combination in product(*(_recorded_values(rule.record.name, name) for name in names)):
+            for combination in product(*(_recorded_values(rule, name) for name in names)):
                 seed += 1
                 labels = dict(zip(names, combination, strict=True)) | dict(rule.labels)
                 values = [_recorded_value(rule.record.name, labels, at, shape, seed) for at in moments]
                 yield rule.record.name, labels, values
 
 
-def _recorded_values(record: str, name: str) -> tuple[str, ...]:
+def _recorded_values(rule: Rule, name: str) -> tuple[str, ...]:
+    """Values of a label, as the metrics have it that the rule reads; others have labels of the same name."""
     if name == "job":
         return ("edge-infer",)
     if name == "instance":
         return (INSTANCES[Owner.GATEWAY],)
+    read = [metric for metric in all_metrics() if metric.name in rule.expression]
     if name == "le":
-        bounds = next(metric.buckets for metric in all_metrics() if metric.name in record)
-        return (*map(str, bounds), "+Inf")
-    closed = next((one.values for metric in all_metrics() for one in metric.labels if one.name == name), ())
+        return (*map(str, next(metric.buckets for metric in read)), "+Inf")
+    closed = next((one.values for metric in read for one in metric.labels if one.name == name), ())
     return closed or OPEN_VALUES.get(name, ("one",))
 
 

@@ -57,11 +57,19 @@ class Disk:
                     names[name] = self.names[name]
                 else:
                     names.pop(name, None)
-        images = {id(inode): inode.after_cut(chance) for inode in names.values()}
-        fresh = {key: Inode(bytearray(image), image) for key, image in images.items()}
-        disk = Disk({name: fresh[id(inode)] for name, inode in names.items()})
-        disk.names_on_disk = dict(disk.names)
-        return disk
+        return _disk_of(names, {id(inode): inode.after_cut(chance) for inode in names.values()})
+
+    def synced_alone(self) -> "Disk":
+        """The disk after a cut that kept nothing but what was synced."""
+        names = self.names_on_disk
+        return _disk_of(names, {id(inode): inode.on_disk for inode in names.values()})
+
+
+def _disk_of(names: dict[str, Inode], images: dict[int, bytes]) -> Disk:
+    fresh = {key: Inode(bytearray(image), image) for key, image in images.items()}
+    disk = Disk({name: fresh[id(inode)] for name, inode in names.items()})
+    disk.names_on_disk = dict(disk.names)
+    return disk
 
 
 class _File:

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,7 +65,7 @@ from tests.loadgen.fake_gateway import FakeGateway, serving
 
 @dataclass
 class FakeStage:
-    """A testbed whose only process is one that sleeps, and whose gateway is the fake one."""
+    """A testbed whose only process is one that waits for input, and whose gateway is the fake one."""
 
     gateway: FakeGateway = field(default_factory=FakeGateway)
     gateway_url: str = ""
@@ -149,9 +150,12 @@ USERS = FakeUsers()
 
 @pytest.fixture
 async def testbed() -> AsyncIterator[FakeStage]:
-    process = await asyncio.create_subprocess_exec("sleep", "60")
-    # Its memory grows until it has loaded its libraries.
-    await until(lambda: status_of(process.pid) == psutil.STATUS_SLEEPING)
+    # It answers once, so that it is loaded and maps no more memory; then it waits for input that never comes.
+    process = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"loaded\n")
+    assert await process.stdout.readline() == b"loaded\n"
     yield FakeStage(pid=process.pid)
     if process.returncode is None:
         process.kill()
@@ -162,7 +166,7 @@ DEAD = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    for _ in range(100):
+    for _ in range(1500):
         if is_so():
             return
         await asyncio.sleep(0.02)

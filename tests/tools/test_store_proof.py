@@ -11,7 +11,8 @@ import pytest
 from edgeinfer.gateway.store.log import SegmentLog
 from edgeinfer.gateway.store.writer import Durability
 from tests.gateway.power_cut import Disk, PowerCutFiles
-from tests.gateway.store_load import LossError, cut_power
+from tests.gateway.store_load import LossError, cut_past_the_bound
+from tools.store_proof import prove_cuts
 
 
 def test_some_kills_and_power_cuts_cost_no_more_than_they_may() -> None:
@@ -25,13 +26,15 @@ def test_some_kills_and_power_cuts_cost_no_more_than_they_may() -> None:
 @pytest.mark.parametrize("durability", ["full", "bounded"])
 def test_a_store_that_forgets_to_sync_is_caught(monkeypatch: pytest.MonkeyPatch, durability: Durability) -> None:
     monkeypatch.setattr(SegmentLog, "sync", lambda _: None)
-
-    def cut_often() -> None:
-        for seed in range(40):
-            asyncio.run(cut_power(seed, durability))
-
     with pytest.raises(LossError):
-        cut_often()
+        asyncio.run(cut_past_the_bound(durability))
+    with pytest.raises(LossError):
+        prove_cuts(0, seed=1)
+
+
+@pytest.mark.parametrize("durability", ["full", "bounded", "normal"])
+def test_a_store_that_syncs_passes_the_same_cut(durability: Durability) -> None:
+    asyncio.run(cut_past_the_bound(durability))
 
 
 def test_the_disk_keeps_what_was_synced_and_loses_some_of_the_rest() -> None:
