@@ -31,14 +31,14 @@ def main() -> None:
     """Measure and print JSON."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        engines = find_or_fetch(cache_folder(StackSettings.from_environment().cache_home), lambda _: None, (*Program,))
+        binaries = find_or_fetch(cache_folder(StackSettings.from_environment().cache_home), lambda _: None, (*Program,))
         now = time.time()
         (folder / "data.om").write_text(openmetrics(now - 3900, now + 900), "utf-8")
-        tool = str(engines[Program.PROMTOOL].path)
+        tool = str(binaries[Program.PROMTOOL].path)
         subprocess.run(
             [tool, "tsdb", "create-blocks-from", "openmetrics", "-q", "data.om", "data"], cwd=folder, check=True
         )
-        stack = Stack.plan(folder, engines, dashboards_folder())
+        stack = Stack.plan(folder, binaries, dashboards_folder())
         try:
             stack.start()
             print(json.dumps(_measure(stack), indent=2))

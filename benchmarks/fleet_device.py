@@ -190,11 +190,11 @@ def _device(stack: ExitStack, folder: Path, name: str, centre: str, moved: dict[
         text = text.replace(shipped, here)
     file = folder / f"{name}.yml"
     file.write_text(text, encoding="utf-8")
-    engine = require(find_all(cache_folder(StackSettings.from_environment().cache_home)), Program.PROMETHEUS)
+    binary = require(find_all(cache_folder(StackSettings.from_environment().cache_home)), Program.PROMETHEUS)
     data = str(folder / name)
     storage = ("--enable-feature=agent", f"--storage.agent.path={data}") if name == "agent" else ()
     storage = storage or ("--enable-feature=exemplar-storage", f"--storage.tsdb.path={data}")
-    command = (str(engine.path), f"--config.file={file}", f"--web.listen-address={listen}", *storage)
+    command = (str(binary.path), f"--config.file={file}", f"--web.listen-address={listen}", *storage)
     pid = _start(stack, folder, name, *command)
     _await(f"http://{listen}/-/ready")
     return Device(f"http://{listen}", pid, uplink)

@@ -174,8 +174,8 @@ def main() -> int:
     parser.add_argument("--step", type=int, default=10, help="seconds between samples")
     parser.add_argument("--record", metavar="URL", help="compute recorded series by the Prometheus at this address")
     options = parser.parse_args()
-    engines = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
-    promtool = require(engines, Program.PROMTOOL).path
+    binaries = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
+    promtool = require(binaries, Program.PROMTOOL).path
     if options.record:
         record(options.folder, promtool, options.record, days=options.days)
         return 0

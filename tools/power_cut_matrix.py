@@ -31,7 +31,7 @@ from typing import Any
 import psutil
 
 from edgeinfer.stack import state_file
-from edgeinfer.stack.binaries import Engine, Program, cache_folder, find_all
+from edgeinfer.stack.binaries import Binary, Program, cache_folder, find_all
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.ports import PortPool
 
@@ -272,7 +272,7 @@ class Template:
         return [name for name in found if not name.startswith("logs/")]
 
 
-def make_template(folder: Path, programs: Mapping[Program, Engine]) -> Template:
+def make_template(folder: Path, programs: Mapping[Program, Binary]) -> Template:
     """Two blocks, three segments of a log, head chunks, silences and notifications, a session of the gateway."""
     data = DataFolder(folder)
     folder.mkdir(mode=0o700)
@@ -297,7 +297,7 @@ def make_template(folder: Path, programs: Mapping[Program, Engine]) -> Template:
     return Template(folder, truth, until)
 
 
-def _make_blocks(folder: Path, promtool: Engine) -> None:
+def _make_blocks(folder: Path, promtool: Binary) -> None:
     now = int(time.time()) // 7200 * 7200
     lines: list[str] = []
     for name in ("temperature", "requests"):
@@ -314,7 +314,7 @@ def _make_blocks(folder: Path, promtool: Engine) -> None:
         block.chmod(0o700)
 
 
-def _run_bare(folder: Path, prometheus: Engine, scrapes: int, sign: signal.Signals) -> None:
+def _run_bare(folder: Path, prometheus: Binary, scrapes: int, sign: signal.Signals) -> None:
     """Scrapes itself so fast that head chunks are full after some seconds, and is ended after so many scrapes."""
     [port] = PortPool().take(1)
     configuration = {
@@ -509,7 +509,7 @@ def report(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def programs_here() -> Mapping[Program, Engine]:
+def programs_here() -> Mapping[Program, Binary]:
     """Prometheus, Alertmanager and promtool as installed on this machine."""
     return find_all(cache_folder(Path("~/.cache")))
 

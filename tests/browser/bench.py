@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, ConsoleMessage, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from edgeinfer.stack.binaries import Engine, Program
+from edgeinfer.stack.binaries import Binary, Program
 from edgeinfer.stack.ports import PortPool
 
 CHROMIUM = "/usr/bin/chromium"
@@ -133,7 +133,7 @@ class Stack:
 
     Args:
         folder: for configuration, data and logs.
-        engines: real Prometheus and Alertmanager.
+        binaries: real Prometheus and Alertmanager.
         dashboards: the folder that the console draws.
     """
 
@@ -143,7 +143,7 @@ class Stack:
 
     @classmethod
     def plan(
-        cls, folder: Path, engines: Mapping[Program, Engine], dashboards: Path, data: Path | None = None
+        cls, folder: Path, binaries: Mapping[Program, Binary], dashboards: Path, data: Path | None = None
     ) -> "Stack":
         """Configuration written, nothing started."""
         ports = dict(zip(("port", "alertmanager", "console"), PortPool().take(3), strict=True))
@@ -152,8 +152,8 @@ class Stack:
         (folder / "prometheus.yml").write_text(PROMETHEUS_CONFIGURATION.format(rules=rules, **ports), "utf-8")
         (folder / "alertmanager.yml").write_text(ALERTMANAGER_CONFIGURATION.format(**ports), "utf-8")
         return cls(
-            _prometheus(engines[Program.PROMETHEUS], folder, ports["port"], data or folder / "data"),
-            _alertmanager(engines[Program.ALERTMANAGER], folder, ports["alertmanager"]),
+            _prometheus(binaries[Program.PROMETHEUS], folder, ports["port"], data or folder / "data"),
+            _alertmanager(binaries[Program.ALERTMANAGER], folder, ports["alertmanager"]),
             _console(folder, dashboards, ports),
         )
 
@@ -169,7 +169,7 @@ class Stack:
             one.stop()
 
 
-def _prometheus(engine: Engine, folder: Path, port: int, data: Path) -> Running:
+def _prometheus(engine: Binary, folder: Path, port: int, data: Path) -> Running:
     argv = (
         str(engine.path),
         f"--config.file={folder / 'prometheus.yml'}",
@@ -181,7 +181,7 @@ def _prometheus(engine: Engine, folder: Path, port: int, data: Path) -> Running:
     return Running(argv, port, "/-/ready", engine.folder, folder / "prometheus.log")
 
 
-def _alertmanager(engine: Engine, folder: Path, port: int) -> Running:
+def _alertmanager(engine: Binary, folder: Path, port: int) -> Running:
     argv = (
         str(engine.path),
         f"--config.file={folder / 'alertmanager.yml'}",

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from edgeinfer.monitoring.files import dashboards_folder
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.binaries import Engine, Program, cache_folder
+from edgeinfer.stack.binaries import Binary, Program, cache_folder
 from edgeinfer.stack.fetch import find_or_fetch
 from tests.browser.bench import CHROMIUM, DESKTOP, FLAGS, Stack, Window
 from tests.console.simulation import openmetrics
@@ -33,14 +33,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def engines() -> Mapping[Program, Engine]:
+def binaries() -> Mapping[Program, Binary]:
     """Prometheus, its tool and Alertmanager, fetched if they are not here."""
     cache = cache_folder(StackSettings.from_environment().cache_home)
     return find_or_fetch(cache, lambda _: None, (*Program,))
 
 
 @pytest.fixture(scope="session")
-def simulated(tmp_path_factory: pytest.TempPathFactory, engines: Mapping[Program, Engine]) -> Callable[[str], Path]:
+def simulated(tmp_path_factory: pytest.TempPathFactory, binaries: Mapping[Program, Binary]) -> Callable[[str], Path]:
     """Makes a folder of Prometheus data around now, for a backend; made once for each."""
     made: dict[str, Path] = {}
 
@@ -50,7 +50,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory, engines: Mapping[Program
             now = time.time()
             text = openmetrics(now - _BEFORE_SECONDS, now + _AFTER_SECONDS, backend=backend, trouble=(0.2, 0.3))
             (folder / "data.om").write_text(text, "utf-8")
-            tool = str(engines[Program.PROMTOOL].path)
+            tool = str(binaries[Program.PROMTOOL].path)
             command = [tool, "tsdb", "create-blocks-from", "openmetrics", "-q", "data.om", "data"]
             subprocess.run(command, cwd=folder, check=True, timeout=50)
             (folder / "data.om").unlink()
@@ -75,13 +75,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def stack(
     tmp_path_factory: pytest.TempPathFactory,
-    engines: Mapping[Program, Engine],
+    binaries: Mapping[Program, Binary],
     simulated: Callable[[str], Path],
 ) -> Iterator[Stack]:
     """The shipped dashboards over a simulated hour."""
     folder = tmp_path_factory.mktemp("browser")
     with ExitStack() as ends:
-        running = Stack.plan(folder, engines, dashboards_folder(), simulated("hailo"))
+        running = Stack.plan(folder, binaries, dashboards_folder(), simulated("hailo"))
         ends.callback(running.stop)
         yield running.start()
 

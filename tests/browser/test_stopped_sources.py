@@ -19,7 +19,7 @@ from edgeinfer.console.ranges import TimeRange
 from edgeinfer.console.refresh import PanelView, Refresher, RefreshRequest
 from edgeinfer.console.status import StatusReader
 from edgeinfer.monitoring import files
-from edgeinfer.stack.binaries import Engine, Program
+from edgeinfer.stack.binaries import Binary, Program
 from edgeinfer.stack.ports import PortPool
 from tests.browser.bench import Running
 from tests.console.simulation import openmetrics
@@ -49,7 +49,7 @@ def stop_of(place: int) -> int:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory, engines: Mapping[Program, Engine]) -> Iterator[Running]:
+def prometheus(tmp_path_factory: pytest.TempPathFactory, binaries: Mapping[Program, Binary]) -> Iterator[Running]:
     """A Prometheus that has seen each source stop while the others went on, one after the other."""
     folder = tmp_path_factory.mktemp("stopped")
     texts = []
@@ -59,12 +59,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, engines: Mapping[Progra
         trouble = (0.1, 0.2) if owner == list(Owner)[-1] else (2, 3)
         texts.append(openmetrics(begin, end, trouble=trouble, step_seconds=_STEP, stops={owner: stop_of(place)}))
     (folder / "data.om").write_text("".join(text.removesuffix("# EOF\n") for text in texts) + "# EOF\n", "utf-8")
-    tool = [str(engines[Program.PROMTOOL].path), "tsdb", "create-blocks-from", "openmetrics", "-q"]
+    tool = [str(binaries[Program.PROMTOOL].path), "tsdb", "create-blocks-from", "openmetrics", "-q"]
     subprocess.run([*tool, "data.om", "data"], cwd=folder, check=True, timeout=60)
     (folder / "prometheus.yml").write_text("global: {}\n", "utf-8")
     (port,) = PortPool().take(1)
     argv = (
-        str(engines[Program.PROMETHEUS].path),
+        str(binaries[Program.PROMETHEUS].path),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         "--storage.tsdb.retention.time=10y",

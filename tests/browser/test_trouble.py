@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from edgeinfer.monitoring.files import dashboard_files
-from edgeinfer.stack.binaries import Engine, Program
+from edgeinfer.stack.binaries import Binary, Program
 from tests.browser.bench import WHOLE, Stack, ask_prometheus
 from tests.browser.conftest import OpenWindow
 from tests.console.boards import board, panel, target
@@ -58,9 +58,9 @@ def boards(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small(tmp_path: Path, boards: Path, engines: Mapping[Program, Engine]) -> Iterator[Stack]:
+def small(tmp_path: Path, boards: Path, binaries: Mapping[Program, Binary]) -> Iterator[Stack]:
     """A Prometheus without history, whose death harms no other test."""
-    planned = Stack.plan(tmp_path, engines, boards)
+    planned = Stack.plan(tmp_path, binaries, boards)
     try:
         yield planned.start()
     finally:
@@ -157,12 +157,12 @@ def test_a_page_that_cannot_be_loaded_says_so(stack: Stack, open_window: OpenWin
 
 def test_results_of_a_stub_are_marked_above_every_page(
     tmp_path: Path,
-    engines: Mapping[Program, Engine],
+    binaries: Mapping[Program, Binary],
     boards: Path,
     simulated: Callable[[str], Path],
     open_window: OpenWindow,
 ) -> None:
-    planned = Stack.plan(tmp_path, engines, boards, simulated("stub"))
+    planned = Stack.plan(tmp_path, binaries, boards, simulated("stub"))
     try:
         planned.start()
         window = open_window(planned)

@@ -53,8 +53,8 @@ def test_one_subject_can_be_looked_at_alone(subject: str, tmp_path: Path) -> Non
     assert told.stdout.splitlines()
 
 
-def test_missing_engines_on_a_system_without_apt_are_missing(tmp_path: Path) -> None:
-    told = doctor(tmp_path, "--only", "engines", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+def test_missing_binaries_on_a_system_without_apt_are_missing(tmp_path: Path) -> None:
+    told = doctor(tmp_path, "--only", "prometheus", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
 
     assert told.returncode == 1
     assert "missing  prometheus: " in told.stdout

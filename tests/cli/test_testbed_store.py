@@ -18,7 +18,7 @@ from edgeinfer.stack.folder import DataFolder
 SEGMENT = b"\x01" * 10_000
 
 
-class Engines:
+class Servers:
     """One server that is a sleeping process, and is gone once it was killed."""
 
     def __init__(self) -> None:
@@ -38,15 +38,15 @@ class Engines:
 
 
 @pytest.fixture
-def engines() -> Iterator[Engines]:
-    made = Engines()
+def servers() -> Iterator[Servers]:
+    made = Servers()
     yield made
     made.process.kill()
     made.process.wait()
 
 
 @pytest.fixture
-def damage(engines: Engines, tmp_path: Path) -> StoreDamage:
+def damage(servers: Servers, tmp_path: Path) -> StoreDamage:
     for name in ("000", "001", "002"):
         path = tmp_path / "prometheus" / "wal" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,9 +63,9 @@ def damage(engines: Engines, tmp_path: Path) -> StoreDamage:
     promtool.chmod(0o755)
 
     async def ready() -> None:
-        engines.said.append("ready")
+        servers.said.append("ready")
 
-    return StoreDamage(DataFolder(tmp_path), promtool, engines, ready)
+    return StoreDamage(DataFolder(tmp_path), promtool, servers, ready)
 
 
 def blocks(folder: Path) -> list[Path]:
@@ -100,32 +100,32 @@ async def test_two_blocks_of_one_time_have_other_chunks_behind_a_whole_header(
 
 
 async def test_a_segment_that_is_not_written_now_gets_other_bytes_and_the_log_is_repaired_by_a_restart(
-    damage: StoreDamage, engines: Engines, tmp_path: Path
+    damage: StoreDamage, servers: Servers, tmp_path: Path
 ) -> None:
     await damage.do(MonitoringFault.SEGMENT_DAMAGED)
     log = tmp_path / "prometheus" / "wal"
     assert [(log / name).read_bytes() == SEGMENT for name in ("000", "001", "002")] == [False, True, True]
     assert (log / "000").stat().st_size == len(SEGMENT)
-    assert engines.process.poll() is None
+    assert servers.process.poll() is None
     await damage.undo()
-    assert engines.process.wait() < 0
-    assert engines.said == ["up prometheus", "ready"]
+    assert servers.process.wait() < 0
+    assert servers.said == ["up prometheus", "ready"]
 
 
 async def test_a_log_is_damaged_between_the_end_and_the_start(
-    damage: StoreDamage, engines: Engines, tmp_path: Path
+    damage: StoreDamage, servers: Servers, tmp_path: Path
 ) -> None:
     await damage.do(MonitoringFault.LOG_DAMAGED)
-    assert engines.process.poll() is not None
-    assert engines.said == ["hold prometheus", "up prometheus", "ready"]
+    assert servers.process.poll() is not None
+    assert servers.said == ["hold prometheus", "up prometheus", "ready"]
     assert any(path.read_bytes() != SEGMENT for path in (tmp_path / "prometheus" / "wal").iterdir())
     await damage.undo()
-    assert engines.said == ["hold prometheus", "up prometheus", "ready"]
+    assert servers.said == ["hold prometheus", "up prometheus", "ready"]
 
 
-async def test_writes_are_refused_now_and_then_and_in_the_end_never(damage: StoreDamage, engines: Engines) -> None:
+async def test_writes_are_refused_now_and_then_and_in_the_end_never(damage: StoreDamage, servers: Servers) -> None:
     def limit() -> int:
-        return resource.prlimit(engines.process.pid, resource.RLIMIT_FSIZE)[0]
+        return resource.prlimit(servers.process.pid, resource.RLIMIT_FSIZE)[0]
 
     before = limit()
     await damage.do(MonitoringFault.WRITES_REFUSED)
@@ -134,7 +134,7 @@ async def test_writes_are_refused_now_and_then_and_in_the_end_never(damage: Stor
             while limit() != wanted:  # noqa: ASYNC110 - another process' limit has no event
                 await asyncio.sleep(0.02)
     await damage.undo()
-    assert engines.said == ["up prometheus", "ready"]
+    assert servers.said == ["up prometheus", "ready"]
 
 
 async def test_the_folder_of_the_state_is_gone_and_comes_back(damage: StoreDamage, tmp_path: Path) -> None:
@@ -145,12 +145,12 @@ async def test_the_folder_of_the_state_is_gone_and_comes_back(damage: StoreDamag
 
 
 async def test_silences_get_bytes_that_nobody_can_read_and_what_was_set_aside_goes_in_the_end(
-    damage: StoreDamage, engines: Engines, tmp_path: Path
+    damage: StoreDamage, servers: Servers, tmp_path: Path
 ) -> None:
-    engines.is_process = Process.ALERTMANAGER
+    servers.is_process = Process.ALERTMANAGER
     await damage.do(MonitoringFault.SILENCES_DAMAGED)
-    assert engines.process.poll() is not None
-    assert engines.said == ["hold alertmanager", "up alertmanager"]
+    assert servers.process.poll() is not None
+    assert servers.said == ["hold alertmanager", "up alertmanager"]
     silences = tmp_path / "alertmanager" / "silences"
     assert [one.path for one in find_damage(tmp_path / "alertmanager", {})] == [silences]
 
@@ -164,15 +164,15 @@ async def test_silences_get_bytes_that_nobody_can_read_and_what_was_set_aside_go
 
 
 async def test_silences_that_nothing_has_set_aside_do_not_stay_damaged(
-    damage: StoreDamage, engines: Engines, tmp_path: Path
+    damage: StoreDamage, servers: Servers, tmp_path: Path
 ) -> None:
-    engines.is_process = Process.ALERTMANAGER
+    servers.is_process = Process.ALERTMANAGER
     await damage.do(MonitoringFault.SILENCES_DAMAGED)
     await damage.undo()
     assert not (tmp_path / "alertmanager" / "silences").exists()
 
 
-async def test_what_damages_no_file_touches_none(damage: StoreDamage, engines: Engines, tmp_path: Path) -> None:
+async def test_what_damages_no_file_touches_none(damage: StoreDamage, servers: Servers, tmp_path: Path) -> None:
     await damage.do(MonitoringFault.SCRAPE_SLOW)
     await damage.undo()
-    assert (blocks(tmp_path), engines.said, engines.process.poll()) == ([], [], None)
+    assert (blocks(tmp_path), servers.said, servers.process.poll()) == ([], [], None)

@@ -21,7 +21,7 @@ from edgeinfer.settings import (
     known_variables,
 )
 from edgeinfer.stack import plan
-from edgeinfer.stack.binaries import Engine, Program
+from edgeinfer.stack.binaries import Binary, Program
 from edgeinfer.stack.folder import DataFolder
 from tests.docs.pages import pages
 
@@ -73,8 +73,8 @@ def programs() -> dict[str, set[str]]:
         plan.gateway(settings, folder),
         plan.console(settings),
         plan.exporter(settings),
-        plan.prometheus(settings, Engine(Program.PROMETHEUS, Path("/x/prometheus"), "2"), folder),
-        plan.alertmanager(settings, Engine(Program.ALERTMANAGER, Path("/x/alertmanager"), "0"), folder),
+        plan.prometheus(settings, Binary(Program.PROMETHEUS, Path("/x/prometheus"), "2"), folder),
+        plan.alertmanager(settings, Binary(Program.ALERTMANAGER, Path("/x/alertmanager"), "0"), folder),
     ]
     for one in plans:
         found.setdefault(one.name.removesuffix("-1"), set()).update(reach(address) for address in addresses(one.argv))

@@ -129,11 +129,11 @@ class Fleet:
             f"- 127.0.0.1:{port}\n", f"- 127.0.0.1:{port}\n    labels: {{instance: 'localhost:9090'}}\n"
         )
         (folder / "prometheus.yml").write_text(without_rules(written) if agent else written, encoding="utf-8")
-        engine = require(find_all(cache_folder(StackSettings.from_environment().cache_home)), Program.PROMETHEUS)
+        binary = require(find_all(cache_folder(StackSettings.from_environment().cache_home)), Program.PROMETHEUS)
         storage = ("--enable-feature=agent", f"--storage.agent.path={folder / 'data'}")
         self._start(
             name,
-            str(engine.path),
+            str(binary.path),
             f"--config.file={folder / 'prometheus.yml'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--storage.remote.flush-deadline=2s",

@@ -153,7 +153,7 @@ def _exporter(folder: Path, port: int, state: Path) -> Iterator[None]:
 
 @contextmanager
 def _prometheus(folder: Path, stack: RunningStack, exporter_port: int, port: int) -> Iterator[str]:
-    engines = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
+    binaries = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
     rules = _hurried_rules(folder / "rules")
     targets = {
         str(Owner.GATEWAY): [stack.addresses["gateway"].removeprefix("http://")],
@@ -169,7 +169,7 @@ def _prometheus(folder: Path, stack: RunningStack, exporter_port: int, port: int
         encoding="utf-8",
     )
     command = [
-        str(require(engines, Program.PROMETHEUS).path),
+        str(require(binaries, Program.PROMETHEUS).path),
         f"--config.file={configuration}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -149,17 +149,17 @@ def station(tmp_path: Path) -> Iterator[Station]:
 def _alertmanager(folder: Path, configuration: str) -> Iterator[str]:
     path, port = folder / "alertmanager.yml", PortPool().take(1)[0]
     path.write_text(configuration, encoding="utf-8")
-    engines = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
-    engine = require(engines, Program.ALERTMANAGER)
+    binaries = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
+    binary = require(binaries, Program.ALERTMANAGER)
     command = [
-        str(engine.path),
+        str(binary.path),
         f"--config.file={path}",
         f"--storage.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
     ]
     with (folder / "log").open("wb") as log:
-        running = subprocess.Popen(command, cwd=engine.folder, stdout=log, stderr=log)
+        running = subprocess.Popen(command, cwd=binary.folder, stdout=log, stderr=log)
         try:
             yield f"http://127.0.0.1:{port}"
         finally:

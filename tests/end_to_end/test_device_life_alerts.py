@@ -40,7 +40,7 @@ ABSENT_ON_PURPOSE = re.compile(
 )
 
 
-def engine(program: Program) -> Path:
+def binary(program: Program) -> Path:
     return require(find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser())), program).path
 
 
@@ -53,7 +53,7 @@ class Hour:
         (folder / "life.om").write_text("\n".join(openmetrics(begin(folder / "life", epoch=self.begin))) + "\n")
         data = folder / "data"
         command: list[str | Path] = [
-            engine(Program.PROMTOOL),
+            binary(Program.PROMTOOL),
             "tsdb",
             "create-blocks-from",
             "openmetrics",
@@ -71,7 +71,7 @@ class Hour:
             # A scrape marks the end of a series, a file cannot: what is gone would be shown for 5 minutes.
             f"--query.lookback-delta={2 * STEP_SECONDS}s",
         ]
-        self.process = subprocess.Popen([engine(Program.PROMETHEUS), *flags], stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([binary(Program.PROMETHEUS), *flags], stderr=subprocess.DEVNULL)
         self._wait()
 
     def query(self, expression: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Each alert fires, waits, resolves and stays silent as its entry states, on the real rule engine."""
+"""Each alert fires, waits, resolves and stays silent as its entry states, on the real rule binary."""
 
 import dataclasses
 import re
@@ -44,7 +44,7 @@ def test_every_alert_does_what_its_proof_says(promtool: Path, tmp_path: Path) ->
     assert run(promtool, [case_of(alert) for alert in all_alerts()], tmp_path) == {}
 
 
-# Some hundred runs of the rule engine; slow only where other work takes the machine.
+# Some hundred runs of the rule binary; slow only where other work takes the machine.
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("subject", alerts.subjects())
 def test_a_moved_threshold_or_turned_comparison_turns_the_proof_red(

@@ -1,4 +1,4 @@
-"""Recording rules give the numbers that they are named for, on the real rule engine."""
+"""Recording rules give the numbers that they are named for, on the real rule binary."""
 
 import dataclasses
 import re

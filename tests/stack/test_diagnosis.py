@@ -6,12 +6,12 @@ import pytest
 
 from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.stack import lock
-from edgeinfer.stack.binaries import Engine, Program
-from edgeinfer.stack.diagnosis import look_at_engines, look_at_folder, look_at_ports
+from edgeinfer.stack.binaries import Binary, Program
+from edgeinfer.stack.diagnosis import look_at_binaries, look_at_folder, look_at_ports
 from edgeinfer.stack.folder import prepare
 from edgeinfer.stack.state_file import Record, running, write
 
-FOUND = {program: Engine(program, Path("/usr/bin") / program, "1.2.3") for program in Program}
+FOUND = {program: Binary(program, Path("/usr/bin") / program, "1.2.3") for program in Program}
 
 
 def only(diagnostics: list[Diagnostic]) -> Diagnostic:
@@ -20,7 +20,7 @@ def only(diagnostics: list[Diagnostic]) -> Diagnostic:
 
 
 def test_programs_that_are_here_are_told_with_version_and_place() -> None:
-    diagnostics = look_at_engines(FOUND, can_fetch=True)
+    diagnostics = look_at_binaries(FOUND, can_fetch=True)
 
     assert [diagnostic.subject for diagnostic in diagnostics] == ["prometheus", "promtool", "alertmanager", "amtool"]
     assert {diagnostic.verdict for diagnostic in diagnostics} == {Verdict.OK}
@@ -29,7 +29,7 @@ def test_programs_that_are_here_are_told_with_version_and_place() -> None:
 
 def test_what_can_be_fetched_is_no_failure_and_what_cannot_is() -> None:
     verdicts = {
-        can_fetch: {diagnostic.subject: diagnostic.verdict for diagnostic in look_at_engines({}, can_fetch=can_fetch)}
+        can_fetch: {diagnostic.subject: diagnostic.verdict for diagnostic in look_at_binaries({}, can_fetch=can_fetch)}
         for can_fetch in (True, False)
     }
 
@@ -40,7 +40,7 @@ def test_what_can_be_fetched_is_no_failure_and_what_cannot_is() -> None:
         "promtool": Verdict.NOTE,
         "amtool": Verdict.NOTE,
     }
-    missing = look_at_engines({}, can_fetch=False)[0]
+    missing = look_at_binaries({}, can_fetch=False)[0]
     assert "docker" in missing.remedy
 
 

@@ -4,14 +4,14 @@ import pytest
 
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack import plan
-from edgeinfer.stack.binaries import Engine, Program
+from edgeinfer.stack.binaries import Binary, Program
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from tests.fakes.kernel import write_kernel
 
 FOLDER = DataFolder(Path("/data"))
-PROMETHEUS = Engine(Program.PROMETHEUS, Path("/opt/usr/bin/prometheus"), "2.42.0")
-ALERTMANAGER = Engine(Program.ALERTMANAGER, Path("/opt/usr/bin/prometheus-alertmanager"), "0.25.0")
+PROMETHEUS = Binary(Program.PROMETHEUS, Path("/opt/usr/bin/prometheus"), "2.42.0")
+ALERTMANAGER = Binary(Program.ALERTMANAGER, Path("/opt/usr/bin/prometheus-alertmanager"), "0.25.0")
 
 
 def settings(**given: object) -> StackSettings:

@@ -301,26 +301,26 @@ class LiveTestbed:
         if self._clock:
             self._clock_file.write_text("+0", encoding="utf-8")
             services = [self._with_clock(service) for service in services]
-        engines = find_or_fetch(cache_folder(settings.cache_home.expanduser()), self._tell)
+        binaries = find_or_fetch(cache_folder(settings.cache_home.expanduser()), self._tell)
         self._files = MonitoringFiles(folder, settings, services, factor=self._factor, receiver_url=self.receiver.url)
         self._files.write()
-        promtool = engines[Program.PROMTOOL].path if Program.PROMTOOL in engines else Path("promtool")
+        promtool = binaries[Program.PROMTOOL].path if Program.PROMTOOL in binaries else Path("promtool")
         until = self._until_prometheus_answers
         self._damage = StoreDamage(folder, promtool, self, until)
         return [
             *services,
-            self._prometheus(plan.prometheus(settings, require(engines, Program.PROMETHEUS), folder)),
-            self._alertmanager(plan.alertmanager(settings, require(engines, Program.ALERTMANAGER), folder)),
+            self._prometheus(plan.prometheus(settings, require(binaries, Program.PROMETHEUS), folder)),
+            self._alertmanager(plan.alertmanager(settings, require(binaries, Program.ALERTMANAGER), folder)),
         ]
 
-    def _prometheus(self, engine: ProcessSpec) -> ProcessSpec:
+    def _prometheus(self, binary: ProcessSpec) -> ProcessSpec:
         """Its own times divided as well."""
         flags = (_SHORT_FLAGS if self._factor > 1 else ()) + (_SHORT_BLOCKS if self._has_short_blocks else ())
-        return replace(engine, argv=(*engine.argv, *flags))
+        return replace(binary, argv=(*binary.argv, *flags))
 
-    def _alertmanager(self, engine: ProcessSpec) -> ProcessSpec:
+    def _alertmanager(self, binary: ProcessSpec) -> ProcessSpec:
         """It saves its state as often, in the time of the rules."""
-        return replace(engine, argv=(*engine.argv, _SHORT_SAVES)) if self._factor > 1 else engine
+        return replace(binary, argv=(*binary.argv, _SHORT_SAVES)) if self._factor > 1 else binary
 
     def _gateway(self, folder: DataFolder) -> ProcessSpec:
         """The gateway, told that the proxy is its sidecar."""

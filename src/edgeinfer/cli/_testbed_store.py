@@ -27,7 +27,7 @@ _SEGMENT_SECONDS = 90.0
 _REFUSED_SECONDS = _GRANTED_SECONDS = 2.0
 
 
-class Engines(Protocol):
+class MonitoringServers(Protocol):
     """The living Prometheus and Alertmanager."""
 
     def pid_of(self, process: Process) -> int | None:
@@ -46,7 +46,7 @@ class StoreDamage:
     Args:
         folder: whose files of Prometheus and Alertmanager are damaged.
         promtool: makes blocks.
-        engines: the processes that use the folders.
+        servers: the processes that use the folders.
         until_ready: waits until a Prometheus that was started answers again.
     """
 
@@ -54,14 +54,14 @@ class StoreDamage:
         self,
         folder: DataFolder,
         promtool: Path,
-        engines: Engines,
+        servers: MonitoringServers,
         until_ready: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = folder.prometheus
         self._state = folder.alertmanager
         self._set_aside = folder.damaged
         self._promtool = promtool
-        self._engines = engines
+        self._servers = servers
         self._until_ready = until_ready
         self._refusing: asyncio.Task[None] | None = None
         self._needs_restart = False
@@ -103,7 +103,7 @@ class StoreDamage:
         if self._needs_restart:
             self._needs_restart = False
             await self._kill(Process.PROMETHEUS)
-            self._engines.let_up(Process.PROMETHEUS)
+            self._servers.let_up(Process.PROMETHEUS)
             await self._until_ready()
 
     @property
@@ -168,32 +168,32 @@ class StoreDamage:
         return [path for path in segments[:-1] if path.stat().st_size > 2 * len(_DAMAGE)]
 
     async def _damage_log(self) -> None:
-        self._engines.hold_down(Process.PROMETHEUS)
+        self._servers.hold_down(Process.PROMETHEUS)
         await self._kill(Process.PROMETHEUS)
         segments = sorted(path for path in (self._store / "wal").glob("[0-9]*") if path.is_file())
         _put_damage(max(segments, key=lambda path: path.stat().st_size))
-        self._engines.let_up(Process.PROMETHEUS)
+        self._servers.let_up(Process.PROMETHEUS)
         await self._until_ready()
 
     async def _damage_silences(self) -> None:
         """Killed, it has no time to write them anew."""
-        self._engines.hold_down(Process.ALERTMANAGER)
+        self._servers.hold_down(Process.ALERTMANAGER)
         await self._kill(Process.ALERTMANAGER)
         self._silences.write_bytes(_BROKEN_SILENCES)
-        self._engines.let_up(Process.ALERTMANAGER)
+        self._servers.let_up(Process.ALERTMANAGER)
 
     async def _kill(self, process: Process) -> None:
-        pid = self._engines.pid_of(process)
+        pid = self._servers.pid_of(process)
         if pid is None:
             return
         os.kill(pid, signal.SIGKILL)
-        while self._engines.pid_of(process) == pid:  # noqa: ASYNC110 - the supervisor has no event for it
+        while self._servers.pid_of(process) == pid:  # noqa: ASYNC110 - the supervisor has no event for it
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _refuse_writes(self) -> None:
         """A limit of the size of its files stands for a full disk: a write fails in the same place."""
         while True:
-            pid = self._engines.pid_of(Process.PROMETHEUS)
+            pid = self._servers.pid_of(Process.PROMETHEUS)
             if pid is None:
                 return
             before = resource.prlimit(pid, resource.RLIMIT_FSIZE)

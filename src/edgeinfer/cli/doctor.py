@@ -22,7 +22,7 @@ from edgeinfer.recordings.reader import list_recordings, load_recording
 from edgeinfer.settings import SidecarSettings, StackSettings, prepare_hailort
 from edgeinfer.stack import plan
 from edgeinfer.stack.binaries import Program, cache_folder, find_all
-from edgeinfer.stack.diagnosis import look_at_engines, look_at_folder, look_at_ports
+from edgeinfer.stack.diagnosis import look_at_binaries, look_at_folder, look_at_ports
 from edgeinfer.stack.events import Event
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import root_of
@@ -95,9 +95,9 @@ def _recordings(_: StackSettings) -> list[Diagnostic]:
     return [Diagnostic("recordings", Verdict.OK, f"{len(listed)} to replay, {seconds / 60:.0f} minutes; hashes match")]
 
 
-def _engines(settings: StackSettings) -> list[Diagnostic]:
+def _binaries(settings: StackSettings) -> list[Diagnostic]:
     can_fetch = shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
-    return look_at_engines(find_all(cache_folder(settings.cache_home)), can_fetch=can_fetch)
+    return look_at_binaries(find_all(cache_folder(settings.cache_home)), can_fetch=can_fetch)
 
 
 def _ports(settings: StackSettings) -> list[Diagnostic]:
@@ -145,7 +145,7 @@ _LOOKS: dict[str, _Look] = {
     "python": _python,
     "model": _model,
     "recordings": _recordings,
-    "engines": _engines,
+    "prometheus": _binaries,
     "ports": _ports,
     "folder": _folder,
     "hailo": _hailo,

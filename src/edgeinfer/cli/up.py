@@ -14,7 +14,7 @@ from edgeinfer.monitoring.files import rule_files
 from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import AlertingSettings, StackSettings
 from edgeinfer.stack import damage_rules, lock, plan
-from edgeinfer.stack.binaries import NEEDED, Engine, Program, cache_folder, find_all
+from edgeinfer.stack.binaries import NEEDED, Binary, Program, cache_folder, find_all
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import DataFolder, prepare, root_of, too_little_room, write_whole
@@ -122,21 +122,21 @@ def _monitoring(
     settings: StackSettings, folder: DataFolder, reporter: Reporter, services: list[ProcessSpec]
 ) -> list[ProcessSpec]:
     _write_configuration(settings, folder, reporter, services)
-    engines = _find_engines(settings, reporter)
+    binaries = _find_binaries(settings, reporter)
     return [
-        plan.prometheus(settings, engines[Program.PROMETHEUS], folder),
-        plan.alertmanager(settings, engines[Program.ALERTMANAGER], folder),
+        plan.prometheus(settings, binaries[Program.PROMETHEUS], folder),
+        plan.alertmanager(settings, binaries[Program.ALERTMANAGER], folder),
     ]
 
 
-def _find_engines(settings: StackSettings, reporter: Reporter) -> dict[Program, Engine]:
+def _find_binaries(settings: StackSettings, reporter: Reporter) -> dict[Program, Binary]:
     """Prometheus and Alertmanager; one that cannot be had is named by its command, for which PATH is searched later."""
     try:
         found = dict(find_or_fetch(cache_folder(settings.cache_home), reporter.tell))
     except BinaryNotFound as failure:
         reporter.tell(Event(Kind.WARNING, f"running without monitoring: {failure}"))
         found = dict(find_all(cache_folder(settings.cache_home)))
-    return {program: found.get(program) or Engine(program, Path(program.value), "") for program in NEEDED}
+    return {program: found.get(program) or Binary(program, Path(program.value), "") for program in NEEDED}
 
 
 def _write_configuration(

@@ -16,7 +16,7 @@ _EXEMPLARS_KEPT = 10_000
 # A clock that was ahead once leaves measurements in the future, before which Prometheus takes no others. With this it
 # does, as long as the clock was not further ahead. Known to 2.39 and later.
 OUT_OF_ORDER_WINDOW = "30d"
-# Of the engines' own thousand series, the ones that alerts and people ask for.
+# Of the monitoring servers' own thousand series, the ones that alerts and people ask for.
 _ENGINE_JOBS = ("prometheus", "alertmanager")
 # Five hundred series that move slowly: scraped less often.
 _JOB_INTERVALS: Mapping[str, str] = {"node": "15s"}

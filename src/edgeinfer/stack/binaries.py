@@ -39,7 +39,7 @@ TOOLS = (Program.PROMTOOL, Program.AMTOOL)
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Binary:
     """A program that was found and answered."""
 
     program: Program
@@ -62,14 +62,14 @@ def search_folders(cache: Path, search_path: str | None = None) -> list[str | No
     return [search_path, str(cache / "usr" / "bin")]
 
 
-def find_all(cache: Path, search_path: str | None = None) -> dict[Program, Engine]:
+def find_all(cache: Path, search_path: str | None = None) -> dict[Program, Binary]:
     """Every program that is there, PATH before cache."""
     places = search_folders(cache, search_path)
     found = (_find(program, places) for program in Program)
-    return {engine.program: engine for engine in found if engine}
+    return {binary.program: binary for binary in found if binary}
 
 
-def require(found: Mapping[Program, Engine], program: Program) -> Engine:
+def require(found: Mapping[Program, Binary], program: Program) -> Binary:
     """The program.
 
     Raises:
@@ -80,13 +80,13 @@ def require(found: Mapping[Program, Engine], program: Program) -> Engine:
     return found[program]
 
 
-def _find(program: Program, places: Sequence[str | None]) -> Engine | None:
+def _find(program: Program, places: Sequence[str | None]) -> Binary | None:
     for place in places:
         for name in _FILE_NAMES[program]:
             path = shutil.which(name, path=place)
             version = version_of(program, Path(path)) if path else ""
             if path and version:
-                return Engine(program, Path(path), version)
+                return Binary(program, Path(path), version)
     return None
 
 

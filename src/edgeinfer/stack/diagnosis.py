@@ -1,4 +1,4 @@
-"""What doctor tells about the native stack: engines, ports, data folder."""
+"""What doctor tells about the native stack: binaries, ports, data folder."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,20 +10,20 @@ from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.errors import DataFolderError, PortInUse
 from edgeinfer.listeners import who_listens
 from edgeinfer.stack import lock, ports, state_file
-from edgeinfer.stack.binaries import NEEDED, THREE_WAYS, Engine, Program
+from edgeinfer.stack.binaries import NEEDED, THREE_WAYS, Binary, Program
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes, prepare, too_little_room
 
 _FETCH = "Run 'edgeinfer doctor --fetch', or 'edgeinfer up', which fetches what it needs."
 
 
-def look_at_engines(found: Mapping[Program, Engine], *, can_fetch: bool) -> list[Diagnostic]:
+def look_at_binaries(found: Mapping[Program, Binary], *, can_fetch: bool) -> list[Diagnostic]:
     """Prometheus, Alertmanager and their checking tools."""
-    return [_engine(program, found.get(program), can_fetch=can_fetch) for program in Program]
+    return [_binary(program, found.get(program), can_fetch=can_fetch) for program in Program]
 
 
-def _engine(program: Program, engine: Engine | None, *, can_fetch: bool) -> Diagnostic:
-    if engine:
-        return Diagnostic(program.value, Verdict.OK, f"{engine.version} at {engine.path}")
+def _binary(program: Program, binary: Binary | None, *, can_fetch: bool) -> Diagnostic:
+    if binary:
+        return Diagnostic(program.value, Verdict.OK, f"{binary.version} at {binary.path}")
     if program not in NEEDED:
         remedy = "Only tests and checks of rules need it. " + (_FETCH if can_fetch else "")
         return Diagnostic(program.value, Verdict.NOTE, "not found", remedy.strip())

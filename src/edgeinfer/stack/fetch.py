@@ -9,14 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgeinfer.errors import BinaryNotFound
-from edgeinfer.stack.binaries import NEEDED, THREE_WAYS, TOOLS, Engine, Program, find_all
+from edgeinfer.stack.binaries import NEEDED, THREE_WAYS, TOOLS, Binary, Program, find_all
 from edgeinfer.stack.events import Event, EventHandler, Kind
 
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
 # In Debian 13 it left the package of Prometheus.
 _TOOL_PACKAGE = "promtool"
 # Debian's Alertmanager (0.25 and 0.28 alike) does not start without its templates in this very folder, which only
-# root can make. In our copy the path is replaced by one of equal length, relative to `Engine.folder`.
+# root can make. In our copy the path is replaced by one of equal length, relative to `Binary.folder`.
 _TEMPLATES = b"/usr/share/prometheus/alertmanager"
 _TEMPLATES_HERE = b".////share/prometheus/alertmanager"
 _MAX_SECONDS = 900.0
@@ -126,7 +126,7 @@ def free_of_fixed_templates(program: Path) -> bool:
 
 def find_or_fetch(
     cache: Path, tell: EventHandler, programs: Sequence[Program] = NEEDED, search_path: str | None = None
-) -> Mapping[Program, Engine]:
+) -> Mapping[Program, Binary]:
     """Every program that is there; fetches when one of `programs` is not.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeinfer.catalog.metric import Owner
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.binaries import THREE_WAYS, Engine
+from edgeinfer.stack.binaries import THREE_WAYS, Binary
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.ports import reachable
 
@@ -173,12 +173,12 @@ def replay(gateway_address: str, recording: str, api_key_file: Path | None = Non
     )
 
 
-def prometheus(settings: StackSettings, engine: Engine, folder: DataFolder) -> ProcessSpec:
+def prometheus(settings: StackSettings, binary: Binary, folder: DataFolder) -> ProcessSpec:
     """Prometheus, on loopback; flags that Debian's 2.42 and upstream's 3.x both know."""
     return ProcessSpec(
         name="prometheus",
         argv=(
-            str(engine.path),
+            str(binary.path),
             f"--config.file={folder.configuration / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder.prometheus}",
             f"--storage.tsdb.retention.time={settings.retention_time}",
@@ -189,7 +189,7 @@ def prometheus(settings: StackSettings, engine: Engine, folder: DataFolder) -> P
             "--log.level=info",
         ),
         stage=Stage.MONITORING,
-        folder=engine.folder,
+        folder=binary.folder,
         port=settings.prometheus_port,
         ready_path="/-/ready",
         start_seconds=_PROMETHEUS_START_SECONDS,
@@ -198,19 +198,19 @@ def prometheus(settings: StackSettings, engine: Engine, folder: DataFolder) -> P
     )
 
 
-def alertmanager(settings: StackSettings, engine: Engine, folder: DataFolder) -> ProcessSpec:
+def alertmanager(settings: StackSettings, binary: Binary, folder: DataFolder) -> ProcessSpec:
     """Alertmanager, on loopback and without gossip, which would listen on every address of the machine."""
     return ProcessSpec(
         name="alertmanager",
         argv=(
-            str(engine.path),
+            str(binary.path),
             f"--config.file={folder.configuration / 'alertmanager.yml'}",
             f"--storage.path={folder.alertmanager}",
             f"--web.listen-address={LOOPBACK}:{settings.alertmanager_port}",
             "--cluster.listen-address=",
         ),
         stage=Stage.SERVICES,
-        folder=engine.folder,
+        folder=binary.folder,
         port=settings.alertmanager_port,
         ready_path="/-/ready",
         remedy=THREE_WAYS,

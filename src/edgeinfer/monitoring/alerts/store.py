@@ -51,7 +51,7 @@ def _series(counted: BuiltIn, labels: Mapping[str, str]) -> str:
 
 
 def _of_prometheus(**values: Values) -> dict[str, Values]:
-    """Series of Prometheus by the names that this module gives them in `engine`."""
+    """Series of Prometheus by the names that this module gives them in `prometheus_metrics`."""
     return {_series(getattr(prometheus_metrics, name), _PROMETHEUS): value for name, value in values.items()}
 
 
