@@ -57,7 +57,8 @@ class RecoveredStream:
             self.parts.clear()
         self.parts.append((before, segment, batch))
         self.total = before + len(batch)
-        while self.total - self.parts[0][0] - len(self.parts[0][2]) >= NEWEST_SAMPLES:
+        # Counted from where this record begins: a shorter one may take its place, and needs what is older then.
+        while before - self.parts[0][0] - len(self.parts[0][2]) >= NEWEST_SAMPLES:
             self.parts.pop(0)
         return missing
 
