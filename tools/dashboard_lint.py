@@ -187,7 +187,7 @@ def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterab
     if not panel.get("targets"):
         yield "targets: a panel without a query shows nothing"
     if not panel.get("links"):
-        yield "links: lead on to another dashboard, by the panel's drill or its row's"
+        yield "links: lead on to another dashboard, by the panel's link or its row's"
     refs = [target["refId"] for target in panel.get("targets", [])]
     if len(refs) != len(set(refs)):
         yield f"queries {refs}: two of one refId, of which Grafana draws one"
