@@ -64,6 +64,10 @@ class Disk:
         names = self.names_on_disk
         return _disk_of(names, {id(inode): inode.on_disk for inode in names.values()})
 
+    def synced_without_the_removed(self) -> "Disk":
+        """The disk after a cut that kept what was synced, and every removal: the removals reached it first."""
+        return _disk_of(self.names, {id(inode): inode.on_disk for inode in self.names.values()})
+
 
 def _disk_of(names: dict[str, Inode], images: dict[int, bytes]) -> Disk:
     fresh = {key: Inode(bytearray(image), image) for key, image in images.items()}

@@ -338,8 +338,8 @@ class DurableSessions:
                 return
             for id_, kept in needed.items():
                 await self._move(id_, kept, number)
-            if needed:
-                await self.writer.sync()
+            # Always: what makes this segment superfluous may be newer samples that a power cut would still take.
+            await self.writer.sync()
             await asyncio.to_thread(self.log.drop, LIVE, [number])
 
     def _move_bytes(self, session_id: str, kept: _Kept, number: int) -> int:
