@@ -1,4 +1,4 @@
-"""`edgeinfer gateway`: the service that phones resume to."""
+"""`edgeinfer gateway`: the service that phones call."""
 
 from pathlib import Path
 from time import perf_counter

@@ -110,7 +110,7 @@ class Recovered:
     sessions: dict[UUID, RecoveredSession] = field(default_factory=dict)
     ended: dict[UUID, str] = field(default_factory=dict)
     closed: dict[UUID, RecoveredSession] = field(default_factory=dict)
-    """SessionEnd by a record in a live segment."""
+    """Ended by a record in a live segment."""
     anchor: tuple[int, Anchor] | None = None
     newest_ms: int = 0
     damaged: list[DamagedFile] = field(default_factory=list)

@@ -76,7 +76,7 @@ class BatchedWriter:
         self.refused = 0
         """Writes that were not kept."""
         self.dropped_archives = 0
-        """SessionEnd sessions that found no room in the archive."""
+        """Ended sessions that found no room in the archive."""
 
     @property
     def syncs(self) -> bool:
