@@ -86,8 +86,14 @@ class Pair:
         return found
 
     def until_served(self) -> None:
-        """Wait for a window that the chip answered."""
+        """Wait for a window that the chip answered, and for the last health check that sends one of its own."""
         until(lambda: self.process(0)["source"] == "sidecar")
+        # A check that found the sidecar still loading is repeated in seconds, until one finds everything healthy.
+        until(self._is_healthy)
+
+    def _is_healthy(self) -> bool:
+        with urllib.request.urlopen(f"{self.gateway}/health/detailed", timeout=10) as answer:  # noqa: S310  # loopback
+            return bool(json.load(answer)["status"] == "healthy")
 
     def counted(self) -> dict[str, float]:
         """Hardware errors by class, without the zeros."""
