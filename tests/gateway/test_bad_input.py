@@ -196,7 +196,7 @@ async def test_unknown_paths_and_methods_have_the_same_shape(client: httpx.Async
     assert "POST" in answer.headers["allow"]
 
 
-async def test_a_failure_that_nobody_foresaw_shows_no_traceback(client: httpx.AsyncClient, rig: Rig) -> None:
+async def test_an_unexpected_failure_shows_no_traceback(client: httpx.AsyncClient, rig: Rig) -> None:
     def broken() -> None:
         raise ZeroDivisionError("secret detail")
 

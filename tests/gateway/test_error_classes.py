@@ -74,7 +74,7 @@ async def test_open_circuit_is_a_class_of_its_own_and_no_call() -> None:
     assert rig.value("edgeinfer_circuit_state", backend="127.0.0.1:1", state="closed") == 0
 
 
-async def test_a_transport_that_breaks_in_an_unforeseen_way_still_finds_the_fallback() -> None:
+async def test_a_transport_that_breaks_unexpectedly_still_finds_the_fallback() -> None:
     async with peer(peers.good) as sidecar:
         rig = make_rig(sidecar.url)
 

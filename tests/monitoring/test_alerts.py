@@ -85,13 +85,13 @@ def test_every_share_is_guarded_against_a_handful_of_requests() -> None:
     assert all("job:hailo_inference_requests:rate5m > 0.1" in alert.expression for alert in guarded)
 
 
-def test_a_page_in_quotes_leads_somewhere(documents: dict[str, dict[str, object]]) -> None:
+def test_a_dashboard_or_panel_in_quotes_exists(documents: dict[str, dict[str, object]]) -> None:
     titles = _titles(documents)
     for alert in all_alerts():
         assert alert.dashboard_uid in {document["uid"] for document in documents.values()}
-        told = " ".join(word for step in alert.runbook.diagnosis for word in (step.look, *step.outcomes.values()))
-        for quoted in re.findall(r"(?:[Bb]oard|panels?|rows?|and|[Ss]ee) '([A-Z][^']+)'", told):
-            assert quoted in titles, f"{alert.name}: its runbook sends people to {quoted!r}, which no dashboard has"
+        texts = " ".join(word for step in alert.runbook.diagnosis for word in (step.look, *step.outcomes.values()))
+        for quoted in re.findall(r"(?:[Dd]ashboard|panels?|rows?|and|[Ss]ee) '([A-Z][^']+)'", texts):
+            assert quoted in titles, f"{alert.name}: its runbook names {quoted!r}, which no dashboard has"
 
 
 def _titles(documents: dict[str, dict[str, object]]) -> set[str]:
@@ -107,18 +107,24 @@ def _entry() -> Alert:
     return next(alert for alert in all_alerts() if alert.name == "HailoSidecarDown")
 
 
-LOOK = Step("Does it run?", {"no": "start it."})
+LOOK = Step("Is it running?", {"no": "start it."})
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"runbook": Runbook(meaning="x", impact="", diagnosis=(LOOK,))}, "fill means, costs and steps of its runbook"),
-        ({"runbook": Runbook(meaning="x", impact="y", diagnosis=())}, "fill means, costs and steps of its runbook"),
+        (
+            {"runbook": Runbook(meaning="x", impact="", diagnosis=(LOOK,))},
+            "fill meaning, impact and diagnosis of its runbook",
+        ),
+        (
+            {"runbook": Runbook(meaning="x", impact="y", diagnosis=())},
+            "fill meaning, impact and diagnosis of its runbook",
+        ),
         ({"runbook": Runbook(meaning="x", impact="y", diagnosis=(LOOK,))}, "give one step of its runbook a command"),
-        ({"negative_cases": ()}, "add a neighbour that must stay silent"),
-        ({"name": "hailo down"}, "is no alert name"),
-        ({"for_": ""}, "prove that it waits"),
+        ({"negative_cases": ()}, "add a negative case"),
+        ({"name": "hailo down"}, "is not an alert name"),
+        ({"for_": ""}, "set pending_at of its rule_test"),
     ],
 )
 def test_an_incomplete_entry_is_refused(change: dict[str, object], says: str) -> None:
@@ -128,7 +134,7 @@ def test_an_incomplete_entry_is_refused(change: dict[str, object], says: str) ->
 
 def test_a_step_without_outcomes_is_refused() -> None:
     with pytest.raises(ValueError, match="say what each outcome means and what to do then"):
-        Step("Does it run?", {"no": ""})
+        Step("Is it running?", {"no": ""})
 
 
 def test_what_a_runbook_sends_people_on_to_is_there() -> None:
@@ -142,8 +148,8 @@ def test_what_a_runbook_sends_people_on_to_is_there() -> None:
 
 def test_a_setting_that_a_runbook_names_is_one() -> None:
     for alert in all_alerts():
-        told = " ".join(outcome for step in alert.runbook.diagnosis for outcome in step.outcomes.values())
-        assert set(re.findall(r"EDGEINFER_[A-Z_]+", told)) <= known_variables(), alert.name
+        texts = " ".join(outcome for step in alert.runbook.diagnosis for outcome in step.outcomes.values())
+        assert set(re.findall(r"EDGEINFER_[A-Z_]+", texts)) <= known_variables(), alert.name
 
 
 # What a person has on the machine: the programs of the system, of its services, and ours.

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from edgeinfer.monitoring.alerts import all_alerts
 
-SECTIONS = ("## What it means", "## What it costs", "## What to do", "## Where it is", "## When it fires")
+SECTIONS = ("## Meaning", "## Impact", "## Diagnosis", "## Other deployments", "## Expression")
 
 
 def test_every_alert_has_its_page_with_every_section() -> None:

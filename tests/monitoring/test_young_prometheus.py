@@ -22,7 +22,7 @@ _COURSES = (
     "predict_linear",
     "delta",
 )
-_RESERVATION = "as far as it is recorded"
+_RESERVATION = "as recorded"
 _GUARD = re.compile(r"\nand max by \(job, instance\) \((\w+) offset (\w+)\)")
 
 
@@ -61,7 +61,7 @@ def test_the_guard_reaches_as_far_back_as_the_window() -> None:
 
 
 def test_a_guard_that_is_taken_away_turns_the_proof_red(promtool: Path, tmp_path: Path) -> None:
-    """So one of its neighbours is a life of which only the newest part was recorded."""
+    """So one of its negative cases has only the newest part of the series."""
     guarded = [alert for alert in ABOUT_THE_PAST if _GUARD.search(alert.expression)]
     assert guarded
     eager = [case_of(alert, expression=_GUARD.sub("", alert.expression)) for alert in guarded]

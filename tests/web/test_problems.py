@@ -29,8 +29,8 @@ def client(registry: CollectorRegistry) -> Iterator[TestClient]:
     app = FastAPI()
     install_problems(app, counter(sidecar.PROBLEMS, registry))
 
-    @app.get("/unforeseen")
-    async def unforeseen() -> None:
+    @app.get("/unexpected")
+    async def unexpected() -> None:
         raise ZeroDivisionError(DETAIL)
 
     @app.get("/busy")
@@ -49,11 +49,11 @@ def counted(registry: CollectorRegistry, problem: str) -> float | None:
     return registry.get_sample_value(sidecar.PROBLEMS.name, {"error_type": problem})
 
 
-def test_an_unforeseen_failure_is_logged_and_told_without_details(
+def test_an_unexpected_failure_is_logged_and_reported_without_details(
     client: TestClient, registry: CollectorRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        answer = client.get("/unforeseen")
+        answer = client.get("/unexpected")
     assert answer.status_code == 500
     assert set(answer.json()) == {"error", "status", "message", "remedy"}
     assert DETAIL not in answer.text

@@ -38,7 +38,7 @@ def make_app() -> FastAPI:
 
     @app.get("/broken")
     async def broken() -> None:
-        raise RuntimeError("nobody foresaw this")
+        raise RuntimeError("unexpected")
 
     router = APIRouter(prefix="/routed")
 

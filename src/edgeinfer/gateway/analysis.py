@@ -166,10 +166,10 @@ class InferenceService:
             self._count_failure(member, question, failure, self._clock() - started)
             raise
         except Exception as surprise:
-            _log.exception("a call to a sidecar failed in a way that nobody foresaw")
-            unforeseen = unknown(member.name, surprise)
-            self._count_failure(member, question, unforeseen, self._clock() - started)
-            raise unforeseen from surprise
+            _log.exception("unexpected error in a call to a sidecar")
+            unexpected = unknown(member.name, surprise)
+            self._count_failure(member, question, unexpected, self._clock() - started)
+            raise unexpected from surprise
         self._count_success(member, question, answer, self._clock() - started)
         return answer.outputs
 

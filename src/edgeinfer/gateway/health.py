@@ -134,7 +134,7 @@ class HealthMonitor:
         except TimeoutError:
             look = Look(UNHEALTHY, f"no answer within {self._timeout:g} s")
         except Exception as failure:  # noqa: BLE001 - a check that breaks must not end the others
-            _log.exception("a health check failed in a way that nobody foresaw", extra={"check": name})
+            _log.exception("unexpected error in a health check", extra={"check": name})
             look = Look(UNHEALTHY, f"the check itself failed: {failure}")
         self._keep(name, look, self._clock() - started)
 

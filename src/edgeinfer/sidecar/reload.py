@@ -147,7 +147,7 @@ class ModelReload:
         except EdgeInferError as failure:
             outcome = self._refused(version, f"{failure.thing} {failure.fault}", failure.remedy)
         except Exception as failure:  # noqa: BLE001  # whatever it is, the old model serves on and the operator is told
-            _log.exception("a model change failed in a way that nobody foresaw")
+            _log.exception("unexpected error in a model change")
             outcome = self._refused(version, f"{type(failure).__name__}: {failure}", "Look at the log.")
         self.last = outcome
         self._instruments.model_changes.labels(outcome.result).inc()

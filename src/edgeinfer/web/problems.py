@@ -66,7 +66,7 @@ def problem_of(failure: Exception) -> Problem:
             status, problem = STATUS_AND_PROBLEM[ancestor]
             retry_after = getattr(failure, "retry_after_seconds", 1 if isinstance(failure, errors.NotReady) else 0)
             return Problem(status, problem, f"{failure.thing}: {failure.fault}.", failure.remedy, retry_after)
-    _log.error("a request failed in a way that nobody foresaw", exc_info=failure)
+    _log.error("unexpected error in a request", exc_info=failure)
     return Problem(500, "internal_error", "The service failed to answer.", "Look for the traceback in its log.")
 
 

@@ -1,4 +1,4 @@
-"""The shape of an alert: expression, labels, texts, runbook and proof in one place."""
+"""The shape of an alert: expression, labels, texts, runbook and rule test in one place."""
 
 import re
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runbook:
-    """What a person needs at three in the morning.
+    """The runbook of an alert, as the on-call person reads it.
 
     Args:
         meaning: what has happened.
@@ -92,20 +92,16 @@ class Alert:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"{self.name!r} is no alert name: words in capitals, without spaces")
+            raise ValueError(f"{self.name!r} is not an alert name: write words in capitals, without spaces")
         if not self.negative_cases and not self.always:
-            raise ValueError(
-                f"{self.name}: add a neighbour that must stay silent, or nobody knows when it is too eager"
-            )
+            raise ValueError(f"{self.name}: add a negative case, in which the alert must not fire")
         book = self.runbook
         if not (book.meaning and book.impact and book.diagnosis):
-            raise ValueError(
-                f"{self.name}: fill means, costs and steps of its runbook; an alert without one wakes people in vain"
-            )
+            raise ValueError(f"{self.name}: fill meaning, impact and diagnosis of its runbook")
         if not any(step.command for step in book.diagnosis):
             raise ValueError(f"{self.name}: give one step of its runbook a command to type")
         if bool(self.for_) != (self.rule_test.pending_at is not None):
-            raise ValueError(f"{self.name}: prove that it waits (pending_at) exactly if it has a hold")
+            raise ValueError(f"{self.name}: set pending_at of its rule_test exactly if it has `for_`")
 
     @property
     def labels(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ def _set_aside() -> Alert:
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
         summary="Files of {{ $labels.part }} were damaged and set aside",
-        description="{{ $value }} damaged files or folders of {{ $labels.part }} lie in the folder `damaged`.",
+        description="{{ $value }} damaged files or folders of {{ $labels.part }} are in the folder `damaged`.",
         runbook=Runbook(
             meaning="`edgeinfer up` found files that Prometheus or Alertmanager could not use, as after a power cut, "
             "moved them to `damaged/<time>/` in the data folder and started without them.",
@@ -38,23 +38,24 @@ def _set_aside() -> Alert:
                 Step(
                     "Does the card or the disk report errors?",
                     {
-                        "`I/O error` or `mmc0: error`": "it is dying: save what is on it, and replace it.",
-                        "nothing": "the power was cut: a supply that holds, and an orderly shutdown, keep it from "
+                        "`I/O error` or `mmc0: error`": "it is failing: back up its data, and replace it.",
+                        "nothing": "the power was cut: a stable supply, and a clean shutdown, keep it from "
                         "coming back.",
                     },
                     command="sudo dmesg | grep -iE 'i/o error|mmc[0-9]: error' | tail -5",
                 ),
                 Step(
-                    "Silences are lost? Look at which alerts are silenced now.",
+                    "Are silences lost? Check which alerts are silenced now.",
                     {
                         "one that you need is missing": "set it again on the console's Alerts page.",
-                        "all are there": "go on.",
+                        "all are there": "continue.",
                     },
                     command="amtool silence query --alertmanager.url=http://localhost:9093",
                 ),
                 Step(
-                    "Nobody needs the damaged files? Move them away or remove them; the alert ends within a minute.",
-                    {"no line": "done.", "you are not sure": "keep them: nothing needs their room soon."},
+                    "Once the damaged files are no longer needed, move or remove them; the alert resolves within a "
+                    "minute.",
+                    {"no line": "done.", "you are not sure": "keep them: their space is not needed soon."},
                     command="edgeinfer doctor --only folder | grep 'set aside'",
                 ),
             ),
@@ -64,7 +65,7 @@ def _set_aside() -> Alert:
             firing_at=360,
             resolved_at=960,
             labels={"part": "prometheus"},
-            expected_description="1 damaged files or folders of prometheus lie in the folder `damaged`.",
+            expected_description="1 damaged files or folders of prometheus are in the folder `damaged`.",
         ),
         negative_cases=(
             RuleCase(why="nothing is set aside", series={f'{name}{{part="prometheus"}}': gauge((0, 600))}, at=500),

@@ -49,38 +49,38 @@ def _class_spike() -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="availability",
-        summary="Errors of class {{ $labels.error_type }} are several times what they usually are",
+        summary="Errors of class {{ $labels.error_type }} are several times their usual rate",
         description="{{ $labels.error_type }} errors at {{ $value | humanize }} a second, more than "
-        f"{ERROR_SPIKE_FACTOR} times the day before, as far as it is recorded.",
+        f"{ERROR_SPIKE_FACTOR} times the average of the last day as recorded.",
         runbook=Runbook(
             meaning="One class of error grew far beyond its own average of the last day.",
             impact="Those requests were answered by the gateway's CPU or not at all.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo Sidecar', panel 'Errors by class': which class, and since when?",
+                    "Dashboard 'Hailo Sidecar', panel 'Errors by class': which class, and since when?",
                     {
                         "timeout": (
-                            "panel 'Where the time goes' shows the stage; go on with HailoLatencyBudgetBurnFast."
+                            "panel 'Where the time goes' shows the stage; continue with HailoLatencyBudgetBurnFast."
                         ),
-                        "connection_error or circuit_open": "the sidecar is gone; go on with HailoSidecarDown.",
-                        "http_5xx": "the sidecar fails inside; the next step tells why.",
+                        "connection_error or circuit_open": "the sidecar is down; continue with HailoSidecarDown.",
+                        "http_5xx": "the sidecar fails internally; the next step shows why.",
                         "http_4xx, malformed_response or decode_error": (
-                            "gateway and sidecar disagree; compare their versions below."
+                            "gateway and sidecar do not match; compare their versions below."
                         ),
                     },
                 ),
                 Step(
-                    "What does the gateway say of each failure?",
+                    "What does the gateway log for each failure?",
                     {
                         "the same `request_id` in both logs": "the sidecar's line names the cause.",
-                        "lines began with a deploy": "go back to the version before.",
+                        "lines began with a deploy": "roll back to the previous version.",
                     },
                     command="journalctl -u edgeinfer-gateway --since -15min | grep 'inference failed'",
                 ),
                 Step(
                     "Have both the same version?",
                     {
-                        "versions differ": "bring both to the same one.",
+                        "versions differ": "update both to the same version.",
                         "they are the same": "keep the log lines and file a bug.",
                     },
                     command="curl -s localhost:9000/healthz; curl -s localhost:8080/health/detailed",
@@ -93,8 +93,8 @@ def _class_spike() -> Alert:
             firing_at=7200 + 420,
             resolved_at=7200 + 1020,
             labels={"job": "edge-infer", "error_type": "timeout"},
-            expected_description="timeout errors at 350m a second, more than 3 times the day before, as "
-            "far as it is recorded.",
+            expected_description="timeout errors at 350m a second, more than 3 times the average of the last day as "
+            "recorded.",
             interval_seconds=300,
         ),
         negative_cases=(
@@ -136,24 +136,26 @@ def _device_unavailable() -> Alert:
                 Step(
                     "What is missing?",
                     {
-                        "driver and library differ": "bring both to one version: `sudo apt full-upgrade`, then reboot.",
-                        "no chip on the bus": (
-                            "power-cycle the machine; still none: reseat the module and its flat cable."
+                        "driver and library differ": (
+                            "update both to the same version: `sudo apt full-upgrade`, then reboot."
                         ),
-                        "everything is well": "the device came back; look whether the alert ends.",
+                        "no chip on the bus": (
+                            "power-cycle the machine; if there is still none: reseat the module and its flat cable."
+                        ),
+                        "no problem is found": "the device came back; check that the alert resolves.",
                     },
                     command="edgeinfer doctor --only hailo",
                 ),
                 Step(
-                    "Who else holds the chip?",
+                    "Which other process holds the chip?",
                     {
                         "another process is listed": "stop it: one process owns the chip.",
-                        "only the sidecar and the exporter": "nobody else; go on.",
+                        "only the sidecar and the exporter": "no other process; continue.",
                     },
                     command="sudo fuser -v $(ls /dev/hailo* /dev/h1x* 2>/dev/null)",
                 ),
                 Step(
-                    "What does the driver say?",
+                    "What does the driver log?",
                     {
                         "`firmware` or `timeout` lines": "power-cycle: a reset does not clear a hanging firmware.",
                         "`link down` or PCIe errors": "reseat the module, then exchange the flat cable.",
@@ -196,7 +198,7 @@ def _hardware_errors() -> Alert:
         description="{{ $value | humanize }} failures a second of class {{ $labels.error_class }}.",
         dashboard_uid="edgeinfer-hardware",
         runbook=Runbook(
-            meaning="The backend opened and runs, and some of its calls fail.",
+            meaning="The backend is open and running, but some of its calls fail.",
             impact="Each failure is one window that the gateway had to answer itself.",
             diagnosis=(
                 Step(
@@ -205,16 +207,14 @@ def _hardware_errors() -> Alert:
                         "memory_allocation_error": "another program takes the memory: see HailoMemoryLow.",
                         "thermal_throttling": "the chip is too hot: see HailoTemperatureCritical.",
                         "timeout": "the chip is saturated or hangs: see HailoUtilizationSaturated.",
-                        "execution_failed or unknown": "go on with the log.",
+                        "execution_failed or unknown": "continue with the log.",
                     },
                 ),
                 Step(
                     "Which status does HailoRT give?",
                     {
-                        "one status again and again": (
-                            "find it in docs/reference/hailo-errors.md, which has the remedy."
-                        ),
-                        "it began with another network": "put the network of before back, and restart the sidecar.",
+                        "one status repeatedly": ("find it in docs/reference/hailo-errors.md, which has the remedy."),
+                        "it began with another model": "restore the previous model, and restart the sidecar.",
                         "nothing helps": "restart the sidecar once; if it comes back, power-cycle the machine.",
                     },
                     command="journalctl -u edgeinfer-sidecar --since -15min | grep -i 'not answered'",
@@ -249,19 +249,21 @@ def _contract_violation() -> Alert:
         description="{{ $value | humanize }} answers in 5 minutes failed the check {{ $labels.check }}.",
         runbook=Runbook(
             meaning="An answer had the wrong length, a value that is not finite, or scores outside 0 to 1.",
-            impact="The gateway threw these answers away; if the model is wrong, the others are doubtful as well.",
+            impact="The gateway discarded these answers; if the model is wrong, the other answers are suspect too.",
             diagnosis=(
                 Step(
                     "Which model answers, and did it change?",
                     {
-                        "`hef_sha256` is not the one you deployed": "put the right model back and restart the sidecar.",
-                        "`config_version` changed today": "go back to the model before; then look at what changed.",
+                        "`hef_sha256` is not the one you deployed": "restore the right model and restart the sidecar.",
+                        "`config_version` changed today": (
+                            "roll back to the previous model; then find out what changed."
+                        ),
                         "`backend` is stub": "see HailoStubAnswers.",
                     },
                     command="curl -s localhost:9000/status",
                 ),
                 Step(
-                    "Board 'Hailo Sidecar', panel 'Contract violations': which check fails?",
+                    "Dashboard 'Hailo Sidecar', panel 'Contract violations': which check fails?",
                     {
                         "latent_shape or motif_shape": (
                             "the model has other outputs than its card says: the wrong model or card."
@@ -276,9 +278,9 @@ def _contract_violation() -> Alert:
                     "Without a model change: how far is the chip from the CPU?",
                     {
                         "it ends with 1": (
-                            "take this sidecar out of MODEL_BACKEND_URL, keep its log, and power-cycle the chip."
+                            "remove this sidecar from MODEL_BACKEND_URL, keep its log, and power-cycle the chip."
                         ),
-                        "it ends with 0": "the fault comes and goes; keep watching, and file a bug with the log.",
+                        "it ends with 0": "the fault is intermittent; keep watching, and file a bug with the log.",
                     },
                     command="edgeinfer parity --reference onnx --candidate hailort",
                 ),
@@ -322,12 +324,12 @@ def _falling_back() -> Alert:
             impact="Slower answers, CPU time on the gateway, and no use of the chip.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo Sidecar', panel 'Fallbacks by reason': which one?",
+                    "Dashboard 'Hailo Sidecar', panel 'Fallbacks by reason': which one?",
                     {
                         "no_sidecar_configured": "set MODEL_BACKEND_URL, and restart the gateway.",
-                        "connection_error or circuit_open": "the sidecar is gone; go on with the next step.",
+                        "connection_error or circuit_open": "the sidecar is down; continue with the next step.",
                         "timeout": "the sidecar is slow: see HailoLatencyBudgetBurnFast.",
-                        "http_5xx": "the sidecar fails inside: see HailoHardwareErrors.",
+                        "http_5xx": "the sidecar fails internally: see HailoHardwareErrors.",
                     },
                 ),
                 Step(
@@ -335,7 +337,7 @@ def _falling_back() -> Alert:
                     {
                         "connection refused": "see HailoSidecarDown.",
                         "503 with a `reason`": "see HailoSidecarNotReady.",
-                        "200": "the circuit closes by itself within seconds; look whether the alert ends.",
+                        "200": "the circuit closes by itself within seconds; check that the alert resolves.",
                     },
                     command="curl -si localhost:9000/healthz",
                 ),
@@ -367,7 +369,7 @@ def _falling_back() -> Alert:
         ),
         positive_cases=(
             RuleCase(
-                why="hardly more requests",
+                why="slightly more requests than the traffic guard",
                 series={sidecar_answers: counter((0.1, 1200)), own: counter((0.016, 1200))},
                 at=1100,
             ),
@@ -390,7 +392,7 @@ def _unanswered() -> Alert:
         severity=Severity.CRITICAL,
         service="edge-infer",
         signal="availability",
-        summary="People get no result: neither sidecar nor fallback answers",
+        summary="Users get no result: neither sidecar nor fallback answers",
         description="{{ $value | humanizePercentage }} of the analyses had no answer at all.",
         dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
@@ -398,12 +400,14 @@ def _unanswered() -> Alert:
             impact="Phones show errors.",
             diagnosis=(
                 Step(
-                    "What does the gateway say of itself?",
+                    "What does the gateway report about itself?",
                     {
                         "`hailo_backend` is not healthy": (
-                            "mend the sidecar first: see HailoSidecarDown. That alone ends the alert."
+                            "fix the sidecar first: see HailoSidecarDown. That alone resolves the alert."
                         ),
-                        "`inference_capability` is unhealthy": "the fallback is broken too; go on with the next step.",
+                        "`inference_capability` is unhealthy": (
+                            "the fallback is broken too; continue with the next step."
+                        ),
                     },
                     command="curl -s localhost:8080/health/detailed",
                 ),
@@ -444,7 +448,9 @@ def _unanswered() -> Alert:
         ),
         positive_cases=(
             RuleCase(
-                why="hardly more requests", series={answered: counter((0.1, 900)), lost: counter((0.016, 900))}, at=800
+                why="slightly more requests than the traffic guard",
+                series={answered: counter((0.1, 900)), lost: counter((0.016, 900))},
+                at=800,
             ),
         ),
     )
@@ -472,19 +478,19 @@ def _server_errors() -> Alert:
             impact="Phones retry or lose windows.",
             diagnosis=(
                 Step(
-                    "Board 'EdgeInfer', panel 'Problems': which kind?",
+                    "Dashboard 'EdgeInfer', panel 'Problems': which kind?",
                     {
-                        "overloaded": "more requests than it can take: take load off, or add a gateway.",
+                        "overloaded": "more requests than it can take: reduce the load, or add a gateway.",
                         "storage_error": "the disk is full or read-only: see HailoDiskFull.",
                         "not_ready or backend_error": "no sidecar and no fallback: see EdgeInferAnswersMissing.",
-                        "internal_error": "a fault of ours; go on with the next step.",
+                        "internal_error": "a bug in EdgeInfer; continue with the next step.",
                     },
                 ),
                 Step(
-                    "What went wrong inside?",
+                    "What failed internally?",
                     {
                         "a traceback": "keep it with its request id and file a bug; restart the gateway.",
-                        "it began with a deploy": "go back to the version before.",
+                        "it began with a deploy": "roll back to the previous version.",
                     },
                     command='journalctl -u edgeinfer-gateway --since -15min | grep \'"level": "error"\'',
                 ),
@@ -511,7 +517,9 @@ def _server_errors() -> Alert:
         ),
         positive_cases=(
             RuleCase(
-                why="hardly more requests", series={good: counter((0.1, 1200)), bad: counter((0.016, 1200))}, at=1100
+                why="slightly more requests than the traffic guard",
+                series={good: counter((0.1, 1200)), bad: counter((0.016, 1200))},
+                at=1100,
             ),
         ),
     )
@@ -531,10 +539,11 @@ def _circuit_open() -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="availability",
-        summary="The gateway has stopped asking {{ $labels.backend }}",
+        summary="The gateway has stopped calling {{ $labels.backend }}",
         description="The circuit breaker of {{ $labels.backend }} is open: its calls failed too often.",
         runbook=Runbook(
-            meaning="So many calls to this sidecar failed that the gateway leaves it alone, trying one now and then.",
+            meaning="So many calls to this sidecar failed that the gateway stopped calling it, except for a trial "
+            "call now and then.",
             impact="Its share of the work goes to other sidecars or to the gateway's CPU.",
             diagnosis=(
                 Step(
@@ -542,15 +551,15 @@ def _circuit_open() -> Alert:
                     {
                         "connection refused": "see HailoSidecarDown.",
                         "503 with a `reason`": "see HailoSidecarNotReady.",
-                        "200": "the next trial call closes the circuit; look whether the alert ends.",
+                        "200": "the next trial call closes the circuit; check that the alert resolves.",
                     },
                     command="curl -si localhost:9000/healthz",
                 ),
                 Step(
-                    "Board 'Hailo Sidecar', panel 'Errors by class': what failed before it opened?",
+                    "Dashboard 'Hailo Sidecar', panel 'Errors by class': what failed before it opened?",
                     {
-                        "timeout": "it is slow, not gone: see HailoLatencyBudgetBurnFast.",
-                        "http_5xx": "it fails inside: see HailoHardwareErrors.",
+                        "timeout": "it is slow, not down: see HailoLatencyBudgetBurnFast.",
+                        "http_5xx": "it fails internally: see HailoHardwareErrors.",
                     },
                 ),
             ),

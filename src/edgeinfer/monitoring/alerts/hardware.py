@@ -67,25 +67,25 @@ def _temperature_high() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="The chip {{ $labels.chip_id }} gets hot",
+        summary="The chip {{ $labels.chip_id }} is getting hot",
         description="{{ $value | humanize }} °C, within "
-        f"{BELOW_ORANGE_CELSIUS} degrees of where the device steps its clock down.",
+        f"{BELOW_ORANGE_CELSIUS} degrees of the limit at which the device lowers its clock.",
         runbook=Runbook(
-            meaning="The hotter of the chip's two sensors comes close to the device's own orange limit.",
-            impact="Nothing yet. From the orange limit on the chip slows down; at the red one it closes its streams.",
+            meaning="The hotter of the chip's two sensors is close to the device's own orange limit.",
+            impact="None yet. Above the orange limit the chip slows down; at the red limit it closes its streams.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo hardware', panel 'Temperature and limits': how did it rise?",
+                    "Dashboard 'Hailo hardware', panel 'Temperature and limits': how did it rise?",
                     {
-                        "slowly, with the room": "let air through; mount a heat sink or a fan.",
-                        "in one jump": "a fan stopped, or something covers it: look at the machine.",
-                        "with the load": "panel 'Use by network' tells who takes the chip; take load off.",
+                        "slowly, with the room": "improve the airflow; mount a heat sink or a fan.",
+                        "in one jump": "a fan stopped, or something covers the machine: check it.",
+                        "with the load": "panel 'Use by network' shows which model uses the chip; reduce the load.",
                     },
                 ),
                 Step(
                     "Is the whole machine hot?",
                     {
-                        "80000 or more (thousandths of a degree)": "the case has no air: both need cooling.",
+                        "80000 or more (thousandths of a degree)": "the case has no airflow: both need cooling.",
                         "much less": "the chip's own cooling: its thermal pad or heat sink.",
                     },
                     command="cat /sys/class/thermal/thermal_zone0/temp",
@@ -98,7 +98,7 @@ def _temperature_high() -> Alert:
             firing_at=330,
             resolved_at=1260,
             labels=_LABELS,
-            expected_description="95 °C, within 10 degrees of where the device steps its clock down.",
+            expected_description="95 °C, within 10 degrees of the limit at which the device lowers its clock.",
         ),
         negative_cases=(
             RuleCase(why="exactly ten degrees below", series=_heat((94, 900)), at=800),
@@ -124,11 +124,11 @@ def _temperature_critical() -> Alert:
         description="Reading {{ $value | humanize }}: past the orange limit the device slows down, "
         "in the red zone it closes its streams.",
         runbook=Runbook(
-            meaning="The chip is past its orange limit, or says itself that it is in the red zone.",
+            meaning="The chip is past its orange limit, or reports that it is in the red zone.",
             impact="Its clock steps from 400 down to 200 MHz; in the red zone every inference is aborted.",
             diagnosis=(
                 Step(
-                    "Take load off at once: stop the sidecar; the gateway's CPU answers meanwhile.",
+                    "Reduce the load at once: stop the sidecar; the gateway's CPU answers meanwhile.",
                     {
                         "the temperature falls": "cool it, then start the sidecar again.",
                         "it does not fall": "switch the machine off before the chip does.",
@@ -136,17 +136,18 @@ def _temperature_critical() -> Alert:
                     command="sudo systemctl stop edgeinfer-sidecar",
                 ),
                 Step(
-                    "Board 'Hailo hardware', panels 'Temperature zone' and 'Each sensor': what does the chip say?",
+                    "Dashboard 'Hailo hardware', panels 'Temperature zone' and 'Each sensor': what does the chip "
+                    "report?",
                     {
-                        "red": "it has closed its streams; below its hysteresis the sidecar opens it again by itself.",
-                        "orange": "it runs, at down to half its clock.",
-                        "one sensor hot, one cool": "the heat sink sits badly.",
+                        "red": "it has closed its streams; once it has cooled, the sidecar opens it again by itself.",
+                        "orange": "it runs at a lower clock, down to half.",
+                        "one sensor hot, one cool": "the heat sink is not seated properly.",
                     },
                 ),
                 Step(
-                    "Look at the machine: fan, dust, sun, a cover.",
+                    "Check the machine: fan, dust, sun, a cover.",
                     {
-                        "found": "mend it, and start the sidecar: `sudo systemctl start edgeinfer-sidecar`.",
+                        "found": "fix it, and start the sidecar: `sudo systemctl start edgeinfer-sidecar`.",
                         "nothing found": "run it with less load until it has better cooling.",
                     },
                 ),
@@ -186,14 +187,15 @@ def _throttling() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="The chip {{ $labels.chip_id }} slows itself down",
-        description="A protection of the device asks for less than the full clock, or its zone is not green.",
+        summary="The chip {{ $labels.chip_id }} is throttling",
+        description="A protection of the device requests less than the full clock, or its temperature zone is not "
+        "green.",
         runbook=Runbook(
             meaning="The device protects itself against heat or current by lowering its clock.",
             impact="'execute' takes up to twice as long; latency alerts are held back while this one fires.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo hardware', panel 'Clock': which protection asks for less?",
+                    "Dashboard 'Hailo hardware', panel 'Clock': which protection lowers it?",
                     {
                         "temperature": "see HailoTemperatureHigh.",
                         "overcurrent": "see HailoOvercurrent.",
@@ -202,7 +204,7 @@ def _throttling() -> Alert:
                 Step(
                     "What do the readings say?",
                     {
-                        "a zone above 0, or the state that a Hailo-10H announces": "heat: cool it.",
+                        "a zone above 0, or the throttling state of a Hailo-10H": "heat: cool it.",
                         "zone 0, and a requested clock below the clock": "current: the supply is weak.",
                     },
                     command="curl -s localhost:9048/metrics | grep -E '_(zone|clock_hertz|throttling_state)'",
@@ -215,8 +217,8 @@ def _throttling() -> Alert:
             firing_at=90,
             resolved_at=690,
             labels=_LABELS,
-            expected_description="A protection of the device asks for less than the full clock, or "
-            "its zone is not green.",
+            expected_description="A protection of the device requests less than the full clock, or "
+            "its temperature zone is not green.",
         ),
         negative_cases=(
             RuleCase(
@@ -246,7 +248,7 @@ def _note(notification: str) -> str:
     return f'hailo_notifications_total{{{_EXPORTER}, notification="{notification}"}}'
 
 
-def _notification_proof(notification: str, says: str) -> RuleTest:
+def _notification_test(notification: str, says: str) -> RuleTest:
     return RuleTest(
         series={_note(notification): counter((0, 60), (1 / 15, 15), (0, 900))},
         firing_at=90,
@@ -269,14 +271,14 @@ def _stream_abort() -> Alert:
         summary="The chip closed its streams because of heat",
         description="The device sent dataflow_shutdown within the last 5 minutes.",
         runbook=Runbook(
-            meaning="The chip went past its red limit and stopped all inference to save itself.",
-            impact="No inference on the chip until it has cooled and was opened again.",
+            meaning="The chip went past its red limit and stopped all inference to protect itself.",
+            impact="No inference on the chip until it has cooled down and is opened again.",
             diagnosis=(
                 Step(
                     "Is the chip still hot?",
                     {
                         "above its red limit": "switch the machine off, and cool it.",
-                        "below": "go on.",
+                        "below": "continue.",
                     },
                     command="curl -s localhost:9048/metrics | grep -E 'hailo_hardware_temperature(_limit)?_celsius'",
                 ),
@@ -291,7 +293,7 @@ def _stream_abort() -> Alert:
                 ),
             ),
         ),
-        rule_test=_notification_proof(
+        rule_test=_notification_test(
             "dataflow_shutdown", "The device sent dataflow_shutdown within the last 5 minutes."
         ),
         negative_cases=(
@@ -318,25 +320,25 @@ def _overcurrent() -> Alert:
         signal="hardware",
         dashboard_uid=_BOARD,
         summary="The chip {{ $labels.chip_id }} draws too much current",
-        description="The device says that it is in its red overcurrent zone.",
+        description="The device reports that it is in its red overcurrent zone.",
         runbook=Runbook(
-            meaning="The chip draws more current than its board allows.",
-            impact="It lowers its clock; a weak supply may switch the whole machine off.",
+            meaning="The chip draws more current than its module allows.",
+            impact="It lowers its clock; a weak supply may power the whole machine off.",
             diagnosis=(
                 Step(
-                    "Does the Pi complain of its supply as well?",
+                    "Does the Pi report a weak supply as well?",
                     {
-                        "`throttled=0x0`": "the supply is well: go on with the board.",
+                        "`throttled=0x0`": "the supply is fine: continue with the dashboard.",
                         "anything else": (
-                            "a weak supply: a Pi 5 with a HAT wants 5 V at 5 A. Use one, with a short cable."
+                            "a weak supply: a Pi 5 with a HAT needs 5 V at 5 A. Use such a supply, with a short cable."
                         ),
                     },
                     command="vcgencmd get_throttled",
                 ),
                 Step(
-                    "Board 'Hailo hardware', panels 'Overcurrent zone' and 'Use by network': when does it happen?",
+                    "Dashboard 'Hailo hardware', panels 'Overcurrent zone' and 'Use by network': when does it happen?",
                     {
-                        "at the peak of the load": "unplug what else draws from its USB ports; take load off.",
+                        "at the peak of the load": "unplug other USB devices that draw power; reduce the load.",
                         "also when idle": "the module is damaged: replace it.",
                     },
                 ),
@@ -348,7 +350,7 @@ def _overcurrent() -> Alert:
             firing_at=90,
             resolved_at=330,
             labels=_LABELS,
-            expected_description="The device says that it is in its red overcurrent zone.",
+            expected_description="The device reports that it is in its red overcurrent zone.",
         ),
         negative_cases=(RuleCase(why="green", series={zone: gauge((0, 300))}, at=250),),
     )
@@ -367,36 +369,36 @@ def _memory_damaged() -> Alert:
         summary="The chip found an error in its memory that it cannot correct",
         description="The device sent {{ $labels.notification }} within the last 5 minutes.",
         runbook=Runbook(
-            meaning="Bits in the chip's memory flipped, more than its check bits can mend.",
-            impact="Results since then may be wrong without any other sign.",
+            meaning="More bits of the chip's memory flipped than its error correction can repair.",
+            impact="Results since then may be wrong without any other symptom.",
             diagnosis=(
                 Step(
-                    "Load the network anew.",
+                    "Load the model again.",
                     {
-                        "200": "results can be trusted again; go on.",
+                        "200": "results can be trusted again; continue.",
                         "503": "see HailoSidecarNotReady.",
                     },
                     command="sudo systemctl restart edgeinfer-sidecar; sleep 15; curl -si localhost:9000/healthz",
                 ),
                 Step(
-                    "Does the chip compute as the CPU does?",
+                    "Does the chip compute the same as the CPU?",
                     {
                         "it ends with 0": "it does.",
-                        "it ends with 1": "take the sidecar out of MODEL_BACKEND_URL; replace the module.",
+                        "it ends with 1": "remove the sidecar from MODEL_BACKEND_URL; replace the module.",
                     },
                     command="edgeinfer parity --reference onnx --candidate hailort",
                 ),
                 Step(
-                    "Once, or again and again? `memories` says which of them it was.",
+                    "Once, or repeatedly? `memories` names the memory.",
                     {
-                        "once, or each time another memory": "a stray particle; nothing more to do.",
-                        "again and again the same one": "replace the module.",
+                        "once, or each time another memory": "a random bit flip; nothing more to do.",
+                        "repeatedly the same one": "replace the module.",
                     },
                     command="journalctl -u edgeinfer-exporter --since -7d | grep 'error in its memory'",
                 ),
             ),
         ),
-        rule_test=_notification_proof(
+        rule_test=_notification_test(
             "ecc_uncorrectable", "The device sent ecc_uncorrectable within the last 5 minutes."
         ),
         negative_cases=(
@@ -425,23 +427,25 @@ def _saturated() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="The chip {{ $labels.chip_id }} has no time left",
+        summary="The chip {{ $labels.chip_id }} is saturated",
         description="Busy {{ $value | humanizePercentage }} of the time, and windows wait for it.",
         runbook=Runbook(
-            meaning="The chip nearly always has a frame in flight, and the sidecar's queue does not empty.",
-            impact="Latency grows with every further client.",
+            meaning="The chip nearly always has a frame in flight, and the sidecar's queue does not drain.",
+            impact="Latency grows with each additional client.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo hardware', panel 'Use by network': who takes the chip?",
+                    "Dashboard 'Hailo hardware', panel 'Use by network': which model uses the chip?",
                     {
-                        "another network": "move it to another chip.",
-                        "ours alone": "go on.",
+                        "another model": "move it to another chip.",
+                        "only the model of EdgeInfer": "continue.",
                     },
                 ),
                 Step(
                     "Did the traffic grow?",
                     {
-                        "more requests than usual": "add a chip and a sidecar to MODEL_BACKEND_URL, or take load off.",
+                        "more requests than usual": (
+                            "add a chip and a sidecar to MODEL_BACKEND_URL, or reduce the load."
+                        ),
                         "as many as usual": "the chip became slower: see HailoThrottling.",
                     },
                     command="edgeinfer top --once",
@@ -457,10 +461,12 @@ def _saturated() -> Alert:
             expected_description="Busy 95% of the time, and windows wait for it.",
         ),
         negative_cases=(
-            RuleCase(why="busy, and nobody waits", series={use: gauge((0.99, 1800)), depth: gauge((0, 1800))}, at=1500),
-            RuleCase(why="some air", series={use: gauge((0.88, 1800)), depth: gauge((1, 1800))}, at=1500),
             RuleCase(
-                why="nobody waits any more",
+                why="busy, and nothing waits", series={use: gauge((0.99, 1800)), depth: gauge((0, 1800))}, at=1500
+            ),
+            RuleCase(why="some idle time", series={use: gauge((0.88, 1800)), depth: gauge((1, 1800))}, at=1500),
+            RuleCase(
+                why="nothing waits any longer",
                 series={use: gauge((0.95, 2400)), depth: gauge((1, 600), (0, 1800))},
                 at=2100,
             ),
@@ -485,40 +491,40 @@ def _refused() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="HailoRT refuses the device {{ $labels.device_id }}",
+        summary="HailoRT fails for the device {{ $labels.device_id }}",
         description="HailoRT has not answered for {{ $labels.device_id }} for a minute.",
         runbook=Runbook(
-            meaning="The device is known and HailoRT returns errors for it.",
-            impact="Inference fails or is about to; telemetry stands still.",
+            meaning="HailoRT finds the device but returns errors for it.",
+            impact="Inference fails or is about to; telemetry has stopped.",
             diagnosis=(
                 Step(
-                    "Have driver, library and firmware one version?",
+                    "Do driver, library and firmware have the same version?",
                     {
                         "they differ": "`sudo apt full-upgrade`, then reboot.",
-                        "they agree": "go on.",
+                        "they agree": "continue.",
                     },
                     command="edgeinfer doctor --only hailo",
                 ),
                 Step(
-                    "What does the driver say?",
+                    "What does the driver log?",
                     {
-                        "errors at each call": "load it anew with the next step.",
+                        "errors at each call": "reload it in the next step.",
                         "nothing": "the device hangs: power-cycle the machine.",
                     },
                     command="sudo dmesg | grep -i hailo | tail -20",
                 ),
                 Step(
-                    "Board 'Hailo hardware', panel 'Why the firmware started': did it hang before?",
+                    "Dashboard 'Hailo hardware', panel 'Why the firmware started': did it hang before?",
                     {
                         "a watchdog": "it hung and was restarted: see HailoFirmwareRestarted.",
-                        "power-up, or nothing": "go on.",
+                        "power-up, or nothing": "continue.",
                     },
                 ),
                 Step(
-                    "Load the driver anew (of a Hailo-10H it is hailo1x_pci); nobody may hold the chip meanwhile.",
+                    "Reload the driver (hailo1x_pci for a Hailo-10H); no process may hold the chip meanwhile.",
                     {
                         "HailoRT answers": "done.",
-                        "it refuses still": "power-cycle the machine; a reboot keeps the module powered.",
+                        "it still fails": "power-cycle the machine; a reboot keeps the module powered.",
                     },
                     command="sudo systemctl stop edgeinfer-sidecar edgeinfer-exporter; sudo modprobe -r hailo_pci; "
                     "sudo modprobe hailo_pci; sudo systemctl start edgeinfer-sidecar edgeinfer-exporter",
@@ -549,23 +555,25 @@ def _vanished() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="A chip of {{ $labels.instance }} is gone",
+        summary="A chip of {{ $labels.instance }} has disappeared",
         description="{{ $value }} devices are found, fewer than within the last day.",
         runbook=Runbook(
-            meaning="A device that was on the bus within the last day is not found any more.",
-            impact="Its share of the inference falls on other chips or on the gateway's CPU.",
+            meaning="A device that was on the bus within the last day is no longer found.",
+            impact="Its share of the inference moves to other chips or on the gateway's CPU.",
             diagnosis=(
                 Step(
                     "Is it on the bus?",
                     {
                         "it is listed": "the driver lost it: see HailoRtUnavailable.",
-                        "it is not": "power-cycle the machine; still not: reseat the module and its flat cable.",
-                        "it was taken out on purpose": "silence the alert; it ends by itself after a day.",
+                        "it is not": (
+                            "power-cycle the machine; if it is still missing: reseat the module and its flat cable."
+                        ),
+                        "it was taken out on purpose": "silence the alert; it resolves by itself after a day.",
                     },
                     command="lspci -d 1e60:",
                 ),
                 Step(
-                    "How did it go?",
+                    "How did it disappear?",
                     {
                         "`link down`": "the cable or the connector.",
                         "after heat": "see HailoTemperatureCritical.",
@@ -599,12 +607,12 @@ def _link_series(metric: Metric, end: str = "") -> str:
 
 def _link(*, now: tuple[float, float], device_can: tuple[float, float], slot_can: tuple[float, float] | None) -> Series:
     """Ten minutes of a link; each pair is (generation, lanes)."""
-    told = {_link_series(device.PCIE_GENERATION): now[0], _link_series(device.PCIE_LANES): now[1]}
+    values = {_link_series(device.PCIE_GENERATION): now[0], _link_series(device.PCIE_LANES): now[1]}
     for end, can in (("device", device_can), ("slot", slot_can)):
         if can:
-            told[_link_series(device.PCIE_MAX_GENERATION, end)] = can[0]
-            told[_link_series(device.PCIE_MAX_LANES, end)] = can[1]
-    return {series: gauge((value, 600)) for series, value in told.items()}
+            values[_link_series(device.PCIE_MAX_GENERATION, end)] = can[0]
+            values[_link_series(device.PCIE_MAX_LANES, end)] = can[1]
+    return {series: gauge((value, 600)) for series, value in values.items()}
 
 
 def _link_degraded() -> Alert:
@@ -621,34 +629,36 @@ def _link_degraded() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="The PCIe link of {{ $labels.chip_id }} runs below what chip and slot can do",
-        description="Its generation or its number of lanes is {{ $value }}, less than both ends offer.",
+        summary="The PCIe link of {{ $labels.chip_id }} runs below the capability of chip and slot",
+        description="Its generation or its number of lanes is {{ $value }}, less than both ends support.",
         runbook=Runbook(
-            meaning="The link trained to a lower speed or to fewer lanes than the chip and the slot both offer.",
-            impact="Frames take longer on their way to the chip; a link that trains down often is about to be lost.",
+            meaning="The link trained to a lower speed or to fewer lanes than both the chip and the slot support.",
+            impact="Transfers to the chip take longer; a link that trains down often precedes the loss of the chip.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo hardware', panels 'PCIe generation' and 'PCIe lanes': which one fell, and when?",
+                    "Dashboard 'Hailo hardware', panels 'PCIe generation' and 'PCIe lanes': which one fell, and when?",
                     {
-                        "at a restart of the machine": "it was trained so: go on with the cable.",
-                        "while it ran": "the connection got worse: go on, and soon.",
+                        "at a restart of the machine": "it was trained that way: continue with the cable.",
+                        "while it ran": "the connection degraded: continue, and soon.",
                     },
                 ),
                 Step(
-                    "What does the kernel say of the link?",
+                    "What does the kernel log about the link?",
                     {
-                        "`AER` and `Corrected error`": "a bad contact: go on with the cable.",
-                        "`link up` at 2.5 or 5.0 GT/s": "it was trained to that; go on with the cable.",
-                        "nothing": "look at the ends: `sudo lspci -vv -d 1e60: | grep Lnk` shows `downgraded`.",
+                        "`AER` and `Corrected error`": "a bad contact: continue with the cable.",
+                        "`link up` at 2.5 or 5.0 GT/s": "it was trained to that; continue with the cable.",
+                        "nothing": "check both ends: `sudo lspci -vv -d 1e60: | grep Lnk` shows `downgraded`.",
                     },
                     command="sudo dmesg | grep -iE 'pcie|aer' | tail -20",
                 ),
                 Step(
                     "Switch the machine off, reseat the module and its flat cable, and switch it on.",
                     {
-                        "the alert ends": "it was the contact.",
-                        "it stays": "take another cable, as short as can be; then another module.",
-                        "it stays, and all is well at a lower generation": "set dtparam=pciex1_gen=2 for good.",
+                        "the alert resolves": "it was the contact.",
+                        "it keeps firing": "use another cable, as short as possible; then another module.",
+                        "it keeps firing, but the link is stable at a lower generation": (
+                            "set dtparam=pciex1_gen=2 permanently."
+                        ),
                     },
                 ),
             ),
@@ -663,11 +673,11 @@ def _link_degraded() -> Alert:
             firing_at=330,
             resolved_at=630,
             labels=_LABELS,
-            expected_description="Its generation or its number of lanes is 1, less than both ends offer.",
+            expected_description="Its generation or its number of lanes is 1, less than both ends support.",
         ),
         negative_cases=(
             RuleCase(
-                why="a slot of fewer lanes and a lower generation is no fault of the link",
+                why="a slot of fewer lanes and a lower generation is not a fault of the link",
                 series=_link(now=(2, 1), device_can=(3, 4), slot_can=(2, 1)),
                 at=550,
             ),
@@ -699,17 +709,19 @@ def _firmware_restarted() -> Alert:
         signal="hardware",
         dashboard_uid=_BOARD,
         summary="A watchdog restarted the firmware of {{ $labels.chip_id }}",
-        description="The {{ $labels.processor }} processor of the chip was started last by its "
+        description="The {{ $labels.processor }} processor of the chip was last started by its "
         "{{ if eq $value 1.0 }}hardware{{ else }}software{{ end }} watchdog.",
         runbook=Runbook(
             meaning="The firmware on the chip hung, and its watchdog started it again.",
-            impact="Nothing now; while it happened, every inference failed.",
+            impact="None now; while it happened, every inference failed.",
             diagnosis=(
                 Step(
-                    "When was it? Board 'Hailo hardware', panel 'Why the firmware started'.",
+                    "When was it? Dashboard 'Hailo hardware', panel 'Why the firmware started'.",
                     {
-                        "since the exporter runs": "before that: the chip says it until it is switched off.",
-                        "it changed while the exporter ran": "go on with what happened then.",
+                        "it has been so since the exporter started": (
+                            "it happened earlier: the chip reports it until it is powered off."
+                        ),
+                        "it changed while the exporter ran": "continue with what happened then.",
                     },
                 ),
                 Step(
@@ -717,14 +729,14 @@ def _firmware_restarted() -> Alert:
                     {
                         "a rise to the red limit": "see HailoTemperatureCritical.",
                         "undervoltage": "see PiUndervoltage.",
-                        "nothing": "go on.",
+                        "nothing": "continue.",
                     },
                     command="sudo dmesg | grep -iE 'hailo|voltage|thermal' | tail -20",
                 ),
                 Step(
-                    "Switch the machine off and on, which clears it; a reboot keeps the module powered.",
+                    "Power-cycle the machine, which clears it; a reboot keeps the module powered.",
                     {
-                        "it comes back within days": "bring driver, library and firmware to one version; then replace "
+                        "it comes back within days": "update driver, library and firmware to one version; then replace "
                         "the module.",
                         "it does not": "done.",
                     },
@@ -736,11 +748,11 @@ def _firmware_restarted() -> Alert:
             firing_at=60,
             resolved_at=330,
             labels=_LABELS | {"processor": "core"},
-            expected_description="The core processor of the chip was started last by its hardware watchdog.",
+            expected_description="The core processor of the chip was last started by its hardware watchdog.",
         ),
         negative_cases=(
             RuleCase(
-                why="power-up, and a reset that software asked for",
+                why="power-up, and a reset requested by software",
                 series={core: gauge((0, 300)), application: gauge((3, 300))},
                 at=250,
             ),
@@ -760,27 +772,31 @@ def _sensor_stale() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="The reading {{ $labels.sensor }} of {{ $labels.chip_id }} has stopped",
+        summary="The sensor {{ $labels.sensor }} of {{ $labels.chip_id }} is no longer read",
         description="Last read {{ $value | humanizeDuration }} ago.",
         runbook=Runbook(
-            meaning="The exporter runs and cannot read this sensor any more; its series has ended.",
-            impact="Blindness for this sensor: an alert on it cannot fire.",
+            meaning="The exporter runs but can no longer read this sensor; its series has ended.",
+            impact="Alerts on this sensor cannot fire.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo hardware', panel 'Readings that failed': for which reason?",
+                    "Dashboard 'Hailo hardware', panel 'Readings that failed': for which reason?",
                     {
                         "permission": (
                             "the exporter's user is not in the device's group: add it, and restart the exporter."
                         ),
-                        "timeout": "HailoRT hangs: restart the exporter; if it stays so, power-cycle the machine.",
-                        "stale": "the owner of the chip does not run with HAILO_MONITOR=1: restart the sidecar.",
+                        "timeout": (
+                            "HailoRT hangs: restart the exporter; if that does not help, power-cycle the machine."
+                        ),
+                        "stale": (
+                            "the process that owns the chip does not run with HAILO_MONITOR=1: restart the sidecar."
+                        ),
                         "unsupported": "this chip has no such sensor; silence the alert, and file a bug.",
                     },
                 ),
                 Step(
-                    "What does the exporter say?",
+                    "What does the exporter log?",
                     {
-                        "`a reading could not be had`": "do what it says; the line comes once in ten minutes.",
+                        "`a reading could not be had`": "follow the message; it is logged once in ten minutes.",
                         "nothing": "it hangs: `sudo systemctl restart edgeinfer-exporter`.",
                     },
                     command="journalctl -u edgeinfer-exporter --since -15min",
@@ -818,14 +834,14 @@ def _collector_failing() -> Alert:
         service="hailo-exporter",
         signal="monitoring",
         dashboard_uid=_BOARD,
-        summary="The collector {{ $labels.collector }} of {{ $labels.instance }} reads nothing",
-        description="Each run of {{ $labels.collector }} has failed for a quarter of an hour.",
+        summary="The collector {{ $labels.collector }} of {{ $labels.instance }} fails",
+        description="Each run of {{ $labels.collector }} has failed for 15 minutes.",
         runbook=Runbook(
-            meaning="What this collector is for cannot be read on this machine.",
+            meaning="The source of this collector cannot be read on this machine.",
             impact="Its panels are empty.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo hardware', panel 'Collectors that failed': for which reason?",
+                    "Dashboard 'Hailo hardware', panel 'Collectors that failed': for which reason?",
                     {
                         "permission": "give the process's user the right to read it.",
                         "malformed or failed": "keep the log and file a bug.",
@@ -833,7 +849,7 @@ def _collector_failing() -> Alert:
                     },
                 ),
                 Step(
-                    "What does the process say?",
+                    "What does the process log?",
                     {
                         "`a source may not be read`": "the line names the file.",
                         "`unexpected error in a collector`": "keep the traceback and file a bug.",
@@ -848,18 +864,18 @@ def _collector_failing() -> Alert:
             firing_at=930,
             resolved_at=1230,
             labels={"job": "hailo-inference", "instance": "sidecar:9000", "collector": "system"},
-            expected_description="Each run of system has failed for a quarter of an hour.",
+            expected_description="Each run of system has failed for 15 minutes.",
         ),
         negative_cases=(RuleCase(why="it reads", series={success: gauge((1, 1200))}, at=1100),),
     )
 
 
-def _complaint(name: str) -> str:
+def _condition(name: str) -> str:
     return f'raspberry_pi_condition{{{_EXPORTER}, condition="{name}"}}'
 
 
 def _raspberry_pi_undervoltage() -> Alert:
-    weak, hot = _complaint("undervoltage"), _complaint("throttled")
+    weak, hot = _condition("undervoltage"), _condition("throttled")
     return Alert(
         name="PiUndervoltage",
         expression=f"{_Q.gauge(device.RASPBERRY_PI_CONDITION, by=_PI_BY, where={'condition': 'undervoltage'})} == 1",
@@ -869,26 +885,26 @@ def _raspberry_pi_undervoltage() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="The Raspberry Pi of {{ $labels.instance }} gets too little voltage",
-        description="The firmware says that the voltage of its supply is too low.",
+        summary="Undervoltage on the Raspberry Pi of {{ $labels.instance }}",
+        description="The firmware reports that the supply voltage is too low.",
         runbook=Runbook(
-            meaning="The supply of the board gives less than its firmware asks for.",
+            meaning="The power supply delivers less voltage than the firmware of the Raspberry Pi requires.",
             impact="The processor slows down, and the machine may switch off or corrupt its card without warning.",
             diagnosis=(
                 Step(
                     "Does it last?",
                     {
-                        "the last digit is odd": "it holds now.",
-                        "`0x50000` and the like": "it is over, and happened since the machine was started.",
+                        "the last digit is odd": "it is active now.",
+                        "`0x50000` and the like": "it is over, but it happened since the machine started.",
                     },
                     command="vcgencmd get_throttled",
                 ),
                 Step(
-                    "Look at supply and cable.",
+                    "Check supply and cable.",
                     {
-                        "less than 5 V at 5 A (Pi 5), 3 A (Pi 4)": "use the supply that the board asks for.",
+                        "less than 5 V at 5 A (Pi 5), 3 A (Pi 4)": "use the supply that the Raspberry Pi requires.",
                         "a long or thin cable": "use a short one.",
-                        "disks or phones on its USB ports": "give them a supply of their own.",
+                        "disks or phones on its USB ports": "power them separately.",
                     },
                 ),
             ),
@@ -899,7 +915,7 @@ def _raspberry_pi_undervoltage() -> Alert:
             firing_at=45,
             resolved_at=660,
             labels=_CONDITION_LABELS | {"condition": "undervoltage"},
-            expected_description="The firmware says that the voltage of its supply is too low.",
+            expected_description="The firmware reports that the supply voltage is too low.",
         ),
         negative_cases=(
             RuleCase(why="hot, and well supplied", series={weak: gauge((0, 300)), hot: gauge((1, 300))}, at=250),
@@ -908,7 +924,7 @@ def _raspberry_pi_undervoltage() -> Alert:
 
 
 def _raspberry_pi_throttled() -> Alert:
-    weak, hot = _complaint("undervoltage"), _complaint("throttled")
+    weak, hot = _condition("undervoltage"), _condition("throttled")
     slowed = {"condition": one_of("frequency_capped", "throttled", "soft_temperature_limit")}
     return Alert(
         name="PiThrottled",
@@ -919,24 +935,24 @@ def _raspberry_pi_throttled() -> Alert:
         service="hailo-exporter",
         signal="hardware",
         dashboard_uid=_BOARD,
-        summary="The Raspberry Pi of {{ $labels.instance }} slows its processor down",
-        description="The firmware says: {{ $labels.condition }}.",
+        summary="The processor of the Raspberry Pi of {{ $labels.instance }} is throttled",
+        description="The firmware reports: {{ $labels.condition }}.",
         runbook=Runbook(
-            meaning="The firmware slows the processor down because of heat or a weak supply.",
-            impact="Decoding, queueing and the fallback get slower; the chip itself is not slowed.",
+            meaning="The firmware throttles the processor because of heat or a weak supply.",
+            impact="Decoding, queueing and the fallback get slower; the chip itself is not throttled.",
             diagnosis=(
                 Step(
                     "How hot is the processor?",
                     {
-                        "80000 or more (thousandths of a degree)": "cool it: a fan, or air for the case.",
+                        "80000 or more (thousandths of a degree)": "cool it: a fan, or more airflow for the case.",
                         "less": "the supply is weak: see PiUndervoltage.",
                     },
                     command="cat /sys/class/thermal/thermal_zone0/temp; vcgencmd get_throttled",
                 ),
                 Step(
-                    "Board 'Hailo Sidecar', panel 'Where the time goes': does anybody notice?",
+                    "Dashboard 'Hailo Sidecar', panel 'Where the time goes': are requests affected?",
                     {
-                        "queue, decode and postprocess grew": "yes: take load off until it is cool.",
+                        "queue, decode and postprocess grew": "yes: reduce the load until it is cool.",
                         "nothing grew": "no: plan the cooling.",
                     },
                 ),
@@ -948,12 +964,12 @@ def _raspberry_pi_throttled() -> Alert:
             firing_at=150,
             resolved_at=660,
             labels=_CONDITION_LABELS | {"condition": "throttled"},
-            expected_description="The firmware says: throttled.",
+            expected_description="The firmware reports: throttled.",
         ),
         negative_cases=(
             RuleCase(why="undervoltage alone", series={weak: gauge((1, 300)), hot: gauge((0, 300))}, at=250),
         ),
         positive_cases=(
-            RuleCase(why="its frequency is capped", series={_complaint("frequency_capped"): gauge((1, 300))}, at=250),
+            RuleCase(why="its frequency is capped", series={_condition("frequency_capped"): gauge((1, 300))}, at=250),
         ),
     )

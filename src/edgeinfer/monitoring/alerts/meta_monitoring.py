@@ -48,7 +48,7 @@ _FAILURES = (
         "prometheus",
         "Prometheus cannot evaluate rules of {{ $labels.rule_group }}",
         Runbook(
-            meaning="A rule is valid and fails while it runs, for example because two series match one.",
+            meaning="A rule is valid but fails during evaluation, for example because two series match one.",
             impact="Alerts of that group may not fire; recorded series have gaps.",
             diagnosis=(
                 Step(
@@ -64,7 +64,7 @@ _FAILURES = (
                 Step(
                     "Are the rules those of this version?",
                     {
-                        "an error": "copy the files of src/edgeinfer/monitoring/generated/rules anew, and reload.",
+                        "an error": "copy the files of src/edgeinfer/monitoring/generated/rules again, and reload.",
                         "all succeed": "file a bug with the log line.",
                     },
                     command="promtool check rules /etc/edgeinfer/rules/*.yml",
@@ -78,23 +78,23 @@ _FAILURES = (
         "",
         "",
         "prometheus",
-        "Prometheus throws alerts away because Alertmanager does not take them",
+        "Prometheus drops alerts because Alertmanager does not accept them",
         Runbook(
-            meaning="Alertmanager is down, slow, or not where prometheus.yml says.",
-            impact="Nobody is told of anything.",
+            meaning="Alertmanager is down, slow, or not at the address in prometheus.yml.",
+            impact="No notification is sent.",
             diagnosis=(
                 Step(
                     "Is Alertmanager up?",
                     {
-                        "OK": "Prometheus has another address: `alerting:` in prometheus.yml. Mend it, and reload.",
-                        "connection refused": "start it; its log says why it ended.",
+                        "OK": "Prometheus has a wrong address: fix `alerting:` in prometheus.yml, and reload.",
+                        "connection refused": "start it; its log shows why it exited.",
                     },
                     command="curl -s -m 5 localhost:9093/-/ready",
                 ),
                 Step(
-                    "What does Alertmanager say?",
+                    "What does Alertmanager log?",
                     {
-                        "an error in its configuration": "`edgeinfer config alertmanager` prints a right one.",
+                        "an error in its configuration": "`edgeinfer config alertmanager` prints a valid one.",
                         "`no space left on device`": "see HailoDiskFull.",
                     },
                     command="journalctl -u prometheus-alertmanager -n 30",
@@ -110,8 +110,8 @@ _FAILURES = (
         "alertmanager",
         "Alertmanager cannot deliver through {{ $labels.integration }}",
         Runbook(
-            meaning="The receiver refuses or does not answer: the console, the mail server or ntfy.",
-            impact="Alerts fire and nobody hears of them on this way.",
+            meaning="The receiver rejects notifications or does not answer: the console, the mail server or ntfy.",
+            impact="Alerts fire, but no notification arrives through this receiver.",
             diagnosis=(
                 Step(
                     "Which receiver fails, and what does it answer?",
@@ -126,10 +126,10 @@ _FAILURES = (
                     command="journalctl -u prometheus-alertmanager --since -15min | grep -i 'notify'",
                 ),
                 Step(
-                    "Does it go through now? Send an alert of your own.",
+                    "Does it work now? Send a test alert.",
                     {
                         "it arrives": "done.",
-                        "it does not": "until it is mended, watch the console's Alerts page.",
+                        "it does not": "until it is fixed, watch the console's Alerts page.",
                     },
                     command="amtool alert add Trial severity=critical --alertmanager.url=http://localhost:9093",
                 ),
@@ -179,25 +179,26 @@ def _scrape_slow() -> Alert:
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
         summary="Scraping {{ $labels.instance }} takes too long",
-        description="{{ $value | humanizeDuration }} for one scrape; past the timeout the target counts as down.",
+        description="{{ $value | humanizeDuration }} for one scrape; beyond the timeout the target counts as down.",
         runbook=Runbook(
             meaning="The process answers /metrics slowly: its event loop or its machine is overloaded.",
             impact="Gaps in the graphs, then false alerts about a target that is down.",
             diagnosis=(
                 Step(
-                    "How long does it take by hand?",
+                    "How long does a scrape by hand take?",
                     {
                         "well under a second": "the network or Prometheus' own machine is slow.",
                         "about as long": (
-                            "the process has no time; go on. A scrape reads memory only, so it never is a slow device."
+                            "the process is short of CPU time; continue. A scrape reads memory only, so a slow "
+                            "device is never the cause."
                         ),
                     },
                     command="curl -s -o /dev/null -w '%{time_total}\\n' localhost:9000/metrics",
                 ),
                 Step(
-                    "Who takes the processor?",
+                    "Which process uses the CPU?",
                     {
-                        "that process": "take load off it.",
+                        "this process": "reduce its load.",
                         "another": "stop it, or move it elsewhere.",
                     },
                     command="top -b -n 1 | head -15",
@@ -210,7 +211,7 @@ def _scrape_slow() -> Alert:
             firing_at=660,
             resolved_at=930,
             labels={"job": "hailo-inference", "instance": "sidecar:9000"},
-            expected_description="1.1s for one scrape; past the timeout the target counts as down.",
+            expected_description="1.1s for one scrape; beyond the timeout the target counts as down.",
         ),
         negative_cases=(RuleCase(why="exactly a second", series={took: gauge((1, 900))}, at=800),),
     )
@@ -226,19 +227,19 @@ def _scrape_big() -> Alert:
         service="prometheus",
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
-        summary="{{ $labels.instance }} exports far too many series",
-        description="{{ $value | humanize }} samples in one scrape; at 5000 Prometheus refuses it whole.",
+        summary="{{ $labels.instance }} exports too many series",
+        description="{{ $value | humanize }} samples in one scrape; above 5000 Prometheus rejects the whole scrape.",
         runbook=Runbook(
-            meaning="A label takes values without end.",
-            impact="Memory and disk of Prometheus, then the loss of that target.",
+            meaning="A label has an unbounded set of values.",
+            impact="Prometheus uses more memory and disk, then loses the target.",
             diagnosis=(
                 Step(
                     "Which metric has so many series?",
                     {
                         "one far above the others": (
-                            "one of its labels takes values without end: close its set in the catalog, and release."
+                            "one of its labels is unbounded: bound its values in the catalog, and release."
                         ),
-                        "all of them": "more chips or sidecars than foreseen: raise SCRAPE_SAMPLES.",
+                        "all of them": "more chips or sidecars than expected: raise SCRAPE_SAMPLES.",
                     },
                     command="curl -s localhost:9000/metrics | cut -d'{' -f1 | sort | uniq -c | sort -n | tail",
                 ),
@@ -250,9 +251,9 @@ def _scrape_big() -> Alert:
             firing_at=660,
             resolved_at=930,
             labels={"job": "hailo-inference", "instance": "sidecar:9000"},
-            expected_description="3.2k samples in one scrape; at 5000 Prometheus refuses it whole.",
+            expected_description="3.2k samples in one scrape; above 5000 Prometheus rejects the whole scrape.",
         ),
-        negative_cases=(RuleCase(why="exactly the line", series={size: gauge((3000, 900))}, at=800),),
+        negative_cases=(RuleCase(why="exactly at the threshold", series={size: gauge((3000, 900))}, at=800),),
     )
 
 
@@ -266,25 +267,25 @@ def _configuration_refused() -> Alert:
         service="prometheus",
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
-        summary="Prometheus runs on an old configuration",
-        description="Its last reload failed; targets, rules and alerts are the ones from before.",
+        summary="Prometheus runs with an old configuration",
+        description="Its last reload failed; the previous targets, rules and alerts stay in effect.",
         runbook=Runbook(
-            meaning="prometheus.yml or a rule file has an error, so Prometheus kept what it had.",
-            impact="What you changed is not in force.",
+            meaning="prometheus.yml or a rule file has an error, so Prometheus kept the previous configuration.",
+            impact="Your changes are not in effect.",
             diagnosis=(
                 Step(
-                    "Where is the mistake?",
+                    "Where is the error?",
                     {
-                        "a file and a line": "mend it. In a generated file: mend its source, and run `make generate`.",
-                        "SUCCESS": "the file was mended since: only reload.",
+                        "a file and a line": "fix it. In a generated file: fix its source, and run `make generate`.",
+                        "SUCCESS": "the file is already fixed: only reload.",
                     },
                     command="promtool check config /etc/edgeinfer/prometheus.yml",
                 ),
                 Step(
                     "Reload.",
                     {
-                        "the alert ends within a minute": "done.",
-                        "it stays": "`journalctl -u prometheus -n 20` tells what Prometheus does not like.",
+                        "the alert resolves within a minute": "done.",
+                        "it keeps firing": "`journalctl -u prometheus -n 20` shows what Prometheus rejects.",
                     },
                     command="sudo systemctl reload prometheus",
                 ),
@@ -296,7 +297,7 @@ def _configuration_refused() -> Alert:
             firing_at=330,
             resolved_at=630,
             labels={"job": "prometheus", "instance": "prometheus:9090"},
-            expected_description="Its last reload failed; targets, rules and alerts are the ones from before.",
+            expected_description="Its last reload failed; the previous targets, rules and alerts stay in effect.",
         ),
         negative_cases=(RuleCase(why="it loaded", series={loaded: gauge((1, 600))}, at=500),),
     )
@@ -324,8 +325,9 @@ def _remote_write_behind() -> Alert:
         summary="The fleet's view of this device lags behind",
         description="{{ $labels.remote_name }} is {{ $value | humanizeDuration }} behind.",
         runbook=Runbook(
-            meaning="The uplink or the receiver takes less than this device sends; samples wait on its disk.",
-            impact="None here: local alerts go on. After two hours without an uplink, samples are lost for the fleet.",
+            meaning="The uplink or the receiver is slower than this device sends; samples are buffered on its disk.",
+            impact="None here: local alerts continue. After two hours without an uplink, samples are lost for the "
+            "fleet.",
             diagnosis=(
                 Step(
                     "What does the receiver answer?",
@@ -333,8 +335,8 @@ def _remote_write_behind() -> Alert:
                         "`connection refused` or `timeout`": (
                             "the uplink or the receiver is down; the queue empties by itself afterwards."
                         ),
-                        "`4xx`": "certificate, address or limits of the receiver: mend them, and reload.",
-                        "`429` or `503`": "the receiver is at its end: is its disk full?",
+                        "`4xx`": "certificate, address or limits of the receiver: fix them, and reload.",
+                        "`429` or `503`": "the receiver is overloaded: is its disk full?",
                     },
                     command="journalctl -u prometheus --since -15min | grep -i 'remote'",
                 ),
@@ -342,7 +344,7 @@ def _remote_write_behind() -> Alert:
                     "Is it always behind?",
                     {
                         "yes": "send less: `edgeinfer config fleet-device` writes the short list of series.",
-                        "since a moment ago": "wait until it has caught up.",
+                        "only recently": "wait until it has caught up.",
                     },
                     command="curl -s localhost:9090/metrics | grep remote_storage_samples_pending",
                 ),
@@ -395,16 +397,16 @@ def _watchdog() -> Alert:
         summary="Alerting works",
         description="This alert always fires; when it is missing, alerting is broken.",
         runbook=Runbook(
-            meaning="All is well: rules are evaluated and Alertmanager delivers.",
-            impact="None. When it is missing, no other alert can reach anybody.",
+            meaning="Rules are evaluated and Alertmanager delivers.",
+            impact="None. When it is missing, no other alert is delivered.",
             diagnosis=(
                 Step(
                     "Is it missing? Ask Alertmanager.",
                     {
                         "Watchdog is listed": (
-                            "alerting works up to here; the receiver that misses it has another fault."
+                            "alerting works up to here; the fault is at the receiver that misses it."
                         ),
-                        "it is not": "go on.",
+                        "it is not": "continue.",
                     },
                     command="amtool alert query --alertmanager.url=http://localhost:9093",
                 ),

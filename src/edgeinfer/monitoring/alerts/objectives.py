@@ -39,7 +39,7 @@ class _Burn:
 _BURNS = (
     _Burn("BurnFast", ("5m", "1h"), BURN_FAST, "2m", 120, Severity.CRITICAL, "gone in 5 days"),
     _Burn("BurnSlow", ("30m", "6h"), BURN_SLOW, "15m", 900, Severity.WARNING, "gone in 10 days"),
-    _Burn("Exhausting", ("6h", "3d"), BURN_EXHAUSTING, "1h", 3600, Severity.TICKET, "wholly spent by its end"),
+    _Burn("Exhausting", ("6h", "3d"), BURN_EXHAUSTING, "1h", 3600, Severity.TICKET, "used up at the end"),
 )
 
 
@@ -61,28 +61,30 @@ _ERRORS = _Indicator(
     "Phones get results from the gateway's CPU, which are real but slower, or none at all.",
     (
         Step(
-            "Board 'SLO', panel 'Errors by class': which class spends it?",
+            "Dashboard 'SLO', panel 'Errors by class': which class consumes the budget?",
             {
-                "connection_error or circuit_open": "the sidecar is gone: see HailoSidecarDown.",
+                "connection_error or circuit_open": "the sidecar is down: see HailoSidecarDown.",
                 "timeout": "it is slow: see HailoLatencyBudgetBurnFast.",
-                "http_5xx": "it fails inside: see HailoHardwareErrors.",
-                "malformed_response or decode_error": "model and gateway disagree: go back to the model before.",
+                "http_5xx": "it fails internally: see HailoHardwareErrors.",
+                "malformed_response or decode_error": (
+                    "model and gateway do not match: roll back to the previous model."
+                ),
             },
         ),
         Step(
-            "How is the sidecar?",
+            "Is the sidecar healthy?",
             {
                 "connection refused": "see HailoSidecarDown.",
                 "503 with a `reason`": "see HailoSidecarNotReady.",
-                "200": "go on.",
+                "200": "continue.",
             },
             command="curl -si localhost:9000/healthz",
         ),
         Step(
-            "Did it begin with a deploy? Each board has an annotation where a version appeared.",
+            "Did it begin with a deploy? Each dashboard has an annotation where a version appeared.",
             {
-                "yes": "go back to the version before.",
-                "no": "board 'SLO', panel 'Failures by sidecar': take a bad one out of MODEL_BACKEND_URL.",
+                "yes": "roll back to the previous version.",
+                "no": "dashboard 'SLO', panel 'Failures by sidecar': remove a failing one from MODEL_BACKEND_URL.",
             },
         ),
     ),
@@ -91,33 +93,33 @@ _LATENCY = _Indicator(
     "HailoLatencyBudget",
     "latency",
     "take longer than 100 ms",
-    "Live analysis lags behind the movement; past the gateway's timeout these requests become errors.",
+    "Live analysis lags behind the movement; beyond the gateway's timeout these requests become errors.",
     (
         Step(
-            "Board 'Hailo Sidecar', panel 'Where the time goes': which stage grew?",
+            "Dashboard 'Hailo Sidecar', panel 'Where the time goes': which stage grew?",
             {
                 "queue": (
                     "more requests than the device can answer: take load off, or add a sidecar to MODEL_BACKEND_URL."
                 ),
-                "execute": "the chip or processor is slower; go on.",
+                "execute": "the chip or processor is slower; continue.",
                 "network": "the link, or the gateway's machine: `top` there, then `ping` the sidecar's.",
-                "decode, preprocess or postprocess": "the sidecar's processor has no time; go on.",
+                "decode, preprocess or postprocess": "the sidecar is short of CPU time; continue.",
             },
         ),
         Step(
-            "Does another program take the machine?",
+            "Does another process use the CPU?",
             {
-                "a process that is none of ours": "stop it.",
-                "ours alone": "take load off.",
+                "a process that is not part of EdgeInfer": "stop it.",
+                "only EdgeInfer's processes": "reduce the load.",
             },
             command="top -b -n 1 | head -15",
         ),
         Step(
-            "Board 'Hailo hardware', panels 'Clock' and 'Use by network': is the chip slowed down or full?",
+            "Dashboard 'Hailo hardware', panels 'Clock' and 'Use by network': is the chip throttled or saturated?",
             {
-                "a protection asks for less": "see HailoThrottling.",
-                "another network takes it": "move it to another chip.",
-                "neither, and a deploy annotation": "go back to the model before.",
+                "a protection lowers the clock": "see HailoThrottling.",
+                "another model uses it": "move it to another chip.",
+                "neither, and a deploy annotation": "roll back to the previous model.",
             },
         ),
     ),
@@ -152,13 +154,13 @@ def _burn(about: _Indicator, ratio_over: Callable[[str], Recorded], burn: _Burn)
         service="edge-infer",
         signal=about.signal,
         objective="95",
-        summary=f"The {about.signal} budget of 30 days is being spent: at this pace it is {burn.pace}",
+        summary=f"The 30-day {about.signal} error budget is burning: at this rate it is {burn.pace}",
         description=f"{{{{ $value | humanizePercentage }}}} of inference requests {about.verb} "
-        f"(over {burn.windows[0]}; the alert's line is {limit:.0%}).",
+        f"(over {burn.windows[0]}; the alert threshold is {limit:.0%}).",
         dashboard_uid=_BOARD,
         runbook=Runbook(
             meaning=f"More than {limit:.0%} of the inference requests {about.verb}, over {burn.windows[0]} and over "
-            f"{burn.windows[1]} alike, while there is traffic. The objective leaves {ERROR_BUDGET:.0%} for 30 days.",
+            f"{burn.windows[1]} alike, while there is traffic. The objective allows {ERROR_BUDGET:.0%} for 30 days.",
             impact=about.impact,
             diagnosis=about.diagnosis,
         ),
@@ -169,12 +171,18 @@ def _burn(about: _Indicator, ratio_over: Callable[[str], Recorded], burn: _Burn)
             resolved_at=seconds * 2 + 2 * interval,
             labels={"job": "edge-infer"},
             expected_description=f"{over * 100:.4g}% of inference requests {about.verb} "
-            f"(over {burn.windows[0]}; the alert's line is {limit:.0%}).",
+            f"(over {burn.windows[0]}; the alert threshold is {limit:.0%}).",
             interval_seconds=interval,
         ),
         negative_cases=(
-            RuleCase(why="it has just begun: the long window is calm", series=lives(over, limit, 5), at=length - 60),
-            RuleCase(why="it is over: the short window is calm", series=lives(limit, over, 5), at=length - 60),
+            RuleCase(
+                why="it has just begun: the long window is below the threshold",
+                series=lives(over, limit, 5),
+                at=length - 60,
+            ),
+            RuleCase(
+                why="it is over: the short window is below the threshold", series=lives(limit, over, 5), at=length - 60
+            ),
             RuleCase(why="a handful of requests at night", series=lives(over, over, guard), at=length - 60),
         ),
     )
@@ -192,9 +200,9 @@ def _internal() -> Alert:
         series = {f"{failure_ratio(window).name}{_JOB}": gauge((value, 600)) for window, value in values}
         return series | {f"{REQUESTS.name}{_JOB}": gauge((busy, 600))}
 
-    calm, quick, steady = 0.01, INTERNAL_FAST * 1.05, INTERNAL_SLOW * 1.05
-    firing = lives(calm, calm, steady, steady, _HARDLY_BUSY) | {
-        f"{failure_ratio('30m').name}{_JOB}": gauge((steady, 300), (calm, 300)),
+    idle, quick, steady = 0.01, INTERNAL_FAST * 1.05, INTERNAL_SLOW * 1.05
+    firing = lives(idle, idle, steady, steady, _HARDLY_BUSY) | {
+        f"{failure_ratio('30m').name}{_JOB}": gauge((steady, 300), (idle, 300)),
     }
     return Alert(
         name="HailoInternalObjectiveBurn",
@@ -204,13 +212,13 @@ def _internal() -> Alert:
         service="edge-infer",
         signal="availability",
         objective="99",
-        summary="More errors than we hold ourselves to",
+        summary="The internal error objective is being missed",
         description="{{ $value | humanizePercentage }} of inference requests fail; the internal objective is 1%.",
         dashboard_uid=_BOARD,
         runbook=Runbook(
-            meaning="The internal objective of 99 % burns at the textbook's pace, while the promised 95 % still holds.",
-            impact="Nothing that a user would call an outage; the slack of the promise is being eaten. "
-            "Plan the repair; there is no reason to get up.",
+            meaning="The internal objective of 99 % burns at the standard burn rates, while the published 95 % still "
+            "holds.",
+            impact="No outage for users; the margin of the published objective shrinks. Plan a fix; it is not urgent.",
             diagnosis=_ERRORS.diagnosis,
         ),
         rule_test=RuleTest(
@@ -222,17 +230,17 @@ def _internal() -> Alert:
             expected_description=f"{steady * 100:.4g}% of inference requests fail; the internal objective is 1%.",
         ),
         negative_cases=(
-            RuleCase(why="fast: only the hour", series=lives(INTERNAL_FAST, quick, calm, calm), at=500),
-            RuleCase(why="fast: only five minutes", series=lives(quick, INTERNAL_FAST, calm, calm), at=500),
-            RuleCase(why="slow: only six hours", series=lives(calm, calm, INTERNAL_SLOW, steady), at=500),
-            RuleCase(why="slow: only half an hour", series=lives(calm, calm, steady, INTERNAL_SLOW), at=500),
+            RuleCase(why="fast: only the hour", series=lives(INTERNAL_FAST, quick, idle, idle), at=500),
+            RuleCase(why="fast: only five minutes", series=lives(quick, INTERNAL_FAST, idle, idle), at=500),
+            RuleCase(why="slow: only six hours", series=lives(idle, idle, INTERNAL_SLOW, steady), at=500),
+            RuleCase(why="slow: only half an hour", series=lives(idle, idle, steady, INTERNAL_SLOW), at=500),
             RuleCase(
                 why="a handful of requests",
                 series=lives(quick, quick, steady, steady, TRAFFIC_GUARD_PER_SECOND),
                 at=500,
             ),
         ),
-        positive_cases=(RuleCase(why="fast", series=lives(quick, quick, calm, calm), at=500),),
+        positive_cases=(RuleCase(why="fast", series=lives(quick, quick, idle, idle), at=500),),
     )
 
 
@@ -256,7 +264,7 @@ def _missed(about: _Indicator, ratio: Recorded) -> Alert:
         dashboard_uid=_BOARD,
         runbook=Runbook(
             meaning=f"For ten minutes more than {ERROR_BUDGET:.0%} of the requests {about.verb}: "
-            "the promise is broken while this lasts, whatever is left of the month's budget.",
+            "the objective is missed while this lasts, whatever is left of the month's budget.",
             impact=about.impact,
             diagnosis=about.diagnosis,
         ),

@@ -22,32 +22,32 @@ _DAY = 86_400
 _Q = Queries("5m", {})
 
 _BOOK = Runbook(
-    meaning="What the model sees or says differs clearly from the data that it was made with.",
-    impact="Results may be plausible and wrong; no other alert notices.",
+    meaning="The model's inputs or outputs differ clearly from its training data.",
+    impact="Results may be plausible but wrong; no other alert detects this.",
     diagnosis=(
         Step(
-            "Board 'Hailo Sidecar', rows 'Model output' and 'Drift': did it come at once, or slowly?",
+            "Dashboard 'Hailo Sidecar', rows 'Model output' and 'Drift': was the change sudden or gradual?",
             {
-                "at once, with a deploy annotation": "go back to the model or app before.",
-                "at once, without one": "the input changed: a new app, sensor or placement; go on.",
-                "slowly": "new people or movements: collect recordings, and plan a training.",
+                "sudden, with a deploy annotation": "roll back to the previous model or app.",
+                "sudden, without one": "the input changed: a new app, sensor or placement; continue.",
+                "gradual": "new users or movements: collect recordings, and plan a retraining.",
             },
         ),
         Step(
-            "Is the input in the right units? One session's samples tell: lying still, |a| is 9.8 m/s².",
+            "Is the input in the right units? Check one session's samples: at rest, |a| is 9.8 m/s².",
             {
-                "about 1": "the phone sends g in place of m/s².",
-                "gyroscope in the hundreds": "it sends degrees in place of radians a second.",
-                "right": "it is the movements that are new.",
+                "about 1": "the phone sends g instead of m/s².",
+                "gyroscope in the hundreds": "it sends degrees instead of radians per second.",
+                "correct": "the movements are new.",
             },
         ),
         Step(
             "Which model answers?",
             {
                 "`hef_sha256` or `config_version` is not the one you deployed": (
-                    "put the right one back, restart the sidecar."
+                    "restore the right one, and restart the sidecar."
                 ),
-                "it is": "no deploy fault.",
+                "it is": "the deployment is correct.",
             },
             command="curl -s localhost:9000/status",
         ),
@@ -80,7 +80,7 @@ def _drift(name: str, metric: Metric, what: str) -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="output",
-        summary=f"{what} have moved away from the model's baseline",
+        summary=f"{what} have drifted from the model's baseline",
         description="Population stability index {{ $value | humanize }}; "
         f"above {DRIFT_LARGE} counts as a large shift.",
         runbook=_BOOK,
@@ -96,8 +96,8 @@ def _drift(name: str, metric: Metric, what: str) -> Alert:
             interval_seconds=60,
         ),
         negative_cases=(
-            RuleCase(why="exactly the line", series=lives(0.25, 600), at=2900),
-            RuleCase(why="too few answers to tell", series=lives(0.5, 500), at=2900),
+            RuleCase(why="exactly at the threshold", series=lives(0.25, 600), at=2900),
+            RuleCase(why="too few answers", series=lives(0.5, 500), at=2900),
         ),
     )
 
@@ -111,8 +111,8 @@ def _confidence_low() -> Alert:
 
     return Alert(
         name="HailoMotifConfidenceLow",
-        # A draw is the least there can be, so what counts is how far above it the week was; the week ends an hour
-        # ago, so that a service without a past has nothing to be held against.
+        # Chance is the minimum, so what counts is how far above it the week was; the week ends an hour
+        # ago, so that a service without a past has nothing to be compared with.
         expression=f"{CONFIDENCE.name} < {CONFIDENCE_OF_A_DRAW} + {CONFIDENCE_DROP_FACTOR} * "
         f"(avg_over_time({CONFIDENCE.name}[7d] offset 1h) - {CONFIDENCE_OF_A_DRAW})\n"
         f"and {REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}",
@@ -120,9 +120,9 @@ def _confidence_low() -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="output",
-        summary="The model is far less sure of itself than it was this week",
+        summary="The model's confidence has dropped compared with the last week",
         description="Mean confidence of the top motif {{ $value | humanizePercentage }} over the last hour, "
-        "less than half as far above a draw as the week's, as far as it is recorded.",
+        "less than half as far above chance as in the last week as recorded.",
         runbook=_BOOK,
         rule_test=RuleTest(
             series={now: gauge((0.8, 36_000), (0.64, 3600), (0.8, 3600)), busy: gauge((0.12, 43_200))},
@@ -131,7 +131,7 @@ def _confidence_low() -> Alert:
             resolved_at=36_000 + 4500,
             labels={"job": "edge-infer"},
             expected_description="Mean confidence of the top motif 64% over the last hour, "
-            "less than half as far above a draw as the week's, as far as it is recorded.",
+            "less than half as far above chance as in the last week as recorded.",
             interval_seconds=900,
         ),
         negative_cases=(
@@ -171,7 +171,7 @@ def _motif_collapse() -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="output",
-        summary="The model gives nearly every window the motif {{ $labels.motif }}",
+        summary="The model assigns nearly every window the motif {{ $labels.motif }}",
         description="{{ $value | humanizePercentage }} of the last hour's windows were {{ $labels.motif }}.",
         runbook=_BOOK,
         rule_test=RuleTest(
@@ -184,7 +184,7 @@ def _motif_collapse() -> Alert:
             interval_seconds=60,
         ),
         negative_cases=(
-            RuleCase(why="exactly the line", series=lives(0.95, 2), at=2900),
+            RuleCase(why="exactly at the threshold", series=lives(0.95, 2), at=2900),
             RuleCase(why="a handful of requests", series=lives(0.99, TRAFFIC_GUARD_PER_SECOND), at=2900),
         ),
     )

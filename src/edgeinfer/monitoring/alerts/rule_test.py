@@ -1,4 +1,4 @@
-"""What shows that an alert works: series that make it fire and resolve, and neighbours that must not."""
+"""Rule tests of an alert: series that make it fire and resolve, and cases in which it must not fire."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class RuleCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTest:
-    """A life of some series in which the alert waits, fires and resolves.
+    """Series over time in which the alert waits, fires and resolves.
 
     Args:
         series: selector with all labels, to how it moves.

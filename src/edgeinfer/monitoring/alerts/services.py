@@ -54,21 +54,21 @@ def _down() -> list[Alert]:
             "HailoSidecarDown",
             Owner.SIDECAR,
             Severity.CRITICAL,
-            "No inference on the chip. The gateway answers from its own CPU, slower, while it can.",
+            "No inference on the chip. The gateway answers from its own CPU, slower, if it can.",
             ("edgeinfer-sidecar", 9000),
         ),
         _down_alert(
             "EdgeInferDown",
             Owner.GATEWAY,
             Severity.CRITICAL,
-            "Phones reach nothing: no streaming, no results.",
+            "Clients get no service: no streaming, no results.",
             ("edgeinfer-gateway", 8080),
         ),
         _down_alert(
             "HailoExporterDown",
             Owner.EXPORTER,
             Severity.WARNING,
-            "Inference goes on, but nobody sees temperature, throttling and utilization.",
+            "Inference continues, but temperature, throttling and utilization are not monitored.",
             ("edgeinfer-exporter", 9048),
         ),
     ]
@@ -88,20 +88,20 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
         summary=f"{job} on {{{{ $labels.instance }}}} does not answer",
         description=f"Prometheus has not been able to scrape {{{{ $labels.instance }}}} of {job} for a minute.",
         runbook=Runbook(
-            meaning=f"The process of job {job} is gone, hangs, or cannot be reached from Prometheus.",
+            meaning=f"The process of job {job} is down, hangs, or cannot be reached from Prometheus.",
             impact=costs,
             diagnosis=(
                 Step(
-                    "Does it run?",
+                    "Is it running?",
                     {
                         "failed with status 78": (
-                            "a setting is wrong; the last line of its log says which. Mend it, start it."
+                            "a setting is wrong; the last line of its log names it. Fix it, and start the service."
                         ),
                         "failed with another status": (
-                            "read the log; start it; if it fails again, go back to the version before."
+                            "read the log and start the service; if it fails again, roll back to the previous version."
                         ),
-                        "inactive": "somebody stopped it: start it.",
-                        "active (running)": "it hangs or cannot be reached; go on.",
+                        "inactive": "it was stopped: start it.",
+                        "active (running)": "it hangs or cannot be reached; continue.",
                     },
                     command=f"systemctl status {unit}",
                 ),
@@ -109,9 +109,9 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
                     "Does it answer on its own machine?",
                     {
                         "it answers": (
-                            "only the way from Prometheus is broken: the address in prometheus.yml, or the firewall."
+                            "only the path from Prometheus is broken: the address in prometheus.yml, or the firewall."
                         ),
-                        "connection refused": "it listens elsewhere: compare its port with prometheus.yml.",
+                        "connection refused": "it listens on another port: compare its port with prometheus.yml.",
                         "nothing for five seconds": "it hangs: keep its log, then restart it.",
                     },
                     command=f"curl -si -m 5 localhost:{port}/healthz",
@@ -151,25 +151,25 @@ def _target_missing() -> Alert:
         severity=Severity.CRITICAL,
         service="prometheus",
         signal="monitoring",
-        summary="Prometheus does not know any target of {{ $labels.job }}",
+        summary="Prometheus has no target for job {{ $labels.job }}",
         description="No target of job {{ $labels.job }} is scraped, so none of its alerts can fire.",
         dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            meaning="The job vanished from Prometheus' configuration: not down, but unknown.",
-            impact="Blindness: every other alert about this job stays silent.",
+            meaning="The job is missing from the configuration of Prometheus: not down, but unknown.",
+            impact="No other alert about this job can fire.",
             diagnosis=(
                 Step(
                     "Is the configuration valid, and does it name the job?",
                     {
-                        "an error with a line": "mend that line, then reload.",
-                        "valid, and the job is not in it": "put the job back: deploy/systemd/prometheus.yml has it.",
+                        "an error with a line": "fix that line, then reload.",
+                        "valid, and the job is not in it": "restore the job: deploy/systemd/prometheus.yml has it.",
                     },
                     command="promtool check config /etc/edgeinfer/prometheus.yml",
                 ),
                 Step(
-                    "Reload, and look whether the target is there.",
+                    "Reload, and check that the target is listed.",
                     {
-                        "the job is listed": "done; the alert ends within a minute.",
+                        "the job is listed": "done; the alert resolves within a minute.",
                         "it is not": "Prometheus runs with another file: `systemctl cat prometheus` names it.",
                     },
                     command="sudo systemctl reload prometheus; curl -s localhost:9090/api/v1/targets",
@@ -200,10 +200,11 @@ def _not_ready() -> Alert:
         severity=Severity.CRITICAL,
         service="hailo-inference",
         signal="health",
-        summary="The sidecar {{ $labels.instance }} runs and has no model that answers",
+        summary="The sidecar {{ $labels.instance }} runs without a working model",
         description="{{ $labels.instance }} has answered 503 to every window for a minute.",
         runbook=Runbook(
-            meaning="The process is up; its model could not be loaded, or the device failed and recovery goes on.",
+            meaning="The process is up; its model could not be loaded, or the device failed and recovery is in "
+            "progress.",
             impact="No inference on the chip; the gateway answers from its own CPU.",
             diagnosis=(
                 Step(
@@ -213,15 +214,17 @@ def _not_ready() -> Alert:
                             "check HEF_PATH or EDGEINFER_MODEL_FOLDER; a HEF must fit the chip's architecture. Restart."
                         ),
                         "a device": "see HailoDeviceUnavailable; the sidecar tries again by itself.",
-                        "`state` is loading": "a large network on a slow disk: wait a minute.",
+                        "`state` is loading": "a large model on a slow disk: wait a minute.",
                     },
                     command="curl -s localhost:9000/healthz",
                 ),
                 Step(
-                    "Which part does the machine lack?",
+                    "What is missing on the machine?",
                     {
-                        "a line that does not begin with `ok`": "do what it says, then restart the sidecar.",
-                        "everything is well": "restart the sidecar; if it stays so, put the model of before back.",
+                        "a line that does not begin with `ok`": "follow its message, then restart the sidecar.",
+                        "no problem is found": (
+                            "restart the sidecar; if that does not help, restore the previous model."
+                        ),
                     },
                     command="edgeinfer doctor",
                 ),
@@ -252,22 +255,23 @@ def _health_degraded() -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="health",
-        summary="The gateway's check {{ $labels.check }} says {{ $labels.status }}",
+        summary="The gateway's health check {{ $labels.check }} is {{ $labels.status }}",
         description="{{ $labels.check }} has been {{ $labels.status }} for two minutes.",
         dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            meaning="One of the gateway's own checks, run every 30 seconds, is not content.",
-            impact="Service goes on with less: a fallback in place of the chip, or little room in memory.",
+            meaning="One of the gateway's health checks, which run every 30 seconds, does not pass.",
+            impact="Service continues in a degraded state: with the fallback instead of the chip, or with little "
+            "memory.",
             diagnosis=(
                 Step(
-                    "What do the checks say?",
+                    "What do the checks report?",
                     {
-                        "`hailo_backend`": "mend the sidecar: see HailoSidecarDown and HailoSidecarNotReady.",
+                        "`hailo_backend`": "fix the sidecar: see HailoSidecarDown and HailoSidecarNotReady.",
                         "`inference_capability`": (
                             "neither sidecar nor fallback answers a probe: see EdgeInferAnswersMissing."
                         ),
                         "`system_resources`": (
-                            "memory, CPU or disk are short: see HailoMemoryLow and HailoDiskWillFill."
+                            "memory, CPU or disk space is low: see HailoMemoryLow and HailoDiskWillFill."
                         ),
                         "`service`": "the gateway itself: read its log, then restart it.",
                     },
@@ -297,27 +301,29 @@ def _health_stale() -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="health",
-        summary="The gateway's check {{ $labels.check }} does not run any more",
+        summary="The gateway's health check {{ $labels.check }} no longer runs",
         description="{{ $labels.check }} last ran {{ $value | humanizeDuration }} ago; it should run every 30 seconds.",
         dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            meaning="The gateway shows an old verdict as if it were today's.",
+            meaning="The gateway reports an outdated result as if it were current.",
             impact="`/healthz` may say OK while something is broken.",
             diagnosis=(
                 Step(
                     "Did the background task end?",
                     {
-                        "`a health check failed in a way that nobody foresaw`": (
+                        "`unexpected error in a health check`": (
                             "keep the traceback, restart the gateway, file a bug."
                         ),
-                        "nothing": "the event loop hangs or the clock jumped; go on.",
+                        "nothing": "the event loop hangs or the clock jumped; continue.",
                     },
                     command='journalctl -u edgeinfer-gateway --since -15min | grep -E \'"level": "(warning|error)"\'',
                 ),
                 Step(
                     "Is the machine's clock right?",
                     {
-                        "`System clock synchronized: no`": "mend the time service; the alert ends with the next check.",
+                        "`System clock synchronized: no`": (
+                            "fix the time service; the alert resolves with the next check."
+                        ),
                         "yes": "restart the gateway.",
                     },
                     command="timedatectl",
@@ -354,24 +360,24 @@ def _recovering() -> Alert:
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="hardware",
-        summary="The sidecar {{ $labels.instance }} opens its device again and again",
+        summary="The sidecar {{ $labels.instance }} opens its device repeatedly",
         description="{{ $value | humanize }} times in 15 minutes.",
         dashboard_uid="edgeinfer-hardware",
         runbook=Runbook(
-            meaning="The backend fails, is closed, opened, works for a while, and fails again.",
+            meaning="The backend fails, is closed and opened again, works for a while, and fails again.",
             impact="Some seconds without inference each time.",
             diagnosis=(
                 Step(
                     "Which error comes before each recovery?",
                     {
                         "thermal_throttling": "cool the chip: see HailoTemperatureCritical.",
-                        "communication_closed or device_not_found": "the link is unsteady: reseat module and cable.",
+                        "communication_closed or device_not_found": "the link is unstable: reseat module and cable.",
                         "any other": "power-cycle the machine, since a reset did not clear it.",
                     },
                     command="journalctl -u edgeinfer-sidecar --since -30min | grep -i device",
                 ),
                 Step(
-                    "Board 'Hailo hardware', panel 'Notifications': what does the device say at these moments?",
+                    "Dashboard 'Hailo hardware', panel 'Notifications': what does the device report at these times?",
                     {
                         "temperature_alarm or dataflow_shutdown": "heat.",
                         "overcurrent_alarm": "a weak supply: see HailoOvercurrent.",
@@ -404,24 +410,26 @@ def _backlog() -> Alert:
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="latency",
-        summary="Windows queue up before {{ $labels.instance }}",
-        description="At least {{ $value | humanize }} windows have been waiting for two minutes without a pause.",
+        summary="Windows are queueing at {{ $labels.instance }}",
+        description="At least {{ $value | humanize }} windows have been waiting at all times for two minutes.",
         runbook=Runbook(
-            meaning="More windows arrive than the backend computes, and the queue does not empty any more.",
-            impact="Each request waits for all before it; past the capacity the sidecar sheds.",
+            meaning="More windows arrive than the backend can compute, and the queue no longer drains.",
+            impact="Each request waits for all before it; beyond its capacity the sidecar sheds load.",
             diagnosis=(
                 Step(
-                    "Board 'Hailo Sidecar', panels 'Request rate' and 'Where the time goes': what changed?",
+                    "Dashboard 'Hailo Sidecar', panels 'Request rate' and 'Where the time goes': what changed?",
                     {
-                        "the traffic grew, 'execute' did not": "add a sidecar to MODEL_BACKEND_URL, or take load off.",
-                        "'execute' became slower": "heat or another process; go on.",
+                        "the traffic grew, 'execute' did not": (
+                            "add a sidecar to MODEL_BACKEND_URL, or reduce the load."
+                        ),
+                        "'execute' became slower": "heat or another process; continue.",
                     },
                 ),
                 Step(
-                    "Who takes the processor?",
+                    "Which process uses the CPU?",
                     {
-                        "a process that is none of ours": "stop it, or move it elsewhere.",
-                        "the sidecar alone": "the machine is at its end: add a sidecar on another one.",
+                        "a process that is not part of EdgeInfer": "stop it, or move it elsewhere.",
+                        "the sidecar alone": "the machine is saturated: add a sidecar on another one.",
                     },
                     command="top -b -n 1 | head -15",
                 ),
@@ -433,10 +441,10 @@ def _backlog() -> Alert:
             firing_at=150,
             resolved_at=630,
             labels=_SIDECAR_LABELS,
-            expected_description="At least 18 windows have been waiting for two minutes without a pause.",
+            expected_description="At least 18 windows have been waiting at all times for two minutes.",
         ),
         negative_cases=(
-            RuleCase(why="exactly the line", series={depth: gauge((16, 600))}, at=500),
+            RuleCase(why="exactly at the threshold", series={depth: gauge((16, 600))}, at=500),
             RuleCase(
                 why="it empties now and then",
                 series={depth: gauge((40, 90), (0, 30), (40, 90), (0, 30), (40, 90), (0, 30), (40, 90), (0, 30))},
@@ -456,27 +464,28 @@ def _shedding() -> Alert:
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="availability",
-        summary="{{ $labels.instance }} refuses windows because its queue is full",
+        summary="{{ $labels.instance }} is shedding load because its queue is full",
         description="{{ $value | humanize }} windows a second are answered with 503 and Retry-After.",
         runbook=Runbook(
-            meaning="The bounded queue is full: the sidecar keeps its promises to those inside and refuses the others.",
-            impact="Refused windows are computed by the gateway's CPU.",
+            meaning="The bounded queue is full: the sidecar answers the queued windows and rejects new ones.",
+            impact="Rejected windows are computed by the gateway's CPU.",
             diagnosis=(
                 Step(
                     "How full is it?",
                     {
                         "the request rate is higher than usual": (
-                            "add a sidecar to MODEL_BACKEND_URL, or take load off."
+                            "add a sidecar to MODEL_BACKEND_URL, or reduce the load."
                         ),
-                        "it is as usual": "the sidecar became slower: see HailoQueueBacklog.",
+                        "it is as usual": "the sidecar has become slower: see HailoQueueBacklog.",
                     },
                     command="edgeinfer top --once",
                 ),
                 Step(
-                    "Board 'EdgeInfer', panel 'Request rate by route': does one client send far more than the others?",
+                    "Dashboard 'EdgeInfer', panel 'Request rate by route': does one client send far more than the "
+                    "others?",
                     {
-                        "yes": "give it an API key with a rate, or stop it.",
-                        "no": "do not enlarge the queue: that only trades refusals for waiting.",
+                        "yes": "give it an API key with a rate limit, or stop it.",
+                        "no": "do not enlarge the queue: that only trades rejections for latency.",
                     },
                 ),
             ),
@@ -504,24 +513,24 @@ def _no_traffic() -> Alert:
         severity=Severity.INFO,
         service="edge-infer",
         signal="traffic",
-        summary="Nobody has asked for an inference for a quarter of an hour",
+        summary="No inference requests for 15 minutes",
         description="No inference requests, though there were some within the last day.",
         dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
-            meaning="The service is up and idle. Perhaps nobody trains; perhaps nobody gets through.",
-            impact="None, if nobody trains.",
+            meaning="The service is up but idle: there are no users at this time, or their requests do not arrive.",
+            impact="None, if there are no users at this time.",
             diagnosis=(
                 Step(
-                    "Is it an hour in which people train?",
+                    "Are users expected at this time?",
                     {
                         "no": "nothing to do.",
-                        "yes": "go on.",
+                        "yes": "continue.",
                     },
                 ),
                 Step(
                     "Does the gateway answer from the phones' network?",
                     {
-                        "it answers": "the phones do not ask: look at the app, and at the address it uses.",
+                        "it answers": "the phones send no requests: check the app, and the address it uses.",
                         "it does not": (
                             "the network or the firewall; `EDGEINFER_GATEWAY_HOST` says where the gateway listens."
                         ),
@@ -540,10 +549,10 @@ def _no_traffic() -> Alert:
             interval_seconds=300,
         ),
         negative_cases=(
-            RuleCase(why="new: nobody ever asked", series={requests: gauge((0, 2400))}, at=2000),
+            RuleCase(why="new: no request so far", series={requests: gauge((0, 2400))}, at=2000),
             RuleCase(why="traffic", series={requests: gauge((2, 2400))}, at=2000),
             RuleCase(
-                why="nobody for more than a day",
+                why="no request for more than a day",
                 series={requests: gauge((0.5, 600), (0, 25 * 3600))},
                 at=25 * 3600,
             ),
@@ -566,17 +575,17 @@ def _counter_silent() -> Alert:
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="monitoring",
-        summary="The gateway gets answers from sidecars whose counters stand still",
+        summary="The gateway gets answers from sidecars whose counters do not increase",
         description="{{ $value | humanize }} successful requests a second, none of them counted by a scraped sidecar.",
         runbook=Runbook(
-            meaning="What Prometheus scrapes is not what the gateway asks.",
+            meaning="Prometheus scrapes other sidecars than the gateway calls.",
             impact="The sidecar's panels and alerts are about the wrong process.",
             diagnosis=(
                 Step(
-                    "Which sidecars does the gateway ask, and which does Prometheus scrape?",
+                    "Which sidecars does the gateway call, and which does Prometheus scrape?",
                     {
-                        "they differ": "scrape those that are asked: mend the job hailo-inference, then reload.",
-                        "they are the same": "two sidecars share one address; `ss -ltnp` tells which process listens.",
+                        "they differ": "scrape those that it calls: fix the job hailo-inference, then reload.",
+                        "they are the same": "two sidecars share one address; `ss -ltnp` shows which process listens.",
                     },
                     command="systemctl show edgeinfer-gateway -p Environment; curl -s localhost:9090/api/v1/targets",
                 ),
@@ -617,10 +626,10 @@ def _stub() -> Alert:
         service="hailo-inference",
         signal="output",
         summary="{{ $labels.instance }} answers with synthetic results",
-        description="The stub backend is meant for working on dashboards; its results mean nothing.",
+        description="The stub backend is meant for dashboard development; its results are synthetic.",
         runbook=Runbook(
             meaning="USE_REAL_MODEL is false or EDGEINFER_SIDECAR_BACKEND is stub.",
-            impact="People are shown invented movement.",
+            impact="Users see synthetic results.",
             diagnosis=(
                 Step(
                     "What computes the answers?",
@@ -628,7 +637,7 @@ def _stub() -> Alert:
                         "`backend` is stub": (
                             "set USE_REAL_MODEL=true and EDGEINFER_SIDECAR_BACKEND to onnx or hailort; restart it."
                         ),
-                        "it is hailo or cpu": "another sidecar is the one: the alert names its address.",
+                        "it is hailo or cpu": "it is another sidecar: the alert names its address.",
                     },
                     command="curl -s localhost:9000/healthz",
                 ),
@@ -641,7 +650,7 @@ def _stub() -> Alert:
             firing_at=90,
             resolved_at=630,
             labels=_SIDECAR_LABELS | {"backend": "stub"},
-            expected_description="The stub backend is meant for working on dashboards; its results mean nothing.",
+            expected_description="The stub backend is meant for dashboard development; its results are synthetic.",
         ),
         negative_cases=(RuleCase(why="a chip", series={chip: gauge((1, 300))}, at=200),),
     )
@@ -662,25 +671,25 @@ def _memory_low() -> Alert:
         severity=Severity.WARNING,
         service="hailo-inference",
         signal="health",
-        summary="The machine of {{ $labels.instance }} runs out of memory",
+        summary="The machine of {{ $labels.instance }} is running out of memory",
         description="{{ $value | humanizePercentage }} of the memory is available.",
         runbook=Runbook(
             meaning="Little memory is left for new work; the kernel will end a process when none is left.",
             impact="Swapping makes everything slow, then the largest process dies.",
             diagnosis=(
                 Step(
-                    "Who has the memory?",
+                    "Which process uses the memory?",
                     {
-                        "a process that is none of ours": "stop it.",
-                        "one of ours": "restart it, and look at the next step.",
+                        "a process that is not part of EdgeInfer": "stop it.",
+                        "a process of EdgeInfer": "restart it, and continue.",
                     },
                     command="ps aux --sort -rss | head",
                 ),
                 Step(
-                    "Board 'Hailo Sidecar', panel 'Memory': how does it grow?",
+                    "Dashboard 'Hailo Sidecar', panel 'Memory': how does it grow?",
                     {
                         "steadily, without end": "a leak: file a bug with the graph; restarting helps until then.",
-                        "in one step": "a larger model, or more workers: take it back.",
+                        "in one step": "a larger model, or more workers: revert it.",
                     },
                 ),
             ),
@@ -694,7 +703,9 @@ def _memory_low() -> Alert:
             expected_description="9% of the memory is available.",
         ),
         negative_cases=(
-            RuleCase(why="exactly the line", series={free: gauge((1e9, 1200)), whole: gauge((10e9, 1200))}, at=1000),
+            RuleCase(
+                why="exactly at the threshold", series={free: gauge((1e9, 1200)), whole: gauge((10e9, 1200))}, at=1000
+            ),
         ),
     )
 
@@ -708,22 +719,24 @@ def _cpu_busy() -> Alert:
         severity=Severity.TICKET,
         service="hailo-inference",
         signal="latency",
-        summary="The CPU of {{ $labels.instance }} has no time left",
+        summary="The CPU of {{ $labels.instance }} is saturated",
         description="{{ $value | humanizePercentage }} of the CPU time is used.",
         runbook=Runbook(
-            meaning="For a quarter of an hour next to no CPU time was free.",
+            meaning="Almost no CPU time was free for 15 minutes.",
             impact="Decoding and answering wait for the CPU even when the chip is idle.",
             diagnosis=(
                 Step(
-                    "Who has the processor?",
+                    "Which process uses the CPU?",
                     {
-                        "a process that is none of ours": "move it to another machine.",
-                        "ours alone": "take load off, add a sidecar elsewhere, or let the chip compute.",
+                        "a process that is not part of EdgeInfer": "move it to another machine.",
+                        "only EdgeInfer's processes": (
+                            "reduce the load, add a sidecar elsewhere, or let the chip compute."
+                        ),
                     },
                     command="top -b -n 1 | head -15",
                 ),
                 Step(
-                    "Board 'Hailo Sidecar', panel 'Where the time goes': do all stages grow alike?",
+                    "Dashboard 'Hailo Sidecar', panel 'Where the time goes': do all stages grow equally?",
                     {
                         "yes": "the processor is the bottleneck.",
                         "only 'execute'": "the backend is: see HailoQueueBacklog.",
@@ -739,7 +752,7 @@ def _cpu_busy() -> Alert:
             labels=_SIDECAR_LABELS,
             expected_description="98% of the CPU time is used.",
         ),
-        negative_cases=(RuleCase(why="busy, with some air", series={busy: gauge((0.93, 2400))}, at=2000),),
+        negative_cases=(RuleCase(why="busy, with some idle time", series={busy: gauge((0.93, 2400))}, at=2000),),
         positive_cases=(
             RuleCase(why="idle half an hour ago", series={busy: gauge((0.5, 2400), (0.99, 1800))}, at=4100),
         ),
@@ -780,11 +793,11 @@ def _disk_will_fill() -> Alert:
         service="hailo-inference",
         signal="health",
         summary="The disk of {{ $labels.instance }} will be full within four days",
-        description="{{ $value | humanize1024 }}B are left, and at the pace of the last six hours they last less than "
+        description="{{ $value | humanize1024 }}B are left; at the rate of the last six hours they last less than "
         "four days.",
         runbook=Runbook(
-            meaning="The disk of the machine fills steadily, and less than a third of it is left.",
-            impact="Nothing yet. When it is full, sessions cannot be stored and Prometheus stops recording.",
+            meaning="The disk of the machine is filling, and less than a third of it is free.",
+            impact="None yet. When it is full, sessions cannot be stored and Prometheus stops recording.",
             diagnosis=(
                 Step(
                     "Which folder grows?",
@@ -799,9 +812,9 @@ def _disk_will_fill() -> Alert:
                     command="sudo du -xh --max-depth=3 / 2>/dev/null | sort -h | tail -15",
                 ),
                 Step(
-                    "How much is left?",
+                    "How much is free?",
                     {
-                        "less than a tenth": "make room now; do not wait for the morning.",
+                        "less than a tenth": "free space now; do not wait until morning.",
                         "more": "plan it for today.",
                     },
                     command="df -h /",
@@ -814,8 +827,7 @@ def _disk_will_fill() -> Alert:
             firing_at=435 * 60,
             resolved_at=11 * hours,
             labels=_SIDECAR_LABELS,
-            expected_description="19.19GiB are left, and at the pace of the last six hours they "
-            "last less than four days.",
+            expected_description="19.19GiB are left; at the rate of the last six hours they last less than four days.",
             interval_seconds=300,
         ),
         negative_cases=(
@@ -864,18 +876,18 @@ def _disk_full() -> Alert:
         service="hailo-inference",
         signal="health",
         summary="The disk of {{ $labels.instance }} is full",
-        description="{{ $value | humanizePercentage }} of the disk are left.",
+        description="{{ $value | humanizePercentage }} of the disk is free.",
         runbook=Runbook(
-            meaning="Less than a twentieth of the disk that holds the root folder is left.",
+            meaning="Less than a twentieth of the disk that holds the root folder is free.",
             impact="The gateway cannot store samples and answers 507; Prometheus stops recording, so alerts end too.",
             diagnosis=(
                 Step(
-                    "Make room at once: old logs are the quickest.",
+                    "Free space at once: old logs are the quickest.",
                     {
-                        "room for some hundred megabytes": (
-                            "the gateway stores again by itself; go on and find what filled it."
+                        "some hundred megabytes are free": (
+                            "the gateway stores again by itself; continue and find what filled it."
                         ),
-                        "hardly any": "go on.",
+                        "hardly any": "continue.",
                     },
                     command="sudo journalctl --vacuum-size=100M; df -h /",
                 ),
@@ -883,7 +895,7 @@ def _disk_full() -> Alert:
                     "Which folder filled it?",
                     {
                         "Prometheus' data": (
-                            "lower EDGEINFER_RETENTION_SIZE, and restart it: the oldest measurements go."
+                            "lower EDGEINFER_RETENTION_SIZE, and restart it: the oldest measurements are deleted."
                         ),
                         "the gateway's sessions": "lower EDGEINFER_GATEWAY_RETENTION_HOURS, and restart the gateway.",
                         "something else": "remove it, or move it to another disk.",
@@ -893,7 +905,7 @@ def _disk_full() -> Alert:
                 Step(
                     "Is it read-only rather than full?",
                     {
-                        "`errors=remount-ro` came into force": "the card is dying: save what is on it, and replace it.",
+                        "`errors=remount-ro` is logged": "the card is failing: back up its data, and replace it.",
                         "nothing": "it was only full.",
                     },
                     command="sudo dmesg | grep -i 'remount' | tail -3",
@@ -906,7 +918,7 @@ def _disk_full() -> Alert:
             firing_at=330,
             resolved_at=930,
             labels=_SIDECAR_LABELS,
-            expected_description="4.5% of the disk are left.",
+            expected_description="4.5% of the disk is free.",
         ),
-        negative_cases=(RuleCase(why="exactly the line", series=lives(0.05), at=800),),
+        negative_cases=(RuleCase(why="exactly at the threshold", series=lives(0.05), at=800),),
     )

@@ -26,7 +26,7 @@ def _store_damaged() -> Alert:
         service="edge-infer",
         signal="health",
         summary="The gateway {{ $labels.instance }} found its session store damaged",
-        description="Folders of damaged files that wait for somebody to look at them: {{ $value | humanize }}.",
+        description="Folders of damaged files that wait for inspection: {{ $value | humanize }}.",
         dashboard_uid="edgeinfer-gateway",
         runbook=Runbook(
             meaning="A file of the session store was missing, cut or altered, and the gateway set it aside to start.",
@@ -35,23 +35,23 @@ def _store_damaged() -> Alert:
                 Step(
                     "What was lost?",
                     {
-                        "`it is missing`": "somebody or `fsck` removed it; a backup may have it.",
-                        "`are no records`": "the disk gave back other bytes than were written: go on.",
+                        "`it is missing`": "it was deleted, perhaps by `fsck`; a backup may have it.",
+                        "`are no records`": "the disk returned other bytes than were written: continue.",
                     },
                     command="cat /var/lib/edgeinfer/damaged/*/report.txt",
                 ),
                 Step(
-                    "Does the disk fail?",
+                    "Is the disk failing?",
                     {
-                        "`I/O error` or `mmc0: error`": "the card is dying: save what is on it, and replace it.",
-                        "nothing": "a power cut, most likely; look at the supply.",
+                        "`I/O error` or `mmc0: error`": "the card is failing: back up its data, and replace it.",
+                        "nothing": "a power cut, most likely; check the supply.",
                     },
                     command="sudo dmesg | grep -iE 'i/o error|mmc0: error|ext4-fs error' | tail -5",
                 ),
                 Step(
-                    "Is anything in the set-aside files needed any more? If not, remove the folder: the alert ends.",
+                    "Are the set-aside files still needed? If not, remove the folder: the alert resolves.",
                     {
-                        "`edgeinfer doctor` finds the rest well": "remove `damaged`; seconds later it is seen.",
+                        "`edgeinfer doctor` finds no other damage": "remove `damaged`; it is noticed within seconds.",
                         "it finds more damage": "restart the gateway: it sets that aside as well.",
                     },
                     command="edgeinfer doctor --data-folder /var/lib/edgeinfer",
@@ -64,7 +64,7 @@ def _store_damaged() -> Alert:
             firing_at=150,
             resolved_at=375,
             labels=_GATEWAY_LABELS,
-            expected_description="Folders of damaged files that wait for somebody to look at them: 1.",
+            expected_description="Folders of damaged files that wait for inspection: 1.",
         ),
         negative_cases=(
             RuleCase(why="nothing was set aside", series={set_aside: gauge((0, 300))}, at=200),

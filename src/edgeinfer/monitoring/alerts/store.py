@@ -1,4 +1,4 @@
-"""Alerts on the files and the delivery of Prometheus and Alertmanager: who watches what watches."""
+"""Alerts on the files and the delivery of Prometheus and Alertmanager: monitoring of the monitoring."""
 
 from collections.abc import Mapping
 
@@ -18,15 +18,16 @@ _ONCE = Queries("1h", {})
 _DELIVERY = Queries("5m", {})
 
 _LOOK_AT_DISK = Step(
-    "Is there room, and does the disk take writes?",
+    "Is there free space, and does the disk accept writes?",
     {
         "no space is left": "see HailoDiskFull.",
-        "there is room": "go on; errors of the card in `dmesg` mean that it is worn out: replace it.",
+        "there is space": "continue; errors of the card in `dmesg` mean that the card is worn out: replace it.",
     },
     command="df -h /var/lib/prometheus; sudo dmesg | grep -iE 'I/O error|mmc|ext4' | tail",
 )
 _STACK = (
-    "With `edgeinfer up`, end it and start it again: it sets the damaged part aside by itself and says what is lost."
+    "With `edgeinfer up`, stop it and start it again: it sets the damaged part aside by itself and reports what is "
+    "lost."
 )
 
 
@@ -80,8 +81,8 @@ def _block_unreadable() -> Alert:
                 Step(
                     "Which block is it?",
                     {
-                        "`corrupted block` and a name of 26 letters": "that folder is the one; go on.",
-                        "nothing": "the block was removed meanwhile; the alert ends within a quarter of an hour.",
+                        "`corrupted block` and a name of 26 letters": "that folder is the one; continue.",
+                        "nothing": "the block was removed meanwhile; the alert resolves within 15 minutes.",
                     },
                     command="journalctl -u prometheus --since -15min | grep -i 'corrupted block' | tail -1",
                 ),
@@ -89,8 +90,8 @@ def _block_unreadable() -> Alert:
                 Step(
                     "Set it aside, with its name in place of BLOCK; what it holds is lost to the graphs.",
                     {
-                        "the alert ends within 20 minutes": "done; keep the folder until you know why it broke.",
-                        "another block is named": "do the same with that one.",
+                        "the alert resolves within 20 minutes": "done; keep the folder until you know why it broke.",
+                        "another block is named": "do the same for that block.",
                     },
                     command="sudo mv /var/lib/prometheus/metrics2/BLOCK /var/lib/prometheus/",
                 ),
@@ -145,10 +146,12 @@ def _compaction_failing() -> Alert:
             impact="Memory and write-ahead log grow until one of them is full; old measurements are not dropped.",
             diagnosis=(
                 Step(
-                    "What does Prometheus say?",
+                    "What does Prometheus log?",
                     {
                         "`no space left on device`": "see HailoDiskFull.",
-                        "`checksum mismatch` or `cannot populate chunk` and a block's name": "go on with that block.",
+                        "`checksum mismatch` or `cannot populate chunk` and a block's name": (
+                            "continue with that block."
+                        ),
                         "`too many open files`": "raise LimitNOFILE of its unit.",
                     },
                     command="journalctl -u prometheus --since -15min | grep -i 'compaction failed' | tail -1",
@@ -157,8 +160,8 @@ def _compaction_failing() -> Alert:
                 Step(
                     "Set the block aside, with its name in place of BLOCK; what it holds is lost to the graphs.",
                     {
-                        "the alert ends within 20 minutes": "done.",
-                        "another block is named": "do the same with that one.",
+                        "the alert resolves within 20 minutes": "done.",
+                        "another block is named": "do the same for that block.",
                     },
                     command="sudo mv /var/lib/prometheus/metrics2/BLOCK /var/lib/prometheus/",
                 ),
@@ -257,7 +260,9 @@ def _log_not_shortened() -> Alert:
                 Step(
                     "Which segment, and why?",
                     {
-                        "`corruption in segment`": "go on; what lies after that place in the log is lost at a restart.",
+                        "`corruption in segment`": (
+                            "continue; what comes after that place in the log is lost at a restart."
+                        ),
                         "`no space left on device`": "see HailoDiskFull.",
                     },
                     command="journalctl -u prometheus --since -15min | grep -iE 'checkpoint|truncat' | tail -2",
@@ -267,7 +272,7 @@ def _log_not_shortened() -> Alert:
                     "Wait for the next full two hours, when a block is written, then let Prometheus repair its log.",
                     {
                         "`WAL corruption repaired` or `WAL replay completed`": (
-                            "done; PrometheusWriteAheadLogDamaged says for an hour that something was lost."
+                            "done; PrometheusWriteAheadLogDamaged reports for an hour that something was lost."
                         ),
                         "it does not start": "`journalctl -u prometheus -n 20` names the file: move it out of `wal`.",
                     },
@@ -323,10 +328,10 @@ def _log_damaged() -> Alert:
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
         summary="Prometheus lost measurements: its log was damaged",
-        description="It was repaired by dropping what came after the damage; this is said for an hour.",
+        description="It was repaired by dropping what came after the damage; this is reported for an hour.",
         runbook=Runbook(
-            meaning="The newest measurements, up to three hours, lie in a log that a power cut or a bad disk damaged.",
-            impact="A gap in the graphs. Alerts with long windows see less than they need for as long.",
+            meaning="The newest measurements, up to three hours, are in a log that a power cut or a bad disk damaged.",
+            impact="A gap in the graphs. Alerts with long windows have less data than they need for as long.",
             diagnosis=(
                 Step(
                     "What was repaired?",
@@ -339,8 +344,8 @@ def _log_damaged() -> Alert:
                 Step(
                     "Was it a power cut?",
                     {
-                        "the log of the boot before breaks off": "yes: give the machine a supply that holds.",
-                        "it ended in order": "then the disk returns other bytes than were written; go on.",
+                        "the log of the boot before breaks off": "yes: give the machine a stable supply.",
+                        "it ended cleanly": "then the disk returns other bytes than were written; continue.",
                     },
                     command="journalctl -b -1 -n 5",
                 ),
@@ -352,7 +357,8 @@ def _log_damaged() -> Alert:
             firing_at=4140,
             resolved_at=4200,
             labels=_PROMETHEUS,
-            expected_description="It was repaired by dropping what came after the damage; this is said for an hour.",
+            expected_description="It was repaired by dropping what came after the damage; this is reported for an "
+            "hour.",
             interval_seconds=60,
         ),
         negative_cases=(RuleCase(why="nothing was damaged", series=start(0, 0), at=1800),),
@@ -368,7 +374,7 @@ def _writes_failing() -> Alert:
         service="prometheus",
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
-        summary="Prometheus could not write down what it measured",
+        summary="Prometheus could not write samples to disk",
         # While no write succeeds this cannot be measured either: it is reported after the first that does.
         description="{{ $value | humanize }} scrapes or rules were lost in 15 minutes.",
         runbook=Runbook(
@@ -377,10 +383,10 @@ def _writes_failing() -> Alert:
             diagnosis=(
                 _LOOK_AT_DISK,
                 Step(
-                    "What does Prometheus say?",
+                    "What does Prometheus log?",
                     {
                         "`no space left on device`": "see HailoDiskFull: what fills the disk?",
-                        "`input/output error` or `read-only file system`": "the disk fails: replace it.",
+                        "`input/output error` or `read-only file system`": "the disk is failing: replace it.",
                         "nothing within the last minutes": "it is over; there is a gap in the graphs.",
                     },
                     command="journalctl -u prometheus --since -15min | grep -i 'write to WAL' | tail -2",
@@ -427,7 +433,7 @@ def _clock_trouble() -> Alert:
         service="prometheus",
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
-        summary="Prometheus got samples older than those that it had",
+        summary="Prometheus received samples older than those it has",
         description="{{ $value | humanize }} samples in 15 minutes were out of order or out of bounds.",
         runbook=Runbook(
             meaning=(
@@ -443,7 +449,7 @@ def _clock_trouble() -> Alert:
                     "Is the time right, and synchronised?",
                     {
                         "`System clock synchronized: yes` and the right time": (
-                            "it was put right just now: alerts are reliable again once that much time has passed."
+                            "it was corrected just now: alerts are reliable again once that much time has passed."
                         ),
                         "no": "`sudo systemctl restart systemd-timesyncd`, and see whether a time server is reached.",
                     },
@@ -452,13 +458,15 @@ def _clock_trouble() -> Alert:
                 Step(
                     "When did it jump?",
                     {
-                        "a line of systemd-timesyncd or chronyd": "it jumped then; a Pi without a clock chip does.",
-                        "nothing": "a target sends times of its own; go on.",
+                        "a line of systemd-timesyncd or chronyd": (
+                            "it jumped at that time, as a Pi without a clock chip does."
+                        ),
+                        "nothing": "a target sends times of its own; continue.",
                     },
                     command="journalctl --since -1h | grep -iE 'time has been changed|clock synchroni'",
                 ),
                 Step(
-                    "Whose samples are they?",
+                    "Which target sends these samples?",
                     {
                         "one target": "its exporter sends times: correct its clock, or `honor_timestamps: false`.",
                         "all of them": "it is this machine's clock.",
@@ -504,11 +512,13 @@ def _alertmanager_unreachable() -> Alert:
         service="prometheus",
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
-        summary="One of several Alertmanagers does not take alerts",
-        description="{{ $value | humanize }} errors in 5 minutes at {{ $labels.alertmanager }}; another one took them.",
+        summary="One of several Alertmanagers does not accept alerts",
+        description="{{ $value | humanize }} errors in 5 minutes at {{ $labels.alertmanager }}; another one accepted "
+        "them.",
         runbook=Runbook(
-            meaning="One Alertmanager of prometheus.yml is down, slow or elsewhere, and another one took the alerts.",
-            impact="None yet. When the other fails as well, nobody hears of anything.",
+            meaning="One Alertmanager of prometheus.yml is down, slow or at another address, and another one "
+            "accepted the alerts.",
+            impact="None yet. If the other fails as well, no notification is sent.",
             diagnosis=(
                 Step(
                     "Is it up?",
@@ -519,11 +529,11 @@ def _alertmanager_unreachable() -> Alert:
                     command="curl -s -m 5 http://ALERTMANAGER/-/ready",
                 ),
                 Step(
-                    "What does Prometheus say?",
+                    "What does Prometheus log?",
                     {
                         "`connection refused` or `no such host`": "the address, or the process.",
-                        "`context deadline exceeded`": "it is slow: look at its machine.",
-                        "`bad response status 4..`": "it is no Alertmanager, or wants a login.",
+                        "`context deadline exceeded`": "it is slow: check its machine.",
+                        "`bad response status 4..`": "it is not an Alertmanager, or requires a login.",
                     },
                     command="journalctl -u prometheus --since -5min | grep -i 'sending alert' | tail -1",
                 ),
@@ -536,12 +546,12 @@ def _alertmanager_unreachable() -> Alert:
             resolved_at=1260,
             labels=one,
             expected_description="30 errors in 5 minutes at "
-            "http://alertmanager:9093/api/v2/alerts; another one took them.",
+            "http://alertmanager:9093/api/v2/alerts; another one accepted them.",
         ),
         negative_cases=(
             RuleCase(why="none", series=series(counter((0, 900)), counter((0, 900))), at=800),
             RuleCase(
-                why="nobody took them, which another alert says",
+                why="none accepted them, which another alert reports",
                 series=series(counter((0.1, 900)), counter((0.1, 900))),
                 at=800,
             ),
@@ -550,7 +560,7 @@ def _alertmanager_unreachable() -> Alert:
         positive_cases=(
             RuleCase(why="one in four minutes", series=series(counter((1 / 240, 1500)), counter((0, 1500))), at=1400),
             RuleCase(
-                why="nobody took them a while ago, and now one does",
+                why="none accepted them a while ago, and now one does",
                 series=series(counter((0.1, 1800)), counter((0.1, 600), (0, 1200))),
                 at=1500,
             ),
@@ -568,25 +578,26 @@ def _alertmanager_configuration_refused() -> Alert:
         service="prometheus",
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
-        summary="Alertmanager runs on an old configuration",
-        description="Its last reload failed; receivers and routes are the ones from before.",
+        summary="Alertmanager runs with an old configuration",
+        description="Its last reload failed; the previous receivers and routes stay in effect.",
         runbook=Runbook(
-            meaning="alertmanager.yml has an error, so Alertmanager kept what it had.",
-            impact="A receiver that you added hears nothing. At its next start Alertmanager ends, and nobody hears.",
+            meaning="alertmanager.yml has an error, so Alertmanager kept the previous configuration.",
+            impact="A receiver that you added gets nothing. At its next start Alertmanager exits, and no "
+            "notification is sent.",
             diagnosis=(
                 Step(
-                    "Where is the mistake?",
+                    "Where is the error?",
                     {
-                        "a line": "fix it, or write the file anew by `edgeinfer config alertmanager`.",
-                        "SUCCESS": "the file was fixed since: only reload.",
+                        "a line": "fix it, or write the file again with `edgeinfer config alertmanager`.",
+                        "SUCCESS": "the file is already fixed: only reload.",
                     },
                     command="amtool check-config /etc/edgeinfer/alertmanager.yml",
                 ),
                 Step(
                     "Reload.",
                     {
-                        "the alert ends within a minute": "done.",
-                        "it stays": "`journalctl -u prometheus-alertmanager -n 20` names what it does not like.",
+                        "the alert resolves within a minute": "done.",
+                        "it keeps firing": "`journalctl -u prometheus-alertmanager -n 20` shows what it rejects.",
                     },
                     command="sudo systemctl reload prometheus-alertmanager",
                 ),
@@ -598,7 +609,7 @@ def _alertmanager_configuration_refused() -> Alert:
             firing_at=330,
             resolved_at=630,
             labels=_ALERTMANAGER,
-            expected_description="Its last reload failed; receivers and routes are the ones from before.",
+            expected_description="Its last reload failed; the previous receivers and routes stay in effect.",
         ),
         negative_cases=(RuleCase(why="it loaded", series={loaded: gauge((1, 600))}, at=500),),
     )
@@ -641,26 +652,26 @@ def _alertmanager_state_unsaved() -> Alert:
         service="prometheus",
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
-        summary="Alertmanager cannot save silences and what it has sent",
-        description="It writes both each quarter of an hour, and did not, or failed, within the last hour.",
+        summary="Alertmanager cannot save its silences and notification log",
+        description="It writes both every 15 minutes, and did not, or failed, within the last hour.",
         runbook=Runbook(
-            meaning="Its folder is gone or full, or the disk takes no writes.",
-            impact="None while it runs. After a restart silences are gone, and alerts that were sent are sent again.",
+            meaning="Its folder is gone or full, or the disk accepts no writes.",
+            impact="None while it runs. After a restart silences are gone, and notifications are sent again.",
             diagnosis=(
                 Step(
                     "Why does it fail?",
                     {
-                        "`no such file or directory`": "its folder was removed; go on.",
+                        "`no such file or directory`": "its folder was removed; continue.",
                         "`no space left on device`": "see HailoDiskFull.",
-                        "`permission denied`": "its folder belongs to another user than the one of its unit.",
+                        "`permission denied`": "its folder is owned by another user than that of its unit.",
                     },
                     command="journalctl -u prometheus-alertmanager --since -1h | grep 'maintenance failed' | tail -2",
                 ),
                 Step(
-                    "Is its folder there, and whose is it?",
+                    "Does its folder exist, and who owns it?",
                     {
-                        "prometheus prometheus": "it is right; see the disk.",
-                        "not there": "make it again, owned by that user: the next quarter of an hour writes both.",
+                        "prometheus prometheus": "it is correct; check the disk.",
+                        "not there": "create it, owned by that user: both are written within 15 minutes.",
                     },
                     command="ls -ld /var/lib/prometheus/alertmanager",
                 ),
@@ -673,8 +684,7 @@ def _alertmanager_state_unsaved() -> Alert:
             firing_at=11_100,
             resolved_at=14_700,
             labels=_ALERTMANAGER,
-            expected_description="It writes both each quarter of an hour, and did not, or "
-            "failed, within the last hour.",
+            expected_description="It writes both every 15 minutes, and did not, or failed, within the last hour.",
             interval_seconds=300,
         ),
         negative_cases=(

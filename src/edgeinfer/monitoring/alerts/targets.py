@@ -1,4 +1,4 @@
-"""Alerts on what is scraped: that a target which answers is the service it is taken for."""
+"""Alerts on what is scraped: that a target which answers is the expected service."""
 
 from collections.abc import Mapping
 
@@ -40,36 +40,46 @@ def _foreign() -> Alert:
         signal="monitoring",
         dashboard_uid="edgeinfer-gateway",
         summary="What answers at {{ $labels.instance }} is not {{ $labels.job }}",
-        description="{{ $labels.instance }} of {{ $labels.job }} answers Prometheus, without any metric of that "
+        description="{{ $labels.instance }} of {{ $labels.job }} answers Prometheus without any metric of that "
         "service.",
         runbook=Runbook(
-            meaning="Another program has the port, often node exporter, or the address in prometheus.yml is wrong.",
-            impact="Blindness: the target counts as up, and no other alert about this service can fire.",
+            meaning="Another program uses the port, often node exporter, or the address in prometheus.yml is wrong.",
+            impact="The target counts as up, and no other alert about this service can fire.",
             diagnosis=(
                 Step(
-                    "Who has the port? Put that of the alert's instance in place of 9048.",
+                    "Which program listens on the port? Replace 9048 by the port of the alert's instance.",
                     {
-                        "`edgeinfer`": "it is ours: the address in prometheus.yml is another's. Correct it, reload.",
-                        "another program": "it came first, and ours ended with status 78: move one of them.",
-                        "nobody": "Prometheus asks another machine: correct the address in prometheus.yml, reload.",
+                        "`edgeinfer`": (
+                            "it is EdgeInfer: the address in prometheus.yml is of another service. Correct it, and "
+                            "reload."
+                        ),
+                        "another program": (
+                            "it started first, and EdgeInfer's service exited with status 78: move one of them."
+                        ),
+                        "no process": (
+                            "Prometheus scrapes another machine: correct the address in prometheus.yml, and reload."
+                        ),
                     },
                     command="sudo ss -ltnp 'sport = :9048'",
                 ),
                 Step(
-                    "Whose metrics are they?",
+                    "Which service do the metrics belong to?",
                     {
                         "`node_...`": "node exporter: it belongs on port 9100, in a job of its own.",
-                        "`hailo_...` or `edgeinfer_...`": "another service of ours: two jobs were exchanged.",
-                        "HTML or nothing": "a web page; go by the program that the first step named.",
+                        "`hailo_...` or `edgeinfer_...`": "another service of EdgeInfer: two jobs are swapped.",
+                        "HTML or nothing": "a web page; see the program that the first step named.",
                     },
                     command="curl -s localhost:9048/metrics | grep -v '^#' | head",
                 ),
                 Step(
-                    "Give ours a free port: set EDGEINFER_EXPORTER_PORT (or that of the gateway or sidecar), change "
+                    "Give EdgeInfer's service a free port: set EDGEINFER_EXPORTER_PORT (or that of the gateway or "
+                    "sidecar), change "
                     "the target in prometheus.yml, and start both again.",
                     {
-                        "the alert ends within a minute": "done.",
-                        "it stays": "the service does not run: see HailoExporterDown, HailoSidecarDown, EdgeInferDown.",
+                        "the alert resolves within a minute": "done.",
+                        "it keeps firing": (
+                            "the service does not run: see HailoExporterDown, HailoSidecarDown, EdgeInferDown."
+                        ),
                     },
                     command="sudo systemctl restart edgeinfer-exporter; sudo systemctl reload prometheus",
                 ),
@@ -85,7 +95,7 @@ def _foreign() -> Alert:
             firing_at=150,
             resolved_at=630,
             labels={"job": "hailo-exporter", "instance": "exporter:9048"},
-            expected_description="exporter:9048 of hailo-exporter answers Prometheus, without "
+            expected_description="exporter:9048 of hailo-exporter answers Prometheus without "
             "any metric of that service.",
         ),
         negative_cases=(
@@ -101,14 +111,12 @@ def _foreign() -> Alert:
                 for job, metric in IDENTITY.items()
             ),
             RuleCase(why="down is not foreign", series={f"up{{{_EXPORTER}}}": gauge((0, 600))}, at=500),
-            RuleCase(
-                why="a job of somebody else's", series={'up{job="node", instance="node:9100"}': gauge((1, 600))}, at=500
-            ),
+            RuleCase(why="a foreign job", series={'up{job="node", instance="node:9100"}': gauge((1, 600))}, at=500),
         ),
         positive_cases=(
             *(
                 RuleCase(
-                    why=f"a stranger at the address of {job}",
+                    why=f"another program at the address of {job}",
                     series={
                         f'up{{job="{job}", instance="x:1"}}': gauge((1, 600)),
                         f'{metric.name}{{job="{job}", instance="y:1"}}': gauge((1, 600)),
