@@ -101,6 +101,6 @@ def test_a_service_ends_with_78_and_the_remedy_before_it_listens(words: list[str
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 78
     # Port 1 is privileged or taken: had it been tried, the message would name it.
-    assert f"error: setting EDGEINFER_{words[0].upper()}_HOST: '0.0.0.0' is an address of the network" in done.stderr
+    assert f"error: setting EDGEINFER_{words[0].upper()}_HOST: '0.0.0.0' is a network address" in done.stderr
     assert "hint: " in done.stderr
-    assert "=true serves everybody who reaches this address." in done.stderr
+    assert "=true serves anyone who can reach this address." in done.stderr

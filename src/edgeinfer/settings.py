@@ -23,30 +23,30 @@ def _env(name: str) -> AliasChoices:
 
 
 class ProcessSettings(BaseModel):
-    """Base of all: read once with `from_environment`, then passed down."""
+    """Base class of all settings: read once with `from_environment`, then passed down."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", validation_alias=_env("LOG_LEVEL"), description="Least severe log line that is written."
+        "info", validation_alias=_env("LOG_LEVEL"), description="Minimum severity of log lines."
     )
     notify_socket: str = Field(
         "",
         validation_alias=_env("NOTIFY_SOCKET"),
-        description="Where systemd wants to be told that the service is ready; set by systemd.",
+        description="Socket of systemd's readiness protocol; set by systemd.",
     )
     watchdog_usec: Annotated[int, Field(ge=0)] = Field(
         0,
         validation_alias=_env("WATCHDOG_USEC"),
-        description="Microseconds within which systemd wants a sign of life; set by systemd.",
+        description="Watchdog timeout in microseconds; set by systemd.",
     )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **given: object) -> Self:
-        """Read the environment once; what is given by name (from the command line) wins.
+        """Read the environment once; values given by name (from the command line) take precedence.
 
         Raises:
-            SettingsError: a value cannot be used, or a name with our prefix is unknown.
+            SettingsError: a value is invalid, or a variable with the prefix EDGEINFER_ is unknown.
         """
         environment = os.environ if environment is None else environment
         _refuse_unknown(environment)
@@ -91,16 +91,16 @@ def is_loopback(host: str) -> bool:
 
 def _require_loopback(setting: str, host: str, *, fault: str, remedy: str) -> None:
     if not is_loopback(host):
-        raise SettingsError(f"setting {setting}", f"{host!r} is an address of the network, and {fault}", remedy)
+        raise SettingsError(f"setting {setting}", f"{host!r} is a network address, and {fault}", remedy)
 
 
 def _require_keys(setting: str, host: str) -> None:
     _require_loopback(
         setting,
         host,
-        fault="nobody would need a key",
+        fault="no API key would be required",
         remedy="Make a key with 'edgeinfer key new' and name its file in EDGEINFER_GATEWAY_API_KEYS_FILE, or listen on "
-        "127.0.0.1. EDGEINFER_GATEWAY_ALLOW_NO_KEYS=true serves everybody who reaches this address.",
+        "127.0.0.1. EDGEINFER_GATEWAY_ALLOW_NO_KEYS=true serves anyone who can reach this address.",
     )
 
 
@@ -108,9 +108,9 @@ def _refuse_network(setting: str, host: str, *, allowed_by: str, who: str) -> No
     _require_loopback(
         setting,
         host,
-        fault=f"the {who} asks nobody for a key",
-        remedy=f"Listen on 127.0.0.1, behind a proxy with a login where others need it. "
-        f"{allowed_by}=true serves everybody who reaches this address.",
+        fault=f"the {who} requires no API key",
+        remedy=f"Listen on 127.0.0.1, or put it behind a proxy with a login. "
+        f"{allowed_by}=true serves anyone who can reach this address.",
     )
 
 
@@ -122,105 +122,106 @@ class SidecarSettings(ProcessSettings):
     allow_network: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_SIDECAR_ALLOW_NETWORK"),
-        description="Whether it may listen on an address of the network, where everybody may ask it: it has no keys.",
+        description="Allow listening on a network address, where anyone can use it without an API key.",
     )
     use_real_model: bool = Field(
         True,
         validation_alias=_env("USE_REAL_MODEL"),
-        description="Whether a model answers; false means the stub.",
+        description="Use the model; false selects the stub backend.",
     )
     backend: Literal["onnx", "hailort", "stub"] = Field(
-        "onnx", validation_alias=_env("EDGEINFER_SIDECAR_BACKEND"), description="What computes the answers."
+        "onnx", validation_alias=_env("EDGEINFER_SIDECAR_BACKEND"), description="Backend that computes the results."
     )
     model_folder: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_MODEL_FOLDER"),
-        description="Folder with a card.json and its files; the shipped model if not given.",
+        description="Folder with a card.json and its files; default: the model that ships with EdgeInfer.",
     )
     model_variant: Literal["cpu", "cpu_int8"] = Field(
         "cpu",
         validation_alias=_env("EDGEINFER_MODEL_VARIANT"),
-        description="File of the card that the CPU runs.",
+        description="File of the model card that the CPU runs.",
     )
     hef_path: Path | None = Field(
-        None, validation_alias=_env("HEF_PATH"), description="Compiled network for the Hailo chip."
+        None, validation_alias=_env("HEF_PATH"), description="Compiled model (HEF) for the Hailo chip."
     )
     hef_layout: Literal["auto", "time_major", "channel_major"] = Field(
         "auto",
         validation_alias=_env("EDGEINFER_HEF_LAYOUT"),
-        description="Order of the window in the HEF's input; auto finds it from the input's shape.",
+        description="Layout of the window in the HEF's input; auto detects it from the input's shape.",
     )
     hailo_devices: str = Field(
         "",
         validation_alias=_env("EDGEINFER_HAILO_DEVICES"),
-        description="Addresses of the chips to use, separated by commas; every chip that is found if empty.",
+        description="PCIe addresses of the chips to use, separated by commas; default: all chips.",
     )
     hailo_timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
         700,
         validation_alias=_env("EDGEINFER_HAILO_TIMEOUT_MS"),
-        description="Longest time for the chip to take a window, and again to answer it.",
+        description="Timeout for submitting a window to the chip, and again for its result.",
     )
     hailo_frames_in_flight: Annotated[int, Field(ge=1, le=32)] = Field(
         8,
         validation_alias=_env("EDGEINFER_HAILO_FRAMES_IN_FLIGHT"),
-        description="Frames at once on each chip at most; HailoRT's own queue takes 2 to 32, and more than 8 gained "
-        "nothing where it was measured.",
+        description="Maximum number of frames in flight per chip; HailoRT's queue holds 2 to 32, and more than 8 "
+        "gained "
+        "nothing in measurements.",
     )
     shadow_backend: Literal["none", "onnx", "hailort", "stub"] = Field(
         "none",
         validation_alias=_env("EDGEINFER_SHADOW_BACKEND"),
-        description="Backend that computes a share of the windows once more, for comparison.",
+        description="Backend that recomputes a share of the windows for comparison.",
     )
     shadow_share: Annotated[float, Field(gt=0, le=1)] = Field(
         0.01,
         validation_alias=_env("EDGEINFER_SHADOW_SHARE"),
-        description="Share of the windows that the shadow backend computes too.",
+        description="Share of the windows that the shadow backend recomputes.",
     )
     shadow_cpu_budget: Annotated[float, Field(gt=0, le=1)] = Field(
         0.05,
         validation_alias=_env("EDGEINFER_SHADOW_CPU_BUDGET"),
-        description="Share of one core's time that the shadow may use; windows beyond it are skipped.",
+        description="CPU budget of the shadow, as a share of one core; windows beyond it are skipped.",
     )
     model_change_min_agreement: Annotated[float, Field(ge=0, le=1)] = Field(
         0.9,
         validation_alias=_env("EDGEINFER_MODEL_CHANGE_MIN_AGREEMENT"),
         description="Share of recorded windows in which a new model must name the same top motif as the serving one "
-        "to take its place; 0 takes any.",
+        "to replace it; 0 accepts any model.",
     )
     num_motifs: Annotated[int, Field(ge=1, le=1024)] | None = Field(
         None,
         validation_alias=_env("NUM_MOTIFS"),
-        description="Number of motif scores that is expected; start-up fails when the model has another.",
+        description="Expected number of motif scores; start-up fails if the model has another.",
     )
     queue_capacity: Annotated[int, Field(ge=1, le=4096)] = Field(
         64,
         validation_alias=_env("EDGEINFER_SIDECAR_QUEUE_CAPACITY"),
-        description="Windows that may wait before the sidecar sheds with 503.",
+        description="Number of windows that may wait before the sidecar sheds load with status 503.",
     )
     workers: Annotated[int, Field(ge=1, le=64)] | None = Field(
         None,
         validation_alias=_env("EDGEINFER_SIDECAR_WORKERS"),
-        description="Threads that call the backend; as many as the backend can use if not given.",
+        description="Threads that call the backend; default: as many as the backend can use.",
     )
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
         0.0,
         validation_alias=_env("EDGEINFER_SIDECAR_SHUTDOWN_GRACE_SECONDS"),
-        description="Time between SIGTERM, when the sidecar says that it is not ready, and its last accepted request.",
+        description="Time after SIGTERM during which the sidecar reports not ready but still accepts requests.",
     )
     stub_latency_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
         1.5,
         validation_alias=_env("EDGEINFER_STUB_LATENCY_MS"),
-        description="Median time that the stub takes for a window.",
+        description="Median latency of the stub per window.",
     )
     stub_failure_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
         validation_alias=_env("EDGEINFER_STUB_FAILURE_SHARE"),
-        description="Share of the windows that the stub fails.",
+        description="Share of windows for which the stub fails.",
     )
     socket_path: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_SIDECAR_SOCKET"),
-        description="Unix socket to listen on beside the port, for a gateway on the same machine.",
+        description="Unix socket to listen on in addition to the port, for a gateway on the same machine.",
     )
     prometheus_multiproc_dir: str = Field(
         "",
@@ -238,7 +239,7 @@ class SidecarSettings(ProcessSettings):
         if self.prometheus_multiproc_dir or self.web_concurrency > 1:
             raise SettingsError(
                 "settings PROMETHEUS_MULTIPROC_DIR and WEB_CONCURRENCY",
-                "they ask for several processes, and a chip has one owner",
+                "they request several processes, but a chip can have one owner only",
                 "Unset them; run one sidecar for each chip and name them all in MODEL_BACKEND_URL.",
             )
         return self
@@ -260,47 +261,47 @@ class GatewaySettings(ProcessSettings):
         "",
         validation_alias=_env("EDGEINFER_GATEWAY_PUBLISHED_ON"),
         description="In a container: the address of the machine on which the port is published, which decides whether "
-        "keys are needed in place of the address to listen on.",
+        "API keys are required instead of the address to listen on.",
     )
     allow_no_keys: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_GATEWAY_ALLOW_NO_KEYS"),
-        description="Whether it may listen on an address of the network without API keys, where everybody may ask it.",
+        description="Allow listening on a network address without API keys, where anyone can use it.",
     )
     use_real_model: bool = Field(
         True,
         validation_alias=_env("USE_REAL_MODEL"),
-        description="Whether sidecars are asked; false answers everything with the model on the gateway's CPU.",
+        description="Call sidecars; false computes everything with the model on the gateway's CPU.",
     )
     backend_urls: str = Field(
         "http://127.0.0.1:9000/infer",
         validation_alias=_env("MODEL_BACKEND_URL"),
-        description="Where the sidecars answer; several are separated by commas, unix:/path is a Unix socket.",
+        description="URLs of the sidecars, separated by commas; unix:/path is a Unix socket.",
     )
     backend_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = Field(
         1500,
         validation_alias=_env("BACKEND_TIMEOUT_MS"),
-        description="Longest time for one call to a sidecar.",
+        description="Timeout of one call to a sidecar.",
     )
     backend_retries: Annotated[int, Field(ge=0, le=5)] = Field(
         0,
         validation_alias=_env("BACKEND_RETRIES"),
-        description="Calls made again after a failure that may pass.",
+        description="Retries of a call after a transient failure.",
     )
     model_folder: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_MODEL_FOLDER"),
-        description="Folder with a card.json and its files; the shipped model if not given.",
+        description="Folder with a card.json and its files; default: the model that ships with EdgeInfer.",
     )
     encoding: Literal["binary", "json"] = Field(
         "binary",
         validation_alias=_env("EDGEINFER_GATEWAY_ENCODING"),
-        description="Form in which windows travel to the sidecars; json is for sidecars that do not read binary.",
+        description="Encoding of windows sent to sidecars; json is for sidecars that do not accept binary.",
     )
     data_folder: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_GATEWAY_DATA_FOLDER"),
-        description="Folder that keeps sessions through a crash; without it they live in memory only.",
+        description="Folder in which sessions survive a crash; without it they are kept in memory only.",
     )
     synchronous: Literal["normal", "bounded", "full"] = Field(
         "bounded",
@@ -312,95 +313,96 @@ class GatewaySettings(ProcessSettings):
     max_unsynced_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
         1000,
         validation_alias=_env("EDGEINFER_GATEWAY_MAX_UNSYNCED_MS"),
-        description="Longest time that acknowledged samples wait for the disk with bounded.",
+        description="Maximum time between acknowledging samples and syncing them to disk with bounded.",
     )
     store_megabytes: Annotated[int, Field(ge=1, le=65_536)] = Field(
         512,
         validation_alias=_env("EDGEINFER_GATEWAY_STORE_MEGABYTES"),
-        description="Largest size of the sessions on disk, all files together; where it is short, ended sessions go "
-        "before their time, and samples are refused with 507 when none is left.",
+        description="Maximum size of all session files on disk; when it is reached, ended sessions are dropped "
+        "before their retention time, and samples are rejected with 507 when none is left.",
     )
     retention_hours: Annotated[float, Field(ge=0, le=8760)] = Field(
         24.0,
         validation_alias=_env("EDGEINFER_GATEWAY_RETENTION_HOURS"),
-        description="How long an ended session stays on disk, by the time that the gateway, or at least the machine, "
+        description="How long an ended session stays on disk, counted while the gateway, or at least the machine, "
         "runs.",
     )
     max_sessions: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000,
         validation_alias=_env("EDGEINFER_GATEWAY_MAX_SESSIONS"),
-        description="Sessions at a time; one more ends the session that was silent longest.",
+        description="Maximum number of active sessions; one more ends the session that was idle longest.",
     )
     session_idle_seconds: Annotated[float, Field(gt=0, le=604_800)] = Field(
         3600.0,
         validation_alias=_env("EDGEINFER_GATEWAY_SESSION_IDLE_SECONDS"),
-        description="Silence after which a session expires.",
+        description="Idle time after which a session expires.",
     )
     max_body_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = Field(
         262_144,
         validation_alias=_env("EDGEINFER_GATEWAY_MAX_BODY_BYTES"),
-        description="Largest request body that is read; 262144 bytes are some 1800 samples.",
+        description="Maximum size of a request body; 262144 bytes hold about 1800 samples.",
     )
     max_buffered_bytes: Annotated[int, Field(ge=1_048_576, le=1_073_741_824)] = Field(
         16_777_216,
         validation_alias=_env("EDGEINFER_GATEWAY_MAX_BUFFERED_BYTES"),
-        description="Bytes of requests under way and of answers that are not taken, over all connections; past it the "
-        "connection that stalls longest is answered 503 or closed. At least four times the largest body.",
+        description="Maximum memory for requests in flight and unread responses, over all connections; beyond it the "
+        "connection that stalls longest is answered 503 or closed. At least four times the maximum body size.",
     )
     max_in_flight: Annotated[int, Field(ge=1, le=4096)] = Field(
         256,
         validation_alias=_env("EDGEINFER_GATEWAY_MAX_IN_FLIGHT"),
-        description="Analyses under way before the gateway sheds with 503.",
+        description="Maximum number of analyses in flight before the gateway sheds load with status 503.",
     )
     api_keys_file: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_GATEWAY_API_KEYS_FILE"),
-        description="File of hashed API keys, made by 'edgeinfer key'; without it nobody needs a key.",
+        description="File of hashed API keys, made by 'edgeinfer key'; without it no API key is required.",
     )
     key_requests_per_second: Annotated[float, Field(gt=0, le=100_000)] = Field(
         100.0,
         validation_alias=_env("EDGEINFER_GATEWAY_KEY_REQUESTS_PER_SECOND"),
-        description="How often one API key may ask, unless its line says otherwise; twice as much at once.",
+        description="Requests per second allowed per API key, unless its line sets another rate; bursts may have "
+        "twice as many.",
     )
     fallback: bool = Field(
         True,
         validation_alias=_env("EDGEINFER_GATEWAY_FALLBACK"),
-        description="Whether the same model on the gateway's CPU answers when no sidecar does.",
+        description="Compute windows with the same model on the gateway's CPU when no sidecar answers.",
     )
     fallback_threads: Annotated[int, Field(ge=1, le=64)] = Field(
         1,
         validation_alias=_env("EDGEINFER_GATEWAY_FALLBACK_THREADS"),
-        description="Threads for the model on the gateway's CPU.",
+        description="Threads of the fallback model on the gateway's CPU.",
     )
     circuit_failures: Annotated[int, Field(ge=1, le=1000)] = Field(
         5,
         validation_alias=_env("EDGEINFER_GATEWAY_CIRCUIT_FAILURES"),
-        description="Failures of a sidecar in a row that open its circuit.",
+        description="Consecutive failures of a sidecar that open its circuit.",
     )
     circuit_open_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         1.0,
         validation_alias=_env("EDGEINFER_GATEWAY_CIRCUIT_OPEN_SECONDS"),
-        description="Pause before an open circuit lets one call probe the sidecar; doubles up to 30 s.",
+        description="Time before an open circuit allows a trial call to the sidecar; doubles up to 30 s.",
     )
     health_interval_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         30.0,
         validation_alias=_env("EDGEINFER_GATEWAY_HEALTH_INTERVAL_SECONDS"),
-        description="Time between two runs of the health checks; a failing one is repeated sooner.",
+        description="Interval of the health checks; a failing check is repeated sooner.",
     )
     drift_window: Annotated[int, Field(ge=10, le=100_000)] = Field(
         1000,
         validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_WINDOW"),
-        description="Newest answers that drift is computed over.",
+        description="Number of newest answers over which drift is computed.",
     )
     drift_minimum: Annotated[int, Field(ge=10, le=100_000)] = Field(
         200,
         validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_MINIMUM"),
-        description="Answers below which no drift is told.",
+        description="Minimum number of answers before drift is reported.",
     )
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
         0.5,
         validation_alias=_env("EDGEINFER_GATEWAY_SHUTDOWN_GRACE_SECONDS"),
-        description="How long /healthz answers 503 after SIGTERM while requests are still accepted.",
+        description="Time after SIGTERM during which /healthz answers 503 but requests are still accepted.",
     )
 
     @model_validator(mode="after")
@@ -432,34 +434,34 @@ class ConsoleSettings(ProcessSettings):
     published_on: str = Field(
         "",
         validation_alias=_env("EDGEINFER_CONSOLE_PUBLISHED_ON"),
-        description="In a container: the address of the machine on which the port is published, which counts in place "
+        description="In a container: the address of the machine on which the port is published, which counts instead "
         "of the address to listen on.",
     )
     allow_network: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_CONSOLE_ALLOW_NETWORK"),
-        description="Whether it may be reached from the network, where everybody may look and silence alerts: it has "
+        description="Allow access from the network, where anyone can view dashboards and silence alerts: it has "
         "no login.",
     )
     prometheus_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = Field(
         "http://127.0.0.1:9090",
         validation_alias=_env("EDGEINFER_PROMETHEUS_URL"),
-        description="Address of the Prometheus that the console asks.",
+        description="URL of the Prometheus server that the console queries.",
     )
     alertmanager_url: Annotated[str, Field(pattern=_URL_OR_NOTHING)] = Field(
         "http://127.0.0.1:9093",
         validation_alias=_env("EDGEINFER_ALERTMANAGER_URL"),
-        description="Address of the Alertmanager that keeps the silences.",
+        description="URL of the Alertmanager.",
     )
     dashboards_folder: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_DASHBOARDS_FOLDER"),
-        description="Folder with dashboard JSON files; the shipped ones if not given.",
+        description="Folder with dashboard JSON files; default: the dashboards that ship with EdgeInfer.",
     )
     allowed_hosts: str = Field(
         "",
         validation_alias=_env("EDGEINFER_CONSOLE_ALLOWED_HOSTS"),
-        description="Names under which browsers may reach the console beside its address and this machine's loopback, "
+        description="Host names under which browsers may reach the console in addition to its address and loopback, "
         "separated by commas; behind a proxy, the proxy's name.",
     )
 
@@ -478,17 +480,17 @@ class StackSettings(ProcessSettings):
     data_folder: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_DATA_FOLDER"),
-        description="Folder of measurements, logs and lock; edgeinfer in the data home if not given.",
+        description="Folder of measurements, logs and lock; default: edgeinfer in XDG_DATA_HOME.",
     )
     data_home: Path = Field(
         Path("~/.local/share"),
         validation_alias=_env("XDG_DATA_HOME"),
-        description="Where a user's programs keep data.",
+        description="Base folder of user data.",
     )
     cache_home: Path = Field(
         Path("~/.cache"),
         validation_alias=_env("XDG_CACHE_HOME"),
-        description="Where a user's programs keep what they can fetch again: here, Prometheus and Alertmanager.",
+        description="Base folder of cached downloads, such as Prometheus and Alertmanager.",
     )
     gateway_host: str = Field(
         "127.0.0.1", validation_alias=_env("EDGEINFER_GATEWAY_HOST"), description="Address of the gateway."
@@ -499,30 +501,30 @@ class StackSettings(ProcessSettings):
     gateway_api_keys_file: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_GATEWAY_API_KEYS_FILE"),
-        description="File of the keys that the gateway asks for; see the gateway's own settings.",
+        description="File with the API keys of the gateway; see the settings of the gateway.",
     )
     gateway_allow_no_keys: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_GATEWAY_ALLOW_NO_KEYS"),
-        description="Whether the gateway may listen on an address of the network without API keys.",
+        description="Allow the gateway to listen on a network address without API keys.",
     )
     sidecar_port: Port = Field(
         9000,
         validation_alias=_env("EDGEINFER_SIDECAR_PORT"),
-        description="Port of the first sidecar; further ones take the ports after it.",
+        description="Port of the first sidecar; further ones use the following ports.",
     )
     sidecars: Annotated[int, Field(ge=0, le=16)] = Field(
         1,
         validation_alias=_env("EDGEINFER_SIDECARS"),
-        description="Sidecars to start; with 0 the gateway asks those of MODEL_BACKEND_URL.",
+        description="Number of sidecars to start; with 0 the gateway calls those in MODEL_BACKEND_URL.",
     )
     backend: Literal["onnx", "hailort", "stub"] | None = Field(
-        None, validation_alias=_env("EDGEINFER_SIDECAR_BACKEND"), description="What computes the sidecars' answers."
+        None, validation_alias=_env("EDGEINFER_SIDECAR_BACKEND"), description="Backend of the sidecars."
     )
     backend_urls: str = Field(
         "http://127.0.0.1:9000/infer",
         validation_alias=_env("MODEL_BACKEND_URL"),
-        description="Sidecars of others, asked only when no own one is started.",
+        description="URLs of external sidecars, used only if none is started.",
     )
     exporter_port: Port = Field(
         EXPORTER_PORT, validation_alias=_env("EDGEINFER_EXPORTER_PORT"), description="Port of the chip exporter."
@@ -536,7 +538,7 @@ class StackSettings(ProcessSettings):
     console_allow_network: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_CONSOLE_ALLOW_NETWORK"),
-        description="Whether the console may listen on an address of the network.",
+        description="Allow the console to listen on a network address.",
     )
     prometheus_port: Port = Field(
         9090, validation_alias=_env("EDGEINFER_PROMETHEUS_PORT"), description="Port of Prometheus, on loopback."
@@ -547,7 +549,7 @@ class StackSettings(ProcessSettings):
     api_key_file: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_API_KEY_FILE"),
-        description="File with the API key that the replay sends, where the gateway asks for one.",
+        description="File with the API key that the replay sends, if the gateway requires one.",
     )
     retention_time: Annotated[str, Field(pattern=r"^[1-9]\d*[hdwy]$")] = Field(
         "30d", validation_alias=_env("EDGEINFER_RETENTION_TIME"), description="Age at which measurements are dropped."
@@ -560,7 +562,7 @@ class StackSettings(ProcessSettings):
 
     @model_validator(mode="after")
     def _is_closed(self) -> Self:
-        """Refused here already: a child's refusal would come after the start of the others."""
+        """Checked here already: a child process would fail only after the others have started."""
         if self.gateway_api_keys_file is None and not self.gateway_allow_no_keys:
             _require_keys("EDGEINFER_GATEWAY_HOST", self.gateway_host)
         if not self.console_allow_network:
@@ -578,7 +580,7 @@ class AlertingSettings(ProcessSettings):
     webhook_url: Annotated[str, Field(pattern=_URL_OR_NOTHING)] = Field(
         "",
         validation_alias=_env("EDGEINFER_ALERT_WEBHOOK_URL"),
-        description="Receives Alertmanager's JSON of each notification.",
+        description="URL that receives Alertmanager's JSON of each notification.",
     )
     ntfy_url: Annotated[str, Field(pattern=_URL_OR_NOTHING)] = Field(
         "",
@@ -591,16 +593,20 @@ class AlertingSettings(ProcessSettings):
         description="File with the access token of that topic, as Alertmanager sees it.",
     )
     email_to: str = Field(
-        "", validation_alias=_env("EDGEINFER_ALERT_EMAIL_TO"), description="Addresses for mails, separated by commas."
+        "",
+        validation_alias=_env("EDGEINFER_ALERT_EMAIL_TO"),
+        description="Recipients of email notifications, separated by commas.",
     )
-    email_from: str = Field("", validation_alias=_env("EDGEINFER_ALERT_EMAIL_FROM"), description="Sender of the mails.")
+    email_from: str = Field(
+        "", validation_alias=_env("EDGEINFER_ALERT_EMAIL_FROM"), description="Sender of email notifications."
+    )
     smtp_smarthost: Annotated[str, Field(pattern=r"^([^\s:]+:\d+)?$")] = Field(
         "", validation_alias=_env("EDGEINFER_ALERT_SMTP_SMARTHOST"), description="Mail server, as host:port."
     )
     smtp_username: str = Field(
         "",
         validation_alias=_env("EDGEINFER_ALERT_SMTP_USERNAME"),
-        description="User of the mail server, if it asks for one.",
+        description="User name for the mail server, if it requires one.",
     )
     smtp_password_file: str = Field(
         "",
@@ -610,7 +616,7 @@ class AlertingSettings(ProcessSettings):
     smtp_tls: bool = Field(
         True,
         validation_alias=_env("EDGEINFER_ALERT_SMTP_TLS"),
-        description="Whether a mail server without TLS is refused; false for a relay on this machine.",
+        description="Require TLS; false for a mail relay on this machine.",
     )
 
 
@@ -626,17 +632,17 @@ class ExporterSettings(ProcessSettings):
     allow_network: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_EXPORTER_ALLOW_NETWORK"),
-        description="Whether it may listen on an address of the network, where everybody may read it: it has no keys.",
+        description="Allow listening on a network address, where anyone can read it without an API key.",
     )
     interval_seconds: Annotated[float, Field(ge=1, le=300)] = Field(
         5.0,
         validation_alias=_env("EDGEINFER_EXPORTER_INTERVAL_SECONDS"),
-        description="Time between two readings of temperature and health; slower facts are read less often.",
+        description="Interval of temperature and health readings; other sensors are read less often.",
     )
     measure_power: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_EXPORTER_MEASURE_POWER"),
-        description="Whether power is measured twice a minute; each measurement pauses the board's overcurrent "
+        description="Measure power twice a minute; each measurement pauses the module's overcurrent "
         "protection for a sample.",
     )
     monitor_folder: Path = Field(
@@ -652,7 +658,7 @@ class ExporterSettings(ProcessSettings):
     kernel_root: Path = Field(
         Path("/"),
         validation_alias=_env("EDGEINFER_EXPORTER_KERNEL_ROOT"),
-        description="Where /sys, /proc and /dev of the machine are found; in a container, where they are mounted.",
+        description="Root of the machine's /sys, /proc and /dev; in a container, where they are mounted.",
     )
 
     @model_validator(mode="after")
@@ -679,7 +685,7 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
         if name.startswith(_PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, 1)
             remedy = f"Did you mean {near[0]}?" if near else "See docs/reference/settings.md for the known ones."
-            raise SettingsError(f"setting {name}", "there is no setting of this name", remedy)
+            raise SettingsError(f"setting {name}", "unknown setting", remedy)
 
 
 def known_variables() -> set[str]:
