@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from edgeinfer.model.card import default_folder, load_card
 from tests.end_to_end.service_process import ServiceProcess
 from tools.fuzz_inputs import Good
 
@@ -16,6 +17,9 @@ _CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 _PREFIX = "/api/v1/analysis"
 _NOWHERE = "http://127.0.0.1:1"
 INFER = Good("POST", "/infer", {"x": [[0.1] * 9] * 100})
+_TENSOR = {"name": "window", "shape": [2, 100, 9], "datatype": "FP32", "data": [0.1] * 1800}
+_OPEN_INFERENCE_BODY = {"inputs": [_TENSOR], "parameters": {"binary_data_output": True}}
+OPEN_INFERENCE = Good("POST", f"/v2/models/{load_card(default_folder()).name}/infer", _OPEN_INFERENCE_BODY)
 
 
 @dataclass(slots=True)
@@ -83,7 +87,7 @@ def running_services(folder: Path) -> Iterator[dict[str, Service]]:
         console = start("console", "--prometheus", _NOWHERE, "--alertmanager", _NOWHERE)
         exporter = start("exporter")
         services = [
-            Service("sidecar", sidecar.port, sidecar.pid, [INFER], "/infer", "/metrics"),
+            Service("sidecar", sidecar.port, sidecar.pid, [INFER, OPEN_INFERENCE], "/infer", "/metrics"),
             Service("gateway", gateway.port, gateway.pid, [], f"{_PREFIX}/process", "/openapi.json"),
             Service("console", console.port, console.pid, _CONSOLE, "/hooks/alerts", "/api/dashboards"),
             Service("exporter", exporter.port, exporter.pid, _EXPORTER, "/metrics", "/metrics"),

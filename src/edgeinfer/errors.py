@@ -13,6 +13,7 @@ EdgeInferError
 │   ├── NotEnoughSamples        a session without a whole window yet
 │   ├── UnknownRecording
 │   ├── UnknownDashboard
+│   ├── UnknownModel
 │   └── Unauthorized
 ├── Overloaded                  come back after `retry_after_seconds`
 ├── RateLimited                 this caller sends too many requests; come back after `retry_after_seconds`
@@ -95,6 +96,10 @@ class UnknownRecording(InputError):
 
 class UnknownDashboard(InputError):
     """No dashboard file has this uid."""
+
+
+class UnknownModel(InputError):
+    """The service has no model of this name and version."""
 
 
 class Unauthorized(InputError):

@@ -95,6 +95,43 @@ def request(headers: bytes, body: bytes, path: bytes = b"/infer") -> bytes:
     return b"POST " + path + b" HTTP/1.1\r\nhost: h\r\nconnection: close\r\n" + headers + b"\r\n" + body
 
 
+def test_several_windows_are_one_request_of_the_open_inference_protocol(server: Server) -> None:
+    windows = np.zeros((16, 100, 9), "<f4")
+    windows[:, 0, 0] = np.arange(16)
+    head = orjson.dumps(
+        {
+            "inputs": [
+                {
+                    "name": "window",
+                    "shape": [16, 100, 9],
+                    "datatype": "FP32",
+                    "parameters": {"binary_data_size": windows.nbytes},
+                }
+            ],
+            "outputs": [{"name": "latent"}],
+        }
+    )
+    body = head + windows.tobytes()
+    lengths = b"inference-header-content-length: %d\r\ncontent-length: %d\r\n" % (len(head), len(body))
+    path = f"/v2/models/{shipped_card().name}/infer"
+    status, answer = server.ask(request(TYPE + lengths, body, path.encode()))
+    assert status == 200, answer
+    (latent,) = orjson.loads(answer)["outputs"]
+    assert latent["shape"] == [16, 64]
+    assert latent["data"][::64] == list(range(16))
+    labels = {"method": "POST", "endpoint": "/v2/models/{name}/infer", "status_code": "200"}
+    until(lambda: server.registry.get_sample_value("hailo_http_requests_total", labels) == 1)
+    assert server.count("success") == 16
+
+
+def test_a_request_that_is_longer_than_all_windows_is_refused(server: Server) -> None:
+    path = f"/v2/models/{shipped_card().name}/infer".encode()
+    with server.connect() as connection:
+        connection.sendall(request(TYPE + b"content-length: 36000000\r\n", b"", path))
+        head = connection.recv(65536)
+    assert b"413" in head.split(b"\r\n")[0]
+
+
 def test_a_body_in_chunks_is_a_body(server: Server) -> None:
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:1], BODY[1:3000], BODY[3000:]))
     status, _ = server.ask(request(TYPE + b"transfer-encoding: chunked\r\n", chunks + b"0\r\n\r\n"))

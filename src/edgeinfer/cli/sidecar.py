@@ -26,8 +26,10 @@ from edgeinfer.parity import recorded_windows
 from edgeinfer.recordings.reader import list_recordings
 from edgeinfer.settings import SidecarSettings, prepare_hailort
 from edgeinfer.sidecar.app import build_sidecar
+from edgeinfer.sidecar.open_inference.endpoint import MAX_BODY_BYTES
 from edgeinfer.sidecar.reload import Candidate, ReloadPlan
 from edgeinfer.sidecar.shadow import ShadowPlan
+from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import DrainPeriod, bind, bind_unix, freeze_gc, serve
 from edgeinfer.web.systemd import systemd_notifier_of
 
@@ -92,6 +94,7 @@ def run(settings: SidecarSettings) -> None:
             sidecar.app,
             listeners + local,
             direct=sidecar.direct,
+            limits=ConnectionLimits(max_body_bytes=MAX_BODY_BYTES),
             supervisor=systemd_notifier_of(settings),
             notice=DrainPeriod(sidecar.model.drain, settings.shutdown_grace_seconds),
         )

@@ -14,11 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgeinfer.backends.base import Backend
 from edgeinfer.model.card import ModelCard
+from edgeinfer.sidecar.accounting import InferenceAccount
 from edgeinfer.sidecar.decoding import WindowDecoder
 from edgeinfer.sidecar.endpoint import InferEndpoint
 from edgeinfer.sidecar.inference import InferencePool
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
+from edgeinfer.sidecar.open_inference import openapi as open_inference_openapi
+from edgeinfer.sidecar.open_inference.app import OpenInferenceApp
+from edgeinfer.sidecar.open_inference.endpoint import OpenInferenceEndpoint
+from edgeinfer.sidecar.open_inference.request import RequestDecoder
 from edgeinfer.sidecar.reload import ModelReload, ReloadPlan
 from edgeinfer.sidecar.routes import SidecarStatus, status_router
 from edgeinfer.sidecar.schema import infer_operation
@@ -87,34 +92,45 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         runs_inline=model.runs_inline,
     )
     recorder = AnswerRecorder(instruments.http_requests, instruments.http_duration)
-    endpoint = InferEndpoint(WindowDecoder(card.window.length), pool, model, instruments, recorder)
+    account, decoder = InferenceAccount(instruments), WindowDecoder(card.window.length)
+    endpoint = InferEndpoint(decoder, pool, model, account, recorder)
+    requests = RequestDecoder(decoder, card.window.length, queue_capacity)
+    open_inference = OpenInferenceEndpoint(requests, pool, model, account, recorder)
     status = SidecarStatus(
         model,
         change,
         version=version,
         workers=most,
         queue_capacity=queue_capacity,
-        last_seconds=lambda: endpoint.last_seconds,
+        last_seconds=lambda: account.last_seconds,
         clock=clock,
     )
-    rest = _framework(_Parts(model, pool, shadow, change), card, version)
+    rest = _framework(_Parts(model, pool, shadow, change), card, version, queue_capacity)
     rest.include_router(status_router(status))
     rest.include_router(metrics_router(registry))
     install_problems(rest, instruments.problems)
-    app = RequestMetrics(_Fork(endpoint, rest), instruments.http_requests, instruments.http_duration)
-    return Sidecar(app, model, (endpoint.direct_route(),), change)
+    under_v2 = OpenInferenceApp(open_inference, model, instruments.problems, version)
+    app = RequestMetrics(_Fork(endpoint, under_v2, rest), instruments.http_requests, instruments.http_duration)
+    return Sidecar(app, model, (endpoint.direct_route(), *open_inference.direct_routes()), change)
 
 
 class _Fork:
-    """Sends POST /infer past the framework, everything else through it."""
+    """Sends POST /infer and all of /v2 past the framework, everything else through it."""
 
-    def __init__(self, infer: ASGIApp, rest: ASGIApp) -> None:
+    def __init__(self, infer: ASGIApp, under_v2: ASGIApp, rest: ASGIApp) -> None:
         self._infer = infer
+        self._under_v2 = under_v2
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_infer = scope["type"] == "http" and scope["path"] == "/infer" and scope["method"] == "POST"
-        await (self._infer if is_infer else self._rest)(scope, receive, send)
+        await self._app_of(scope)(scope, receive, send)
+
+    def _app_of(self, scope: Scope) -> ASGIApp:
+        if scope["type"] != "http":
+            return self._rest
+        if scope["path"] == "/infer" and scope["method"] == "POST":
+            return self._infer
+        return self._under_v2 if OpenInferenceApp.owns(scope["path"]) else self._rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +157,7 @@ class _Parts:
         self.model.close()
 
 
-def _framework(parts: _Parts, card: ModelCard, version: str) -> FastAPI:
+def _framework(parts: _Parts, card: ModelCard, version: str, max_windows: int) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         parts.start()
@@ -166,6 +182,7 @@ def _framework(parts: _Parts, card: ModelCard, version: str) -> FastAPI:
         document = described_by_framework()
         operation = infer_operation(card.window.length, card.latent_size, len(card.motifs))
         document["paths"].setdefault("/infer", {})["post"] = operation
+        document["paths"].update(open_inference_openapi.paths(card, max_windows))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

@@ -32,6 +32,8 @@ class WindowDecoder:
     def __init__(self, length: int) -> None:
         self._quick = FastJson(length, len(CHANNELS))
         self._decode = msgspec.json.Decoder(_Body).decode
+        self._decode_flat = msgspec.json.Decoder(list[float]).decode
+        self._decode_nested = msgspec.json.Decoder(list[list[_ROW]]).decode
         self._length = length
         self._values = length * len(CHANNELS)
         self._bytes = 4 * self._values
@@ -73,15 +75,75 @@ class WindowDecoder:
             raise InvalidWindow("body", fault, remedy)
         return self._finite(np.frombuffer(body, "<f4"))
 
+    def windows_from_json(self, data: bytes, count: int, name: str) -> Window:
+        """Windows (count, length, 9) from a JSON array of them, or of their numbers one after another.
+
+        Args:
+            data: the array.
+            count: windows that it is to hold.
+            name: of the array, for messages.
+
+        Raises:
+            InvalidBody: not such an array.
+            InvalidWindow: another number of rows or values, or a value that is not finite.
+        """
+        windows = self._quick.windows(data, count)
+        return self._windows_from_json_carefully(data, count, name) if windows is None else windows
+
+    def _windows_from_json_carefully(self, data: bytes, count: int, name: str) -> Window:
+        try:
+            flat = self._flatten(data, count, name)
+        except msgspec.ValidationError as failure:
+            fault, _, place = str(failure).replace("`", "'").partition(" - at '$")
+            raise InvalidWindow(name + place.rstrip("'"), fault[0].lower() + fault[1:], _REMEDY) from failure
+        except UNDECODABLE as failure:
+            raise InvalidBody(name, why_not_json(data, failure), "Send an array of numbers.") from failure
+        if len(flat) != count * self._values:
+            raise InvalidWindow(name, f"it has {len(flat)} numbers, not {count * self._values}", _REMEDY)
+        with np.errstate(over="ignore"):
+            return self._finite_windows(np.fromiter(flat, np.float32, len(flat)), count, name)
+
+    def _flatten(self, data: bytes, count: int, name: str) -> list[float]:
+        if data[1:].lstrip()[:1] != b"[":
+            return self._decode_flat(data)
+        windows = self._decode_nested(data)
+        lengths = {len(window) for window in windows}
+        if len(windows) != count or lengths != {self._length}:
+            fault = f"it has {len(windows)} windows of {sorted(lengths)} rows, not {count} of {self._length}"
+            raise InvalidWindow(name, fault, _REMEDY)
+        return [value for window in windows for row in window for value in row]
+
+    def windows_from_binary(self, data: bytes | memoryview, count: int, name: str) -> Window:
+        """Windows (count, length, 9) from little-endian float32; raises InvalidWindow."""
+        if len(data) != count * self._bytes:
+            fault = f"it has {len(data)} bytes, not {count * self._bytes}"
+            raise InvalidWindow(name, fault, f"Send {count} x {self._length} x {len(CHANNELS)} little-endian float32.")
+        return self._finite_windows(np.frombuffer(data, "<f4"), count, name)
+
+    def _finite_windows(self, values: Window, count: int, name: str) -> Window:
+        at = _first_not_finite(values)
+        if at is not None:
+            window, value = divmod(at, self._values)
+            row, column = divmod(value, len(CHANNELS))
+            place = f"{name}[{window}][{row}][{column}] ({CHANNELS[column]})"
+            raise InvalidWindow(place, "it is not a finite float32", _REMEDY)
+        return values.reshape(count, self._length, len(CHANNELS))
+
     def _finite(self, values: Window) -> Window:
-        # One infinity or NaN anywhere shows in the sum of squares, at a fraction of looking at each value.
-        with np.errstate(over="ignore", invalid="ignore"):
-            square = float(values.dot(values))
-        if not isfinite(square) and not np.isfinite(values).all():
-            at = int(np.argmin(np.isfinite(values)))
+        at = _first_not_finite(values)
+        if at is not None:
             row, column = divmod(at, len(CHANNELS))
             raise InvalidWindow(f"x[{row}][{column}] ({CHANNELS[column]})", "it is not a finite float32", _REMEDY)
         return values.reshape(self._length, len(CHANNELS))
+
+
+def _first_not_finite(values: Window) -> int | None:
+    # One infinity or NaN anywhere shows in the sum of squares, at a fraction of looking at each value.
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = float(values.dot(values))
+    if isfinite(square) or np.isfinite(values).all():
+        return None
+    return int(np.argmin(np.isfinite(values)))
 
 
 def _misfit(message: str) -> InvalidBody | InvalidWindow:

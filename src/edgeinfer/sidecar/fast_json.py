@@ -1,5 +1,6 @@
 """A good window out of JSON in one pass and without a Python object per number."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ _MAX_SQUARE = float(np.finfo(np.float32).max) ** 2
 class FastJson:
     """Reads what is certainly a window; anything else is left to the careful decoder.
 
-    It must never accept what that one refuses (tests/sidecar/test_quick_json.py compares them). One thread only:
+    It must never accept what that one refuses (tests/sidecar/test_fast_json.py compares them). One thread only:
     the parser's memory is used again for each body.
 
     Args:
@@ -31,27 +32,45 @@ class FastJson:
         self._shape = (length, channels)
         self._values = length * channels
         row = b"[" + b"," * (channels - 1) + b"]"
-        self._structure = b"{:[" + b",".join([row] * length) + b"]}"
+        self._rows = b"[" + b",".join([row] * length) + b"]"
+        self._structure = b"{:" + self._rows + b"}"
 
     def window(self, body: bytes) -> Window | None:
         """The window (length, channels), or None where it takes a closer look."""
         # The parser skips a byte order mark, which JSON does not allow.
         if body[:1] != b"{" or body.translate(None, _OTHER_BYTES) != self._structure:
             return None
+        values = self._read(body, _array_of_x, self._values)
+        return None if values is None else values.reshape(self._shape)
+
+    def windows(self, data: bytes, count: int) -> Window | None:
+        """Windows (count, length, channels) out of an array of arrays of rows, or of the same numbers in one array."""
+        structure = data.translate(None, _OTHER_BYTES)
+        flat = len(structure) == count * self._values + 1 and structure[1:-1].count(b",") == len(structure) - 2
+        if not (flat or structure == b"[" + b",".join([self._rows] * count) + b"]"):
+            return None
+        values = self._read(data, _whole_array, count * self._values)
+        return None if values is None else values.reshape((count, *self._shape))
+
+    def _read(self, body: bytes, array_of: Callable[[Any], Any], size: int) -> Window | None:
+        """So many finite numbers; the structure is known to be right, the keys and the kinds of the values are not."""
         try:
-            values = self._read(body)
+            values = np.frombuffer(array_of(self._parser.parse(body)).as_buffer(of_type="d"), np.float64)
         except _REFUSALS:
             # The old one may be referred to by the failure and would refuse to be used again.
             self._parser = simdjson.Parser()
             return None
-        if values.size != self._values or _square(values) > _MAX_SQUARE:
+        if values.size != size or _square(values) > _MAX_SQUARE:
             return None
-        return values.astype(np.float32).reshape(self._shape)
+        return values.astype(np.float32)
 
-    def _read(self, body: bytes) -> NDArray[np.float64]:
-        document: Any = self._parser.parse(body)
-        # The structure is that of one key and of rows; what is left to see is the key, and that all values are numbers.
-        return np.frombuffer(document["x"].as_buffer(of_type="d"), np.float64)
+
+def _array_of_x(document: Any) -> Any:
+    return document["x"]
+
+
+def _whole_array(document: Any) -> Any:
+    return document
 
 
 @np.errstate(over="ignore")

@@ -19,10 +19,11 @@ _NEWEST = 0.05
 
 @dataclass(slots=True)
 class Computed:
-    """An answer and when a worker took its window up, in seconds of `perf_counter`."""
+    """An answer, and when a worker took its window up and was done, in seconds of `perf_counter`."""
 
     inference: Inference
     started: float
+    ended: float
 
 
 class ClientDisconnected(Exception):
@@ -44,6 +45,7 @@ class _Job:
     is_abandoned: Callable[[], bool]
     deliver: Deliver
     started: float = 0.0
+    ended: float = 0.0
     outcome: Inference | Exception | None = None
 
 
@@ -111,10 +113,7 @@ class InferencePool:
             NotReady: the model is not loaded or lost.
             Overloaded: the queue is full.
         """
-        self._check_ready()
-        workers = self._workers()
-        if self._pending >= workers + self._capacity:
-            raise self._full(workers)
+        workers = self.check_room(1)
         self._pending += 1
         job = _Job(window, is_abandoned, deliver)
         runs_inline = self._runs_inline()
@@ -126,6 +125,19 @@ class InferencePool:
         else:
             self._ensure_threads(min(workers, self._pending) - runs_inline)
             self._jobs.put(job)
+
+    def check_room(self, windows: int) -> int:
+        """How many workers there are now, for windows that all find room.
+
+        Raises:
+            NotReady: the model is not loaded or lost.
+            Overloaded: the queue has not that much room.
+        """
+        self._check_ready()
+        workers = self._workers()
+        if self._pending + windows > workers + self._capacity:
+            raise self._full(workers, windows)
+        return workers
 
     async def infer(self, window: Window, is_abandoned: Callable[[], bool] = never) -> Computed:
         """The same, awaited; raises what became of the window."""
@@ -193,9 +205,12 @@ class InferencePool:
         assert self._loop is not None  # noqa: S101 - start() comes first
         return self._loop
 
-    def _full(self, workers: int) -> Overloaded:
+    def _full(self, workers: int, windows: int) -> Overloaded:
         seconds = math.ceil(self._pending * self._mean_seconds / workers)
-        fault = f"{self._capacity} windows wait already"
+        waiting = max(0, self._pending - workers)
+        fault = f"{waiting} windows wait already"
+        if windows > 1:
+            fault += f", and {windows} more are beyond its {self._capacity} places"
         return Overloaded("the queue", fault, "Try again after Retry-After.", retry_after_seconds=max(1, seconds))
 
     def _work(self) -> None:
@@ -223,6 +238,7 @@ class InferencePool:
             job.outcome = failure
         except Exception as failure:  # noqa: BLE001 - handed to the caller, who logs it
             job.outcome = failure
+        job.ended = perf_counter()
 
     def _hand_back(self, job: _Job) -> None:
         self._done.append(job)
@@ -238,10 +254,10 @@ class InferencePool:
             self._pending -= 1
             outcome = job.outcome
             if isinstance(outcome, Inference):
-                self._mean_seconds += _NEWEST * (perf_counter() - job.started - self._mean_seconds)
+                self._mean_seconds += _NEWEST * (job.ended - job.started - self._mean_seconds)
                 self._instruments.batch_size.observe(outcome.batch_size)
                 if outcome.frames_in_flight is not None:
                     self._instruments.frames_in_flight.observe(outcome.frames_in_flight)
-                job.deliver(Computed(outcome, job.started))
+                job.deliver(Computed(outcome, job.started, job.ended))
             elif outcome is not None:
                 job.deliver(outcome)

@@ -27,6 +27,7 @@ STATUS_AND_PROBLEM: dict[type[Exception], tuple[int, str]] = {
     errors.StoppedSession: (410, "stopped_session"),
     errors.NotEnoughSamples: (409, "not_enough_samples"),
     errors.UnknownDashboard: (404, "not_found"),
+    errors.UnknownModel: (404, "not_found"),
     errors.Unauthorized: (401, "unauthorized"),
     errors.Overloaded: (503, "overloaded"),
     errors.RateLimited: (429, "rate_limited"),
@@ -48,7 +49,8 @@ class Problem(Response):
     media_type = "application/json"
 
     def __init__(self, status: int, problem: str, message: str, remedy: str, retry_after_seconds: int = 0) -> None:
-        body = {"error": problem, "status": status, "message": _utf8(message), "remedy": remedy}
+        self.message, self.remedy = _utf8(message), remedy
+        body = {"error": problem, "status": status, "message": self.message, "remedy": remedy}
         headers = {"Retry-After": str(retry_after_seconds)} if retry_after_seconds else None
         super().__init__(orjson.dumps(body), status, headers)
         self.problem = problem

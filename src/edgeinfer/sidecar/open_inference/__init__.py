@@ -1,0 +1,1 @@
+"""The Open Inference Protocol: what Triton, KServe and MLServer speak, on the same model and the same fast path."""
