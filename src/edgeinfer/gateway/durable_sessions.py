@@ -330,9 +330,12 @@ class DurableSessions:
     async def _move_live_out(self) -> None:
         """Remove the oldest live segments, after what is needed of them was written again at the end."""
         for number, size in self.log.sealed(LIVE).items():
-            needed = {id_: kept for id_, kept in self._kept.items() if kept.segment <= number or kept.roles_in(number)}
-            if needed and number >= self.log.current(LIVE):
-                return
+            needed = self._needed_of(number)
+            if number >= self.log.current(LIVE):
+                if needed:
+                    return
+                # The next write would open it again, where there is room in it.
+                await self.writer.do(lambda: self.log.seal(LIVE))
             cost = sum(self._move_bytes(id_, kept, number) for id_, kept in needed.items())
             if not self._is_worth_moving(number, size, cost):
                 return
@@ -340,7 +343,14 @@ class DurableSessions:
                 await self._move(id_, kept, number)
             # Always: what makes this segment superfluous may be newer samples that a power cut would still take.
             await self.writer.sync()
+            # What was written before this sync is noted by now; some of it may lie here, and was not noted above.
+            if self._needed_of(number):
+                return
             await asyncio.to_thread(self.log.drop, LIVE, [number])
+
+    def _needed_of(self, number: int) -> "dict[str, _Kept]":
+        """Sessions that a restart would need a live segment, or an older one, for; as far as writes were answered."""
+        return {id_: kept for id_, kept in self._kept.items() if kept.segment <= number or kept.roles_in(number)}
 
     def _move_bytes(self, session_id: str, kept: _Kept, number: int) -> int:
         session = self._table.find(session_id)
@@ -378,6 +388,10 @@ class DurableSessions:
         if self._is_short() and not self.log.sealed(ARCHIVE) and self.log.bytes_of(ARCHIVE):
             await self.writer.do(lambda: self.log.seal(ARCHIVE))
         while over := self._archives_past_retention():
+            if over[-1] == self.log.current(ARCHIVE):
+                # The next end of a session would open it again; it may have done so just now.
+                await self.writer.do(lambda: self.log.seal(ARCHIVE))
+                over = self._archives_past_retention()
             await asyncio.to_thread(self.log.drop, ARCHIVE, over)
             for number in over:
                 self._archive_newest_ms.pop(number, None)

@@ -265,9 +265,11 @@ class SegmentLog:
         self.syncs += 1
 
     def seal(self, series: str) -> None:
-        """End the segment that is written; the next write begins another."""
+        """End the segment that is written, or that the next write would open again; that write begins another."""
         part = self._series[series]
         if part.file is None:
+            with self._changing:
+                part.closed_size = None
             return
         part.file.sync()
         with self._changing:
