@@ -55,8 +55,7 @@ test-performance-stress: setup setup-monitoring ## Load a stack of its own with 
 	@$(BIN)/edgeinfer load-test --own-stack --profile stress
 
 chaos: setup setup-monitoring ## Break everything on purpose and see each alert arrive
-	@library=$$(tools/setup_clock.sh); $(BIN)/edgeinfer chaos --parallel 2 \
-	  --chip "$(BIN)/python -m tests.fakes.chip_service" $${library:+--libfaketime "$$library"} $(ARGS)
+	@library=$$(tools/setup_clock.sh); $(BIN)/python -m chaos --parallel 2 $${library:+--libfaketime "$$library"} $(ARGS)
 
 test-chip: setup ## Play every failure of a Hailo chip, and two hours of its life, on the fake (a quarter of an hour)
 	@$(BIN)/python -m tools.failure_table
@@ -95,6 +94,7 @@ check: setup ## Lint, types, import layers, generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.completeness
 	@$(BIN)/python -m tools.generate --check
 
 fix: setup ## Format and mend what the linter can mend

@@ -78,13 +78,17 @@ def runbook(alert: Alert, subject: str) -> str:
         alert.expression,
         "```",
         "",
-        "It does not fire in these cases, which are tested:",
-        "",
+        *_provoking(alert),
+        *(["", "It does not fire in these cases, which are tested:", ""] if alert.negative_cases else []),
         *(f"- {case.why}" for case in alert.negative_cases),
     ]
-    if alert.always:
-        parts = parts[: parts.index("It does not fire in these cases, which are tested:") - 1]
     return "\n".join(parts) + "\n"
+
+
+def _provoking(alert: Alert) -> list[str]:
+    if not alert.provoked_by:
+        return [f"No chaos scenario provokes it: {alert.unprovoked_because}"]
+    return [f"To see it fire, run `make chaos ARGS={alert.provoked_by}` in a checkout; no running stack is touched."]
 
 
 def _step(number: int, step: Step) -> list[str]:
@@ -123,9 +127,10 @@ def _other_deployments(service: str) -> list[str]:
 
 def _subject(subject: str) -> str:
     found = alerts.alerts_of(subject)
-    head = "| alert | severity | for | summary |\n|---|---|---|---|"
+    head = "| alert | severity | for | summary | chaos scenario |\n|---|---|---|---|---|"
     rows = "\n".join(
-        f"| [{alert.name}](../runbooks/{alert.name}.md) | {alert.severity} | {alert.for_} | {alert.summary} |"
+        f"| [{alert.name}](../runbooks/{alert.name}.md) | {alert.severity} | {alert.for_} | {alert.summary} | "
+        f"{f'`{alert.provoked_by}`' if alert.provoked_by else 'none'} |"
         for alert in found
     )
     return f"## {subject.capitalize().replace('_', '-')}\n\n{head}\n{rows}\n"

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from chaos.time_compression import compress_notification_times
 from edgeinfer.cli._config_alertmanager import outside
-from edgeinfer.loadgen.time_compression import compress_notification_times
 from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.settings import AlertingSettings, StackSettings

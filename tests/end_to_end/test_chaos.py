@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from edgeinfer.loadgen.scenarios import SCENARIOS
+from chaos.scenarios import SCENARIOS
 
 # Four stacks side by side need some three minutes on two cores; five times that is a hang.
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
-CHIP = f"{sys.executable} -m tests.fakes.chip_service"
 
 
 def clock() -> str:
@@ -24,7 +23,7 @@ def clock() -> str:
 
 
 def play(*words: str, library: str) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "edgeinfer", "chaos", *words, "--chip", CHIP, "--json"]
+    command = [sys.executable, "-m", "chaos", *words, "--json"]
     command += ["--libfaketime", library] if library else []
     ended = subprocess.run(command, capture_output=True, text=True, timeout=880, check=False)
     assert ended.stdout, ended.stderr

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from edgeinfer.cli._testbed import LiveTestbed, quiet, settings_on_free_ports
+from edgeinfer.cli._load_target import load_target
 from edgeinfer.loadgen.client import KEY_HELP, GatewayClient, authorization
 from edgeinfer.loadgen.page import as_page
 from edgeinfer.loadgen.profile import PROFILES, Objective, Profile, stress_users
@@ -33,6 +33,9 @@ from edgeinfer.loadgen.soak import Soak, look_at, pid_listening_on
 from edgeinfer.loadgen.stress import find_knee, is_past_knee, step_of
 from edgeinfer.loadgen.text import as_text
 from edgeinfer.recordings.reader import list_recordings, load_recording
+from edgeinfer.stack.folder import prepare
+from edgeinfer.stack.own_stack import running, settings_on_free_ports
+from edgeinfer.stack.plan import LOOPBACK
 from edgeinfer.stack.ports import PortPool
 
 _PAUSE_BETWEEN_STEPS_SECONDS = 1.0
@@ -123,14 +126,12 @@ def create() -> click.Command:
 
 
 async def _load_own_stack(request: _Request) -> Document:
-    with TemporaryDirectory(prefix="edgeinfer-load-") as folder:
-        async with LiveTestbed(
-            Path(folder), settings_on_free_ports(PortPool()), factor=1, tell=quiet, is_proxied=False
-        ) as stage:
-            own = replace(
-                request, gateway=stage.gateway_url, prometheus=stage.prometheus_url, watch=_services(stage.pids())
-            )
-            return await _load(own)
+    with TemporaryDirectory(prefix="edgeinfer-load-") as scratch:
+        settings, folder = settings_on_free_ports(PortPool()), prepare(Path(scratch))
+        async with running(load_target(settings, folder), folder.logs) as pids:
+            gateway = f"http://{LOOPBACK}:{settings.gateway_port}"
+            prometheus = f"http://{LOOPBACK}:{settings.prometheus_port}"
+            return await _load(replace(request, gateway=gateway, prometheus=prometheus, watch=_services(pids)))
 
 
 def _services(pids: dict[str, int]) -> dict[str, int]:

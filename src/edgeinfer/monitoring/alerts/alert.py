@@ -71,6 +71,8 @@ class Alert:
         dashboard_uid: uid of the dashboard to open first.
         positive_cases: further situations in which it must fire, one for each `or` of the expression.
         always: the heartbeat, which never is silent.
+        provoked_by: the chaos scenario that makes it fire on a whole stack; `python -m chaos --list` has their names.
+        unprovoked_because: why no scenario can; only where `provoked_by` is empty.
     """
 
     name: str
@@ -89,6 +91,8 @@ class Alert:
     dashboard_uid: str = "hailo-sidecar-monitoring"
     positive_cases: tuple[RuleCase, ...] = ()
     always: bool = False
+    provoked_by: str = ""
+    unprovoked_because: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -100,6 +104,11 @@ class Alert:
             raise ValueError(f"{self.name}: fill meaning, impact and diagnosis of its runbook")
         if not any(step.command for step in book.diagnosis):
             raise ValueError(f"{self.name}: give one step of its runbook a command to type")
+        if bool(self.provoked_by) == bool(self.unprovoked_because):
+            raise ValueError(
+                f"{self.name}: name the chaos scenario that provokes it (provoked_by), or why none can "
+                "(unprovoked_because); `python -m chaos --list` has the scenarios"
+            )
         if bool(self.for_) != (self.rule_test.pending_at is not None):
             raise ValueError(f"{self.name}: set pending_at of its rule_test exactly if it has `for_`")
 

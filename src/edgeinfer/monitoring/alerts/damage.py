@@ -14,6 +14,7 @@ def _set_aside() -> Alert:
     name = prometheus_metrics.SET_ASIDE.name
     return Alert(
         name="MonitoringDataSetAside",
+        provoked_by="silences-damaged",
         expression=f"max by (part) ({name}) > 0",
         severity=Severity.WARNING,
         service="prometheus",

@@ -44,6 +44,7 @@ def _class_spike() -> Alert:
     before = (0.1, 7200)
     return Alert(
         name="HailoErrorClassSpike",
+        provoked_by="error-spike",
         expression=f"{rate} > {ERROR_SPIKE_FACTOR} * {usual}\nand {rate} > {ERROR_SPIKE_FLOOR_PER_SECOND}",
         for_="5m",
         severity=Severity.WARNING,
@@ -121,6 +122,7 @@ def _device_unavailable() -> Alert:
     other = f'hailo_hardware_errors_total{{{_SIDECAR}, error_class="execution_failed"}}'
     return Alert(
         name="HailoDeviceUnavailable",
+        provoked_by="chip-unavailable",
         expression=f"{gone} > 0",
         for_="1m",
         severity=Severity.CRITICAL,
@@ -189,6 +191,7 @@ def _hardware_errors() -> Alert:
     refused = f'hailo_hardware_errors_total{{{_SIDECAR}, error_class="misuse"}}'
     return Alert(
         name="HailoHardwareErrors",
+        provoked_by="chip-stuck",
         expression=f"{rate} > {HARDWARE_ERRORS_PER_SECOND}",
         for_="5m",
         severity=Severity.WARNING,
@@ -241,6 +244,7 @@ def _contract_violation() -> Alert:
     scores = f'hailo_output_contract_violations_total{{{_GATEWAY}, check="score_range"}}'
     return Alert(
         name="HailoOutputContractViolation",
+        provoked_by="wrong-dimensions",
         expression=f"{rise} > 0",
         severity=Severity.CRITICAL,
         service="edge-infer",
@@ -312,6 +316,7 @@ def _falling_back() -> Alert:
     for_motifs = own.replace("process", "motifs")
     return Alert(
         name="EdgeInferFallingBack",
+        provoked_by="http-5xx",
         expression=f"{fallbacks} / {everything} > {FALLBACK_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
         for_="5m",
         severity=Severity.WARNING,
@@ -387,6 +392,7 @@ def _unanswered() -> Alert:
     lost_too = lost.replace("process", "motifs")
     return Alert(
         name="EdgeInferAnswersMissing",
+        provoked_by="nobody-answers",
         expression=f"{nobody} / {everything} > {UNANSWERED_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
         for_="2m",
         severity=Severity.CRITICAL,
@@ -465,6 +471,7 @@ def _server_errors() -> Alert:
     )
     return Alert(
         name="EdgeInferServerErrors",
+        provoked_by="disk-full",
         expression=f"{failed} / {everything} > {SERVER_ERROR_SHARE}\nand {everything} > {TRAFFIC_GUARD_PER_SECOND}",
         for_="5m",
         severity=Severity.WARNING,
@@ -534,6 +541,7 @@ def _circuit_open() -> Alert:
     )
     return Alert(
         name="HailoCircuitOpen",
+        provoked_by="half-open",
         expression=f"{is_closed} == 0",
         for_="1m",
         severity=Severity.WARNING,

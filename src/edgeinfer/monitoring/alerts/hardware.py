@@ -59,6 +59,7 @@ def _heat(*segments: tuple[float | None, int], orange: float | None = 104) -> di
 def _temperature_high() -> Alert:
     return Alert(
         name="HailoTemperatureHigh",
+        provoked_by="chip-hot",
         expression=f"{_TEMPERATURE} > {_ORANGE} - {BELOW_ORANGE_CELSIUS}\n"
         f"or ({_TEMPERATURE} unless {_ORANGE}) > {FALLBACK_TEMPERATURE_CELSIUS}",
         for_="5m",
@@ -113,6 +114,7 @@ def _temperature_critical() -> Alert:
     zone = f"hailo_hardware_temperature_zone{{{_CHIP}}}"
     return Alert(
         name="HailoTemperatureCritical",
+        provoked_by="chip-critical",
         expression=f"{_TEMPERATURE} >= {_ORANGE}\nor {_ZONE} == 2\nor {_ANNOUNCED} >= 5",
         for_="30s",
         keep_firing_for="5m",
@@ -180,6 +182,7 @@ def _throttling() -> Alert:
     clock, zone = (f"{name}{{{_CHIP}}}" for name in (device.CLOCK.name, device.TEMPERATURE_ZONE.name))
     return Alert(
         name="HailoThrottling",
+        provoked_by="chip-throttled",
         expression=f"{requested} < {_Q.gauge(device.CLOCK, by=_BY_CHIP)}\nor {_ZONE} > 0\nor {_ANNOUNCED} > 0",
         for_="1m",
         keep_firing_for="5m",
@@ -263,6 +266,7 @@ def _stream_abort() -> Alert:
     rise = _Q.increase(device.NOTIFICATIONS_RECEIVED, by=("job", "instance", "notification"), where=where)
     return Alert(
         name="HailoThermalStreamAbort",
+        provoked_by="chip-stream-abort",
         expression=f"{rise} > 0",
         severity=Severity.CRITICAL,
         service="hailo-exporter",
@@ -313,6 +317,7 @@ def _overcurrent() -> Alert:
     zone = f"hailo_hardware_overcurrent_zone{{{_CHIP}}}"
     return Alert(
         name="HailoOvercurrent",
+        provoked_by="chip-overcurrent",
         expression=f"{_Q.gauge(device.OVERCURRENT_ZONE, by=_BY_CHIP)} == 1",
         for_="1m",
         severity=Severity.WARNING,
@@ -361,6 +366,7 @@ def _memory_damaged() -> Alert:
     rise = _Q.increase(device.NOTIFICATIONS_RECEIVED, by=("job", "instance", "notification"), where=where)
     return Alert(
         name="HailoMemoryDamaged",
+        provoked_by="chip-damaged",
         expression=f"{rise} > 0",
         severity=Severity.CRITICAL,
         service="hailo-exporter",
@@ -421,6 +427,7 @@ def _saturated() -> Alert:
     depth = 'hailo_sidecar_queue_depth{job="hailo-inference", instance="sidecar:9000"}'
     return Alert(
         name="HailoUtilizationSaturated",
+        provoked_by="chip-saturated",
         expression=f"{busy} > {UTILIZATION_SATURATED_RATIO}\nand on () ({waiting} > 0)",
         for_="10m",
         severity=Severity.WARNING,
@@ -485,6 +492,7 @@ def _refused() -> Alert:
     status = f'hailo_hailort_status{{{_EXPORTER}, device_id="0000:01:00.0"}}'
     return Alert(
         name="HailoRtUnavailable",
+        provoked_by="hailort-refuses",
         expression=f"{_Q.gauge(device.HAILORT_STATUS, how='min', by=('job', 'instance', 'device_id'))} == 0",
         for_="1m",
         severity=Severity.CRITICAL,
@@ -549,6 +557,7 @@ def _vanished() -> Alert:
     found = f"hailo_devices_found{{{_EXPORTER}}}"
     return Alert(
         name="HailoDeviceVanished",
+        provoked_by="chip-vanished",
         expression=f"{now} < {before}",
         for_="1m",
         severity=Severity.CRITICAL,
@@ -623,6 +632,7 @@ def _link_degraded() -> Alert:
     now = _link_series(device.PCIE_GENERATION)
     return Alert(
         name="HailoPcieLinkDegraded",
+        provoked_by="chip-link-slow",
         expression=f"{generation} < {both_can}\nor {lanes} < {both_have}",
         for_="5m",
         severity=Severity.WARNING,
@@ -703,6 +713,7 @@ def _firmware_restarted() -> Alert:
     )
     return Alert(
         name="HailoFirmwareRestarted",
+        provoked_by="chip-watchdog",
         expression=f"{reason} == 1\nor {reason} == 2",
         severity=Severity.TICKET,
         service="hailo-exporter",
@@ -766,6 +777,7 @@ def _sensor_stale() -> Alert:
     read = f'hailo_sensor_last_success_timestamp_seconds{{{_CHIP}, sensor="temperature"}}'
     return Alert(
         name="HailoSensorStale",
+        provoked_by="chip-sensor-silent",
         expression=f"time() - {last} > {SENSOR_STALE_SECONDS}",
         for_="2m",
         severity=Severity.WARNING,
@@ -828,6 +840,7 @@ def _collector_failing() -> Alert:
     success = 'hailo_collector_success{job="hailo-inference", instance="sidecar:9000", collector="system"}'
     return Alert(
         name="HailoCollectorFailing",
+        provoked_by="chip-unread",
         expression=f"{_Q.gauge(system.COLLECTOR_SUCCESS, how='min', by=('job', 'instance', 'collector'))} == 0",
         for_="15m",
         severity=Severity.TICKET,
@@ -878,6 +891,7 @@ def _raspberry_pi_undervoltage() -> Alert:
     weak, hot = _condition("undervoltage"), _condition("throttled")
     return Alert(
         name="PiUndervoltage",
+        provoked_by="board-undervoltage",
         expression=f"{_Q.gauge(device.RASPBERRY_PI_CONDITION, by=_PI_BY, where={'condition': 'undervoltage'})} == 1",
         for_="30s",
         keep_firing_for="5m",
@@ -928,6 +942,7 @@ def _raspberry_pi_throttled() -> Alert:
     slowed = {"condition": one_of("frequency_capped", "throttled", "soft_temperature_limit")}
     return Alert(
         name="PiThrottled",
+        provoked_by="board-throttled",
         expression=f"{_Q.gauge(device.RASPBERRY_PI_CONDITION, by=_PI_BY, where=slowed)} == 1",
         for_="2m",
         keep_firing_for="5m",

@@ -36,6 +36,7 @@ class _Failure:
     value: str
     job: str
     summary: str
+    provoked_by: str
     book: Runbook
 
 
@@ -47,6 +48,7 @@ _FAILURES = (
         "rules.yml;edgeinfer-latency",
         "prometheus",
         "Prometheus cannot evaluate rules of {{ $labels.rule_group }}",
+        "rule-failing",
         Runbook(
             meaning="A rule is valid but fails during evaluation, for example because two series match one.",
             impact="Alerts of that group may not fire; recorded series have gaps.",
@@ -79,6 +81,7 @@ _FAILURES = (
         "",
         "prometheus",
         "Prometheus drops alerts because Alertmanager does not accept them",
+        "alertmanager-killed",
         Runbook(
             meaning="Alertmanager is down, slow, or not at the address in prometheus.yml.",
             impact="No notification is sent.",
@@ -109,6 +112,7 @@ _FAILURES = (
         "webhook",
         "alertmanager",
         "Alertmanager cannot deliver through {{ $labels.integration }}",
+        "receiver-refuses",
         Runbook(
             meaning="The receiver rejects notifications or does not answer: the console, the mail server or ntfy.",
             impact="Alerts fire, but no notification arrives through this receiver.",
@@ -146,6 +150,7 @@ def _failing(kind: _Failure) -> Alert:
     found = {"job": kind.job, "instance": f"{kind.job}:1"} | ({kind.label: kind.value} if kind.label else {})
     return Alert(
         name=kind.name,
+        provoked_by=kind.provoked_by,
         expression=f"{_Q.increase(kind.counter, by=labels)} > 0",
         for_="5m",
         severity=Severity.WARNING,
@@ -172,6 +177,7 @@ def _scrape_slow() -> Alert:
     took = f"scrape_duration_seconds{{{_SIDECAR}}}"
     return Alert(
         name="ScrapeSlow",
+        provoked_by="scrape-slow",
         expression=f"{_Q.gauge(prometheus_metrics.SCRAPE_DURATION, by=_TARGET)} > {SCRAPE_SLOW_SECONDS}",
         for_="10m",
         severity=Severity.WARNING,
@@ -221,6 +227,7 @@ def _scrape_big() -> Alert:
     size = f"scrape_samples_scraped{{{_SIDECAR}}}"
     return Alert(
         name="ScrapeTooBig",
+        provoked_by="scrape-big",
         expression=f"{_Q.gauge(prometheus_metrics.SCRAPE_SAMPLES, by=_TARGET)} > {SCRAPE_SAMPLES}",
         for_="10m",
         severity=Severity.TICKET,
@@ -261,6 +268,7 @@ def _configuration_refused() -> Alert:
     loaded = f"prometheus_config_last_reload_successful{{{_PROMETHEUS}}}"
     return Alert(
         name="PrometheusConfigurationRefused",
+        provoked_by="configuration-broken",
         expression=f"{_Q.gauge(prometheus_metrics.CONFIGURATION_LOADED, how='min', by=_TARGET)} == 0",
         for_="5m",
         severity=Severity.WARNING,
@@ -316,6 +324,7 @@ def _remote_write_behind() -> Alert:
     began = f"{prometheus_metrics.STARTED.name}{{{_PROMETHEUS}}}"
     return Alert(
         name="PrometheusRemoteWriteBehind",
+        provoked_by="fleet-away",
         expression=f"{newest} - on (job, instance) group_right () ({sent} or {since})\n> {REMOTE_WRITE_BEHIND_SECONDS}",
         for_="15m",
         severity=Severity.WARNING,
@@ -389,6 +398,7 @@ def _remote_write_behind() -> Alert:
 def _watchdog() -> Alert:
     return Alert(
         name="Watchdog",
+        provoked_by="steady-state",
         expression="vector(1)",
         severity=Severity.NONE,
         service="prometheus",

@@ -1,6 +1,6 @@
 """Alerts on the service level objectives: how fast the error budget burns, and on what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
@@ -45,11 +45,12 @@ _BURNS = (
 
 @dataclass(frozen=True, slots=True)
 class _Indicator:
-    """What an objective is about, in words and as recorded ratio."""
+    """What an objective is about, in words and as recorded ratio; the scenarios that provoke its alerts by suffix."""
 
     prefix: str
     signal: str
     verb: str
+    provoked_by: Mapping[str, str]
     impact: str
     diagnosis: tuple[Step, ...]
 
@@ -58,6 +59,12 @@ _ERRORS = _Indicator(
     "HailoErrorBudget",
     "availability",
     "fail",
+    {
+        "BurnFast": "timeout",
+        "BurnSlow": "a-quarter-fails",
+        "Exhausting": "errors-eat-the-budget",
+        "ObjectiveMissed": "a-tenth-fails",
+    },
     "Phones get results from the gateway's CPU, which are real but slower, or none at all.",
     (
         Step(
@@ -93,6 +100,12 @@ _LATENCY = _Indicator(
     "HailoLatencyBudget",
     "latency",
     "take longer than 100 ms",
+    {
+        "BurnFast": "latency",
+        "BurnSlow": "a-quarter-is-late",
+        "Exhausting": "lateness-eats-the-budget",
+        "ObjectiveMissed": "a-tenth-is-late",
+    },
     "Live analysis lags behind the movement; beyond the gateway's timeout these requests become errors.",
     (
         Step(
@@ -148,6 +161,7 @@ def _burn(about: _Indicator, ratio_over: Callable[[str], Recorded], burn: _Burn)
     guard = TRAFFIC_GUARD_PER_SECOND
     return Alert(
         name=f"{about.prefix}{burn.suffix}",
+        provoked_by=about.provoked_by[burn.suffix],
         expression=f"{short.name} > {limit}\nand {long.name} > {limit}\nand {_BUSY}",
         for_=burn.for_,
         severity=burn.severity,
@@ -206,6 +220,7 @@ def _internal() -> Alert:
     }
     return Alert(
         name="HailoInternalObjectiveBurn",
+        provoked_by="partial-failure",
         expression=f"({halves[0]}\nor {halves[1]})\nand {_BUSY}",
         for_="2m",
         severity=Severity.TICKET,
@@ -252,6 +267,7 @@ def _missed(about: _Indicator, ratio: Recorded) -> Alert:
 
     return Alert(
         name=f"Hailo{about.signal.capitalize()}ObjectiveMissed",
+        provoked_by=about.provoked_by["ObjectiveMissed"],
         expression=f"{ratio.name} > {ERROR_BUDGET}\nand {_BUSY}",
         for_="10m",
         severity=Severity.WARNING,

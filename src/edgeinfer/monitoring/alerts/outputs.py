@@ -74,6 +74,7 @@ def _drift(name: str, metric: Metric, what: str) -> Alert:
 
     return Alert(
         name=name,
+        provoked_by="foreign-signal",
         expression=f"{_Q.gauge(metric, by=by)} > {DRIFT_LARGE}\n"
         f"and {_Q.gauge(gateway.DRIFT_WINDOW, by=by)} > {DRIFT_WINDOW_WINDOWS}",
         for_="30m",
@@ -111,6 +112,7 @@ def _confidence_low() -> Alert:
 
     return Alert(
         name="HailoMotifConfidenceLow",
+        provoked_by="unsure",
         # Chance is the minimum, so what counts is how far above it the week was; the week ends an hour
         # ago, so that a service without a past has nothing to be compared with.
         expression=f"{CONFIDENCE.name} < {CONFIDENCE_OF_A_DRAW} + {CONFIDENCE_DROP_FACTOR} * "
@@ -165,6 +167,7 @@ def _motif_collapse() -> Alert:
 
     return Alert(
         name="HailoMotifCollapse",
+        provoked_by="unsure",
         expression=f"{MOTIF_SHARE.name} > {MOTIF_COLLAPSE_SHARE}\n"
         f"and on (job) {REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}",
         for_="30m",

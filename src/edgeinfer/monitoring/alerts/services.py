@@ -80,6 +80,7 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
     target = f'job="{job}", instance="{instance}"'
     return Alert(
         name=name,
+        provoked_by=f"{unit.removeprefix('edgeinfer-')}-killed",
         expression=f"{_Q.select(UP, {'job': str(job)})} == 0",
         for_="1m",
         severity=severity,
@@ -146,6 +147,7 @@ def _target_missing() -> Alert:
     both = {f"up{{{_GATEWAY}}}": gauge((0, 900)), f"up{{{_SIDECAR}}}": gauge((1, 900))}
     return Alert(
         name="HailoTargetMissing",
+        provoked_by="target-forgotten",
         expression=missing,
         for_="5m",
         severity=Severity.CRITICAL,
@@ -195,6 +197,7 @@ def _not_ready() -> Alert:
     ready = f"hailo_sidecar_ready{{{_SIDECAR}}}"
     return Alert(
         name="HailoSidecarNotReady",
+        provoked_by="chip-missing-at-start",
         expression=f"{_Q.gauge(sidecar.READY, how='min', by=_TARGET)} == 0",
         for_="1m",
         severity=Severity.CRITICAL,
@@ -250,6 +253,7 @@ def _health_degraded() -> Alert:
     )
     return Alert(
         name="EdgeInferHealthDegraded",
+        provoked_by="unhealthy",
         expression=f"{bad} == 1",
         for_="2m",
         severity=Severity.WARNING,
@@ -296,6 +300,7 @@ def _health_stale() -> Alert:
     run = f'edgeinfer_health_check_last_run_timestamp_seconds{{{_GATEWAY}, check="service"}}'
     return Alert(
         name="EdgeInferHealthCheckStale",
+        provoked_by="clock-jumps-back",
         expression=f"time() - {last} > {HEALTH_CHECK_STALE_SECONDS}",
         for_="1m",
         severity=Severity.WARNING,
@@ -355,6 +360,7 @@ def _recovering() -> Alert:
     times = _Q.increase(sidecar.BACKEND_RECOVERIES, by=_TARGET, window="15m")
     return Alert(
         name="HailoBackendRecovering",
+        provoked_by="chip-flapping",
         expression=f"{times} > {RECOVERIES_PER_QUARTER_HOUR}",
         for_="1m",
         severity=Severity.WARNING,
@@ -405,6 +411,7 @@ def _backlog() -> Alert:
     least = f"min by (job, instance) (min_over_time({sidecar.QUEUE_DEPTH.name}[2m]))"
     return Alert(
         name="HailoQueueBacklog",
+        provoked_by="sidecar-backlogged",
         expression=f"{least} > {QUEUE_BACKLOG_WINDOWS}",
         for_="2m",
         severity=Severity.WARNING,
@@ -459,6 +466,7 @@ def _shedding() -> Alert:
     shed, done = (f'hailo_sidecar_inferences_total{{{_SIDECAR}, status="{status}"}}' for status in ("shed", "success"))
     return Alert(
         name="HailoSheddingLoad",
+        provoked_by="sidecar-flooded",
         expression=f"{_Q.rate(sidecar.INFERENCES, by=_TARGET, where={'status': 'shed'}, window='2m')} > 0",
         for_="2m",
         severity=Severity.WARNING,
@@ -508,6 +516,7 @@ def _no_traffic() -> Alert:
     requests = f'{REQUESTS.name}{{job="edge-infer"}}'
     return Alert(
         name="HailoNoTraffic",
+        provoked_by="nobody-asks",
         expression=f"{REQUESTS.name} == 0\nand max_over_time({REQUESTS.name}[1d]) > 0",
         for_="15m",
         severity=Severity.INFO,
@@ -570,6 +579,7 @@ def _counter_silent() -> Alert:
     inside = f'hailo_sidecar_inferences_total{{{_SIDECAR}, status="success"}}'
     return Alert(
         name="HailoCounterSilent",
+        provoked_by="answered-elsewhere",
         expression=f"{asked} > {TRAFFIC_GUARD_PER_SECOND}\nand {done} == 0",
         for_="5m",
         severity=Severity.WARNING,
@@ -620,6 +630,7 @@ def _stub() -> Alert:
     )
     return Alert(
         name="HailoStubAnswers",
+        provoked_by="stub-answers",
         expression=f"{_Q.info(sidecar.RUNTIME_INFO, by=(*_TARGET, 'backend'), where={'backend': 'stub'})} == 1",
         for_="1m",
         severity=Severity.WARNING,
@@ -666,6 +677,7 @@ def _memory_low() -> Alert:
     )
     return Alert(
         name="HailoMemoryLow",
+        provoked_by="machine-memory-low",
         expression=f"{available} / {total} < {MEMORY_AVAILABLE_SHARE}",
         for_="10m",
         severity=Severity.WARNING,
@@ -714,6 +726,7 @@ def _cpu_busy() -> Alert:
     busy = f"hailo_cpu_usage_ratio{{{_SIDECAR}}}"
     return Alert(
         name="HailoCpuBusy",
+        provoked_by="machine-busy",
         expression=f"avg by (job, instance) (avg_over_time({system.CPU_USAGE_RATIO.name}[10m])) > {CPU_BUSY_SHARE}",
         for_="15m",
         severity=Severity.TICKET,
@@ -784,6 +797,7 @@ def _disk_will_fill() -> Alert:
     emptied = Values((*firing[_disk("available")].segments, (0.9 * card, 2 * hours)), counts=False)
     return Alert(
         name="HailoDiskWillFill",
+        provoked_by="machine-disk-filling",
         # The slope over six hours is one only if there was something six hours ago: after half a minute of data, two
         # samples that differ by a log file announced a full disk.
         expression=f"{available} < -{DISK_FULL_IN_SECONDS} * {growth}\nand {_disk_share()} < {DISK_LOW_SHARE}\n"
@@ -870,6 +884,7 @@ def _disk_full() -> Alert:
 
     return Alert(
         name="HailoDiskFull",
+        provoked_by="machine-disk-full",
         expression=f"{_disk_share()} < {DISK_FULL_SHARE}",
         for_="5m",
         severity=Severity.CRITICAL,

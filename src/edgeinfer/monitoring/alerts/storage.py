@@ -20,6 +20,7 @@ def _store_damaged() -> Alert:
     set_aside = f"edgeinfer_store_set_aside{{{_GATEWAY}}}"
     return Alert(
         name="EdgeInferStoreDamaged",
+        provoked_by="store-damaged",
         expression=f"{_Q.gauge(gateway.STORE_SET_ASIDE, by=_TARGET)} > 0",
         for_="1m",
         severity=Severity.WARNING,

@@ -63,6 +63,7 @@ def _grown(counted: BuiltIn, queries: Queries = _RETRIED) -> str:
 def _block_unreadable() -> Alert:
     return Alert(
         name="PrometheusBlockUnreadable",
+        provoked_by="block-unreadable",
         expression=f"{_grown(prometheus_metrics.BLOCK_FAILURES)} > 0",
         for_="5m",
         severity=Severity.WARNING,
@@ -132,6 +133,7 @@ def _compaction_failing() -> Alert:
     others = " + ".join(_grown(counted) for counted in (prometheus_metrics.BLOCK_FAILURES, *_SHORTENING))
     return Alert(
         name="PrometheusCompactionFailing",
+        provoked_by="chunks-damaged",
         # Each attempt fails at the first of its parts: a part with its own alert is reported by that.
         expression=f"{_grown(prometheus_metrics.COMPACTION_FAILURES)} > 0\nunless on (job, instance) ({others} > 0)",
         for_="5m",
@@ -242,6 +244,7 @@ def _log_not_shortened() -> Alert:
 
     return Alert(
         name="PrometheusWriteAheadLogGrowing",
+        provoked_by="segment-damaged",
         expression=" + ".join(_grown(counted) for counted in _SHORTENING) + " > 0",
         for_="5m",
         severity=Severity.WARNING,
@@ -322,6 +325,7 @@ def _log_damaged() -> Alert:
 
     return Alert(
         name="PrometheusWriteAheadLogDamaged",
+        provoked_by="log-damaged",
         expression=f"{found} > 0\nand on (job, instance) (time() - {started} < {STORE_DAMAGE_SECONDS})",
         severity=Severity.WARNING,
         service="prometheus",
@@ -369,6 +373,7 @@ def _log_damaged() -> Alert:
 def _writes_failing() -> Alert:
     return Alert(
         name="PrometheusWritesFailing",
+        provoked_by="writes-refused",
         expression=f"{_grown(prometheus_metrics.WAL_WRITE_FAILURES)} > 0",
         severity=Severity.WARNING,
         service="prometheus",
@@ -428,6 +433,7 @@ def _clock_trouble() -> Alert:
     once = counter((0, 600), (1 / 60, 60), (0, 2400))
     return Alert(
         name="PrometheusClockTrouble",
+        provoked_by="samples-late",
         expression="\nor ".join(f"{_grown(getattr(prometheus_metrics, name))} > 0" for name in names),
         severity=Severity.WARNING,
         service="prometheus",
@@ -506,6 +512,7 @@ def _alertmanager_unreachable() -> Alert:
 
     return Alert(
         name="PrometheusAlertmanagerUnreachable",
+        provoked_by="alertmanager-elsewhere",
         expression=f"{errors} > 0\nunless on (job, instance) ({dropped} > 0)",
         for_="5m",
         severity=Severity.WARNING,
@@ -572,6 +579,7 @@ def _alertmanager_configuration_refused() -> Alert:
     loaded = _series(prometheus_metrics.ALERTMANAGER_LOADED, _ALERTMANAGER)
     return Alert(
         name="AlertmanagerConfigurationRefused",
+        provoked_by="receivers-broken",
         expression=f"{_DELIVERY.gauge(prometheus_metrics.ALERTMANAGER_LOADED, how='min', by=_TARGET)} == 0",
         for_="5m",
         severity=Severity.WARNING,
@@ -646,6 +654,7 @@ def _alertmanager_state_unsaved() -> Alert:
     restarted = gauge((2, 1800), (None, 7200), (0, 2400))
     return Alert(
         name="AlertmanagerStateUnsaved",
+        provoked_by="state-folder-gone",
         expression=expression,
         for_="5m",
         severity=Severity.WARNING,

@@ -30,6 +30,7 @@ def create() -> list[Alert]:
 def _foreign() -> Alert:
     return Alert(
         name="ScrapeTargetForeign",
+        provoked_by="sidecar-port-taken",
         expression="\nor ".join(
             f"{_Q.select(UP, {'job': str(job)})} == 1 unless on (job, instance) {_Q.select(metric)}"
             for job, metric in IDENTITY.items()
