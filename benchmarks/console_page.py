@@ -16,7 +16,7 @@ import aiohttp
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
-from edgeinfer.monitoring.files import dashboard_files, dashboards_folder
+from edgeinfer.monitoring.files import all_panels, dashboard_files, dashboards_folder
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack.binaries import Program, cache_folder
 from edgeinfer.stack.fetch import find_or_fetch
@@ -55,7 +55,7 @@ def _measure(stack: Stack) -> dict[str, Any]:
     panels = [
         {"id": panel["id"], "width": 600}
         for path in dashboard_files()
-        for panel in _document(path)["panels"]
+        for panel in all_panels(_document(path))
         if panel.get("targets") and _document(path)["uid"] == _UID
     ]
     return {

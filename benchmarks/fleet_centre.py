@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.processes import free_port, resident_megabytes
 from edgeinfer.catalog import gateway, labels
-from edgeinfer.monitoring.files import GENERATED
+from edgeinfer.monitoring.files import GENERATED, all_panels
 from edgeinfer.monitoring.fleet import rules
 from edgeinfer.monitoring.scrape_targets import SYSTEMD
 from edgeinfer.monitoring.thresholds import TRAFFIC_GUARD_PER_SECOND
@@ -112,7 +112,7 @@ def _lines(number: int, stamps: str, length: int) -> Iterator[str]:
 
 
 def _queries() -> Iterator[tuple[str, str]]:
-    for panel in json.loads(_BOARD.read_text(encoding="utf-8"))["panels"]:
+    for panel in all_panels(json.loads(_BOARD.read_text(encoding="utf-8"))):
         for target in panel.get("targets", []):
             yield panel["title"], target["expr"]
 

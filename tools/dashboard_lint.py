@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import promql_parser
 
 from edgeinfer.catalog.units import UNITS as CATALOG_UNITS
+from edgeinfer.monitoring.files import all_panels
 from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
 from tools.promql_lint import Known, by_labels, faults, known_series, selectors, substituted
 from tools.promql_tree import children
@@ -32,6 +33,9 @@ _ORDERED = ("sort", "sort_desc", "topk", "bottomk")
 _COLUMNS = 24
 _UID_LENGTHS = range(8, 41)
 _MIN_PANELS = 8
+_MAX_OPEN_PANELS = 20
+# Lines of the grid that 1440 x 900 pixels show under the head of a dashboard.
+_FIRST_SCREEN_LINES = 19
 _MIN_DESCRIPTION = 20
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _REFRESH = {"edgeinfer-history": ("1m", "now-30d")}
@@ -42,6 +46,7 @@ _WITHOUT_INSTANCE = ("edgeinfer-slo",)
 _RANGES = ("$__rate_interval", "$__range")
 _RANGE_OF_RATE = re.compile(r"(?:rate|irate|increase)\([^\[\]]*\[([^\]:]+)\]")
 _LINE_AT = {"s": LATENCY_OBJECTIVE_SECONDS, "percentunit": OBJECTIVE}
+_OPEN_WHEN = re.compile(r"\(open when [^)]{8,}\)$")
 _LABEL_VALUES = re.compile(r"label_values\((?P<series>.+), (?P<label>\w+)\)")
 _LEGEND_LABEL = re.compile(r"\{\{(\w+)\}\}")
 # Series of Prometheus and Alertmanager that none of our jobs has.
@@ -55,10 +60,11 @@ def lint(document: Mapping[str, Any]) -> list[str]:
         *_board(document),
         *_variables(document, known),
         *_annotations(document, known),
+        *_rows(document["panels"]),
         *_grid(document["panels"]),
     ]
     pickers = {one["name"]: one["label"] for one in document["templating"]["list"] if one["type"] == "query"}
-    for panel in document["panels"]:
+    for panel in all_panels(document):
         where = f"panel {panel.get('title', '')!r}"
         found += [f"{where}: {fault}" for fault in _idle_pickers(panel, pickers)]
         found += [f"{where}: {fault}" for fault in _panel(panel, known, pickers)]
@@ -84,7 +90,7 @@ def _board(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"refresh and time: expected {refresh} and {start}"
     if document.get("editable", True):
         yield "editable: a generated dashboard is not edited in the browser"
-    if len([panel for panel in document["panels"] if panel["type"] != "row"]) < _MIN_PANELS:
+    if len([panel for panel in all_panels(document) if panel["type"] != "row"]) < _MIN_PANELS:
         yield f"fewer than {_MIN_PANELS} panels"
     for link in document.get("links", []):
         if not (link.get("keepTime") and link.get("includeVars")):
@@ -136,7 +142,23 @@ def _annotations(document: Mapping[str, Any], known: Mapping[str, Known]) -> Ite
         yield from (f"annotation {annotation['name']}: {fault}" for fault in faults(annotation["expr"], known))
 
 
-def _grid(panels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _rows(panels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What is open is asked for at each refresh and must be found at a glance."""
+    opened = [panel for panel in panels if panel["type"] != "row"]
+    if len(opened) > _MAX_OPEN_PANELS:
+        yield f"{len(opened)} panels are open, of {_MAX_OPEN_PANELS}: collapse rows that are seldom needed"
+    lowest = max((panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in opened), default=0)
+    if lowest > _FIRST_SCREEN_LINES:
+        yield f"open panels: they end at line {lowest}, the first screen of a laptop at {_FIRST_SCREEN_LINES}"
+    for row in (panel for panel in panels if panel["type"] == "row"):
+        if bool(row.get("collapsed")) != bool(row.get("panels")):
+            yield f"row {row['title']!r}: a collapsed row holds its panels, an open one is followed by them"
+        if bool(row.get("collapsed")) != bool(_OPEN_WHEN.search(row["title"])):
+            yield f"row {row['title']!r}: the title of a collapsed row, and of no other, says when to open it"
+
+
+def _grid(top: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    panels = list(all_panels({"panels": top}))
     ids = [panel.get("id") for panel in panels]
     titles = [panel["title"] for panel in panels if panel["type"] != "row"]
     for title in sorted({title for title in titles if titles.count(title) > 1}):
@@ -147,7 +169,9 @@ def _grid(panels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         place = panel["gridPos"]
         if place["x"] < 0 or place["x"] + place["w"] > _COLUMNS:
             yield f"panel {panel.get('title')!r}: wider than the grid"
-    for one, other in combinations(panels, 2):
+    # A collapsed row takes one line: where its panels lie matters among themselves.
+    levels = [top, *(panel["panels"] for panel in top if panel.get("panels"))]
+    for one, other in chain.from_iterable(combinations(level, 2) for level in levels):
         if _overlap(one["gridPos"], other["gridPos"]):
             yield f"panels {one.get('title')!r} and {other.get('title')!r} overlap"
 

@@ -13,6 +13,7 @@ from typing import Any
 import edgeinfer.console
 from edgeinfer.console.formatting import MINUS as MINUS_SIGN
 from edgeinfer.console.formatting import NARROW, NO_VALUE
+from edgeinfer.monitoring.files import all_panels
 
 FOLDER = Path(__file__).parent / "grafana_data"
 STATIC = Path(edgeinfer.console.__file__).parent / "static"
@@ -178,8 +179,7 @@ def meant(grafana: str, console: str) -> tuple[bool, tuple[Meant, ...]]:
 
 def drawn_panels(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Panels that both can render, those in collapsed rows as well."""
-    for panel in document["panels"]:
-        yield from (one for one in (panel, *(panel.get("panels") or ())) if one["type"] in KINDS)
+    yield from (panel for panel in all_panels(document) if panel["type"] in KINDS)
 
 
 def made_up(panel: Mapping[str, Any], to_wire: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
+from edgeinfer.monitoring.files import all_panels
+
 FOLDER = Path(__file__).parent / "grafana_schema"
 SCHEMA = FOLDER / "grafana-13.2.3.json"
 _ROOT = "#/definitions/"
@@ -70,7 +72,7 @@ def faults(document: dict[str, Any]) -> list[str]:
     """What Grafana's own types say against a dashboard, with the path of each fault."""
     parts = schema()["properties"]
     found = _against(_opened(), parts["dashboard"], document, "")
-    for position, panel in enumerate(document.get("panels", [])):
+    for position, panel in enumerate(all_panels(document)):
         if panel.get("type") == "row":
             continue
         where = f"panels[{position}] {panel.get('title')!r}"

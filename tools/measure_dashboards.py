@@ -32,7 +32,7 @@ def step_of(panel: Mapping[str, Any], hours: float) -> int:
 
 def queries(document: Mapping[str, Any], hours: float, now: float) -> Iterator[tuple[str, str, dict[str, object]]]:
     """Title, endpoint and parameters of each query of one refresh."""
-    for panel in document["panels"]:
+    for panel in files.all_panels(document):
         step = step_of(panel, hours)
         variables = {
             "$__rate_interval": f"{max(step + _SCRAPE_SECONDS, 4 * _SCRAPE_SECONDS)}s",

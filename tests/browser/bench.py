@@ -238,6 +238,14 @@ class Window:
         self.wait_drawn()
         return self.page
 
+    def open_whole(self, path: str) -> Page:
+        """Go there, open every row, and wait until every panel has its answer."""
+        self.open_drawn(path)
+        if self.page.locator(".row-button[aria-expanded=false]").count():
+            self.page.keyboard.press("e")
+            self.wait_drawn()
+        return self.page
+
     def wait_drawn(self) -> None:
         """Wait until no panel on the screen waits."""
         settle(self.page)

@@ -28,7 +28,7 @@ def violations(page: Page) -> list[tuple[str, str, list[Any]]]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("uid", BOARDS)
 def test_a_dashboard_has_no_violation(stack: Stack, open_window: OpenWindow, uid: str, scheme: str) -> None:
-    page = open_window(stack, WHOLE, scheme).open_drawn(f"/d/{uid}?from=now-15m&to=now&refresh=")
+    page = open_window(stack, WHOLE, scheme).open_whole(f"/d/{uid}?from=now-15m&to=now&refresh=")
     assert violations(page) == []
 
 

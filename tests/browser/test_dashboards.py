@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from edgeinfer.console.formatting import NO_VALUE, format_value
-from edgeinfer.monitoring.files import dashboard_files
+from edgeinfer.monitoring.files import all_panels, dashboard_files
 from tests.browser.bench import WHOLE, Stack, Window, ask_prometheus
 from tests.browser.conftest import OpenWindow
 
@@ -27,7 +27,7 @@ Drawn = Callable[[str], list[dict[str, Any]]]
 
 
 def panels_of(uid: str) -> dict[int, dict[str, Any]]:
-    return {one["id"]: one for one in BOARDS[uid]["panels"] if one["type"] != "row"}
+    return {one["id"]: one for one in all_panels(BOARDS[uid]) if one["type"] != "row"}
 
 
 def expression(target: dict[str, Any], step: float, seconds: float) -> str:
@@ -51,7 +51,7 @@ def drawn(stack: Stack, browser: Browser) -> Drawn:
     @cache
     def look(uid: str) -> list[dict[str, Any]]:
         window = Window(browser, stack.console.url, WHOLE)
-        window.open_drawn(f"/d/{uid}?from=now-15m&to=now&refresh=")
+        window.open_whole(f"/d/{uid}?from=now-15m&to=now&refresh=")
         panels = window.panels()
         window.page.close()
         assert window.faults == []
@@ -177,7 +177,9 @@ def test_panels_stand_where_grafana_would_put_them(stack: Stack, open_window: Op
     )
     first = panels_of("hailo-sidecar-monitoring")[2]["gridPos"]
     top = boxes["2"][1] - first["y"] * 38
-    for number_, document in panels_of("hailo-sidecar-monitoring").items():
+    opened = [one for one in BOARDS["hailo-sidecar-monitoring"]["panels"] if one["type"] != "row"]
+    assert set(boxes) == {str(document["id"]) for document in opened}
+    for document in opened:
         place = document["gridPos"]
         wanted = [16 + place["x"] * width, top + place["y"] * 38, place["w"] * width - 8, place["h"] * 38 - 8]
-        assert boxes[str(number_)] == pytest.approx(wanted, abs=1.5), document["title"]
+        assert boxes[str(document["id"])] == pytest.approx(wanted, abs=1.5), document["title"]

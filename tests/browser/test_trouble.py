@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from edgeinfer.monitoring.files import dashboard_files
+from edgeinfer.monitoring.files import all_panels, dashboard_files
 from edgeinfer.stack.binaries import Binary, Program
 from tests.browser.bench import WHOLE, Stack, ask_prometheus
 from tests.browser.conftest import OpenWindow
@@ -207,7 +207,7 @@ def test_badge_tile_and_page_count_the_same_alerts_and_a_ticket_by_itself(
     tiles = [
         panel["targets"][0]["expr"]
         for path in dashboard_files()
-        for panel in json.loads(path.read_text("utf-8"))["panels"]
+        for panel in all_panels(json.loads(path.read_text("utf-8")))
         if panel["title"] == "Alerts firing" and panel["type"] == "stat"
     ]
     assert len(tiles) >= 2

@@ -1,5 +1,6 @@
 """A person at work: zoom, time, variables, legends, rows, full screen, links, keys."""
 
+import json
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -7,11 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from edgeinfer.monitoring import files
 from tests.browser.bench import PHONE, WHOLE, Stack, wait_for
 from tests.browser.conftest import OpenWindow
 
 MAIN = "/d/hailo-sidecar-monitoring"
 QUIET = f"{MAIN}?from=now-15m&to=now&refresh="
+
+BOARD = json.loads((files.dashboards_folder() / "grafana_hailo_sidecar_dashboard.json").read_text("utf-8"))
 
 
 def query_of(page: Page) -> dict[str, list[str]]:
@@ -34,7 +38,7 @@ def test_dragging_over_a_graph_zooms_every_panel_and_the_back_button_undoes_it(
     window = open_window(stack, WHOLE)
     page = window.open_drawn(QUIET)
     before = spans(window.panels())
-    box = chart(page, "Request rate").bounding_box()
+    box = chart(page, "Latency percentiles").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 40)
     page.mouse.down()
@@ -54,8 +58,8 @@ def test_dragging_over_a_graph_zooms_every_panel_and_the_back_button_undoes_it(
 
 
 def test_the_crosshair_moves_in_step_on_every_graph(stack: Stack, open_window: OpenWindow) -> None:
-    page = open_window(stack, WHOLE).open_drawn(QUIET)
-    box = chart(page, "Request rate").bounding_box()
+    page = open_window(stack, WHOLE).open_whole(QUIET)
+    box = chart(page, "Latency percentiles").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50)
     expect(page.locator(".tooltip:visible")).to_have_count(1)
@@ -72,7 +76,7 @@ def test_the_crosshair_moves_in_step_on_every_graph(stack: Stack, open_window: O
 
 
 def test_the_mark_of_an_alert_stands_at_its_line(stack: Stack, open_window: OpenWindow) -> None:
-    page = open_window(stack, WHOLE).open_drawn(f"{MAIN}?from=now-30m&to=now&refresh=")
+    page = open_window(stack, WHOLE).open_whole(f"{MAIN}?from=now-30m&to=now&refresh=")
     page.keyboard.press("r")
     page.wait_for_function("() => window.edgeinfer.page().refreshes > 1")
     distances = page.evaluate(
@@ -166,12 +170,12 @@ def test_a_drill_down_of_a_panel_keeps_the_time(stack: Stack, open_window: OpenW
 
 def test_a_click_in_the_legend_shows_one_series_alone(stack: Stack, open_window: OpenWindow) -> None:
     page = open_window(stack).open_drawn(QUIET)
-    name = page.locator("#panel-12").get_by_role("button", name="success", exact=True)
+    name = page.locator("#panel-11").get_by_role("button", name="success", exact=True)
     name.click()
-    shown = """() => Object.fromEntries(window.edgeinfer.page().frames.get(12).drawing.plot.series.slice(1)
+    shown = """() => Object.fromEntries(window.edgeinfer.page().frames.get(11).drawing.plot.series.slice(1)
       .map((one) => [one.label, one.show]))"""
     assert page.evaluate(shown) == {"success": True, "failure": False}
-    page.locator("#panel-12").get_by_role("button", name="success", exact=True).click()
+    page.locator("#panel-11").get_by_role("button", name="success", exact=True).click()
     assert page.evaluate(shown) == {"success": True, "failure": True}
 
 
@@ -179,19 +183,42 @@ def test_a_folded_row_takes_its_panels_away_and_asks_for_none(stack: Stack, open
     window = open_window(stack, WHOLE)
     page = window.open_drawn(QUIET)
     count = len(window.panels())
-    page.get_by_role("button", name="Requests", exact=True).click()
-    assert len(window.panels()) == count - 3
-    expect(page.get_by_role("heading", name="Request rate")).to_have_count(0)
-    page.get_by_role("button", name="Requests 3 panels").click()
+    page.get_by_role("button", name="What has changed?", exact=True).click()
+    assert len(window.panels()) == count - 6
+    expect(page.get_by_role("heading", name="Latency percentiles")).to_have_count(0)
+    page.get_by_role("button", name="What has changed? 6 panels").click()
     page.wait_for_function("() => window.edgeinfer.isSettled()")
     assert len(window.panels()) == count
+
+
+def test_a_collapsed_row_asks_for_nothing_until_it_is_opened_and_stays_so_in_the_address(
+    stack: Stack, open_window: OpenWindow
+) -> None:
+    window = open_window(stack, WHOLE)
+    asked: list[int] = []
+    window.page.on(
+        "request",
+        lambda request: asked.extend(one["id"] for one in json.loads(request.post_data or "{}").get("panels", [])),
+    )
+    page = window.open_drawn(QUIET)
+    titles = {one["id"]: one["title"] for one in files.all_panels(BOARD)}
+    assert "Request rate" not in {titles[number] for number in asked}
+    page.get_by_role("button", name="Requests (open when").click()
+    page.wait_for_function("() => window.edgeinfer.panels().some((one) => one.title === 'Request rate')")
+    window.wait_drawn()
+    assert "Request rate" in {titles[number] for number in asked}
+    page.reload()
+    window.wait_drawn()
+    assert {one["title"]: one["state"] for one in window.panels()}["Request rate"] == "drawn"
 
 
 def test_only_panels_on_the_screen_are_asked_for(stack: Stack, open_window: OpenWindow) -> None:
     window = open_window(stack)
     page = window.open_drawn(QUIET)
+    page.keyboard.press("e")
+    window.wait_drawn()
     states = {one["title"]: one["state"] for one in window.panels()}
-    assert states["Request rate"] == "drawn"
+    assert states["Success and failure"] == "drawn"
     assert states["Hottest chip"] == "loading"
     page.get_by_role("heading", name="Hottest chip").scroll_into_view_if_needed()
     page.wait_for_function(
@@ -234,7 +261,7 @@ def test_tab_reaches_the_menu_of_a_panel(stack: Stack, open_window: OpenWindow) 
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Queries and values")).to_be_visible()
     page.get_by_role("button", name="Queries and values").press("Enter")
-    expect(page.get_by_role("dialog", name="Request rate")).to_contain_text("hailo_inference_requests_total")
+    expect(page.get_by_role("dialog", name="Success and failure")).to_contain_text("hailo_inference_requests_total")
 
 
 def test_a_hidden_page_asks_nothing(stack: Stack, open_window: OpenWindow) -> None:

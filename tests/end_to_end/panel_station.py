@@ -76,7 +76,7 @@ class PanelStation:
         found = []
         for path in files.dashboard_files():
             document = json.loads(path.read_text(encoding="utf-8"))
-            for panel in document["panels"]:
+            for panel in files.all_panels(document):
                 found += [self._answer(document["title"], panel, target["expr"]) for target in panel.get("targets", [])]
         return found
 

@@ -147,7 +147,7 @@ def test_every_panel_of_the_hardware_board_has_something_to_show(hour: Hour) -> 
 
 
 def _expressions(board: dict[str, Any]) -> Iterator[str]:
-    panels = [inner for panel in board["panels"] for inner in (panel, *panel.get("panels", []))]
+    panels = list(files.all_panels(board))
     for target in (target for panel in panels for target in panel.get("targets", [])):
         plain = re.sub(r"\$\{?__(rate_)?interval\}?", "1m", target["expr"])
         plain = plain.replace("$__range", "1h")

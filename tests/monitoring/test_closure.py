@@ -9,6 +9,7 @@ from edgeinfer.catalog.metric import Metric
 from edgeinfer.catalog.units import UNITS
 from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.alerts import all_alerts
+from edgeinfer.monitoring.files import all_panels
 from edgeinfer.monitoring.prometheus_metrics import all_built_in
 from tools.dashboard_lint import UNITS as GRAFANA_UNITS
 from tools.promql_lint import known_series, substituted
@@ -20,7 +21,7 @@ def _drawn(documents: Iterable[dict[str, Any]]) -> set[str]:
         query["expr"]
         for document in documents
         for query in (
-            *(target for panel in document["panels"] for target in panel.get("targets", [])),
+            *(target for panel in all_panels(document) for target in panel.get("targets", [])),
             *document["annotations"]["list"],
         )
     ]

@@ -16,32 +16,37 @@ HAILO = "grafana_hailo_sidecar_dashboard.json"
 
 
 def _graph(document: Document) -> Document:
-    found: Document = next(panel for panel in document["panels"] if panel["type"] == "timeseries")
+    found: Document = next(panel for panel in files.all_panels(document) if panel["type"] == "timeseries")
     return found
 
 
 def _stat(document: Document) -> Document:
-    found: Document = next(panel for panel in document["panels"] if panel["type"] == "stat")
+    found: Document = next(panel for panel in files.all_panels(document) if panel["type"] == "stat")
     return found
 
 
 def _latency(document: Document) -> Document:
-    found: Document = next(panel for panel in document["panels"] if panel.get("title") == "Latency percentiles")
+    found: Document = next(panel for panel in files.all_panels(document) if panel.get("title") == "Latency percentiles")
     return found
 
 
 def _bars(document: Document) -> Document:
-    found: Document = next(panel for panel in document["panels"] if panel.get("title") == "Motifs seen")
+    found: Document = next(panel for panel in files.all_panels(document) if panel.get("title") == "Motifs seen")
     return found
 
 
 def _stacked(document: Document) -> Document:
-    found: Document = next(panel for panel in document["panels"] if panel.get("title") == "Success and failure")
+    found: Document = next(panel for panel in files.all_panels(document) if panel.get("title") == "Success and failure")
+    return found
+
+
+def _collapsed(document: Document) -> Document:
+    found: Document = next(panel for panel in document["panels"] if panel.get("collapsed"))
     return found
 
 
 def _idle(document: Document) -> Document:
-    found: Document = next(one for one in document["panels"] if "not act here" in one.get("description", ""))
+    found: Document = next(one for one in files.all_panels(document) if "not act here" in one.get("description", ""))
     return found
 
 
@@ -77,7 +82,7 @@ def test_titles_and_uids_are_unique(documents: dict[str, Document]) -> None:
 def test_the_source_s_dashboard_has_its_name_and_rows(documents: dict[str, Document]) -> None:
     document = documents[HAILO]
     assert (document["uid"], document["title"]) == ("hailo-sidecar-monitoring", "Hailo Sidecar Monitoring Dashboard")
-    titles = {panel["title"] for panel in document["panels"]}
+    titles = {panel["title"] for panel in files.all_panels(document)}
     assert titles >= {
         "P95 latency", "Success", "Request rate", "Success and failure", "Latency percentiles", "Sample throughput",
         "Errors by class", "Health checks", "Health response times", "Output dimensions", "Where the time goes",
@@ -88,13 +93,18 @@ def test_the_source_s_dashboard_has_its_name_and_rows(documents: dict[str, Docum
 
 def test_every_link_leads_to_a_board_that_exists(documents: dict[str, Document]) -> None:
     uids = {document["uid"] for document in documents.values()}
-    links = [link for document in documents.values() for panel in document["panels"] for link in panel.get("links", [])]
+    links = [
+        link
+        for document in documents.values()
+        for panel in files.all_panels(document)
+        for link in panel.get("links", [])
+    ]
     assert len(links) >= 20
     assert {link["url"].split("/d/")[1].split("?")[0] for link in links} <= uids
 
 
 def test_a_stub_is_shown_in_red(documents: dict[str, Document]) -> None:
-    backend = next(panel for panel in documents[HAILO]["panels"] if panel.get("title") == "Backend")
+    backend = next(panel for panel in files.all_panels(documents[HAILO]) if panel.get("title") == "Backend")
     red = [
         change["properties"][0]["value"]["fixedColor"]
         for change in backend["fieldConfig"]["overrides"]
@@ -139,6 +149,25 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
     "an overlap": (lambda d: d["panels"][2]["gridPos"].update(x=0), "overlap"),
     "wider than the grid": (lambda d: d["panels"][1]["gridPos"].update(x=23), "wider than the grid"),
     "ids twice": (lambda d: d["panels"][2].update(id=1), "panel ids"),
+    "twenty-one open panels": (
+        lambda d: d["panels"].extend({**_graph(d), "id": 100 + number} for number in range(7)),
+        "21 panels are open, of 20",
+    ),
+    "an open panel below the first screen": (lambda d: _graph(d)["gridPos"].update(h=40), "the first screen"),
+    "a collapsed row that does not say when to open it": (
+        lambda d: _collapsed(d).update(title="Drift"),
+        "says when to open it",
+    ),
+    "an open row that asks to be opened": (
+        lambda d: d["panels"][0].update(title="Now (open when you like)"),
+        "says when to open it",
+    ),
+    "a collapsed row without its panels": (lambda d: _collapsed(d).update(panels=[]), "holds its panels"),
+    "an overlap within a collapsed row": (
+        lambda d: _collapsed(d)["panels"][1]["gridPos"].update(x=0),
+        "overlap",
+    ),
+    "a fault within a collapsed row": (lambda d: _collapsed(d)["panels"][0].update(title=""), "title missing"),
     "an id of the dashboard": (lambda d: d.update(id=1), "id: a provisioned file has none"),
     "another refresh": (lambda d: d.update(refresh="1m"), "refresh and time"),
     "editable": (lambda d: d.update(editable=True), "editable"),

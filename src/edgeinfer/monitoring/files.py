@@ -1,6 +1,8 @@
-"""Where the generated dashboards and rules lie in the installed package."""
+"""Where the generated dashboards and rules lie in the installed package, and what is in a dashboard."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 GENERATED = Path(__file__).parent / "generated"
 
@@ -23,3 +25,10 @@ def dashboard_files() -> tuple[Path, ...]:
 def rule_files() -> tuple[Path, ...]:
     """Every generated rule file, by name."""
     return tuple(sorted(rules_folder().glob("*.yml")))
+
+
+def all_panels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Rows and panels of a dashboard in reading order, with those inside collapsed rows."""
+    for panel in document["panels"]:
+        yield panel
+        yield from panel.get("panels", ())

@@ -1,4 +1,4 @@
-// What the address says: dashboard, time range, refresh, variables, the panel in full screen; and links that keep it.
+// What the address says: dashboard, time range, refresh, variables, the panel in full screen, rows that stand otherwise than the file says; and links that keep it.
 
 export function readState(defaults) {
   const query = new URLSearchParams(location.search);
@@ -8,6 +8,7 @@ export function readState(defaults) {
   return {
     from: query.get("from") || defaults.from, to: query.get("to") || defaults.to,
     refresh: query.get("refresh") ?? defaults.refresh, variables, viewed: Number(query.get("viewPanel")) || null,
+    rows: (query.get("rows") || "").split(",").filter(Boolean).map(Number),
   };
 }
 
@@ -20,6 +21,7 @@ export function writeState(path, state, defaults) {
   if (state.refresh !== defaults.refresh) query.set("refresh", state.refresh);
   appendVariables(query, state.variables);
   if (state.viewed) query.set("viewPanel", state.viewed);
+  if (state.rows.length) query.set("rows", state.rows.join(","));
   const text = query.toString();
   return text ? `${path}?${text}` : path;
 }

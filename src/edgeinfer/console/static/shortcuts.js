@@ -8,7 +8,7 @@ const EVERYWHERE = [
 const ON_DASHBOARDS = [
   ["r", "Refresh now"], ["t", "Choose the time range"], ["z", "Zoom out"], ["[ and ]", "Earlier, later"],
   ["j and k", "Next, previous panel"], ["v", "Full screen of the focused panel, and back"], ["i", "Queries and values of the focused panel"],
-  ["e", "Fold or unfold all rows"], ["← and →", "Move along the focused graph; with Shift by ten"], ["Esc", "Leave the full screen"],
+  ["e", "Open all rows, or collapse them"], ["← and →", "Move along the focused graph; with Shift by ten"], ["Esc", "Leave the full screen"],
 ];
 
 export function helpDialog() {

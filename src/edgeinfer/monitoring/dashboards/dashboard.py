@@ -1,8 +1,9 @@
 """A dashboard from its rows to the bare classic JSON that Grafana's file provider takes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as builders
@@ -11,9 +12,10 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
 from edgeinfer.catalog import gateway, sidecar
-from edgeinfer.monitoring.dashboards.layout import Place, Row, places
+from edgeinfer.monitoring.dashboards.layout import Place, PlacedRow, Row, places
 from edgeinfer.monitoring.dashboards.panels import DATASOURCE, DashboardLink, Panel
-from edgeinfer.monitoring.dashboards.style import BLUE, RED
+from edgeinfer.monitoring.dashboards.style import BLUE, EMPTY, RED
+from edgeinfer.monitoring.files import all_panels
 
 TAG = "edgeinfer"
 # Of variables: not in Grafana's own types for the kinds that we use.
@@ -45,9 +47,8 @@ class Dashboard:
         """The dashboard as Grafana reads it."""
         encoded = json.dumps(self._builder().build(), cls=JSONEncoder)
         document: dict[str, Any] = json.loads(encoded)
-        document["panels"] = [
-            _placed(what, place, number) for number, (what, place) in enumerate(places(self.rows), start=1)
-        ]
+        numbers = count(1)
+        document["panels"] = [panel for placed in places(self.rows) for panel in _row(placed, numbers)]
         _name_idle_pickers(document)
         _tidy(document)
         return document
@@ -127,14 +128,33 @@ def _annotation(name: str, expression: str, color: str, title: str, text: str) -
     )
 
 
-def _placed(what: Row | Panel, place: Place, number: int) -> dict[str, Any]:
-    where = {"x": place.x, "y": place.y, "w": place.width, "h": place.height}
-    if isinstance(what, Row):
-        return {"type": "row", "title": what.title, "collapsed": False, "panels": [], "id": number, "gridPos": where}
-    if what.link:
-        what.builder.links([_way_to(what.link)])
-    panel: dict[str, Any] = json.loads(json.dumps(what.builder.build(), cls=JSONEncoder))
-    return panel | {"id": number, "gridPos": where}
+def _row(placed: PlacedRow, numbers: Iterator[int]) -> list[dict[str, Any]]:
+    """The row and its panels, which lie inside it while it is collapsed."""
+    row = placed.row
+    heading = {"type": "row", "title": row.heading, "id": next(numbers), "gridPos": _grid_position(placed.place)}
+    panels = [_panel(panel, place, next(numbers)) for panel, place in placed.panels]
+    if row.no_value:
+        _say_once(panels, row.no_value)
+    if row.open_when:
+        return [heading | {"collapsed": True, "panels": panels}]
+    return [heading | {"collapsed": False, "panels": []}, *panels]
+
+
+def _panel(panel: Panel, place: Place, number: int) -> dict[str, Any]:
+    if panel.link:
+        panel.builder.links([_way_to(panel.link)])
+    document: dict[str, Any] = json.loads(json.dumps(panel.builder.build(), cls=JSONEncoder))
+    return document | {"id": number, "gridPos": _grid_position(place)}
+
+
+def _grid_position(place: Place) -> dict[str, int]:
+    return {"x": place.x, "y": place.y, "w": place.width, "h": place.height}
+
+
+def _say_once(panels: list[dict[str, Any]], words: str) -> None:
+    """A reason that all panels of a row share stands in the first; the others are only empty."""
+    for panel, text in zip(panels, (words, *(EMPTY for _ in panels[1:])), strict=True):
+        panel["fieldConfig"]["defaults"].setdefault("noValue", text)
 
 
 def _way_to(link: DashboardLink) -> Any:
@@ -145,7 +165,7 @@ def _way_to(link: DashboardLink) -> Any:
 def _name_idle_pickers(document: dict[str, Any]) -> None:
     """A picker acts on every panel, or the panel says that it does not: a series may lack the label."""
     pickers = [one for one in document["templating"]["list"] if one["type"] == "query"]
-    for panel in document["panels"]:
+    for panel in all_panels(document):
         asked = " ".join(target["expr"] for target in panel.get("targets", []))
         idle = [one["label"] for one in pickers if f"${one['name']}" not in asked]
         if asked and idle:
@@ -159,7 +179,7 @@ def _tidy(document: dict[str, Any]) -> None:
         annotation.pop("placement", None)
     for link in document.get("links", []):
         link.pop("placement", None)
-    for panel in document["panels"]:
+    for panel in all_panels(document):
         for link in panel.get("links", []):
             link.pop("placement", None)
         if panel["type"] == "table":

@@ -54,11 +54,12 @@ def create() -> Dashboard:
         variables=[variables.datasource(), variables.job(), variables.instance()],
         rows=[
             Row("Now", [_now()], _SIDECAR),
-            Row("Requests of phones", [_requests(), _answers()], _SIDECAR),
-            Row("Sessions and samples", [_sessions(), _store()], _SIDECAR),
-            Row("Analyses", [_analyses(), _upstream()], _SIDECAR),
-            Row("Health", [_health()], _SIDECAR),
-            Row("Processes and monitoring", [_processes(), _monitoring()], _HARDWARE),
+            Row("What phones get", [_requests(), _answers()], _SIDECAR),
+            Row("Errors and checks", [_errors()], _SIDECAR, open_when="phones get errors or a check has stopped"),
+            Row("Sessions and samples", [_sessions(), _store()], _SIDECAR, open_when="sessions end or fill the disk"),
+            Row("Analyses and calls", [_analyses(), _upstream()], _SIDECAR, open_when="Analyses answered is not green"),
+            Row("Processes", [_processes()], _HARDWARE, open_when="memory, CPU or open files may leak"),
+            Row("Monitoring", [_monitoring()], _HARDWARE, open_when="scrapes are slow or series are missing"),
         ],
     )
 
@@ -130,12 +131,26 @@ def _now() -> list[Panel]:
 
 def _requests() -> list[Panel]:
     by = ("method", "endpoint")
+    # The worst at the bottom of the stack, lest it draws a red edge along what went well.
+    status_classes = {"5xx": ("5..", RED), "4xx": ("4..", YELLOW), "2xx": ("2..", GREEN)}
     return [
         time_series(
             "Request rate by route",
             "Requests per second that the gateway answered, by route.",
             [Query(LIVE.rate(gateway.HTTP_REQUESTS, by=by), "{{method}} {{endpoint}}")],
             FieldConfig(unit=REQUESTS_PER_SECOND),
+            size=(8, 7),
+        ),
+        time_series(
+            "Answers by status",
+            "Answers per second by class of status: 4xx are the caller's, 5xx are ours.",
+            [
+                Query(or_zero(LIVE.rate(gateway.HTTP_REQUESTS, where={"status_code": matching(pattern)})), name)
+                for name, (pattern, _) in status_classes.items()
+            ],
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors={name: color for name, (_, color) in status_classes.items()}),
+            size=(8, 7),
+            stacked=True,
         ),
         time_series(
             "P95 by route",
@@ -148,6 +163,7 @@ def _requests() -> list[Panel]:
                 )
             ],
             FieldConfig(unit="s", thresholds=LATENCY_LINE),
+            size=(8, 7),
             line=True,
             link=_SIDECAR,
         ),
@@ -155,26 +171,59 @@ def _requests() -> list[Panel]:
 
 
 def _answers() -> list[Panel]:
-    # The worst at the bottom of the stack, lest it draws a red edge along what went well.
-    status_classes = {"5xx": ("5..", RED), "4xx": ("4..", YELLOW), "2xx": ("2..", GREEN)}
+    states = [(0, "healthy", GREEN), (1, "degraded", YELLOW), (2, "unhealthy", RED)]
     return [
         time_series(
-            "Answers by status",
-            "Answers per second by class of status: 4xx are the caller's, 5xx are ours.",
-            [
-                Query(or_zero(LIVE.rate(gateway.HTTP_REQUESTS, where={"status_code": matching(pattern)})), name)
-                for name, (pattern, _) in status_classes.items()
-            ],
-            FieldConfig(unit=REQUESTS_PER_SECOND, colors={name: color for name, (_, color) in status_classes.items()}),
+            "Analyses by source",
+            "Per second: computed by a sidecar, by the gateway's CPU, or by nobody.",
+            [Query(LIVE.rate(gateway.ANALYSES, by=("source",)), "{{source}}")],
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            size=(8, 6),
             stacked=True,
+            link=_SIDECAR,
         ),
+        state_timeline(
+            "Health checks",
+            "The gateway's own checks, run every 30 seconds.",
+            [Query(health_state(), "{{check}} {{instance}}")],
+            FieldConfig(unit="none", value_mappings=states),
+            size=(8, 6),
+        ),
+        table(
+            "Alerts now",
+            "What fires or is about to fire.",
+            Query('max by (alertname, alertstate, severity, service) (ALERTS{severity!="none"})'),
+            FieldConfig(unit="none", no_value="no alerts"),
+            columns={"alertname": "Alert", "alertstate": "State", "severity": "Severity", "service": "Service"},
+            size=(8, 6),
+        ),
+    ]
+
+
+def _errors() -> list[Panel]:
+    age = f"time() - {LIVE.gauge(gateway.HEALTH_LAST_RUN, by=('check', 'instance'))}"
+    return [
         time_series(
             "Problems",
             "Requests answered with an error, by kind of problem, as the answer's `type` says.",
             [Query(LIVE.rate(gateway.PROBLEMS, by=("error_type",)), "{{error_type}}")],
             FieldConfig(unit=PER_SECOND),
+            size=(16, 7),
             bars=True,
             stacked=True,
+        ),
+        bar_gauge(
+            "Since the last check",
+            "A check runs every 30 seconds; one that is much older has stopped.",
+            [Query(f"sort_desc({age})", "{{check}} {{instance}}", instant=True)],
+            FieldConfig(
+                unit=AGE,
+                minimum=0,
+                maximum=120,
+                thresholds=((None, GREEN), (60, YELLOW), (120, RED)),
+                no_value="no check has run",
+            ),
+            size=(8, 7),
         ),
     ]
 
@@ -245,27 +294,18 @@ def _store() -> list[Panel]:
 def _analyses() -> list[Panel]:
     return [
         time_series(
-            "Analyses by source",
-            "Per second: computed by a sidecar, by the gateway's CPU, or by nobody.",
-            [Query(LIVE.rate(gateway.ANALYSES, by=("source",)), "{{source}}")],
-            FieldConfig(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
-            size=(8, 8),
-            stacked=True,
-            link=_SIDECAR,
-        ),
-        time_series(
             "Analyses by operation",
             "Per second: process is one window in one request, motifs reads a session.",
             [Query(LIVE.rate(gateway.ANALYSES, by=("operation",)), "{{operation}}")],
             FieldConfig(unit=REQUESTS_PER_SECOND),
-            size=(8, 8),
+            size=(12, 8),
         ),
         time_series(
             "Time of the fallback",
             "How long the model takes on the gateway's own CPU.",
             [Query(finite(LIVE.quantile(0.95, gateway.FALLBACK_DURATION)), "p95")],
             FieldConfig(unit="s"),
-            size=(8, 8),
+            size=(12, 8),
         ),
     ]
 
@@ -297,33 +337,6 @@ def _upstream() -> list[Panel]:
             FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
             bars=True,
-        ),
-    ]
-
-
-def _health() -> list[Panel]:
-    states = [(0, "healthy", GREEN), (1, "degraded", YELLOW), (2, "unhealthy", RED)]
-    age = f"time() - {LIVE.gauge(gateway.HEALTH_LAST_RUN, by=('check', 'instance'))}"
-    return [
-        state_timeline(
-            "Health checks",
-            "The gateway's own checks, run every 30 seconds.",
-            [Query(health_state(), "{{check}} {{instance}}")],
-            FieldConfig(unit="none", value_mappings=states),
-            size=(16, 7),
-        ),
-        bar_gauge(
-            "Since the last check",
-            "A check runs every 30 seconds; one that is much older has stopped.",
-            [Query(f"sort_desc({age})", "{{check}} {{instance}}", instant=True)],
-            FieldConfig(
-                unit=AGE,
-                minimum=0,
-                maximum=120,
-                thresholds=((None, GREEN), (60, YELLOW), (120, RED)),
-                no_value="no check has run",
-            ),
-            size=(8, 7),
         ),
     ]
 
@@ -361,21 +374,13 @@ def _monitoring() -> list[Panel]:
             "How long Prometheus waits for /metrics of each process.",
             [Query(LIVE.gauge(prometheus_metrics.SCRAPE_DURATION, by=("job", "instance")), "{{job}} {{instance}}")],
             FieldConfig(unit="s"),
-            size=(8, 7),
+            size=(12, 7),
         ),
         time_series(
             "Series exported",
             "Samples in one scrape of each process; a line that keeps rising is a label gone wild.",
             [Query(LIVE.gauge(prometheus_metrics.SCRAPE_SAMPLES, by=("job", "instance")), "{{job}} {{instance}}")],
             FieldConfig(unit=COUNT, decimals=0),
-            size=(8, 7),
-        ),
-        table(
-            "Alerts now",
-            "What fires or is about to fire.",
-            Query('max by (alertname, alertstate, severity, service) (ALERTS{severity!="none"})'),
-            FieldConfig(unit="none", no_value="no alerts"),
-            columns={"alertname": "Alert", "alertstate": "State", "severity": "Severity", "service": "Service"},
-            size=(8, 7),
+            size=(12, 7),
         ),
     ]

@@ -78,15 +78,17 @@ def create() -> Dashboard:
         variables=[variables.datasource(), variables.job(), variables.instance()],
         rows=[
             Row("Now: fast, right, healthy, real?", [_now()], _GATEWAY),
-            Row("Requests", [_requests()], _GATEWAY),
-            Row("Latency: where the time goes", [_latency(), _stages()], _SLO),
-            Row("Errors", [_errors(), _inside_errors()], _SLO),
-            Row("Fallback and backends", [_fallback(), _backends()], _GATEWAY),
-            Row("Health", [_health(), _beside()], _GATEWAY),
-            Row("Model output", [_output(), _confidence()], _GATEWAY),
-            Row("Drift", [_drift()], _GATEWAY),
-            Row("Another model in the shadow", [_shadow()], _HARDWARE),
-            Row("Queue, work and machine", [_work(), _machine()], _HARDWARE),
+            Row("What has changed?", [_outcome(), _causes()], _GATEWAY),
+            Row("Requests", [_requests()], _GATEWAY, open_when="there are too many or too few"),
+            Row("Latency", [_latency()], _SLO, open_when="P95 latency is yellow or red"),
+            Row("Errors", [_errors(), _inside_errors()], _SLO, open_when="Success is not green"),
+            Row("Fallback and sidecars", [_fallback()], _GATEWAY, open_when="answers come from the fallback"),
+            Row("Health", [_health()], _GATEWAY, open_when="a health check fails or a process is down"),
+            Row("Model output", [_output(), _confidence()], _GATEWAY, open_when="motifs or scores look wrong"),
+            Row("Drift", [_drift()], _GATEWAY, open_when="the input may have changed"),
+            Row("Another model in the shadow", [_shadow()], _HARDWARE, open_when="you compare or change models"),
+            Row("Queue and work", [_work()], _HARDWARE, open_when="latency rises while the chip is not slower"),
+            Row("Machine", [_machine()], _HARDWARE, open_when="CPU, memory or disk may be short"),
         ],
     )
 
@@ -168,88 +170,124 @@ def _now() -> list[Panel]:
     ]
 
 
-def _requests() -> list[Panel]:
+def _outcome() -> list[Panel]:
     statuses = [
         # What is asked first lies at the bottom: failures below, lest they draw a red edge along what went well.
         Query(LIVE.rate(gateway.INFERENCE_REQUESTS, where={"status": status}), status)
         for status in reversed(labels.STATUSES)
     ]
+    percentiles = [Query(quantile(fraction), name) for name, fraction in PERCENTILES.items()]
+    mean = Query(finite(LIVE.mean(gateway.INFERENCE_DURATION)), "mean")
     return [
-        time_series(
-            "Request rate",
-            "Inference requests per second by what they were for.",
-            [Query(LIVE.rate(gateway.INFERENCE_REQUESTS, by=("operation", "instance")), "{{operation}} {{instance}}")],
-            FieldConfig(unit=REQUESTS_PER_SECOND),
-            size=(8, 8),
-            link=_GATEWAY,
-        ),
         time_series(
             "Success and failure",
             "Inference requests per second by outcome, stacked.",
             statuses,
             FieldConfig(unit=REQUESTS_PER_SECOND, colors=STATUS_COLORS),
-            size=(8, 8),
+            size=(8, 7),
             stacked=True,
         ),
-        time_series(
-            "Sample throughput",
-            "IMU samples, latent vectors and motif predictions per second.",
-            [Query(LIVE.rate(gateway.SAMPLES_PROCESSED, by=("metric",)), "{{metric}}")],
-            FieldConfig(unit=PER_SECOND),
-            size=(8, 8),
-        ),
-    ]
-
-
-def _latency() -> list[Panel]:
-    percentiles = [Query(quantile(fraction), name) for name, fraction in PERCENTILES.items()]
-    mean = Query(finite(LIVE.mean(gateway.INFERENCE_DURATION)), "mean")
-    fast = LIVE.at_most(LATENCY_OBJECTIVE_SECONDS, gateway.INFERENCE_DURATION)
-    return [
         time_series(
             "Latency percentiles",
             "How long inference requests took, from sending the window until the answer was validated. "
             "The red line is the objective for p95.",
             [*percentiles, mean],
             FieldConfig(unit="s", thresholds=LATENCY_LINE, colors=of(PERCENTILE_COLORS, *PERCENTILES, "mean")),
+            size=(8, 7),
             line=True,
             link=_SLO,
         ),
+        _time_by_part(),
+    ]
+
+
+def _time_by_part() -> Panel:
+    inside = {stage: finite(LIVE.mean(sidecar.STAGE_DURATION, where={"stage": stage})) for stage in labels.STAGES}
+    parts = {"network": finite(LIVE.mean(gateway.NETWORK_DURATION))} | inside
+    return time_series(
+        "Where the time goes",
+        "Mean time of each part of a call, stacked: the network and both HTTP stacks, then the sidecar's stages. "
+        "Together they are the whole call.",
+        [Query(expression, stage) for stage, expression in parts.items()],
+        FieldConfig(unit="s", colors=STAGE_COLORS),
+        size=(8, 7),
+        stacked=True,
+        link=_HARDWARE,
+    )
+
+
+def _causes() -> list[Panel]:
+    states = [(0, "healthy", GREEN), (1, "degraded", YELLOW), (2, "unhealthy", RED)]
+    return [
+        time_series(
+            "Errors by class",
+            "Failed inference requests per second by class, as the gateway saw them.",
+            [Query(LIVE.rate(gateway.INFERENCE_ERRORS, by=("error_type",)), "{{error_type}}")],
+            FieldConfig(unit=PER_SECOND, colors=ERROR_COLORS),
+            size=(8, 6),
+            stacked=True,
+            bars=True,
+            link=_SLO,
+        ),
+        time_series(
+            "Where answers come from",
+            "Analyses per second: computed by a sidecar, by the gateway's own CPU, or by nobody.",
+            [Query(LIVE.rate(gateway.ANALYSES, by=("source",)), "{{source}}")],
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            size=(8, 6),
+            stacked=True,
+        ),
+        state_timeline(
+            "Health checks",
+            "The gateway's own checks, run every 30 seconds.",
+            [Query(health_state(), "{{check}} {{instance}}")],
+            FieldConfig(unit="none", value_mappings=states),
+            size=(8, 6),
+            link=_GATEWAY,
+        ),
+    ]
+
+
+def _requests() -> list[Panel]:
+    return [
+        time_series(
+            "Request rate",
+            "Inference requests per second by what they were for.",
+            [Query(LIVE.rate(gateway.INFERENCE_REQUESTS, by=("operation", "instance")), "{{operation}} {{instance}}")],
+            FieldConfig(unit=REQUESTS_PER_SECOND),
+            link=_GATEWAY,
+        ),
+        time_series(
+            "Sample throughput",
+            "IMU samples, latent vectors and motif predictions per second.",
+            [Query(LIVE.rate(gateway.SAMPLES_PROCESSED, by=("metric",)), "{{metric}}")],
+            FieldConfig(unit=PER_SECOND),
+        ),
+    ]
+
+
+def _latency() -> list[Panel]:
+    fast = LIVE.at_most(LATENCY_OBJECTIVE_SECONDS, gateway.INFERENCE_DURATION)
+    by_stage = LIVE.quantile(0.95, sidecar.STAGE_DURATION, by=("stage",))
+    by_operation = LIVE.recorded(QUANTILE, how="max", by=("operation", "instance"), where={"quantile": "0.95"})
+    inside_whole = LIVE.quantile(0.95, sidecar.HTTP_DURATION, by=("instance",), where={"endpoint": "/infer"})
+    return [
         time_series(
             "Within 100 ms",
             "Share of requests that kept the objective, counted exactly from the histogram's edge at 0.1 s. "
             "The line is the promise of 95 %.",
             [Query(finite(f"{fast} / {LIVE.count(gateway.INFERENCE_DURATION)}"), "within 100 ms")],
             FieldConfig(unit="percentunit", maximum=1, thresholds=SUCCESS_LINE, colors={"within 100 ms": GREEN}),
+            size=(8, 8),
             line=True,
             link=_SLO,
-        ),
-    ]
-
-
-def _stages() -> list[Panel]:
-    inside = {stage: finite(LIVE.mean(sidecar.STAGE_DURATION, where={"stage": stage})) for stage in labels.STAGES}
-    parts = {"network": finite(LIVE.mean(gateway.NETWORK_DURATION))} | inside
-    by_stage = LIVE.quantile(0.95, sidecar.STAGE_DURATION, by=("stage",))
-    by_operation = LIVE.recorded(QUANTILE, how="max", by=("operation", "instance"), where={"quantile": "0.95"})
-    inside_whole = LIVE.quantile(0.95, sidecar.HTTP_DURATION, by=("instance",), where={"endpoint": "/infer"})
-    return [
-        time_series(
-            "Where the time goes",
-            "Mean time of each part of a call, stacked: the network and both HTTP stacks, then the sidecar's stages. "
-            "Together they are the whole call.",
-            [Query(expression, stage) for stage, expression in parts.items()],
-            FieldConfig(unit="s", colors=STAGE_COLORS),
-            size=(12, 8),
-            stacked=True,
-            link=_HARDWARE,
         ),
         time_series(
             "Slowest part, p95",
             "The 95th percentile of each stage inside the sidecar.",
             [Query(finite(by_stage), "{{stage}}", exemplars=True)],
             FieldConfig(unit="s", colors=of(STAGE_COLORS, *labels.STAGES)),
-            size=(6, 8),
+            size=(8, 8),
         ),
         time_series(
             "P95 by operation",
@@ -259,37 +297,24 @@ def _stages() -> list[Panel]:
                 Query(finite(inside_whole), "inside the sidecar {{instance}}"),
             ],
             FieldConfig(unit="s", thresholds=LATENCY_LINE),
-            size=(6, 8),
+            size=(8, 8),
             line=True,
         ),
     ]
 
 
 def _errors() -> list[Panel]:
+    status_colors = {"success": GREEN, "shed": ORANGE, "invalid_input": YELLOW, "backend_error": RED}
     return [
-        time_series(
-            "Errors by class",
-            "Failed inference requests per second by class, as the gateway saw them.",
-            [Query(LIVE.rate(gateway.INFERENCE_ERRORS, by=("error_type",)), "{{error_type}}")],
-            FieldConfig(unit=PER_SECOND, colors=ERROR_COLORS),
-            stacked=True,
-            bars=True,
-            link=_SLO,
-        ),
         time_series(
             "Contract violations",
             "Answers that break the model's contract, by the check that found them. "
             "Any is too many: such a model is wrong.",
             [Query(LIVE.rate(gateway.CONTRACT_VIOLATIONS, by=("check",)), "{{check}}")],
             FieldConfig(unit=PER_SECOND),
+            size=(8, 8),
             bars=True,
         ),
-    ]
-
-
-def _inside_errors() -> list[Panel]:
-    status_colors = {"success": GREEN, "shed": ORANGE, "invalid_input": YELLOW, "backend_error": RED}
-    return [
         time_series(
             "What became of windows",
             "Windows that reached the sidecar, by what became of them there.",
@@ -307,6 +332,11 @@ def _inside_errors() -> list[Panel]:
             bars=True,
             link=_HARDWARE,
         ),
+    ]
+
+
+def _inside_errors() -> list[Panel]:
+    return [
         time_series(
             "Recoveries",
             "Times that the backend was closed and opened again after a failure.",
@@ -315,83 +345,81 @@ def _inside_errors() -> list[Panel]:
             size=(8, 8),
             bars=True,
         ),
+        time_series(
+            "Problems of the sidecar",
+            "Requests that the sidecar answered with an error, by kind of problem.",
+            [Query(LIVE.rate(sidecar.PROBLEMS, by=("error_type",)), "{{error_type}}")],
+            FieldConfig(unit=PER_SECOND),
+            size=(8, 8),
+            bars=True,
+        ),
+        time_series(
+            "Sidecar's answers by status",
+            "HTTP requests that the sidecar answered, by status code.",
+            [
+                Query(
+                    LIVE.rate(sidecar.HTTP_REQUESTS, by=("endpoint", "status_code")),
+                    "{{endpoint}} {{status_code}}",
+                )
+            ],
+            FieldConfig(unit=REQUESTS_PER_SECOND),
+            size=(8, 8),
+        ),
     ]
 
 
 def _fallback() -> list[Panel]:
+    circuit = LIVE.gauge(gateway.CIRCUIT_STATE, by=("backend",), where={"state": "open"})
+    half = LIVE.gauge(gateway.CIRCUIT_STATE, by=("backend",), where={"state": "half_open"})
     return [
-        time_series(
-            "Where answers come from",
-            "Analyses per second: computed by a sidecar, by the gateway's own CPU, or by nobody.",
-            [Query(LIVE.rate(gateway.ANALYSES, by=("source",)), "{{source}}")],
-            FieldConfig(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
-            stacked=True,
-        ),
         time_series(
             "Fallbacks by reason",
             "Why the gateway's CPU had to answer.",
             [Query(LIVE.rate(gateway.FALLBACKS, by=("reason",)), "{{reason}}")],
             FieldConfig(unit=PER_SECOND, colors=ERROR_COLORS),
+            size=(6, 8),
             bars=True,
             stacked=True,
         ),
-    ]
-
-
-def _backends() -> list[Panel]:
-    circuit = LIVE.gauge(gateway.CIRCUIT_STATE, by=("backend",), where={"state": "open"})
-    half = LIVE.gauge(gateway.CIRCUIT_STATE, by=("backend",), where={"state": "half_open"})
-    return [
         time_series(
             "Calls by sidecar",
             "How the gateway spreads its calls over the sidecars, and how they end.",
             [Query(LIVE.rate(gateway.SIDECAR_REQUESTS, by=("backend", "status")), "{{backend}} {{status}}")],
             FieldConfig(unit=REQUESTS_PER_SECOND),
-            size=(8, 7),
+            size=(6, 8),
         ),
         time_series(
             "Calls under way",
             "Calls that each sidecar has not answered yet.",
             [Query(LIVE.gauge(gateway.SIDECAR_IN_FLIGHT, by=("backend",)), "{{backend}}")],
             FieldConfig(unit=COUNT, decimals=0),
-            size=(8, 7),
+            size=(6, 8),
         ),
         state_timeline(
             "Circuit breaker",
             "Whether the gateway asks each sidecar: open means that it leaves it alone after too many failures.",
             [Query(f"2 * {circuit} + {half}", "{{backend}}")],
             FieldConfig(unit="none", value_mappings=[(0, "closed", GREEN), (1, "half open", YELLOW), (2, "open", RED)]),
-            size=(8, 7),
+            size=(6, 8),
         ),
     ]
 
 
 def _health() -> list[Panel]:
-    states = [(0, "healthy", GREEN), (1, "degraded", YELLOW), (2, "unhealthy", RED)]
     return [
-        state_timeline(
-            "Health checks",
-            "The gateway's own checks, run every 30 seconds.",
-            [Query(health_state(), "{{check}} {{instance}}")],
-            FieldConfig(unit="none", value_mappings=states),
-            link=_GATEWAY,
-        ),
         state_timeline(
             "Up",
             "Whether Prometheus reaches each process.",
             [Query(LIVE.gauge(UP, by=("job", "instance")), "{{job}} {{instance}}")],
             FieldConfig(unit="none", value_mappings=[(0, "down", RED), (1, "up", GREEN)]),
+            size=(8, 8),
         ),
-    ]
-
-
-def _beside() -> list[Panel]:
-    return [
         time_series(
             "Health response times",
             "How long each health check took. A check that gets slow announces trouble.",
             [Query(LIVE.gauge(gateway.HEALTH_DURATION, by=("check", "instance")), "{{check}} {{instance}}")],
             FieldConfig(unit="s"),
+            size=(8, 8),
         ),
         time_series(
             "Health beside latency",
@@ -403,6 +431,7 @@ def _beside() -> list[Panel]:
             FieldConfig(
                 unit="s", thresholds=LATENCY_LINE, colors={"probe of the sidecar": BLUE, "p95 of requests": ORANGE}
             ),
+            size=(8, 8),
             line=True,
         ),
     ]
@@ -555,33 +584,13 @@ def _work() -> list[Panel]:
                 Query(LIVE.gauge(sidecar.WORKERS, by=("instance",)), "workers {{instance}}"),
             ],
             FieldConfig(unit=COUNT, decimals=0),
-            size=(8, 8),
+            size=(16, 8),
         ),
         time_series(
             "Windows computed together",
             "Mean size of a batch; 1 where the backend does not batch.",
             [Query(finite(LIVE.mean(sidecar.BATCH_SIZE, by=("instance",))), "{{instance}}")],
             FieldConfig(unit="none", decimals=1),
-            size=(4, 8),
-        ),
-        time_series(
-            "Problems of the sidecar",
-            "Requests that the sidecar answered with an error, by kind of problem.",
-            [Query(LIVE.rate(sidecar.PROBLEMS, by=("error_type",)), "{{error_type}}")],
-            FieldConfig(unit=PER_SECOND),
-            size=(4, 8),
-            bars=True,
-        ),
-        time_series(
-            "Sidecar's answers by status",
-            "HTTP requests that the sidecar answered, by status code.",
-            [
-                Query(
-                    LIVE.rate(sidecar.HTTP_REQUESTS, by=("endpoint", "status_code")),
-                    "{{endpoint}} {{status_code}}",
-                )
-            ],
-            FieldConfig(unit=REQUESTS_PER_SECOND),
             size=(8, 8),
         ),
     ]

@@ -20,6 +20,7 @@ from edgeinfer.monitoring.dashboards.sources import SCOPE, finite
 from edgeinfer.monitoring.dashboards.style import (
     AGE,
     COUNT,
+    EMPTY,
     GREEN,
     HEAT,
     NONE_IS_GOOD,
@@ -40,6 +41,7 @@ _SERVED = Queries("$__rate_interval", SCOPE)
 _CHIP = ("chip_id", "instance")
 _LEGEND = "{{chip_id}} {{instance}}"
 _SIDECAR = DashboardLink("Inference in detail", "hailo-sidecar-monitoring")
+_NO_CHIP = "no chip is read here"
 # The firmware's own defaults; what a device really says is drawn beside its temperature.
 _USE: Thresholds = ((None, GREEN), (UTILIZATION_SATURATED_RATIO, YELLOW))
 _AGE: Thresholds = ((None, GREEN), (SENSOR_STALE_SECONDS / 2, YELLOW), (SENSOR_STALE_SECONDS, RED))
@@ -56,11 +58,27 @@ def create() -> Dashboard:
         variables=[variables.datasource(), variables.job(), variables.instance(), variables.chip()],
         rows=[
             Row("Now", [_now()], _SIDECAR),
-            Row("Heat and throttling", [_heat(), _throttling(), _board()], _SIDECAR),
-            Row("Use", [_use()], _SIDECAR),
-            Row("What the device tells", [_events()], _SIDECAR),
-            Row("Do we see? Sensors and collectors", [_freshness(), _collectors()], _SIDECAR),
-            Row("Identity", [_bus(), _link(), _identity()], _SIDECAR),
+            Row("Heat and use", [_heat(), _trouble()], _SIDECAR, no_value=_NO_CHIP),
+            Row(
+                "Throttling",
+                [_throttling()],
+                _SIDECAR,
+                open_when="the clock falls or a zone is not green",
+                no_value=_NO_CHIP,
+            ),
+            Row(
+                "Use by model", [_use()], _SIDECAR, open_when="the chip is busy and you ask by whom", no_value=_NO_CHIP
+            ),
+            Row("Events and power", [_events()], _SIDECAR, open_when="the chip reports alarms", no_value=_NO_CHIP),
+            Row("Sensors and collectors", [_freshness(), _collectors()], _SIDECAR, open_when="a value is missing"),
+            Row(
+                "Bus and link",
+                [_bus(), _link()],
+                _SIDECAR,
+                open_when="HailoRT finds no chip or is slow",
+                no_value=_NO_CHIP,
+            ),
+            Row("Identity", [_identity()], _SIDECAR, open_when="versions may not fit together", no_value=_NO_CHIP),
         ],
     )
 
@@ -71,13 +89,15 @@ def _now() -> list[Panel]:
             "Hottest chip",
             "The hotter of each chip's two sensors. Around 104 °C the device steps its clock down.",
             [Query(_Q.gauge(device.TEMPERATURE), "°C", instant=True)],
-            FieldConfig(unit="celsius", decimals=0, minimum=0, maximum=120, thresholds=HEAT, no_value="not read"),
+            FieldConfig(unit="celsius", decimals=0, minimum=0, maximum=120, thresholds=HEAT, no_value=_NO_CHIP),
+            size=(4, 5),
         ),
         gauge(
             "Use",
             "Share of time in which the busiest chip had at least one frame in flight.",
             [Query(_Q.gauge(device.UTILIZATION_RATIO), "use", instant=True)],
-            FieldConfig(unit="percentunit", decimals=0, minimum=0, maximum=1, thresholds=_USE, no_value="not read"),
+            FieldConfig(unit="percentunit", decimals=0, minimum=0, maximum=1, thresholds=_USE, no_value=EMPTY),
+            size=(4, 5),
         ),
         stat(
             "HailoRT",
@@ -89,7 +109,7 @@ def _now() -> list[Panel]:
                 value_mappings=[(0, "refuses", RED), (1, "answers", GREEN)],
                 no_value="not asked",
             ),
-            size=(4, 6),
+            size=(4, 5),
             sparkline=False,
         ),
         stat(
@@ -97,22 +117,22 @@ def _now() -> list[Panel]:
             "Devices that HailoRT's scan finds; there is no scan where HailoRT is not installed or refuses it.",
             [Query(_Q.gauge(device.DEVICES_FOUND, how="sum"), "devices")],
             FieldConfig(unit="none", decimals=0, thresholds=((None, RED), (1, GREEN)), no_value="no scan"),
-            size=(4, 6),
+            size=(4, 5),
             sparkline=False,
         ),
         stat(
             "Power",
             "Power of the chips, where the dashboard has a sensor and EDGEINFER_EXPORTER_MEASURE_POWER asks for it.",
             [Query(_Q.gauge(device.POWER, how="sum"), "power")],
-            FieldConfig(unit="watt", no_value="not measured"),
-            size=(4, 6),
+            FieldConfig(unit="watt", no_value=EMPTY),
+            size=(4, 5),
         ),
         stat(
             "Failures of the backend",
             "Failures of the sidecar's backend over the shown range, all classes.",
             [Query(_Q.increase(sidecar.HARDWARE_ERRORS, window="$__range"), "failures", instant=True)],
             FieldConfig(unit=COUNT, decimals=0, thresholds=NONE_IS_GOOD, no_value="no sidecar"),
-            size=(4, 6),
+            size=(4, 5),
             sparkline=False,
             link=_SIDECAR,
         ),
@@ -131,23 +151,13 @@ def _heat() -> list[Panel]:
                 Query(limits, "limit {{limit}} {{chip_id}}"),
             ],
             FieldConfig(unit="celsius", decimals=0),
+            size=(8, 7),
         ),
         time_series(
-            "Each sensor",
-            "Every chip has two temperature sensors.",
-            [Query(_Q.gauge(device.SENSOR_TEMPERATURE, by=("chip_id", "sensor")), "{{chip_id}} {{sensor}}")],
-            FieldConfig(unit="celsius", decimals=1),
-        ),
-    ]
-
-
-def _throttling() -> list[Panel]:
-    return [
-        state_timeline(
-            "Temperature zone",
-            "The zone that the device says it is in.",
-            [Query(_Q.gauge(device.TEMPERATURE_ZONE, by=_CHIP), _LEGEND)],
-            FieldConfig(unit="none", value_mappings=[(0, "green", GREEN), (1, "orange", ORANGE), (2, "red", RED)]),
+            "Use of each chip",
+            "Share of time in which the chip had at least one frame in flight, from HailoRT's monitor files.",
+            [Query(_Q.gauge(device.UTILIZATION_RATIO, by=_CHIP), _LEGEND)],
+            FieldConfig(unit="percentunit", maximum=1),
             size=(8, 7),
         ),
         time_series(
@@ -163,22 +173,19 @@ def _throttling() -> list[Panel]:
             FieldConfig(unit="hertz"),
             size=(8, 7),
         ),
-        time_series(
-            "Throttling level",
-            "The level that the device reports, and whether its protection is switched on at all.",
-            [
-                Query(_Q.gauge(device.THROTTLING_LEVEL, by=_CHIP), f"level {_LEGEND}"),
-                Query(_Q.gauge(device.THROTTLING_PROTECTION, by=_CHIP), f"protection on {_LEGEND}"),
-                Query(_Q.gauge(device.ANNOUNCED_THROTTLING, by=_CHIP), f"announced {_LEGEND}"),
-            ],
-            FieldConfig(unit=COUNT, decimals=0),
-            size=(8, 7),
-        ),
     ]
 
 
-def _board() -> list[Panel]:
+def _trouble() -> list[Panel]:
+    by = ("collector", "job", "instance")
     return [
+        state_timeline(
+            "Temperature zone",
+            "The zone that the device says it is in.",
+            [Query(_Q.gauge(device.TEMPERATURE_ZONE, by=_CHIP), _LEGEND)],
+            FieldConfig(unit="none", value_mappings=[(0, "green", GREEN), (1, "orange", ORANGE), (2, "red", RED)]),
+            size=(8, 5),
+        ),
         state_timeline(
             "The Raspberry Pi itself",
             "What its firmware complains of: a weak supply or heat slows the processor that feeds the chip.",
@@ -188,7 +195,37 @@ def _board() -> list[Panel]:
                 )
             ],
             FieldConfig(unit="none", value_mappings=[(0, "no", GREEN), (1, "yes", RED)]),
-            size=(24, 6),
+            size=(8, 5),
+        ),
+        state_timeline(
+            "Collectors",
+            "Whether the last run of each collector read what it is for.",
+            [Query(_Q.gauge(system.COLLECTOR_SUCCESS, how="min", by=by), "{{collector}} {{job}} {{instance}}")],
+            FieldConfig(unit="none", value_mappings=[(0, "failed", RED), (1, "read", GREEN)]),
+            size=(8, 5),
+        ),
+    ]
+
+
+def _throttling() -> list[Panel]:
+    return [
+        time_series(
+            "Throttling level",
+            "The level that the device reports, and whether its protection is switched on at all.",
+            [
+                Query(_Q.gauge(device.THROTTLING_LEVEL, by=_CHIP), f"level {_LEGEND}"),
+                Query(_Q.gauge(device.THROTTLING_PROTECTION, by=_CHIP), f"protection on {_LEGEND}"),
+                Query(_Q.gauge(device.ANNOUNCED_THROTTLING, by=_CHIP), f"announced {_LEGEND}"),
+            ],
+            FieldConfig(unit=COUNT, decimals=0),
+            size=(12, 8),
+        ),
+        time_series(
+            "Each sensor",
+            "Every chip has two temperature sensors.",
+            [Query(_Q.gauge(device.SENSOR_TEMPERATURE, by=("chip_id", "sensor")), "{{chip_id}} {{sensor}}")],
+            FieldConfig(unit="celsius", decimals=1),
+            size=(12, 8),
         ),
     ]
 
@@ -196,32 +233,25 @@ def _board() -> list[Panel]:
 def _use() -> list[Panel]:
     return [
         time_series(
-            "Use of each chip",
-            "Share of time in which the chip had at least one frame in flight, from HailoRT's monitor files.",
-            [Query(_Q.gauge(device.UTILIZATION_RATIO, by=_CHIP), _LEGEND)],
-            FieldConfig(unit="percentunit", maximum=1),
-            size=(6, 8),
-        ),
-        time_series(
-            "Frames in flight",
-            "Mean number of windows with a chip at once: what keeps a chip busy while its use says that it is not?",
-            [Query(finite(_SERVED.mean(sidecar.FRAMES_IN_FLIGHT, by=("instance",))), "{{instance}}")],
-            FieldConfig(unit="none", decimals=1),
-            size=(6, 8),
-        ),
-        time_series(
             "Use by network",
             "Share of time in which each network had a frame in flight: who takes the chip?",
             [Query(_Q.gauge(device.MODEL_UTILIZATION, by=("network", "instance")), "{{network}} {{instance}}")],
             FieldConfig(unit="percentunit", maximum=1),
-            size=(6, 8),
+            size=(8, 8),
         ),
         time_series(
             "Frames by network",
             "Frames that each network finished per second.",
             [Query(_Q.gauge(device.MODEL_FRAME_RATE, by=("network", "instance")), "{{network}} {{instance}}")],
             FieldConfig(unit="suffix:fps"),
-            size=(6, 8),
+            size=(8, 8),
+        ),
+        time_series(
+            "Frames in flight",
+            "Mean number of windows with a chip at once: what keeps a chip busy while its use says that it is not?",
+            [Query(finite(_SERVED.mean(sidecar.FRAMES_IN_FLIGHT, by=("instance",))), "{{instance}}")],
+            FieldConfig(unit="none", decimals=1),
+            size=(8, 8),
         ),
     ]
 
@@ -278,33 +308,26 @@ def _collectors() -> list[Panel]:
     by = ("collector", "job", "instance")
     legend = "{{collector}} {{job}} {{instance}}"
     return [
-        state_timeline(
-            "Collectors",
-            "Whether the last run of each collector read what it is for.",
-            [Query(_Q.gauge(system.COLLECTOR_SUCCESS, how="min", by=by), legend)],
-            FieldConfig(unit="none", value_mappings=[(0, "failed", RED), (1, "read", GREEN)]),
-            size=(8, 7),
-        ),
         time_series(
             "Time of a collector's run",
             "Collectors run in the background: a slow one delays no scrape, only its own readings.",
             [Query(_Q.gauge(system.COLLECTOR_DURATION, by=by), legend)],
             FieldConfig(unit="s"),
-            size=(5, 7),
+            size=(8, 7),
         ),
         bar_gauge(
             "Since a collector last read",
             "Seconds since each collector last read what it is for.",
             [Query(f"sort_desc(time() - {_Q.gauge(system.COLLECTOR_LAST_SUCCESS, by=by)})", legend, instant=True)],
             FieldConfig(unit=AGE, minimum=0, maximum=2 * SENSOR_STALE_SECONDS, thresholds=_AGE, no_value="none read"),
-            size=(5, 7),
+            size=(8, 7),
         ),
         time_series(
             "Collectors that failed",
             "Runs that failed, by collector and reason.",
             [Query(_Q.rate(system.COLLECTOR_ERRORS, by=("collector", "reason")), "{{collector}}: {{reason}}")],
             FieldConfig(unit=PER_SECOND),
-            size=(6, 7),
+            size=(8, 7),
             bars=True,
         ),
     ]

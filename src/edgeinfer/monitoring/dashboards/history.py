@@ -47,10 +47,10 @@ def create() -> Dashboard:
         start="now-30d",
         refresh="1m",
         rows=[
-            Row("Fast and right?", [_promises(), _requests()], _LIVE),
-            Row("Why not?", [_reasons()], _LIVE),
-            Row("Model and chip", [_model(), _chip()], _LIVE),
-            Row("Machine and alerts", [_machine()], _LIVE),
+            Row("Fast, right and up?", [_promises(), _reasons()], _LIVE),
+            Row("Requests", [_requests()], _LIVE, open_when="there were too many or too few"),
+            Row("Model and chip", [_model()], _LIVE, open_when="the input, the model or the chip may have changed"),
+            Row("Machine", [_machine()], _LIVE, open_when="CPU or memory may have been short"),
         ],
     )
 
@@ -72,6 +72,7 @@ def _promises() -> list[Panel]:
             "Of the requests of five minutes at each point. The red line is the objective for p95.",
             [Query(f"histogram_quantile({value}, {buckets}) >= 0", name) for name, value in PERCENTILES.items()],
             FieldConfig(unit="s", thresholds=LATENCY_LINE, colors=of(PERCENTILE_COLORS, *PERCENTILES)),
+            size=(8, 9),
             line=True,
             link=_LIVE,
         ),
@@ -80,13 +81,54 @@ def _promises() -> list[Panel]:
             "Share of inference requests that succeeded; the line is the promise.",
             [Query(f"({good} / {every}) >= 0", "success")],
             FieldConfig(unit="percentunit", maximum=1, thresholds=SUCCESS_LINE, colors={"success": GREEN}),
+            size=(8, 9),
             line=True,
             link=_LIVE,
+        ),
+        time_series(
+            "Alerts",
+            "Alerts that fired, by severity.",
+            [Query(_mean(recording.HISTORY_ALERTS, how="max", by=("severity",)), "{{severity}}")],
+            FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            size=(8, 9),
+            bars=True,
+            stacked=True,
+        ),
+    ]
+
+
+def _reasons() -> list[Panel]:
+    return [
+        time_series(
+            "Errors by class",
+            "Failed inference requests per second by class.",
+            [Query(_mean(recording.HISTORY_ERRORS, how="sum", by=("error_type",)), "{{error_type}}")],
+            FieldConfig(unit=PER_SECOND, colors=ERROR_COLORS),
+            size=(8, 9),
+            bars=True,
+            stacked=True,
+        ),
+        time_series(
+            "Where answers come from",
+            "Analyses per second by source.",
+            [Query(_mean(recording.HISTORY_ANALYSES, how="sum", by=("source",)), "{{source}}")],
+            FieldConfig(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            size=(8, 9),
+            stacked=True,
+        ),
+        time_series(
+            "Up",
+            "Share of each five minutes in which a process was reached.",
+            [Query(_mean(recording.HISTORY_UP, by=("job", "instance")), "{{job}} {{instance}}")],
+            FieldConfig(unit="percentunit", maximum=1),
+            size=(8, 9),
         ),
     ]
 
 
 def _requests() -> list[Panel]:
+    order = ("network", *labels.STAGES)
+    stages = [Query(_mean(recording.HISTORY_STAGES, where={"stage": stage}), stage) for stage in order]
     return [
         time_series(
             "Requests by outcome",
@@ -104,39 +146,19 @@ def _requests() -> list[Panel]:
             size=(8, 8),
         ),
         time_series(
-            "Where answers come from",
-            "Analyses per second by source.",
-            [Query(_mean(recording.HISTORY_ANALYSES, how="sum", by=("source",)), "{{source}}")],
-            FieldConfig(unit=REQUESTS_PER_SECOND, colors=SOURCE_COLORS),
+            "Where the time goes",
+            "Mean time of each part of a call, stacked.",
+            stages,
+            FieldConfig(unit="s", colors=STAGE_COLORS),
             size=(8, 8),
             stacked=True,
         ),
     ]
 
 
-def _reasons() -> list[Panel]:
-    order = ("network", *labels.STAGES)
-    stages = [Query(_mean(recording.HISTORY_STAGES, where={"stage": stage}), stage) for stage in order]
-    return [
-        time_series(
-            "Errors by class",
-            "Failed inference requests per second by class.",
-            [Query(_mean(recording.HISTORY_ERRORS, how="sum", by=("error_type",)), "{{error_type}}")],
-            FieldConfig(unit=PER_SECOND, colors=ERROR_COLORS),
-            bars=True,
-            stacked=True,
-        ),
-        time_series(
-            "Where the time goes",
-            "Mean time of each part of a call, stacked.",
-            stages,
-            FieldConfig(unit="s", colors=STAGE_COLORS),
-            stacked=True,
-        ),
-    ]
-
-
 def _model() -> list[Panel]:
+    by = ("chip_id", "instance")
+    legend = "{{chip_id}} {{instance}}"
     return [
         time_series(
             "Drift",
@@ -146,31 +168,21 @@ def _model() -> list[Panel]:
                 Query(_mean(recording.HISTORY_MOTIF_DRIFT, how="max", by=("instance",)), "motifs {{instance}}"),
             ],
             FieldConfig(unit="none", decimals=3),
+            size=(8, 8),
         ),
-        time_series(
-            "Up",
-            "Share of each five minutes in which a process was reached.",
-            [Query(_mean(recording.HISTORY_UP, by=("job", "instance")), "{{job}} {{instance}}")],
-            FieldConfig(unit="percentunit", maximum=1),
-        ),
-    ]
-
-
-def _chip() -> list[Panel]:
-    by = ("chip_id", "instance")
-    legend = "{{chip_id}} {{instance}}"
-    return [
         time_series(
             "Temperature",
             "The hottest reading of each five minutes.",
             [Query(_mean(recording.HISTORY_TEMPERATURE, how="max", by=by), legend)],
             FieldConfig(unit="celsius", decimals=0),
+            size=(8, 8),
         ),
         time_series(
             "Use",
             "Mean use of each chip.",
             [Query(_mean(recording.HISTORY_UTILIZATION, by=by), legend)],
             FieldConfig(unit="percentunit", maximum=1),
+            size=(8, 8),
         ),
     ]
 
@@ -182,7 +194,7 @@ def _machine() -> list[Panel]:
             "Share of the CPU time that is used.",
             [Query(_mean(recording.HISTORY_CPU, by=("instance",)), "{{instance}}")],
             FieldConfig(unit="percentunit", maximum=1),
-            size=(8, 7),
+            size=(12, 7),
         ),
         time_series(
             "Memory",
@@ -194,15 +206,6 @@ def _machine() -> list[Panel]:
                 )
             ],
             FieldConfig(unit="bytes"),
-            size=(8, 7),
-        ),
-        time_series(
-            "Alerts",
-            "Alerts that fired, by severity.",
-            [Query(_mean(recording.HISTORY_ALERTS, how="max", by=("severity",)), "{{severity}}")],
-            FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
-            size=(8, 7),
-            bars=True,
-            stacked=True,
+            size=(12, 7),
         ),
     ]

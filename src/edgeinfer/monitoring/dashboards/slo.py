@@ -58,11 +58,12 @@ def create() -> Dashboard:
         "the budget, how fast it burns, and what spent it.",
         variables=[variables.datasource(), variables.job()],
         rows=[
-            Row("Budget", [_promise(), _now()], _SIDECAR),
-            Row("How fast it burns", [_burning()], _SIDECAR),
-            Row("Indicators", [_indicators()], _SIDECAR),
+            Row("Budget", [_now()], _SIDECAR),
+            Row("How fast it burns, and what fires", [_burning()], _SIDECAR),
             Row("What spent it", [_spent()], _SIDECAR),
-            Row("Alerts", [_alerts()], _SIDECAR),
+            Row("Indicators", [_indicators()], _SIDECAR, open_when="a burn rate rises and you ask since when"),
+            Row("Alerts over time", [_alerts()], _SIDECAR, open_when="you look for what fired before"),
+            Row("How to read this", [_promise()], _SIDECAR, open_when="burn rates are new to you"),
         ],
     )
 
@@ -96,54 +97,56 @@ def _now() -> list[Panel]:
             "Share of the 30 days' budget of failures that is left; below zero the promise is broken.",
             [Query(_left(failure_ratio(month)), "left")],
             field_config,
-            size=(4, 5),
+            size=(4, 4),
         ),
         stat(
             "Latency budget left",
             "Share of the 30 days' budget of slow requests that is left; below zero the promise is broken.",
             [Query(_left(slow_ratio(month)), "left")],
             field_config,
-            size=(4, 5),
+            size=(4, 4),
         ),
         stat(
             "Error burn, 1 h",
             "How many times faster than allowed failures spent the budget over the last hour.",
             [Query(_burn(failure_ratio("1h")), "burn")],
             pace,
-            size=(4, 5),
+            size=(4, 4),
         ),
         stat(
             "Latency burn, 1 h",
             "How many times faster than allowed slow requests spent the budget over the last hour.",
             [Query(_burn(slow_ratio("1h")), "burn")],
             pace,
-            size=(4, 5),
+            size=(4, 4),
         ),
         stat(
             "Success, 30 days",
             "Share of inference requests of 30 days that succeeded.",
             [Query(f"1 - {JOBS.recorded(failure_ratio(month), how='max')}", "success")],
             share,
-            size=(4, 5),
+            size=(4, 4),
         ),
         stat(
             "Within 100 ms, 30 days",
             "Share of inference requests of 30 days that kept the latency objective.",
             [Query(f"1 - {JOBS.recorded(slow_ratio(month), how='max')}", "within 100 ms")],
             share,
-            size=(4, 5),
+            size=(4, 4),
         ),
     ]
 
 
 def _burning() -> list[Panel]:
     field_config = FieldConfig(unit="none", decimals=2, thresholds=((None, GREEN), (_FAST, RED)), colors=_WINDOW_COLORS)
+    columns = {"alertname": "Alert", "alertstate": "State", "severity": "Severity", "signal": "Signal"}
     return [
         time_series(
             "Error burn by window",
             "1 spends the budget in exactly 30 days. The red line is where somebody is called.",
             [Query(_burn(failure_ratio(window)), window) for window in _WINDOW_COLORS],
             field_config,
+            size=(8, 7),
             line=True,
             link=_SIDECAR,
         ),
@@ -152,8 +155,17 @@ def _burning() -> list[Panel]:
             "1 spends the budget in exactly 30 days. The red line is where somebody is called.",
             [Query(_burn(slow_ratio(window)), window) for window in _WINDOW_COLORS],
             field_config,
+            size=(8, 7),
             line=True,
             link=_SIDECAR,
+        ),
+        table(
+            "Alerts now",
+            "What fires or is about to fire.",
+            Query('max by (alertname, alertstate, severity, signal) (ALERTS{severity!="none"})'),
+            FieldConfig(unit="none", no_value="no alerts"),
+            size=(8, 7),
+            columns=columns,
         ),
     ]
 
@@ -198,6 +210,7 @@ def _spent() -> list[Panel]:
             "Failures of the shown time range by class: what spent the error budget.",
             [Query(f"sort_desc({errors})", "{{error_type}}", instant=True)],
             FieldConfig(unit=COUNT, decimals=0, minimum=0, colors=ERROR_COLORS, no_value="none"),
+            size=(8, 5),
             link=_SIDECAR,
         ),
         bar_gauge(
@@ -205,31 +218,26 @@ def _spent() -> list[Panel]:
             "Failed calls of the shown time range: which sidecar spent it.",
             [Query(f"sort_desc({backends})", "{{backend}}", instant=True)],
             FieldConfig(unit=COUNT, decimals=0, minimum=0, no_value="none"),
+            size=(8, 5),
         ),
         bar_gauge(
             "Share of each class",
             "The same as a share of all requests of the shown range; together they are what success lacks.",
             [Query(f"sort_desc({finite(f'{errors} / scalar({whole})')})", "{{error_type}}", instant=True)],
             FieldConfig(unit="percentunit", decimals=2, minimum=0, colors=ERROR_COLORS, no_value="none"),
+            size=(8, 5),
         ),
     ]
 
 
 def _alerts() -> list[Panel]:
-    columns = {"alertname": "Alert", "alertstate": "State", "severity": "Severity", "signal": "Signal"}
     return [
-        table(
-            "Alerts now",
-            "What fires or is about to fire.",
-            Query('max by (alertname, alertstate, severity, signal) (ALERTS{severity!="none"})'),
-            FieldConfig(unit="none", no_value="no alerts"),
-            columns=columns,
-        ),
         time_series(
             "Alerts over time",
             "Alerts that fired, by severity.",
             [Query('count by (severity) (ALERTS{alertstate="firing", severity!="none"})', "{{severity}}")],
             FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            size=(24, 8),
             bars=True,
             stacked=True,
         ),

@@ -55,6 +55,8 @@ ERROR_COLORS = {
     "circuit_open": TEAL,
 }
 
+# For a panel whose row says already why there is nothing.
+EMPTY = "\N{EN DASH}"
 # Whole numbers, grouped by thousands and never shortened: "1,629" and not "2 K".
 COUNT = "locale"
 # Hours, minutes, seconds: in the largest fitting unit, everything from 60 to 89 seconds would read "1 min".

@@ -21,7 +21,6 @@ export class DashboardPage {
     this.uid = uid;
     this.app = app;
     this.frames = new Map();
-    this.folded = new Set();
     this.visible = new Set();
     this.hiddenAnnotations = new Set();
     this.events = [];
@@ -191,7 +190,6 @@ export class DashboardPage {
     this.app.setTitle(this.document.title, this.uid);
     this.variableNames = new Set((this.document.templating?.list || []).map((one) => one.name));
     this.sections = sections(this.document.panels);
-    for (const section of this.sections) if (section.row?.collapsed) this.folded.add(section.row.id);
     this.time = timePicker(this);
     this.refreshing = refreshPicker(this);
     this.pickers = variablePickers(this);
@@ -249,7 +247,7 @@ export class DashboardPage {
     this.observer.disconnect();
     this.visible.clear();
     const { viewed } = this.state;
-    const { rows, panels } = layout(this.sections, (row) => this.folded.has(row.id));
+    const { rows, panels } = layout(this.sections, (row) => this.#isFolded(row));
     const shown = new Set(viewed ? [viewed] : panels.map((one) => one.panel.id));
     for (const [id, frame] of this.frames) if (!shown.has(id)) frame.destroy(), this.frames.delete(id);
     this.grid.classList.toggle("viewing", Boolean(viewed));
@@ -269,15 +267,23 @@ export class DashboardPage {
   }
 
   #row({ row, y }) {
-    const isFolded = this.folded.has(row.id);
+    const isFolded = this.#isFolded(row);
     const count = this.sections.find((section) => section.row === row).panels.length;
     const button = el("button", { class: "row-button", id: `row-${row.id}`, "aria-expanded": String(!isFolded) }, icon("down"), this.words(row.title || ""), isFolded ? el("span", { class: "muted" }, ` ${count} panels`) : null);
-    button.addEventListener("click", () => this.#fold([row.id], !isFolded));
+    button.addEventListener("click", () => this.#fold([row], !isFolded));
     return el("h2", { class: "row", style: { "--y": y + 1 } }, button);
   }
 
-  #fold(ids, isFolded) {
-    ids.forEach((id) => (isFolded ? this.folded.add(id) : this.folded.delete(id)));
+  #isFolded(row) {
+    return Boolean(row.collapsed) !== this.state.rows.includes(row.id);
+  }
+
+  #fold(rows, isFolded) {
+    const turned = rows.filter((row) => this.#isFolded(row) !== isFolded).map((row) => row.id);
+    const others = this.state.rows.filter((id) => !turned.includes(id));
+    this.state.rows = [...others, ...turned.filter((id) => !this.state.rows.includes(id))];
+    // So that a reload, or whoever gets the address, finds the same rows open.
+    history.replaceState(null, "", writeState(location.pathname, this.state, this.defaults));
     this.#arrange();
   }
 
@@ -369,8 +375,8 @@ export class DashboardPage {
   }
 
   #foldAll() {
-    const rows = this.sections.filter((section) => section.row).map((section) => section.row.id);
-    this.#fold(rows, rows.some((id) => !this.folded.has(id)));
+    const rows = this.sections.filter((section) => section.row).map((section) => section.row);
+    this.#fold(rows, !rows.some((row) => this.#isFolded(row)));
   }
 
   get isSettled() {
