@@ -62,7 +62,7 @@ def cut(recording: LabelledRecording) -> WindowSet:
     nearest = np.arange(len(motion)) * recording.rate_hz // RATE_HZ
     starts = np.arange(0, len(motion) - LENGTH + 1, HOP)
     index = starts[:, None] + np.arange(LENGTH)
-    labels = np.array([_majority(window) for window in recording.labels[nearest][index]], dtype=np.int64)
+    labels = np.array([majority(window) for window in recording.labels[nearest][index]], dtype=np.int64)
     people = np.full(len(starts), recording.person, dtype=np.int64)
     return WindowSet(motion[index], quaternions[index], labels, people)
 
@@ -75,7 +75,8 @@ def resample(samples: FloatArray, rate_hz: int) -> FloatArray:
     return np.ascontiguousarray(resampled, dtype=np.float32)
 
 
-def _majority(labels: IntArray) -> int:
+def majority(labels: IntArray) -> int:
+    """Return the label that at least `MAJORITY` of a window's samples share, or -1."""
     values, counts = np.unique(labels, return_counts=True)
     best = int(np.argmax(counts))
     return int(values[best]) if counts[best] >= MAJORITY * len(labels) else UNLABELLED

@@ -5,12 +5,12 @@ EdgeInferError
 │   ├── InvalidBody             not JSON, truncated, or not the documented object
 │   ├── InvalidWindow           not 100 rows of 9 finite numbers
 │   ├── InvalidSamples          a sample out of time order, not finite, or incomplete
-│   ├── DuplicateSamples        samples that the session has already
 │   ├── BodyTooLarge
 │   ├── UnsupportedContentType
 │   ├── UnknownSession
 │   ├── StoppedSession
 │   ├── NotEnoughSamples        a session without a whole window yet
+│   ├── UnusableWindow          samples too rare, or with a hole, in the newest second
 │   ├── UnknownRecording
 │   ├── UnknownDashboard
 │   ├── UnknownModel
@@ -33,6 +33,8 @@ EdgeInferError
     └── BinaryNotFound          no Prometheus or Alertmanager to run
 """
 
+from collections.abc import Mapping
+
 
 class EdgeInferError(Exception):
     """A failure that names the thing, the fault and the remedy.
@@ -41,13 +43,15 @@ class EdgeInferError(Exception):
         thing: what is affected, such as "sample 12" or "port 9000".
         fault: what is wrong with it.
         remedy: what the reader can do about it.
+        fields: the same for programs, by name; they stand in the answer.
     """
 
-    def __init__(self, thing: str, fault: str, remedy: str) -> None:
+    def __init__(self, thing: str, fault: str, remedy: str, *, fields: Mapping[str, object] | None = None) -> None:
         super().__init__(f"{thing}: {fault}. {remedy}")
         self.thing = thing
         self.fault = fault
         self.remedy = remedy
+        self.fields = dict(fields or {})
 
 
 class InputError(EdgeInferError):
@@ -64,10 +68,6 @@ class InvalidWindow(InputError):
 
 class InvalidSamples(InputError):
     """A sample is out of time order, not finite, or incomplete."""
-
-
-class DuplicateSamples(InputError):
-    """The session holds these samples already."""
 
 
 class BodyTooLarge(InputError):
@@ -88,6 +88,10 @@ class StoppedSession(InputError):
 
 class NotEnoughSamples(InputError):
     """The session does not hold a whole window yet."""
+
+
+class UnusableWindow(InputError):
+    """The newest second of the samples makes no window: they come too rarely, or a hole lies in it."""
 
 
 class UnknownRecording(InputError):

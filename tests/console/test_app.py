@@ -118,7 +118,7 @@ async def test_a_name_that_is_not_the_consoles_is_refused(bench: Bench) -> None:
 async def test_a_host_that_is_none_is_refused_in_the_shape_of_every_error(bench: Bench, host: str, method: str) -> None:
     answer = await bench.client.request(method, "/api/status", headers={"Host": host})
     assert answer.status_code in {400, 421}
-    assert set(answer.json()) == {"error", "status", "message", "remedy"}
+    assert set(answer.json()) == {"error", "status", "message", "remedy", "retry"}
 
 
 async def test_the_list_names_dashboards_and_broken_files(bench: Bench) -> None:

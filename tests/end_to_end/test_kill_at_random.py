@@ -82,6 +82,6 @@ def stored_samples(folder: Path) -> list[list[float]]:
                 archived = Archived.decode(record)
                 sessions[archived.session] = [t for _, _, batch in archived.streams for t in batch.times.round(6)]
     for uuid, session in recover(DiskFiles(folder)).sessions.items():
-        parts = [batch for stream in session.streams.values() for _, _, batch in stream.parts]
+        parts = [part.batch for stream in session.streams.values() for part in stream.parts]
         sessions[uuid] = [t for batch in parts for t in batch.times.round(6)]
     return sorted(sessions.values())

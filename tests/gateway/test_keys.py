@@ -204,7 +204,7 @@ class TestTheGateway:
         for headers in ({}, bearer("wrong"), {"Authorization": "Basic eA=="}, {"Authorization": "Bearer"}):
             answer = await client.request(method, API + route, headers=headers, json={})
             assert answer.status_code == 401, route
-            assert answer.json().keys() == {"error", "status", "message", "remedy"}
+            assert answer.json().keys() == {"error", "status", "message", "remedy", "retry"}
             assert answer.json()["error"] == "unauthorized"
             assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert rig.value("edgeinfer_http_errors_total", error_type="unauthorized") == 4

@@ -301,7 +301,8 @@ async def test_one_who_stops_waiting_leaves_its_stream_whole(tmp_path: Path) -> 
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        stream = await store.append(session.id, "default", batch(25, store.get(session.id).total_samples))
+        total = store.get(session.id).total_samples
+        stream = (await store.append(session.id, "default", batch(25, total))).stream
         assert stream.total == store.get(session.id).total_samples
     expected = store.get(session.id).total_samples
     stopping = asyncio.ensure_future(store.stop(session.id))

@@ -35,14 +35,14 @@ def test_a_shorter_record_in_the_place_of_a_longer_one_costs_no_older_sample(rep
     stream.add(2600, 1, _batch(37))
 
     assert stream.total == 2637
-    assert sum(len(part) for _, _, part in stream.parts) >= NEWEST_SAMPLES
+    assert sum(len(part.batch) for part in stream.parts) >= NEWEST_SAMPLES
 
 
 def test_what_is_older_than_the_newest_samples_is_let_go() -> None:
     stream = RecoveredStream()
     for before in range(0, 100_000, 20):
         stream.add(before, 1, _batch(20))
-    assert sum(len(part) for _, _, part in stream.parts) <= NEWEST_SAMPLES + 40
+    assert sum(len(part.batch) for part in stream.parts) <= NEWEST_SAMPLES + 40
 
 
 async def test_a_segment_goes_only_once_what_makes_it_superfluous_is_on_the_disk() -> None:

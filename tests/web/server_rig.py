@@ -21,7 +21,7 @@ from edgeinfer.web.server import NO_DRAIN_PERIOD, SupervisedServer, bind
 from edgeinfer.web.systemd import NO_SYSTEMD
 
 PATIENT = ConnectionLimits()
-PROBLEM = {"error", "status", "message", "remedy"}
+PROBLEM = {"error", "status", "message", "remedy", "retry"}
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:

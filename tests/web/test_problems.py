@@ -55,7 +55,7 @@ def test_an_unexpected_failure_is_logged_and_reported_without_details(
     with caplog.at_level(logging.ERROR):
         answer = client.get("/unexpected")
     assert answer.status_code == 500
-    assert set(answer.json()) == {"error", "status", "message", "remedy"}
+    assert set(answer.json()) == {"error", "status", "message", "remedy", "retry"}
     assert DETAIL not in answer.text
     assert "ZeroDivisionError" not in answer.text
     assert DETAIL in caplog.text
@@ -70,6 +70,7 @@ def test_an_overloaded_service_says_when_to_come_back(client: TestClient, regist
         "status": 503,
         "message": "the queue: 64 windows wait already.",
         "remedy": "Come back.",
+        "retry": True,
     }
     assert counted(registry, "overloaded") == 1
 

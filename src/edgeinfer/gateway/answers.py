@@ -9,12 +9,10 @@ from starlette.responses import Response
 from edgeinfer.gateway.analysis import Analysis
 from edgeinfer.gateway.health import HealthMonitor
 from edgeinfer.gateway.motifs import MotifFinding, Motifs
-from edgeinfer.gateway.samples import WINDOW_SAMPLES
-from edgeinfer.gateway.sessions import Session, SessionEnd
+from edgeinfer.gateway.resampling import WindowSource, seen_of
+from edgeinfer.gateway.sessions import Session, SessionEnd, Stored
 from edgeinfer.gateway.stream import Stream
 from edgeinfer.gateway.synchrony import Synchrony
-
-_WINDOW_MS = WINDOW_SAMPLES * 10
 
 
 class JsonAnswer(Response):
@@ -37,12 +35,18 @@ def started(session: Session) -> JsonAnswer:
     return JsonAnswer({"sessionId": session.id, "status": "started", "timestamp": now()})
 
 
-def accepted(session_id: str, count: int, stream: Stream) -> JsonAnswer:
+def accepted(session_id: str, stored: Stored) -> JsonAnswer:
     """Answer of PUT /stream."""
+    stream = stored.stream
     document = {
         "sessionId": session_id,
         "status": "accepted",
-        "accepted": count,
+        "accepted": stored.accepted,
+        "skipped": stored.known,
+        "late": stored.late,
+        "clock_jumps": stored.clock_jumps,
+        "newest_t": stream.newest_seconds if len(stream) else None,
+        "retry": False,
         "role": stream.role,
         "heldSamples": len(stream),
         "totalSamples": stream.total,
@@ -63,28 +67,38 @@ def stopped(ended: SessionEnd) -> JsonAnswer:
     return JsonAnswer(document)
 
 
-def processed(analysis: Analysis, request_id: str) -> JsonAnswer:
+def _made_from(source: WindowSource, age_seconds: float | None = None) -> dict[str, Any]:
+    """What a window was made from; without an age where nobody knows it."""
+    made = {**seen_of(source), "interpolated": round(source.interpolated, 4)}
+    return made if age_seconds is None else {**made, "newest_age_ms": round(1000 * age_seconds)}
+
+
+def processed(analysis: Analysis, source: WindowSource, request_id: str) -> JsonAnswer:
     """Answer of POST /process."""
     document = {
         "latent": analysis.outputs.latent,
         "motif_scores": analysis.outputs.scores,
         "source": analysis.source,
         "backend": analysis.backend,
+        "analysisWindowMs": round(1000 * source.span_seconds),
+        "windowEnd": source.end,
+        "window": _made_from(source),
         "requestId": request_id,
         "timestamp": now(),
     }
     return JsonAnswer(document)
 
 
-def motifs(session_id: str, stream: Stream, found: Motifs, request_id: str) -> JsonAnswer:
+def motifs(session_id: str, stream: Stream, found: Motifs, age_seconds: float | None, request_id: str) -> JsonAnswer:
     """Answer of GET /motifs."""
     document = {
         "sessionId": session_id,
         "topK": len(found.diagnostics),
         "motifs": [_motif(diagnostic) for diagnostic in found.diagnostics],
         "timestamp": now(),
-        "analysisWindowMs": _WINDOW_MS,
-        "windowEnd": found.window_end,
+        "analysisWindowMs": round(1000 * found.window.span_seconds),
+        "windowEnd": found.window.end,
+        "window": _made_from(found.window, age_seconds),
         "role": stream.role,
         "source": found.analysis.source,
         "backend": found.analysis.backend,

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from edgeinfer.errors import DataFolderError, Overloaded, StorageError
 from edgeinfer.gateway.instruments import StoreInstruments
+from edgeinfer.gateway.placement import Piece
 from edgeinfer.gateway.samples import Batch
-from edgeinfer.gateway.sessions import Session, SessionEnd, SessionTable
+from edgeinfer.gateway.sessions import Session, SessionEnd, SessionTable, Stored
 from edgeinfer.gateway.store.clock import StoreClock
 from edgeinfer.gateway.store.files import Files
 from edgeinfer.gateway.store.layout import ARCHIVE, LIVE, parse_segment
@@ -165,10 +166,10 @@ class DurableSessions:
         session = Session(str(uuid), start.started_at or self._wall(), 0.0, 0.0)
         kept = self._kept[session.id] = _Kept(uuid, start.started_ms, recovered.segment)
         for role, stream in recovered.streams.items():
-            for before, segment, batch in stream.parts:
-                restored = session.streams.get(role) or Stream(role, total=before)
-                session.apply(restored, batch, 0.0)
-                kept.note(role, segment, len(batch))
+            for part in stream.parts:
+                restored = session.streams.get(role) or Stream(role, total=part.before)
+                session.restore(restored, Piece(part.batch, is_late=part.is_late))
+                kept.note(role, part.segment, len(part.batch))
         session.newest_role = recovered.newest_role
         self._table.restore(session, max(0, self._clock.now_ms() - start.started_ms) / 1000)
 
@@ -198,7 +199,11 @@ class DurableSessions:
         """A session under way."""
         return self._table.get(session_id)
 
-    async def append(self, session_id: str, role: str, batch: Batch) -> Stream:
+    def age_seconds(self, stream: Stream) -> float | None:
+        """How long ago the newest samples of a stream arrived; None for those of a run before."""
+        return self._table.age_seconds(stream)
+
+    async def append(self, session_id: str, role: str, batch: Batch) -> Stored:
         """Keep samples; they are committed on return.
 
         Whoever stops waiting leaves no trace in memory. Its record may be in the file: the next one of the stream
@@ -208,20 +213,27 @@ class DurableSessions:
         async with self._table.get(session_id).changing:
             # It may have ended while this waited for its turn.
             session = self._table.get(session_id)
-            stream = session.stream_for(role)
-            stream.check(batch)
-            if len(batch):
-                await self._write(self._kept[session.id], stream, batch)
-            self._table.apply(session, stream, batch)
-            return stream
+            stream = session.stream_for(role, is_empty=not len(batch))
+            placement = stream.place(batch)
+            if placement.pieces:
+                await self._write(self._kept[session.id], stream, placement.pieces)
+            return self._table.apply(session, stream, placement)
 
-    async def _write(self, kept: _Kept, stream: Stream, batch: Batch) -> None:
-        newest = Batch(batch.times[-NEWEST_SAMPLES:], batch.values[-NEWEST_SAMPLES:])
-        skipped = len(batch) - len(newest)
-        stored = StoredBatch(kept.uuid, stream.role, stream.total + skipped, newest)
-        kind = Kind.SNAPSHOT if skipped else Kind.BATCH
-        segment = await self.writer.write(stored.encode(self._clock.now_ms(), kind))
-        kept.note(stream.role, segment, len(newest))
+    async def _write(self, kept: _Kept, stream: Stream, pieces: list[Piece]) -> None:
+        before, records = stream.total, []
+        for piece in pieces:
+            records.append(self._record(kept, stream.role, before, piece))
+            before += len(piece.batch)
+        segment = await self.writer.write(b"".join(records))
+        for piece in pieces:
+            kept.note(stream.role, segment, min(len(piece.batch), NEWEST_SAMPLES))
+
+    def _record(self, kept: _Kept, role: str, before: int, piece: Piece) -> bytes:
+        """The record of a piece, with no more of it than a stream holds."""
+        newest = Batch(piece.batch.times[-NEWEST_SAMPLES:], piece.batch.values[-NEWEST_SAMPLES:])
+        skipped = len(piece.batch) - len(newest)
+        kind = Kind.SNAPSHOT if skipped else Kind.LATE if piece.is_late else Kind.BATCH
+        return StoredBatch(kept.uuid, role, before + skipped, newest).encode(self._clock.now_ms(), kind)
 
     async def stop(self, session_id: str) -> SessionEnd:
         """End a session."""
@@ -382,6 +394,7 @@ class DurableSessions:
                 stored = StoredBatch(kept.uuid, role, stream.total - len(held), held)
                 record = stored.encode(self._clock.now_ms(), Kind.SNAPSHOT)
                 segment = await self.writer.write(record, is_urgent=True)
+                stream.forget_order()
                 kept.streams[role] = deque([[segment, len(held)]])
 
     async def _drop_old_archives(self) -> None:

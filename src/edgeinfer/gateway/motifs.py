@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edgeinfer.gateway.analysis import Analysis, InferenceService
+from edgeinfer.gateway.resampling import WindowSource
 from edgeinfer.gateway.stream import Stream
 from edgeinfer.model.card import Motif
 
@@ -31,20 +32,20 @@ class Motifs:
 
     diagnostics: list[MotifFinding]
     analysis: Analysis
-    window_end: float
+    window: WindowSource
 
 
 async def find_motifs(service: InferenceService, motifs: tuple[Motif, ...], stream: Stream, request_id: str) -> Motifs:
     """Analyse the newest window of a stream.
 
     Raises:
-        NotEnoughSamples: the stream has no whole window yet.
+        NotEnoughSamples, UnusableWindow: the samples of the stream make no window.
         Overloaded, NotReady: as `InferenceService.analyze_imu_window`.
     """
-    window, end = stream.window(), stream.newest_seconds
+    window, source = stream.window()
     analysis = await service.analyze_imu_window(window, "motifs", request_id)
-    stream.note(end, analysis.outputs.top)
-    return Motifs(rank(analysis.outputs.scores, motifs, stream), analysis, end)
+    stream.note(source.end, analysis.outputs.top)
+    return Motifs(rank(analysis.outputs.scores, motifs, stream), analysis, source)
 
 
 def rank(scores: list[float], motifs: tuple[Motif, ...], stream: Stream) -> list[MotifFinding]:

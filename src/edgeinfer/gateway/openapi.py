@@ -14,11 +14,12 @@ ABOUT = """\
 Phones and collars stream IMU samples here and ask what they show.
 
 A sample is `{t, ax, ay, az, gx, gy, gz, mx, my, mz}`: seconds, m/s², rad/s, µT, at 100 Hz.
-A window is the newest 100 samples.
-Every error is `{error, status, message, remedy}`."""
+A window is the newest second by `t`; from 16 to more than 200 Hz it is resampled to 100 Hz.
+Every error is `{error, status, message, remedy, retry}`, and more fields where they help a program."""
 
 _REFS = "#/components/schemas/{name}"
 _STRING, _NUMBER, _INTEGER = {"type": "string"}, {"type": "number"}, {"type": "integer"}
+_BOOLEAN = {"type": "boolean"}
 _TIME = {"type": "string", "format": "date-time"}
 _SOURCE = {"type": "string", "enum": ["sidecar", "fallback"]}
 _BACKEND = {"type": "string", "enum": ["hailo", "cpu", "stub", "unknown"]}
@@ -33,9 +34,23 @@ def _array(of: dict[str, Any]) -> dict[str, Any]:
 
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
-    "Problem": _object(error=_STRING, status=_INTEGER, message=_STRING, remedy=_STRING),
+    "Problem": _object(error=_STRING, status=_INTEGER, message=_STRING, remedy=_STRING, retry=_BOOLEAN),
     "Started": _object(sessionId=_STRING, status=_STRING, timestamp=_TIME),
-    "Accepted": _object(sessionId=_STRING, status=_STRING, accepted=_INTEGER, totalSamples=_INTEGER, timestamp=_TIME),
+    "Accepted": _object(
+        sessionId=_STRING,
+        status=_STRING,
+        accepted=_INTEGER,
+        skipped=_INTEGER,
+        late=_INTEGER,
+        clock_jumps=_INTEGER,
+        newest_t={"type": ["number", "null"]},
+        retry=_BOOLEAN,
+        totalSamples=_INTEGER,
+        timestamp=_TIME,
+    ),
+    "Window": _object(
+        samples=_INTEGER, span_ms=_INTEGER, rate_hz=_NUMBER, longest_hole_ms=_INTEGER, interpolated=_NUMBER
+    ),
     "Stopped": _object(sessionId=_STRING, status=_STRING, duration_s=_NUMBER, totalSamples=_INTEGER, timestamp=_TIME),
     "Motif": _object(id=_STRING, score=_NUMBER, confidence=_NUMBER, duration_ms=_INTEGER, description=_STRING),
     "Motifs": _object(
@@ -44,6 +59,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         motifs=_array({"$ref": "#/components/schemas/Motif"}),
         timestamp=_TIME,
         analysisWindowMs=_INTEGER,
+        window={"$ref": "#/components/schemas/Window"},
         source=_SOURCE,
         backend=_BACKEND,
     ),
@@ -55,7 +71,13 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         confidence={"type": "number", "minimum": 0, "maximum": 1},
         timestamp=_TIME,
     ),
-    "Processed": _object(latent=_array(_NUMBER), motif_scores=_array(_NUMBER), source=_SOURCE, backend=_BACKEND),
+    "Processed": _object(
+        latent=_array(_NUMBER),
+        motif_scores=_array(_NUMBER),
+        source=_SOURCE,
+        backend=_BACKEND,
+        window={"$ref": "#/components/schemas/Window"},
+    ),
     "Health": _object(status=_STRING, message=_STRING, timestamp=_TIME),
     "HealthDetailed": _object(
         status=_STRING, timestamp=_TIME, version=_STRING, uptime=_NUMBER, checks={"type": "object"}
@@ -82,11 +104,11 @@ def _route(name: str, good: int, *bad: int, body: str = "") -> dict[str, Any]:
 
 
 START = _route("Started", 200, 507)
-STREAM = _route("Accepted", 202, 400, 404, 409, 410, 413, 415, 422, 507, body="StreamBody")
+STREAM = _route("Accepted", 202, 400, 404, 410, 413, 415, 422, 507, body="StreamBody")
 MOTIFS = _route("Motifs", 200, 404, 409, 410, 422, 503)
 SYNCHRONY = _route("Synchrony", 200, 404, 410, 422)
 STOP = _route("Stopped", 200, 400, 404, 410, 413, 415, 507, body="StopBody")
-PROCESS = _route("Processed", 200, 400, 413, 415, 422, 503, body="ProcessBody")
+PROCESS = _route("Processed", 200, 400, 409, 413, 415, 422, 503, body="ProcessBody")
 HEALTH_DETAILED = _route("HealthDetailed", 200)
 HEALTH: dict[str, Any] = {
     "response_model": None,

@@ -18,8 +18,8 @@ from edgeinfer.gateway.samples import (
     decode_process,
     decode_stop,
     decode_stream,
-    make_batch,
     make_window,
+    read_batch,
 )
 from edgeinfer.gateway.sessions import SessionStore
 from edgeinfer.gateway.shortcut import HotRoute
@@ -38,15 +38,14 @@ def hot_routes(store: SessionStore, service: InferenceService, max_body_bytes: i
 
     async def stream(request: Request) -> Response:
         body = decode_stream(await read_json_body(request, max_body_bytes))
-        batch = make_batch(body.samples)
+        batch = read_batch(body.samples)
         check_bounds(body, batch)
-        kept = await store.append(body.session_id, body.role, batch)
-        return answers.accepted(body.session_id, len(batch), kept)
+        return answers.accepted(body.session_id, await store.append(body.session_id, body.role, batch))
 
     async def process(request: Request) -> Response:
-        window = make_window(decode_process(await read_json_body(request, max_body_bytes)).samples)
+        window, source = make_window(decode_process(await read_json_body(request, max_body_bytes)).samples)
         request_id = id_of(request.scope)
-        return answers.processed(await service.analyze_imu_window(window, "process", request_id), request_id)
+        return answers.processed(await service.analyze_imu_window(window, "process", request_id), source, request_id)
 
     return {
         ("PUT", STREAM_PATH): HotRoute(STREAM_PATH, stream),
@@ -76,7 +75,8 @@ def analysis_router(
     async def find(request: Request, session_id: _SessionId, role: _Role = None) -> Response:
         kept = store.get(session_id).stream(role)
         request_id = id_of(request.scope)
-        return answers.motifs(session_id, kept, await find_motifs(service, motifs, kept, request_id), request_id)
+        found = await find_motifs(service, motifs, kept, request_id)
+        return answers.motifs(session_id, kept, found, store.age_seconds(kept), request_id)
 
     @router.get("/synchrony", summary="How well the two streams of a session move together", **openapi.SYNCHRONY)
     async def synchrony(session_id: _SessionId) -> Response:

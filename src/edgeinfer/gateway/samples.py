@@ -8,13 +8,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.errors import InvalidBody, InvalidSamples, InvalidWindow
+from edgeinfer.errors import InvalidBody, InvalidSamples, InvalidWindow, NotEnoughSamples
+from edgeinfer.gateway.clock_units import check_unit
+from edgeinfer.gateway.resampling import LENGTH, RATE_HZ, WindowSource, cut_window
 from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
 
-WINDOW_SAMPLES = 100
+WINDOW_SAMPLES = LENGTH
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 COLUMNS = 1 + len(CHANNELS)
-SAMPLE_SECONDS = 0.01
+SAMPLE_SECONDS = 1 / RATE_HZ
 DEFAULT_ROLE = "default"
 ROLE_PATTERN = r"^[a-z0-9_-]{1,32}$"
 _SEE = "See GET /docs for the body of this route."
@@ -66,7 +68,7 @@ class StopBody(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Samples in rising time.
+    """Samples, in rising time unless said otherwise.
 
     Args:
         times: (n,) float64 seconds.
@@ -78,10 +80,6 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.times)
-
-    def window(self) -> NDArray[np.float32]:
-        """The newest 100 samples, (100, 9) C-contiguous."""
-        return np.ascontiguousarray(self.values[-WINDOW_SAMPLES:])
 
 
 _stream = msgspec.json.Decoder(StreamBody)
@@ -121,31 +119,49 @@ def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         raise InvalidBody("body", why_not_json(body, failure), _SEE) from failure
 
 
-def make_batch(samples: list[Sample]) -> Batch:
-    """Samples as arrays, proven to be finite and in rising time.
+def read_batch(samples: list[Sample]) -> Batch:
+    """Samples as arrays in the order in which they came, proven to be finite, and their times to be seconds.
 
     Raises:
-        InvalidSamples: naming the first sample that is not, by index and times.
+        InvalidSamples: naming the first sample that is not finite, or the unit that t is in.
     """
     rows = np.fromiter(
         chain.from_iterable(map(msgspec.structs.astuple, samples)), np.float64, count=len(samples) * COLUMNS
     ).reshape(-1, COLUMNS)
+    times = rows[:, 0].copy()
+    check_unit(times)
     _check_finite(rows)
-    _check_order(rows[:, 0])
-    return Batch(rows[:, 0].copy(), rows[:, 1:].astype(np.float32))
+    return Batch(times, rows[:, 1:].astype(np.float32))
 
 
-def make_window(samples: list[Sample]) -> NDArray[np.float32]:
-    """The newest 100 samples as one window, (100, 9) float32.
+def make_batch(samples: list[Sample]) -> Batch:
+    """As `read_batch`, and proven to be in rising time.
 
     Raises:
-        InvalidWindow: fewer than 100 samples.
-        InvalidSamples: as `make_batch`.
+        InvalidSamples: as `read_batch`, or naming the first sample that is out of order.
     """
-    if len(samples) < WINDOW_SAMPLES:
-        fault = f"a window is {WINDOW_SAMPLES} samples at 100 Hz, got {len(samples)}"
-        raise InvalidWindow("samples", fault, f"Send at least {WINDOW_SAMPLES} samples; the newest are used.")
-    return make_batch(samples).window()
+    batch = read_batch(samples)
+    _check_order(batch.times)
+    return batch
+
+
+def make_window(samples: list[Sample]) -> tuple[NDArray[np.float32], WindowSource]:
+    """The newest second of samples as one window, (100, 9) float32, and what it was made from.
+
+    Raises:
+        InvalidWindow: they are fewer than 100, and do not span a second.
+        InvalidSamples: as `make_batch`.
+        NotEnoughSamples, UnusableWindow: as `cut_window`.
+    """
+    batch = make_batch(samples)
+    try:
+        return cut_window(batch.times, batch.values)
+    except NotEnoughSamples as failure:
+        if len(samples) >= WINDOW_SAMPLES:
+            raise
+        fault = f"a window is one second, {WINDOW_SAMPLES} samples at 100 Hz; got {len(samples)}: {failure.fault}"
+        remedy = f"Send at least {WINDOW_SAMPLES} samples; the newest are used."
+        raise InvalidWindow("samples", fault, remedy, fields=failure.fields) from failure
 
 
 def _check_finite(rows: NDArray[np.float64]) -> None:
@@ -176,6 +192,7 @@ def check_bounds(body: StreamBody, batch: Batch) -> None:
     remedy = "Give windowStart and windowEnd in seconds around the samples' t, or leave them out."
     if start > end:
         raise InvalidSamples("windowStart", f"{start} is after windowEnd {end}", remedy)
-    if len(batch) and (batch.times[0] < start - SAMPLE_SECONDS or batch.times[-1] > end + SAMPLE_SECONDS):
-        fault = f"samples from t={batch.times[0]} to t={batch.times[-1]} lie outside {start} to {end}"
+    first, last = (batch.times.min(), batch.times.max()) if len(batch) else (start, end)
+    if first < start - SAMPLE_SECONDS or last > end + SAMPLE_SECONDS:
+        fault = f"samples from t={first} to t={last} lie outside {start} to {end}"
         raise InvalidSamples("windowStart and windowEnd", fault, remedy)

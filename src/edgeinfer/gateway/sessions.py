@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from edgeinfer.errors import InvalidSamples, StoppedSession, UnknownSession
 from edgeinfer.gateway.instruments import SessionInstruments
+from edgeinfer.gateway.placement import Piece, Placement
 from edgeinfer.gateway.samples import ROLE_PATTERN, Batch
 from edgeinfer.gateway.stream import Stream
 
@@ -64,8 +65,12 @@ class Session:
         known = ", ".join(self.streams) or "none yet"
         raise InvalidSamples("role", "the session has no stream of this role", f"Its streams: {known}.")
 
-    def stream_for(self, role: str) -> Stream:
+    def stream_for(self, role: str, *, is_empty: bool = False) -> Stream:
         """The stream that samples of a role go to, new or not; it joins the session with its first samples.
+
+        Args:
+            role: of the upload.
+            is_empty: it has no samples, and so is never one stream too many.
 
         Raises:
             InvalidSamples: the role is not a short token, or one too many.
@@ -74,19 +79,49 @@ class Session:
             return self.streams[role]
         if not _role.fullmatch(role):
             raise InvalidSamples("role", "it is not a short token", f"Use a role that matches {ROLE_PATTERN}.")
-        if len(self.streams) >= MAX_ROLES:
+        if len(self.streams) >= MAX_ROLES and not is_empty:
             known = ", ".join(self.streams)
             raise InvalidSamples("role", f"the session has {MAX_ROLES} streams already", f"Use one of: {known}.")
         return Stream(role)
 
-    def apply(self, stream: Stream, batch: Batch, now: float) -> int:
-        """Append a checked batch; tells by how many samples the session grew."""
+    def apply(self, stream: Stream, placement: Placement, now: float, wall: float) -> int:
+        """Keep what was placed; returns by how many samples the session grew.
+
+        An upload without samples keeps the session alive, and changes nothing else.
+        """
+        self.touched = now
+        stream.account.duplicates += placement.known
+        if not placement.pieces:
+            return 0
         before = len(stream)
-        stream.append(batch)
+        stream.accept(placement.pieces, now, wall)
         self.streams[stream.role] = stream
         self.newest_role = stream.role
-        self.touched = now
         return len(stream) - before
+
+    def restore(self, stream: Stream, piece: Piece) -> None:
+        """Take in samples of a run before, which nobody accounts for again."""
+        stream.insert(piece)
+        self.streams[stream.role] = stream
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an upload.
+
+    Args:
+        stream: it went to.
+        accepted: samples stored.
+        known: samples skipped, because the stream had them.
+        late: samples among the accepted that were put before later ones.
+        clock_jumps: times that its clock jumped, in either direction.
+    """
+
+    stream: Stream
+    accepted: int
+    known: int
+    late: int
+    clock_jumps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +162,17 @@ class SessionStore(Protocol):
             StoppedSession: it has ended.
         """
 
-    async def append(self, session_id: str, role: str, batch: Batch) -> Stream:
-        """Keep samples; on return they survive what the store promises.
+    async def append(self, session_id: str, role: str, batch: Batch) -> Stored:
+        """Keep what is new of samples in any order; on return it survives what the store promises.
 
         Raises:
             UnknownSession, StoppedSession: as `get`.
-            DuplicateSamples, InvalidSamples: the batch does not continue its stream.
+            InvalidSamples: a role that is none, or times that go back and forth too often.
             StorageError: it could not be stored; none of it was accepted.
         """
+
+    def age_seconds(self, stream: Stream) -> float | None:
+        """How long ago the newest samples of a stream arrived; None for those of a run before."""
 
     async def stop(self, session_id: str) -> SessionEnd:
         """End a session; raises as `get`, and StorageError."""
@@ -219,6 +257,11 @@ class SessionTable:
         """A session under way, None where there is none."""
         return self._sessions.get(session_id)
 
+    def age_seconds(self, stream: Stream) -> float | None:
+        """How long ago the newest samples of a stream arrived; None for those of a run before."""
+        arrived = stream.account.newest_arrived
+        return None if arrived is None else max(0.0, self._clock() - arrived)
+
     @property
     def held(self) -> int:
         """Samples that all sessions hold."""
@@ -228,11 +271,14 @@ class SessionTable:
         """Whether a session is still under way."""
         return session.id in self._sessions
 
-    def apply(self, session: Session, stream: Stream, batch: Batch) -> None:
-        """Append a checked batch to a session of the table."""
-        self._held += session.apply(stream, batch, self._clock())
+    def apply(self, session: Session, stream: Stream, placement: Placement) -> Stored:
+        """Keep what was placed in a stream of a session of the table."""
+        jumps = stream.account.clock_jumps
+        self._held += session.apply(stream, placement, self._clock(), self._wall())
         self._sessions.move_to_end(session.id)
-        self._instruments.received.inc(len(batch))
+        self._instruments.received.inc(placement.accepted)
+        jumps = stream.account.clock_jumps - jumps
+        return Stored(stream, placement.accepted, placement.known, placement.late, jumps)
 
     def end(self, session: Session, reason: str) -> SessionEnd:
         """Let a session go."""
@@ -294,13 +340,15 @@ class MemorySessions:
         """A session under way."""
         return self._table.get(session_id)
 
-    async def append(self, session_id: str, role: str, batch: Batch) -> Stream:
+    async def append(self, session_id: str, role: str, batch: Batch) -> Stored:
         """Keep samples."""
         session = self._table.get(session_id)
-        stream = session.stream_for(role)
-        stream.check(batch)
-        self._table.apply(session, stream, batch)
-        return stream
+        stream = session.stream_for(role, is_empty=not len(batch))
+        return self._table.apply(session, stream, stream.place(batch))
+
+    def age_seconds(self, stream: Stream) -> float | None:
+        """How long ago the newest samples of a stream arrived."""
+        return self._table.age_seconds(stream)
 
     async def stop(self, session_id: str) -> SessionEnd:
         """End a session."""

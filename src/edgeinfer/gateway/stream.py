@@ -1,18 +1,25 @@
 """The newest samples of one sensor in a session."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.errors import DuplicateSamples, InvalidSamples, NotEnoughSamples
-from edgeinfer.gateway.samples import CHANNELS, WINDOW_SAMPLES, Batch
+from edgeinfer.errors import InputError, NotEnoughSamples, UnusableWindow
+from edgeinfer.gateway.clock_units import name_unit
+from edgeinfer.gateway.placement import MERGE_SECONDS, Piece, Placement, place
+from edgeinfer.gateway.resampling import WindowSource, cut_window
+from edgeinfer.gateway.samples import CHANNELS, SAMPLE_SECONDS, WINDOW_SAMPLES, Batch
+from edgeinfer.gateway.stream_account import StreamAccount, Timing, measure_timing
 
 NEWEST_SAMPLES = 2000
 _FIRST_ROWS = 128
 # Room beyond what is kept, so that moving the rows to the front is rare.
 _SLACK_ROWS = 500
+# What the usual step between samples is taken from.
+_RECENT_ROWS = 33
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +39,24 @@ class AnalyzedWindow:
 
 @dataclass(slots=True)
 class Stream:
-    """Samples of one role in rising time, the newest 2000 of them, in one piece of memory."""
+    """Samples of one role, the 2000 that were accepted last, in one piece of memory.
+
+    Their rows are in segments, one after another: a segment is on one clock and in rising time. It ends where t goes
+    back, or has a hole of more than `MERGE_SECONDS`. Only the newest segment grows, at its end and in its holes.
+    """
 
     role: str
     total: int = 0
     seen: "deque[AnalyzedWindow]" = field(default_factory=lambda: deque(maxlen=NEWEST_SAMPLES // WINDOW_SAMPLES))
+    account: StreamAccount = field(default_factory=StreamAccount)
     _times: NDArray[np.float64] = field(default_factory=lambda: np.empty(_FIRST_ROWS, np.float64))
     _values: NDArray[np.float32] = field(default_factory=lambda: np.empty((_FIRST_ROWS, len(CHANNELS)), np.float32))
     _first: int = 0
     _end: int = 0
+    _segment: int = 0
+    """Rows of the newest segment."""
+    _order: NDArray[np.int64] | None = None
+    """(n,) at which place each row was accepted; None while that is the order of the rows."""
 
     def __len__(self) -> int:
         return self._end - self._first
@@ -56,53 +72,157 @@ class Stream:
         return self._values[self._first : self._end]
 
     @property
+    def segment_length(self) -> int:
+        """How many of the newest rows are on the current clock."""
+        return self._segment
+
+    @property
+    def current(self) -> Batch:
+        """The samples of the newest segment, in rising time; a view."""
+        first = self._end - self._segment
+        return Batch(self._times[first : self._end], self._values[first : self._end])
+
+    @property
     def newest_seconds(self) -> float:
-        """Time of the newest sample, minus infinity before the first."""
-        return float(self._times[self._end - 1]) if self._end else -np.inf
+        """Time of the newest sample on the current clock, minus infinity before the first."""
+        return float(self._times[self._end - 1]) if len(self) else -np.inf
 
-    def window(self) -> NDArray[np.float32]:
-        """A copy of the newest 100 samples, (100, 9).
+    @property
+    def timing(self) -> Timing | None:
+        """The timing of the newest ten seconds on the current clock; None before three samples."""
+        return measure_timing(self.current.times)
 
-        Raises:
-            NotEnoughSamples: the stream has no whole window yet.
-        """
-        if len(self) < WINDOW_SAMPLES:
-            fault = f"it holds {len(self)} samples of the {WINDOW_SAMPLES} that make a window"
-            raise NotEnoughSamples(f"stream {self.role}", fault, "Stream more samples, then ask again.")
-        return self._values[self._end - WINDOW_SAMPLES : self._end].copy()
-
-    def check(self, batch: Batch) -> None:
-        """Prove that a batch continues the stream.
+    def window(self) -> tuple[NDArray[np.float32], WindowSource]:
+        """A copy of the newest second, (100, 9), and what it was made from.
 
         Raises:
-            DuplicateSamples: all of its samples are held already.
-            InvalidSamples: some of them are not after the newest that is held.
+            NotEnoughSamples, UnusableWindow: the samples make no window.
         """
-        newest = self.newest_seconds
-        if not len(batch) or batch.times[0] > newest:
-            return
-        if self._holds(batch):
-            fault = f"all {len(batch)} are stored already; the newest stored t is {newest}"
-            raise DuplicateSamples("samples", fault, f"Go on with samples after t={newest}.")
-        fault = f"its t={batch.times[0]} is not after the newest stored t={newest} of stream {self.role}"
-        raise InvalidSamples("sample 0", fault, f"Send only samples after t={newest}.")
+        current = self.current
+        try:
+            return cut_window(current.times, current.values)
+        except InputError as failure:
+            raise self._explain(failure) from failure
 
-    def _holds(self, batch: Batch) -> bool:
-        places = np.searchsorted(self.times, batch.times)
-        if places[-1] >= len(self):
-            return False
-        same_times = np.array_equal(self.times[places], batch.times)
-        return bool(same_times and np.array_equal(self.values[places], batch.values))
+    def _explain(self, failure: InputError) -> InputError:
+        """The same failure, with what its window alone cannot know."""
+        fields = {**failure.fields, "role": self.role, "newest_t": self.newest_seconds if len(self) else None}
+        unit = name_unit(self.times[-WINDOW_SAMPLES:])
+        if unit:
+            fields |= {"reason": "unit", "unit": unit}
+            return UnusableWindow(f"t of stream {self.role}", f"it looks like {unit}", "Send seconds.", fields=fields)
+        thing, fault = f"stream {self.role}", failure.fault
+        if isinstance(failure, NotEnoughSamples) and len(self) > self._segment:
+            fields["reason"] = "new_segment"
+            fault += ", since its clock jumped or it paused"
+        return type(failure)(thing, fault, failure.remedy, fields=fields)
+
+    def place(self, batch: Batch) -> Placement:
+        """Decide what becomes of each sample of an upload; changes nothing. Raises InvalidSamples."""
+        return place(self, batch)
+
+    def copy(self) -> "Stream":
+        """Another stream with the same rows."""
+        order = None if self._order is None else self._order.copy()
+        times, values = self.times.copy(), self.values.copy()
+        return Stream(
+            self.role,
+            self.total,
+            _times=times,
+            _values=values,
+            _end=len(times),
+            _segment=self._segment,
+            _order=order,
+        )
+
+    def accept(self, pieces: Iterable[Piece], arrived: float, wall: float) -> None:
+        """Keep what was placed and account for it; `arrived` in monotonic seconds, `wall` since 1970."""
+        for piece in pieces:
+            before = self.newest_seconds
+            self.insert(piece)
+            if piece.is_late:
+                self.account.fill(len(piece.batch))
+                continue
+            self.account.follow(
+                piece.batch.times,
+                before=before,
+                recent=self.current.times[-_RECENT_ROWS:],
+                arrived=arrived,
+                pause_seconds=MERGE_SECONDS,
+            )
+            self.account.arrive(self.newest_seconds, arrived, wall)
+
+    def insert(self, piece: Piece) -> None:
+        """Keep samples, and let go of what was accepted before the newest 2000."""
+        if piece.is_late:
+            self._merge(piece.batch)
+        else:
+            self.append(piece.batch)
 
     def append(self, batch: Batch) -> None:
-        """Keep a checked batch, and let go of what is older than the newest 2000 samples."""
-        self.total += len(batch)
+        """Keep samples behind those held."""
+        if not len(batch):
+            return
         kept = min(len(batch), NEWEST_SAMPLES)
         self._make_room(kept)
+        before = self.newest_seconds
+        if self._order is not None:
+            first = self.total + len(batch) - kept
+            self._order = np.concatenate((self._order, np.arange(first, first + kept)))
         self._times[self._end : self._end + kept] = batch.times[len(batch) - kept :]
         self._values[self._end : self._end + kept] = batch.values[len(batch) - kept :]
         self._end += kept
-        self._first = max(self._first, self._end - NEWEST_SAMPLES)
+        self.total += len(batch)
+        self._grow_segment(before, kept)
+        self._let_go()
+
+    def _grow_segment(self, before: float, rows: int) -> None:
+        added = self._times[self._end - rows : self._end]
+        steps = np.diff(added, prepend=before)
+        if steps.min() > 0 and (steps[1:].max(initial=0) <= MERGE_SECONDS and not MERGE_SECONDS < steps[0] < np.inf):
+            self._segment += rows
+            return
+        cuts = np.flatnonzero((steps <= 0) | (steps > MERGE_SECONDS))
+        self._segment = rows - int(cuts[-1])
+
+    def _merge(self, batch: Batch) -> None:
+        """Keep late samples in their place in the newest segment."""
+        first = self._end - self._segment
+        places = first - self._first + np.searchsorted(self._times[first : self._end], batch.times)
+        order = np.arange(self.total - len(self), self.total) if self._order is None else self._order
+        accepted = np.arange(self.total, self.total + len(batch))
+        self._times = np.insert(self.times, places, batch.times)
+        self._values = np.insert(self.values, places, batch.values, axis=0)
+        self._order = np.insert(order, places, accepted)
+        self._first, self._end = 0, len(self._times)
+        self.total += len(batch)
+        self._segment += len(batch)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep the 2000 that were accepted last: what the store brings back after a restart."""
+        if self._order is None:
+            self._first = max(self._first, self._end - NEWEST_SAMPLES)
+        elif len(self) > NEWEST_SAMPLES:
+            kept = self._order >= self.total - NEWEST_SAMPLES
+            self._times, self._values, self._order = self.times[kept], self.values[kept], self._order[kept]
+            self._first, self._end = 0, len(self._times)
+        self._segment = min(self._segment, len(self))
+        if self._order is not None:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Find the newest segment again after rows went, and forget the order once it is that of the rows."""
+        order = self._order
+        if order is not None and (np.diff(order) > 0).all():
+            self._order = None
+        steps = np.diff(self.times)
+        cuts = np.flatnonzero((steps <= 0) | (steps > MERGE_SECONDS))
+        self._segment = len(self) - (int(cuts[-1]) + 1 if len(cuts) else 0)
+
+    def forget_order(self) -> None:
+        """The rows were written to the store as they lie: from now on that is the order in which they go."""
+        self._order = None
 
     def _make_room(self, rows: int) -> None:
         if self._end + rows <= len(self._times):
@@ -121,8 +241,11 @@ class Stream:
 
     def note(self, window_end: float, top: int) -> None:
         """Remember what an analysed window showed."""
-        length = WINDOW_SAMPLES * 0.01
+        length = WINDOW_SAMPLES * SAMPLE_SECONDS
         before = self.seen[-1].end if self.seen else -np.inf
+        if window_end < before:  # the clock went back: its time begins anew
+            self.seen.clear()
+            before = -np.inf
         if window_end > before:
             self.seen.append(AnalyzedWindow(window_end, min(length, window_end - before), top))
 

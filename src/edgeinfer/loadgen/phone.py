@@ -142,8 +142,8 @@ class Phone:
             return await self._gateway.stream(batch.as_stream_body(self._session_id))
 
         answer = await self._persist(send)
-        if answer.is_success or answer.failure == "duplicate_samples":
-            self._tally.duplicates += not answer.is_success
+        if answer.is_success:
+            self._tally.duplicates += bool(answer.document.get("skipped")) and not answer.document.get("accepted")
             self._tally.samples += batch.count
             self._tally.batches += 1
             self._samples_in_session += batch.count

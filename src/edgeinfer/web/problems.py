@@ -1,6 +1,7 @@
 """Error to status: the one JSON shape of every error, and the table that a new failure joins."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import orjson
@@ -20,12 +21,12 @@ STATUS_AND_PROBLEM: dict[type[Exception], tuple[int, str]] = {
     errors.InvalidBody: (400, "invalid_body"),
     errors.InvalidWindow: (422, "invalid_window"),
     errors.InvalidSamples: (422, "invalid_samples"),
-    errors.DuplicateSamples: (409, "duplicate_samples"),
     errors.BodyTooLarge: (413, "body_too_large"),
     errors.UnsupportedContentType: (415, "unsupported_content_type"),
     errors.UnknownSession: (404, "unknown_session"),
     errors.StoppedSession: (410, "stopped_session"),
     errors.NotEnoughSamples: (409, "not_enough_samples"),
+    errors.UnusableWindow: (409, "unusable_window"),
     errors.UnknownDashboard: (404, "not_found"),
     errors.UnknownModel: (404, "not_found"),
     errors.Unauthorized: (401, "unauthorized"),
@@ -37,6 +38,8 @@ STATUS_AND_PROBLEM: dict[type[Exception], tuple[int, str]] = {
     errors.MonitoringError: (502, "backend_error"),
     errors.StorageError: (507, "storage_error"),
 }
+# Client errors that time can cure, as every server error may be.
+_MAY_PASS = frozenset({"rate_limited", "not_enough_samples", "unusable_window"})
 _REMEDY_BY_STATUS = {
     404: ("not_found", "See GET {docs} for the routes of this service."),
     405: ("method_not_allowed", "See GET {docs} for the methods of this route."),
@@ -44,13 +47,31 @@ _REMEDY_BY_STATUS = {
 
 
 class Problem(Response):
-    """An error as JSON: `{error, status, message, remedy}`."""
+    """An error as JSON: `{error, status, message, remedy, retry}`, and fields of its own.
+
+    `retry` says whether the same request may succeed later; where it is false, it never will.
+    """
 
     media_type = "application/json"
 
-    def __init__(self, status: int, problem: str, message: str, remedy: str, retry_after_seconds: int = 0) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of one answer
+        self,
+        status: int,
+        problem: str,
+        message: str,
+        remedy: str,
+        retry_after_seconds: int = 0,
+        fields: Mapping[str, object] | None = None,
+    ) -> None:
         self.message, self.remedy = _utf8(message), remedy
-        body = {"error": problem, "status": status, "message": self.message, "remedy": remedy}
+        body = {
+            **(fields or {}),
+            "error": problem,
+            "status": status,
+            "message": self.message,
+            "remedy": remedy,
+            "retry": status >= HTTPStatus.INTERNAL_SERVER_ERROR or problem in _MAY_PASS,
+        }
         headers = {"Retry-After": str(retry_after_seconds)} if retry_after_seconds else None
         super().__init__(orjson.dumps(body), status, headers)
         self.problem = problem
@@ -67,7 +88,8 @@ def problem_of(failure: Exception) -> Problem:
         if ancestor in STATUS_AND_PROBLEM and isinstance(failure, errors.EdgeInferError):
             status, problem = STATUS_AND_PROBLEM[ancestor]
             retry_after = getattr(failure, "retry_after_seconds", 1 if isinstance(failure, errors.NotReady) else 0)
-            return Problem(status, problem, f"{failure.thing}: {failure.fault}.", failure.remedy, retry_after)
+            message = f"{failure.thing}: {failure.fault}."
+            return Problem(status, problem, message, failure.remedy, retry_after, failure.fields)
     _log.error("unexpected error in a request", exc_info=failure)
     return Problem(500, "internal_error", "The service failed to answer.", "Look for the traceback in its log.")
 

@@ -36,6 +36,7 @@ class Kind(IntEnum):
     PROBE = 7
     ARCHIVED = 8
     SYNCED = 9
+    LATE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """Samples of one stream.
+    """Samples of one stream, as a BATCH behind those before, as LATE in their place among those on the same clock.
 
     Args:
         session: its id.

@@ -33,32 +33,53 @@ from edgeinfer.gateway.store.records import (
 from edgeinfer.gateway.stream import NEWEST_SAMPLES
 
 
+@dataclass(frozen=True, slots=True)
+class RecoveredPart:
+    """Samples of one record.
+
+    Args:
+        before: samples that the stream had accepted before these.
+        segment: live segment.
+        batch: the samples.
+        is_late: they go among the samples before, by their times.
+    """
+
+    before: int
+    segment: int
+    batch: Batch
+    is_late: bool = False
+
+    @property
+    def end(self) -> int:
+        """Samples that the stream had accepted with these."""
+        return self.before + len(self.batch)
+
+
 @dataclass(slots=True)
 class RecoveredStream:
     """The newest samples of a stream, without a hole."""
 
     total: int = 0
-    parts: list[tuple[int, int, Batch]] = field(default_factory=list)
-    """(samples accepted before, live segment, the samples)."""
+    parts: list[RecoveredPart] = field(default_factory=list)
 
-    def add(self, before: int, segment: int, batch: Batch) -> int:
+    def add(self, before: int, segment: int, batch: Batch, *, is_late: bool = False) -> int:
         """Take in a batch; returns how many samples are missing between it and the one before.
 
         A record that is not after its predecessor takes its place: the write that it repeats failed for the
         gateway, and reached the file all the same.
         """
-        while self.parts and self.parts[-1][0] >= before:
+        while self.parts and self.parts[-1].before >= before:
             self.parts.pop()
         missing = 0
         if self.parts:
-            missing = max(0, before - self.parts[-1][0] - len(self.parts[-1][2]))
+            missing = max(0, before - self.parts[-1].end)
         if missing:
             # Samples on both sides of a hole would make a window that never was.
             self.parts.clear()
-        self.parts.append((before, segment, batch))
+        self.parts.append(RecoveredPart(before, segment, batch, is_late))
         self.total = before + len(batch)
         # Counted from where this record begins: a shorter one may take its place, and needs what is older then.
-        while before - self.parts[0][0] - len(self.parts[0][2]) >= NEWEST_SAMPLES:
+        while before - self.parts[0].end >= NEWEST_SAMPLES:
             self.parts.pop(0)
         return missing
 
@@ -285,7 +306,7 @@ def _apply(found: Recovered, number: int, record: Record) -> None:
         start = Start.decode(record)
         session = found.sessions.setdefault(start.session, RecoveredSession(start, number))
         session.start, session.segment = start, number
-    elif record.kind in {Kind.BATCH, Kind.SNAPSHOT}:
+    elif record.kind in {Kind.BATCH, Kind.SNAPSHOT, Kind.LATE}:
         _apply_batch(found, number, record)
     elif record.kind == Kind.END:
         end = End.decode(record)
@@ -310,7 +331,7 @@ def _apply_batch(found: Recovered, number: int, record: Record) -> None:
     if record.kind == Kind.SNAPSHOT:
         stream.parts.clear()
         stream.total = stored.before
-    missing = stream.add(stored.before, number, stored.batch)
+    missing = stream.add(stored.before, number, stored.batch, is_late=record.kind == Kind.LATE)
     if missing:
         found.lost_samples += missing
         found.touched_sessions.add(stored.session)
