@@ -20,7 +20,7 @@ from benchmarks import load
 from benchmarks.processes import cpu_seconds, free_port, resident_megabytes, running
 from edgeinfer.gateway.analysis import InferenceService, _InferenceCall
 from edgeinfer.gateway.balance import Balancer, SidecarMember
-from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.drift import AnswerBuffer
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.instruments import GatewayInstruments
@@ -55,7 +55,7 @@ def measure_metrics() -> None:
     reader = OutputReader(64, 12)
     client = SidecarClient("a", HttpTransport(parse_target("http://a/infer")), reader)
     member = SidecarMember(client, instruments.sidecars["a"], failures=5, open_seconds=1.0, clock=time.perf_counter)
-    drift = DriftWindow(64, size=1000, clock=time.perf_counter)
+    drift = AnswerBuffer(64, clock=time.perf_counter)
     service = InferenceService(
         balancer=Balancer([member]), fallback=None, reader=reader, instruments=instruments, drift=drift
     )

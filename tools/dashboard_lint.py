@@ -370,7 +370,7 @@ def _labels_brought(tree: Any) -> set[str]:
 
 def _labels_left(tree: Any) -> set[str]:
     """Labels by which the series of a result differ, from its outermost aggregations."""
-    if isinstance(tree, promql_parser.AggregateExpr):
+    if isinstance(tree, promql_parser.AggregateExpr) and str(tree.op) not in _ORDERED:
         return set(by_labels(tree))
     inner = children(tree)
     found = set().union(*(_labels_left(child) for child in inner)) if inner else set()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from chaos.actions.action import Process
-from chaos.actions.processes import Kill, StartWith
+from chaos.actions.processes import StartWith
 from chaos.faults import Fault, FaultKind
 from chaos.scenario import Scenario, error, proxied, violation
 
@@ -91,8 +91,9 @@ ANSWERS = (
     ),
     Scenario(
         name="foreign-signal",
-        does="The gateway starts anew, and phones are worn at leg and wrist: the model was made for the waist.",
-        actions=(Kill(Process.GATEWAY, stays_down=False),),
+        does="The gateway starts anew and judges by the population: phones are worn at leg and wrist, and the model "
+        "was made for the waist.",
+        actions=(StartWith(Process.GATEWAY, (("EDGEINFER_GATEWAY_DRIFT_BASELINE", "population"),)),),
         alert="HailoLatentDrift",
         further_alerts=("HailoMotifDrift",),
         alert_minutes=40,

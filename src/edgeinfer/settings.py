@@ -389,10 +389,22 @@ class GatewaySettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_GATEWAY_HEALTH_INTERVAL_SECONDS"),
         description="Interval of the health checks; a failing check is repeated sooner.",
     )
-    drift_window: Annotated[int, Field(ge=10, le=100_000)] = Field(
-        1000,
-        validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_WINDOW"),
-        description="Number of newest answers over which drift is computed.",
+    drift_window_hours: Annotated[float, Field(ge=0.01, le=720)] = Field(
+        24.0,
+        validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_WINDOW_HOURS"),
+        description="Age past which an answer no longer counts for drift; a day holds both activity and rest.",
+    )
+    drift_baseline: Literal["site", "population"] = Field(
+        "site",
+        validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_BASELINE"),
+        description="What drift alerts judge by: site is what was learned here, population the people of the model "
+        "card, for a gateway that serves many.",
+    )
+    drift_learn: bool = Field(
+        True,
+        validation_alias=_env("EDGEINFER_GATEWAY_DRIFT_LEARN"),
+        description="Whether a site without a baseline learns its first one once answers of a whole window are there; "
+        "'edgeinfer drift learn' does so at any time.",
     )
     drift_minimum: Annotated[int, Field(ge=10, le=100_000)] = Field(
         200,

@@ -71,6 +71,12 @@ class PanelStation:
         """Put the faked chip into one of its states."""
         self._state.write_text(state, encoding="utf-8")
 
+    def learn_drift_baseline(self) -> int:
+        """Take the answers until now for what is normal; the exit code of the command."""
+        folder = str(self.stack.folder.gateway)
+        command = [sys.executable, "-m", "edgeinfer", "drift", "learn", "--data-folder", folder, "--min-answers", "200"]
+        return subprocess.run(command, check=False, capture_output=True).returncode
+
     def answers(self) -> list[Answer]:
         """Each query of each panel, asked as a graph asks."""
         found = []
@@ -108,6 +114,8 @@ def panel_station(folder: Path) -> Iterator[PanelStation]:
         "EDGEINFER_SHADOW_BACKEND": "onnx",
         "EDGEINFER_SHADOW_SHARE": "1",
         "EDGEINFER_SHADOW_CPU_BUDGET": "1",
+        # Three minutes, so that the window is stored every few seconds.
+        "EDGEINFER_GATEWAY_DRIFT_WINDOW_HOURS": "0.05",
     }
     os.environ.update(environment)
     try:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import httpx
@@ -17,7 +17,9 @@ from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.app import Parts, build_app
 from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.checks import make_checks
-from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.drift import AnswerBuffer
+from edgeinfer.gateway.drift_files import drift_files_of
+from edgeinfer.gateway.drift_watch import DriftSettings, DriftWatch
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.exemplars import ExemplarSampler
 from edgeinfer.gateway.fallback import Fallback
@@ -87,7 +89,7 @@ class Rig:
     store: SessionStore
     service: InferenceService
     health: HealthMonitor
-    drift: DriftWindow
+    drift: DriftWatch
     model: SmallModel
 
     def value(self, metric: str, /, **labels: str) -> float | None:
@@ -134,6 +136,8 @@ def make_rig(
     table: dict[str, Any] | None = None,
     data_folder: Path | None = None,
     durable_folder: Path | None = None,
+    drift_settings: DriftSettings | None = None,
+    wall: Callable[[], float] = time,
 ) -> Rig:
     """Wire a gateway in front of some sidecars."""
     card = load_card(default_folder())
@@ -154,13 +158,16 @@ def make_rig(
         )
         for target in targets
     ]
-    drift = DriftWindow(card.latent_size, size=50, clock=clock, spacing_seconds=0.0)
+    answers = AnswerBuffer(card.latent_size, size=50, clock=clock, spacing_seconds=0.0)
+    drift = DriftWatch(
+        card, answers, drift_settings or DriftSettings(), drift_files_of(durable_folder, card), instruments, wall=wall
+    )
     service = InferenceService(
         balancer=Balancer(members),
         fallback=Fallback(model) if has_fallback else None,
         reader=reader,
         instruments=instruments,
-        drift=drift,
+        drift=answers,
         timeout_seconds=timeout_seconds,
         retries=retries,
         max_in_flight=max_in_flight,

@@ -30,7 +30,7 @@ async def test_an_answer_of_the_sidecar_is_counted_to_the_sample() -> None:
     assert rig.counts("edgeinfer_analyses_total", "source") == {"sidecar": 3}
     assert rig.value("edgeinfer_sidecar_in_flight", backend=f"127.0.0.1:{sidecar.port}") == 0
     assert rig.errors == {}
-    assert len(rig.drift) == 3
+    assert len(rig.drift.buffer) == 3
 
 
 async def test_dimensions_are_absent_before_the_first_answer() -> None:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from edgeinfer.catalog.all import metrics_of
 from edgeinfer.catalog.metric import Kind, Metric, Owner
-from edgeinfer.gateway import drift as drifting
-from edgeinfer.gateway.drift import Drift
+from edgeinfer.gateway.drift import learn
+from edgeinfer.gateway.drift_files import drift_files_of
 from tests.gateway import faulty_peer as peers
 from tests.gateway.faulty_peer import peer
 from tests.gateway.rigs import API, Rig, api, make_rig, samples
@@ -22,7 +24,7 @@ def families(rig: Rig) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-async def exercised(rig: Rig) -> None:
+async def exercised(rig: Rig, folder: Path) -> None:
     """Use every route once, so that every open label has a value."""
     async with api(rig) as client:
         session_id = (await client.post(f"{API}/start")).json()["sessionId"]
@@ -30,13 +32,18 @@ async def exercised(rig: Rig) -> None:
         await client.get(f"{API}/motifs", params={"sessionId": session_id})
         await client.post(f"{API}/process", json={"samples": samples(100)})
         await client.post(f"{API}/stop", json={"sessionId": session_id})
-        drifting.publish(Drift(0.1, 0.1, 500), rig.instruments)
+        rig.drift.step(np.zeros((500, 64), np.float32), np.zeros(500, np.int64))
+        files = drift_files_of(folder, rig.card)
+        assert files is not None
+        assert rig.drift.recent is not None
+        files.write_baseline(learn(rig.drift.recent, 1.0))
+        rig.drift.step(np.zeros((500, 64), np.float32), np.zeros(500, np.int64))
 
 
 async def test_scrape_and_catalog_agree_both_ways(tmp_path: Path) -> None:
     async with peer(peers.good) as sidecar:
         rig = make_rig(sidecar.url, durable_folder=tmp_path)
-        await exercised(rig)
+        await exercised(rig, tmp_path)
         found = families(rig)
     exposed = {name for name, series in found.items() if series}
     assert exposed == set(CATALOG)

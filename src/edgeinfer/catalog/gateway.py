@@ -84,8 +84,8 @@ LATENT_DRIFT = Metric(
     name="hailo_latent_drift_score",
     kind=Kind.GAUGE,
     unit="score",
-    help="Mean population stability index of the latent dimensions against the model's baseline; absent before "
-    "the window holds enough answers.",
+    help="Mean population stability index of the latent dimensions against the baseline that alerts judge by, by "
+    "default the site's own; absent without such a baseline, without traffic, and while the window holds too little.",
     owners=GATEWAY,
     sensor=True,
 )
@@ -93,9 +93,50 @@ MOTIF_DRIFT = Metric(
     name="hailo_motif_drift_score",
     kind=Kind.GAUGE,
     unit="score",
-    help="Population stability index of the motif shares against the model's baseline; absent before the window "
-    "holds enough answers.",
+    help="Population stability index of the motif shares against the baseline that alerts judge by, by default the "
+    "site's own; absent as hailo_latent_drift_score is.",
     owners=GATEWAY,
+    sensor=True,
+)
+POPULATION_LATENT_DRIFT = Metric(
+    name="hailo_latent_population_drift_score",
+    kind=Kind.GAUGE,
+    unit="score",
+    help="Mean population stability index of the latent dimensions against the people that the model card knows; "
+    "absent without traffic and while the window holds too few answers.",
+    owners=GATEWAY,
+    sensor=True,
+)
+POPULATION_MOTIF_DRIFT = Metric(
+    name="hailo_motif_population_drift_score",
+    kind=Kind.GAUGE,
+    unit="score",
+    help="Population stability index of the motif shares against the people that the model card knows; absent as "
+    "hailo_latent_population_drift_score is.",
+    owners=GATEWAY,
+    sensor=True,
+)
+DIMENSION_DRIFT = Metric(
+    name="hailo_latent_dimension_drift_score",
+    kind=Kind.GAUGE,
+    unit="score",
+    help="Population stability index of each latent dimension against the site's baseline, or the population's "
+    "where the site has none to compare with; absent without traffic.",
+    owners=GATEWAY,
+    labels=(
+        Label("baseline", labels.BASELINES),
+        Label("dimension", bounded_by="the latent dimensions of the model card"),
+    ),
+    sensor=True,
+)
+MOTIF_SHARES = Metric(
+    name="hailo_motif_share_ratio",
+    kind=Kind.GAUGE,
+    unit="ratio",
+    help="Share of answers in which each motif was the most likely one: in the drift window and in each baseline; "
+    "absent without traffic.",
+    owners=GATEWAY,
+    labels=(Label("of", labels.SHARE_SOURCES), Label("motif", bounded_by="the motifs of the model card")),
     sensor=True,
 )
 DRIFT_WINDOW = Metric(
@@ -104,6 +145,23 @@ DRIFT_WINDOW = Metric(
     unit="windows",
     help="Answers in the window that drift is computed over.",
     owners=GATEWAY,
+)
+DRIFT_BASELINE = Metric(
+    name="hailo_drift_baseline_answers",
+    kind=Kind.GAUGE,
+    unit="windows",
+    help="Answers that each drift baseline was made from; absent for a baseline that there is not.",
+    owners=GATEWAY,
+    labels=(Label("baseline", labels.BASELINES),),
+    sensor=True,
+)
+DRIFT_BASELINE_LEARNED = Metric(
+    name="hailo_drift_baseline_learned_timestamp_seconds",
+    kind=Kind.GAUGE,
+    unit="timestamp",
+    help="When the site's drift baseline was learned; absent before.",
+    owners=GATEWAY,
+    sensor=True,
 )
 HTTP_REQUESTS = Metric(
     name="edgeinfer_http_requests_total",

@@ -8,6 +8,8 @@ SOURCES = ("sidecar", "fallback", "none")
 STAGES = ("queue", "decode", "preprocess", "execute", "postprocess")
 THROUGHPUT_KINDS = ("samples_processed", "latent_vectors", "motif_predictions")
 OUTPUTS = ("latent", "motif_scores")
+BASELINES = ("site", "population")
+SHARE_SOURCES = ("window", *BASELINES)
 
 # The first six are the source document's; the last two distinguish a dead sidecar from an incompatible one.
 INFERENCE_ERROR_TYPES = (

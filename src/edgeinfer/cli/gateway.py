@@ -12,7 +12,9 @@ from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.app import Parts, build_app
 from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.checks import make_checks
-from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.drift import AnswerBuffer
+from edgeinfer.gateway.drift_files import drift_files_of
+from edgeinfer.gateway.drift_watch import DriftSettings, DriftWatch
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.health import HealthMonitor
@@ -110,13 +112,13 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
 ) -> Parts:
     reader = OutputReader(card.latent_size, len(card.motifs))
     members = [_make_member(settings, target, reader, instruments) for target in targets]
-    drift = DriftWindow(card.latent_size, size=settings.drift_window, clock=perf_counter)
+    answers = AnswerBuffer(card.latent_size, clock=perf_counter)
     service = InferenceService(
         balancer=Balancer(members),
         fallback=_make_fallback(settings, card),
         reader=reader,
         instruments=instruments,
-        drift=drift,
+        drift=answers,
         timeout_seconds=settings.backend_timeout_ms / 1000,
         retries=settings.backend_retries,
         max_in_flight=settings.max_in_flight,
@@ -135,9 +137,8 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
         store=store,
         service=service,
         health=monitor,
-        drift=drift,
+        drift=_make_drift(settings, card, answers, instruments),
         max_body_bytes=settings.max_body_bytes,
-        drift_minimum=settings.drift_minimum,
         keys=_make_keys(settings),
     )
 
@@ -190,6 +191,18 @@ def _make_fallback(settings: GatewaySettings, card: ModelCard) -> Fallback | Non
 
     backend = OnnxBackend(card, threads=settings.fallback_threads)
     return Fallback(backend, threads=settings.fallback_threads)
+
+
+def _make_drift(
+    settings: GatewaySettings, card: ModelCard, answers: AnswerBuffer, instruments: GatewayInstruments
+) -> DriftWatch:
+    how = DriftSettings(
+        window_seconds=settings.drift_window_hours * 3600,
+        minimum=settings.drift_minimum,
+        judged=settings.drift_baseline,
+        learns=settings.drift_learn,
+    )
+    return DriftWatch(card, answers, how, drift_files_of(settings.data_folder, card), instruments)
 
 
 def _make_keys(settings: GatewaySettings) -> KeyRing | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeinfer.catalog.gateway import INFERENCE_DURATION, OUTPUT_DIMENSIONS
 from edgeinfer.errors import BackendError, ContractViolation, NotReady, Overloaded, SidecarError
 from edgeinfer.gateway.balance import Balancer, SidecarMember
-from edgeinfer.gateway.drift import DriftWindow
+from edgeinfer.gateway.drift import AnswerBuffer
 from edgeinfer.gateway.exemplars import ExemplarSampler
 from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.instruments import GatewayInstruments, OperationInstruments
@@ -75,7 +75,7 @@ class InferenceService:
         fallback: Fallback | None,
         reader: OutputReader,
         instruments: GatewayInstruments,
-        drift: DriftWindow,
+        drift: AnswerBuffer,
         timeout_seconds: float = 1.5,
         retries: int = 0,
         max_in_flight: int = 256,

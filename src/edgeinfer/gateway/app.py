@@ -15,7 +15,7 @@ from edgeinfer.errors import Overloaded, StorageError
 from edgeinfer.gateway import openapi
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.api_key_auth import ApiKeyMiddleware, watch_keys
-from edgeinfer.gateway.drift import DriftMeter, DriftWindow, watch_drift
+from edgeinfer.gateway.drift_watch import DriftWatch, watch_drift
 from edgeinfer.gateway.health import HealthMonitor
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.keys import KeyRing
@@ -48,9 +48,8 @@ class Parts:
     store: SessionStore
     service: InferenceService
     health: HealthMonitor
-    drift: DriftWindow
+    drift: DriftWatch
     max_body_bytes: int = 262_144
-    drift_minimum: int = 200
     keys: KeyRing | None = None
 
 
@@ -97,11 +96,9 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
 
 
 def _background(parts: Parts) -> list[Coroutine[None, None, None]]:
-    baseline = parts.card.baseline
-    meter = DriftMeter(baseline, minimum=parts.drift_minimum) if baseline else None
     return [
         parts.health.watch(),
-        watch_drift(parts.drift, meter, parts.instruments),
+        watch_drift(parts.drift),
         _sweep(parts.store),
         *([watch_keys(parts.keys)] if parts.keys is not None else ()),
     ]

@@ -55,6 +55,33 @@ _BOOK = Runbook(
 )
 
 
+_DRIFT_BOOK = Runbook(
+    meaning="The answers of the last day look clearly different from what was learned as normal at this site "
+    "(from the population of the model card where EDGEINFER_GATEWAY_DRIFT_BASELINE says so).",
+    impact="Results may be plausible and wrong: the sensor, the animal's or person's habits, or the model changed.",
+    diagnosis=(
+        Step(
+            "Which dimensions and motifs moved, and from which baseline of which date?",
+            {
+                "one motif gave way to another": "compare with what happened: another person, an illness, a holiday.",
+                "all dimensions moved together": "the input changed: check the sensor next.",
+                "the baseline is older than a known change": "what is new is normal: take the last step.",
+            },
+            command="edgeinfer drift show --data-folder FOLDER",
+        ),
+        _BOOK.diagnosis[1],
+        _BOOK.diagnosis[2],
+        Step(
+            "The change is real and is to stay: is what the window holds now normal?",
+            {
+                "yes": "run `edgeinfer drift learn --data-folder FOLDER`; the gateway judges by it within seconds.",
+                "no": "leave the baseline as it is; the alert ends when a day of answers looks normal again.",
+            },
+        ),
+    ),
+)
+
+
 def create() -> list[Alert]:
     """The entries that rules, runbooks and rule tests are generated from."""
     return [
@@ -81,10 +108,10 @@ def _drift(name: str, metric: Metric, what: str) -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="output",
-        summary=f"{what} have drifted from the model's baseline",
+        summary=f"{what} have drifted from what is normal at this site",
         description="Population stability index {{ $value | humanize }}; "
         f"above {DRIFT_LARGE} counts as a large shift.",
-        runbook=_BOOK,
+        runbook=_DRIFT_BOOK,
         rule_test=RuleTest(
             series={score: gauge((0.26, 3000), (0.1, 600)), window: gauge((600, 3600))},
             pending_at=1740,

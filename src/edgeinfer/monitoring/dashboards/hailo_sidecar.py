@@ -85,7 +85,7 @@ def create() -> Dashboard:
             Row("Fallback and sidecars", [_fallback()], _GATEWAY, open_when="answers come from the fallback"),
             Row("Health", [_health()], _GATEWAY, open_when="a health check fails or a process is down"),
             Row("Model output", [_output(), _confidence()], _GATEWAY, open_when="motifs or scores look wrong"),
-            Row("Drift", [_drift()], _GATEWAY, open_when="the input may have changed"),
+            Row("Drift", [_drift(), _moved()], _GATEWAY, open_when="the input may have changed"),
             Row("Another model in the shadow", [_shadow()], _HARDWARE, open_when="you compare or change models"),
             Row("Queue and work", [_work()], _HARDWARE, open_when="latency rises while the chip is not slower"),
             Row("Machine", [_machine()], _HARDWARE, open_when="CPU, memory or disk may be short"),
@@ -524,11 +524,20 @@ def _drift() -> list[Panel]:
     return [
         time_series(
             "Drift",
-            "Population stability index against the data that the model was made with: "
-            "above 0.1 worth a field_config, above 0.25 a large shift.",
+            "Population stability index of the last day's answers: against what was learned as normal at this site, "
+            "by which alerts judge, and against the people of the model card, from whom one household always differs. "
+            "Above 0.1 worth a look, above 0.25 a large shift.",
             [
-                Query(LIVE.gauge(gateway.LATENT_DRIFT, by=("instance",)), "latent {{instance}}"),
-                Query(LIVE.gauge(gateway.MOTIF_DRIFT, by=("instance",)), "motifs {{instance}}"),
+                Query(LIVE.gauge(gateway.LATENT_DRIFT, by=("instance",)), "latent, judged {{instance}}"),
+                Query(LIVE.gauge(gateway.MOTIF_DRIFT, by=("instance",)), "motifs, judged {{instance}}"),
+                Query(
+                    LIVE.gauge(gateway.POPULATION_LATENT_DRIFT, by=("instance",)),
+                    "latent, population {{instance}}",
+                ),
+                Query(
+                    LIVE.gauge(gateway.POPULATION_MOTIF_DRIFT, by=("instance",)),
+                    "motifs, population {{instance}}",
+                ),
             ],
             FieldConfig(unit="none", decimals=3, thresholds=_DRIFT),
             size=(16, 7),
@@ -540,6 +549,53 @@ def _drift() -> list[Panel]:
             [Query(LIVE.gauge(gateway.DRIFT_WINDOW, by=("instance",)), "{{instance}}")],
             FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
+        ),
+    ]
+
+
+def _moved() -> list[Panel]:
+    """What moved, and from which baseline."""
+    dimensions = LIVE.gauge(gateway.DIMENSION_DRIFT, by=("dimension", "baseline"))
+    return [
+        stat(
+            "Site's baseline",
+            "When what is normal at this site was learned: by itself after a whole window, or with "
+            "'edgeinfer drift learn'. Without one, drift alerts have nothing to judge by.",
+            [Query(f"{NOW.gauge(gateway.DRIFT_BASELINE_LEARNED)} * 1000", "learned", instant=True)],
+            FieldConfig(unit="dateTimeFromNow", no_value="not learned yet"),
+            size=(4, 8),
+            sparkline=False,
+        ),
+        stat(
+            "Answers in the baselines",
+            "How many answers each baseline was made from.",
+            [Query(NOW.gauge(gateway.DRIFT_BASELINE, by=("baseline",)), "{{baseline}}", instant=True)],
+            FieldConfig(unit=COUNT, decimals=0, no_value="no baseline"),
+            size=(4, 8),
+            sparkline=False,
+        ),
+        bar_gauge(
+            "Latent dimensions that moved most",
+            "Index of the eight dimensions that moved most, from the site's baseline, or the population's where the "
+            "site has none.",
+            [Query(f"topk(8, {dimensions})", "{{dimension}} from {{baseline}}", instant=True)],
+            FieldConfig(unit="none", decimals=2, thresholds=_DRIFT, no_value="no drift figure yet"),
+            size=(8, 8),
+        ),
+        bar_gauge(
+            "Motifs: now and usually",
+            "Share of answers in which each motif was the most likely: in the drift window, at this site, and in the "
+            "population of the model card. Motifs below 2 % everywhere are left out.",
+            [
+                Query(
+                    f"sort_desc(max by (name, of) (({LIVE.gauge(gateway.MOTIF_SHARES, by=('motif', 'of'))} > 0.02) "
+                    f"* on (motif) group_left (name) {LIVE.info(gateway.MOTIF_INFO, by=('motif', 'name'))}))",
+                    "{{name}}: {{of}}",
+                    instant=True,
+                )
+            ],
+            FieldConfig(unit="percentunit", decimals=0, maximum=1, no_value="no drift figure yet"),
+            size=(8, 8),
         ),
     ]
 
