@@ -92,6 +92,7 @@ class Answer:
     def error(self) -> str:
         document = orjson.loads(self.body)
         assert set(document) == PROBLEM, document
+        assert document["retry"] is (document["status"] in {408, 500, 503}), document
         assert document["status"] == self.status
         return str(document["error"])
 

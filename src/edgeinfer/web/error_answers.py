@@ -6,6 +6,7 @@ from http import HTTPStatus
 import orjson
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_MAY_PASS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,22 @@ class Refusal:
     remedy: str
     retry_after_seconds: int = 0
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.status in _MAY_PASS
+
     def encode(self) -> bytes:
         """The whole answer; it says that the connection closes."""
-        fields = {"error": self.error, "status": self.status, "message": self.message, "remedy": self.remedy}
-        body = orjson.dumps(fields)
+        body = orjson.dumps(
+            {
+                "error": self.error,
+                "status": self.status,
+                "message": self.message,
+                "remedy": self.remedy,
+                "retry": self.may_pass,
+            }
+        )
         retry = b"retry-after: %d\r\n" % self.retry_after_seconds if self.retry_after_seconds else b""
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%b\r\n"
         return STATUS_LINES[self.status] + head % (len(body), retry) + body
