@@ -7,7 +7,7 @@ from functools import partial
 from edgeinfer.monitoring import alerts, rules, scrape_targets
 from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.scrape import prometheus_configuration
-from tools import alerts_reference, metrics_reference
+from tools import alerts_reference, causes_reference, metrics_reference
 
 with warnings.catch_warnings():
     # The SDK would rather have us write the dashboard format that Grafana's file provider refuses.
@@ -39,6 +39,7 @@ def renders() -> dict[str, Callable[[], str]]:
         },
         "docs/reference/alerts.md": alerts_reference.render,
         "docs/reference/metrics.md": metrics_reference.render,
+        causes_reference.PATH: causes_reference.render,
         f"{_DEPLOY}/prometheus.yml": _prometheus,
         f"{_DEPLOY}/alertmanager.yml": _alertmanager,
     }

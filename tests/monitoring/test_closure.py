@@ -9,6 +9,7 @@ from edgeinfer.catalog.metric import Metric
 from edgeinfer.catalog.units import UNITS
 from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.alerts import all_alerts
+from edgeinfer.monitoring.causes import all_causes
 from edgeinfer.monitoring.files import all_panels
 from edgeinfer.monitoring.prometheus_metrics import all_built_in
 from tools.dashboard_lint import UNITS as GRAFANA_UNITS
@@ -30,6 +31,7 @@ def _drawn(documents: Iterable[dict[str, Any]]) -> set[str]:
 
 def _ruled() -> set[str]:
     alerts = [alert.expression for alert in all_alerts()]
+    alerts += [one.expression for cause in all_causes() for one in (*cause.evidence, *cause.unless) if one.expression]
     rules = [rule.expression for group in recording.groups() for rule in group.rules]
     return set().union(*(names_in(expression) for expression in (*alerts, *rules)))
 

@@ -53,6 +53,12 @@ class Prometheus:
             raise MonitoringError("query", fault, "Use an instant vector here.", kind="refused")
         return list(answer["result"])
 
+    async def samples(self, selector: str, seconds: float, moment: float) -> list[dict[str, Any]]:
+        """The stored samples of a selector within so many seconds before a moment, each with `metric` and `values`."""
+        form = {"query": f"{selector}[{max(1.0, seconds):.0f}s]", "time": f"{moment:.3f}"} | self._limit()
+        answer = await self._ask("/api/v1/query", form)
+        return list(answer["result"])
+
     async def label_values(self, label: str, selector: str, start: float, end: float) -> list[str]:
         """Values of a label, of all series or of those that a selector names."""
         form = {"start": f"{start:.3f}", "end": f"{end:.3f}"} | ({"match[]": selector} if selector else {})

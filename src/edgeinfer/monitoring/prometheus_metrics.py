@@ -10,6 +10,7 @@ ALERTS = BuiltIn("ALERTS", labels=("alertname", "alertstate", "severity", "servi
 PROCESS_MEMORY = BuiltIn("process_resident_memory_bytes")
 PROCESS_CPU = BuiltIn("process_cpu_seconds_total", Kind.COUNTER)
 OPEN_FILES = BuiltIn("process_open_fds")
+FILES_LIMIT = BuiltIn("process_max_fds")
 STARTED = BuiltIn("process_start_time_seconds")
 
 RULE_FAILURES = BuiltIn("prometheus_rule_evaluation_failures_total", Kind.COUNTER, ("rule_group",))

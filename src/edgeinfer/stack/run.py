@@ -218,7 +218,9 @@ class StackRun:
     def _write_record(self, supervisor: Supervisor) -> None:
         living = [state_file.running(member.plan.name, member.pid) for member in supervisor.members if member.pid]
         states = [
-            state_file.MemberState(member.plan.name, member.state, member.restarts, member.fault)
+            state_file.MemberState(
+                member.plan.name, member.state, member.restarts, member.fault, member.crashes_in_a_row
+            )
             for member in supervisor.members
         ]
         has_ended = all(member.state is State.STOPPED for member in supervisor.members)

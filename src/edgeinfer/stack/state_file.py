@@ -40,12 +40,14 @@ class MemberState:
         state: a value of `edgeinfer.stack.supervisor.State`.
         restarts: how often it was started again.
         fault: why it does not work, or empty.
+        crashes_in_a_row: how often it ended without having been up for long in between.
     """
 
     name: str
     state: str
     restarts: int = 0
     fault: str = ""
+    crashes_in_a_row: int = 0
 
 
 @dataclass(frozen=True, slots=True)

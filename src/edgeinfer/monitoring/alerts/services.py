@@ -76,6 +76,7 @@ def _down() -> list[Alert]:
 
 def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tuple[str, int]) -> Alert:
     unit, port = where
+    process = unit.removeprefix("edgeinfer-")
     instance = "host:1234"
     target = f'job="{job}", instance="{instance}"'
     return Alert(
@@ -95,13 +96,9 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
                 Step(
                     "Is it running?",
                     {
-                        "failed with status 78": (
-                            "a setting is wrong; the last line of its log names it. Fix it, and start the service."
-                        ),
-                        "failed with another status": (
-                            "read the log and start the service; if it fails again, roll back to the previous version."
-                        ),
-                        "inactive": "it was stopped: start it.",
+                        "failed with status 78": f"cause {process}-refuses-configuration.",
+                        "failed with another status": f"cause {process}-crashes.",
+                        "inactive": f"cause {process}-stopped.",
                         "active (running)": "it hangs or cannot be reached; continue.",
                     },
                     command=f"systemctl status {unit}",
@@ -113,14 +110,15 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
                             "only the path from Prometheus is broken: the address in prometheus.yml, or the firewall."
                         ),
                         "connection refused": "it listens on another port: compare its port with prometheus.yml.",
-                        "nothing for five seconds": "it hangs: keep its log, then restart it.",
+                        "nothing for five seconds": f"cause {process}-hangs.",
+                        "something that is not ours": "cause port-taken.",
                     },
                     command=f"curl -si -m 5 localhost:{port}/healthz",
                 ),
                 Step(
                     "Was it killed?",
                     {
-                        "`Out of memory: Killed process`": "see HailoMemoryLow, then start it.",
+                        "`Out of memory: Killed process`": f"cause {process}-out-of-memory.",
                         "nothing": "keep the log of its last minute and file a bug.",
                     },
                     command="sudo dmesg | grep -i 'out of memory' | tail -5",

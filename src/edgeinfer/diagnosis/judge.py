@@ -1,0 +1,197 @@
+"""Weighs each cause against what was read: rules that a person can follow, without weights."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgeinfer.diagnosis.symptoms import Symptom, urgency
+from edgeinfer.diagnosis.view import View
+from edgeinfer.monitoring.causes.cause import Cause, Evidence
+
+_LEAST_URGENT = 99
+_FIELD = re.compile(r"\{(\w+)\}")
+# With its placeholder goes what cannot be said without it: ", {value} a second" or ": {found}".
+_CLAUSE = re.compile(r"[,:]?\s*(?:\b(?:of|to|for|last)\s)?\{\w+\}[^,]*")
+
+
+class Seen(StrEnum):
+    """Whether an observation could be made, and how it came out."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNSEEN = "unseen"
+
+
+class Status(StrEnum):
+    """What became of a cause."""
+
+    MATCHED = "matched"  # all of its evidence holds
+    POSSIBLE = "possible"  # some holds, and the rest could not be seen
+    REFUTED = "refuted"  # some of its evidence does not hold
+    RULED_OUT = "ruled out"  # something holds that speaks against it
+    UNSEEN = "unseen"  # nothing of it could be seen
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One piece of evidence as it was found.
+
+    Args:
+        evidence: of the cause's entry.
+        seen: whether it holds.
+        says: the sentence with its values; without them where it does not hold.
+        by_fact: whether a look at the machine showed it.
+    """
+
+    evidence: Evidence
+    seen: Seen
+    says: str
+    by_fact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A cause with all that was found for and against it.
+
+    Args:
+        cause: its entry.
+        status: what became of it.
+        observations: its evidence.
+        against: what holds and rules it out.
+        explains: the active alerts that it explains.
+    """
+
+    cause: Cause
+    status: Status
+    observations: tuple[Observation, ...]
+    against: tuple[Observation, ...]
+    explains: tuple[Symptom, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why it is not the cause, or what could not be seen; empty for one that matched."""
+        if self.status is Status.RULED_OUT:
+            return self.against[0].says
+        if self.status is Status.REFUTED:
+            return "no sign that " + next(one.says for one in self.observations if one.seen is Seen.FAILS)
+        unseen = [one.says for one in self.observations if one.seen is Seen.UNSEEN]
+        return "could not be seen: " + "; ".join(unseen) if unseen else ""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is reported: something is wrong that it explains, or the machine itself shows it."""
+        shown_by_machine = any(one.by_fact and one.seen is Seen.HOLDS for one in self.observations)
+        return bool(self.explains or not self.cause.alerts or shown_by_machine)
+
+
+def observe(evidence: Evidence, view: View) -> Observation:
+    """Whether an observation holds: measurement or machine, either is enough."""
+    seen = Seen.UNSEEN
+    if evidence.expression and evidence.expression in view.series:
+        series = view.series[evidence.expression]
+        if series:
+            strongest = max(series, key=lambda one: one.value)
+            values = {**strongest.labels, "value": f"{strongest.value:.3g}"}
+            return Observation(evidence, Seen.HOLDS, _fill(evidence.says, values))
+        seen = Seen.FAILS
+    for wanted in evidence.facts:
+        found = view.facts.get(wanted.subject)
+        if found is None:
+            continue
+        if found.value in wanted.values:
+            text = _fill(evidence.says, {"found": found.detail or found.value})
+            return Observation(evidence, Seen.HOLDS, text, by_fact=True)
+        seen = Seen.FAILS
+    return Observation(evidence, seen, _fill(evidence.says, {}))
+
+
+def judge(cause: Cause, view: View, symptoms: Sequence[Symptom]) -> Judgement:
+    """What became of one cause."""
+    observations = tuple(observe(one, view) for one in cause.evidence)
+    against = tuple(found for one in cause.unless if (found := observe(one, view)).seen is Seen.HOLDS)
+    explains = tuple(one for one in symptoms if one.name in cause.alerts)
+    return Judgement(cause, _status(observations, against), observations, against, explains)
+
+
+def roots(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """What matched, without the consequences of what matched as well; the most urgent first.
+
+    A consequence that shows in an alert which its cause does not explain is a finding of its own.
+    """
+    matched = [one for one in judgements if one.status is Status.MATCHED and one.is_shown]
+    found = [one for one in matched if not any(_covers(other, one) for other in matched)]
+    return sorted(found or matched, key=lambda one: _rank(one, found or matched))
+
+
+def _covers(cause: Judgement, other: Judgement) -> bool:
+    names = {symptom.name for symptom in cause.explains}
+    return cause.cause.brings_about(other.cause) and names.issuperset(symptom.name for symptom in other.explains)
+
+
+def possible(judgements: Iterable[Judgement], found: Sequence[Judgement]) -> list[Judgement]:
+    """What fits as far as it could be seen, the most urgent first."""
+    fits = [one for one in judgements if one.status is Status.POSSIBLE and one.explains]
+    return sorted(
+        (one for one in fits if not any(root.cause.brings_about(one.cause) for root in found)),
+        key=lambda one: _rank(one, fits),
+    )
+
+
+def considered(judgements: Iterable[Judgement], found: Sequence[Judgement]) -> list[Judgement]:
+    """What looks like the found and is not, and what explains a symptom and does not fit.
+
+    The look-alikes of what was found come first, then those of which the most holds.
+    """
+    similar = {name for one in found for name in one.cause.confused_with}
+    rest = [
+        one
+        for one in judgements
+        if one.status in (Status.REFUTED, Status.RULED_OUT) and (one.explains or one.cause.name in similar)
+    ]
+    rest = [one for one in rest if one.cause.name in similar or _share(one)]
+    return sorted(rest, key=lambda one: (one.cause.name not in similar, -_share(one), one.cause.name))
+
+
+def unexplained(symptoms: Iterable[Symptom], found: Iterable[Judgement]) -> list[Symptom]:
+    """Alerts that none of the found causes explains."""
+    explained = {symptom.name for one in found for symptom in one.explains}
+    return [one for one in symptoms if one.name not in explained]
+
+
+def _share(one: Judgement) -> float:
+    return sum(part.seen is Seen.HOLDS for part in one.observations) / len(one.observations)
+
+
+def _rank(one: Judgement, among: Sequence[Judgement]) -> tuple[int, int, int, float, str]:
+    """First what alone explains the most urgent alerts; what several explain says little about each."""
+    shared = {symptom.name for other in among if other is not one for symptom in other.explains}
+    alone = [symptom for symptom in one.explains if symptom.name not in shared]
+    since = min((symptom.since for symptom in one.explains if symptom.since is not None), default=float("inf"))
+    return _worst(alone), _worst(one.explains), -len(one.explains), since, one.cause.name
+
+
+def _worst(symptoms: Iterable[Symptom]) -> int:
+    """Urgency of the most urgent one; what is only pending comes after everything that fires."""
+    return min(
+        (urgency(symptom.severity) + (0 if symptom.is_firing else _LEAST_URGENT) for symptom in symptoms),
+        default=2 * _LEAST_URGENT,
+    )
+
+
+def _status(observations: Sequence[Observation], against: Sequence[Observation]) -> Status:
+    seen = {one.seen for one in observations}
+    if Seen.FAILS in seen:
+        return Status.REFUTED
+    if against:
+        return Status.RULED_OUT
+    if seen == {Seen.HOLDS}:
+        return Status.MATCHED
+    return Status.POSSIBLE if Seen.HOLDS in seen else Status.UNSEEN
+
+
+def _fill(says: str, values: Mapping[str, str]) -> str:
+    """The sentence with its values; where one is not known, without the words that belong to it."""
+    if all(name in values for name in _FIELD.findall(says)):
+        return _FIELD.sub(lambda found: values[found[1]], says)
+    return _CLAUSE.sub("", says).strip() or "anything was found"

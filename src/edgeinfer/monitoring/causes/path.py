@@ -1,0 +1,191 @@
+"""The way between gateway and sidecar: late, cut, or answered by something else."""
+
+from edgeinfer.catalog import gateway, sidecar
+from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
+from edgeinfer.monitoring.causes.commands import Verb
+from edgeinfer.monitoring.causes.facts import fact
+from edgeinfer.monitoring.causes.signs import (
+    CALLS_FAIL,
+    CALLS_LATE,
+    GATEWAY,
+    SIDECAR,
+    SIDECAR_FAILS,
+    SIDECAR_SCRAPED,
+    SIDECAR_WAS_AWAY,
+    Q,
+    call_errors,
+    condition,
+    either,
+)
+from edgeinfer.monitoring.thresholds import LATENCY_WARNING_SECONDS
+
+_VIOLATES = Evidence("its answers break the model's contract", f"{Q.rate(gateway.CONTRACT_VIOLATIONS)} > 0")
+_SHOW_CALL = "curl -si -m 5 localhost:8080/health/detailed"
+_ROUTE = "sudo ss -tnp state established '( dport = :9000 )'"
+# What the fallback hides from phones is still told by these.
+_FAILS = (*CALLS_FAIL, *CALLS_LATE)
+_SLOW_SIDECAR = f"{Q.quantile(0.95, sidecar.HTTP_DURATION, where={'endpoint': '/infer'})} > {LATENCY_WARNING_SECONDS}"
+_QUEUED = f"{Q.gauge(sidecar.QUEUE_DEPTH, how='min')} > 0"
+
+
+def create() -> list[Cause]:
+    """The entries that diagnosis and reference are made from."""
+    return [_late(), _reset(), _answers_errors(), _corrupted(), _elsewhere(), _no_fallback()]
+
+
+def _late() -> Cause:
+    network = f"{Q.quantile(0.95, gateway.NETWORK_DURATION)} > {LATENCY_WARNING_SECONDS}"
+    return Cause(
+        name="path-loses-answers",
+        title="Answers of the sidecar reach the gateway late or not at all",
+        service=GATEWAY,
+        alerts=_FAILS,
+        evidence=(
+            Evidence(
+                "calls take or time out over 75 ms more than the sidecar accounts for",
+                either(network, call_errors("timeout")),
+            ),
+            SIDECAR_SCRAPED,
+        ),
+        unless=(
+            Evidence("the sidecar itself takes {value} s for 95 % of its answers", _SLOW_SIDECAR),
+            Evidence("{value} windows wait in the sidecar's queue", _QUEUED),
+            SIDECAR_FAILS,
+            SIDECAR_WAS_AWAY,
+        ),
+        confused_with=("sidecar-hangs", "sidecar-overloaded", "sidecar-out-of-files", "processor-busy"),
+        follows_from=("processor-busy", "sidecar-suspended"),
+        remedy=(
+            Action("See the connections between the two.", command=_ROUTE),
+            Action("Look at what stands between them: a proxy, a network, a firewall that drops packets."),
+            Action("Take it out of the way, and compare the panel 'Where the time goes'."),
+        ),
+    )
+
+
+def _reset() -> Cause:
+    return Cause(
+        name="connections-reset",
+        title="Connections from the gateway to the sidecar are refused or cut, while the sidecar runs",
+        service=GATEWAY,
+        alerts=_FAILS,
+        evidence=(
+            Evidence(
+                "calls of the gateway fail with connection errors, {value} a second", call_errors("connection_error")
+            ),
+            SIDECAR_SCRAPED,
+        ),
+        unless=(SIDECAR_WAS_AWAY, Evidence("{found}", facts=(fact("sidecar.process", "restarting", "ended"),))),
+        confused_with=("sidecar-stopped", "sidecar-crashes"),
+        follows_from=("sidecar-stopped", "sidecar-crashes", "port-taken"),
+        remedy=(
+            Action(
+                "See what stands between gateway and sidecar, and which address the gateway asks.", command=_SHOW_CALL
+            ),
+            Action("Compare MODEL_BACKEND_URL of the gateway with the sidecar's port, and look at the firewall."),
+        ),
+    )
+
+
+def _answers_errors() -> Cause:
+    return Cause(
+        name="path-answers-errors",
+        title="Something between gateway and sidecar answers with errors in the sidecar's place",
+        service=GATEWAY,
+        alerts=_FAILS,
+        evidence=(
+            Evidence(
+                "the gateway gets error statuses or redirects, {value} a second",
+                call_errors("http_4xx", "http_5xx", "unknown_error"),
+            ),
+            Evidence("the sidecar runs and is ready", f"{Q.gauge(sidecar.READY)} == 1"),
+        ),
+        unless=(SIDECAR_FAILS, SIDECAR_WAS_AWAY),
+        confused_with=("model-not-loaded", "sidecar-overloaded", "backend-fails"),
+        remedy=(
+            Action("Ask the sidecar itself, past everything between.", command="curl -si -m 5 localhost:9000/healthz"),
+            Action("Ask as the gateway does: at the address in MODEL_BACKEND_URL.", command=_SHOW_CALL),
+            Action("Fix or take out the proxy that answers differently."),
+        ),
+    )
+
+
+def _corrupted() -> Cause:
+    return Cause(
+        name="answers-corrupted",
+        title="Answers of the sidecar are cut or changed before they reach the gateway",
+        service=GATEWAY,
+        alerts=_FAILS,
+        evidence=(
+            Evidence(
+                "the gateway cannot read answers, {value} a second", call_errors("malformed_response", "decode_error")
+            ),
+            SIDECAR_SCRAPED,
+        ),
+        unless=(_VIOLATES, SIDECAR_WAS_AWAY),
+        confused_with=("port-taken", "model-of-another-shape", "path-answers-errors"),
+        remedy=(
+            Action(
+                "See what a call to the sidecar answers; it should be JSON or floats, not a page.",
+                command="curl -si -m 5 localhost:9000/healthz",
+            ),
+            Action("Look for a proxy that rewrites, compresses or limits bodies, and take it out."),
+            Action("Bring gateway and sidecar to one version.", verb=Verb.LOG, process="gateway"),
+        ),
+    )
+
+
+def _elsewhere() -> Cause:
+    return Cause(
+        name="answered-elsewhere",
+        title="Another sidecar answers than the one that Prometheus reads",
+        service=SIDECAR,
+        alerts=("HailoCounterSilent",),
+        evidence=(
+            Evidence("calls succeed, and the sidecar that is scraped counts none", condition("HailoCounterSilent")),
+        ),
+        remedy=(
+            Action(
+                "Compare the address that the gateway asks with the target in prometheus.yml.",
+                command="curl -s localhost:9090/api/v1/targets",
+            ),
+        ),
+    )
+
+
+def _no_fallback() -> Cause:
+    fallback = {"source": "fallback"}
+    return Cause(
+        name="fallback-off",
+        title="The gateway has no model of its own to answer with while the sidecar does not",
+        service=GATEWAY,
+        alerts=("EdgeInferAnswersMissing", "EdgeInferServerErrors"),
+        evidence=(
+            Evidence(
+                "analyses are answered by nobody, {value} a second",
+                f"{Q.rate(gateway.ANALYSES, by=('job',), where={'source': 'none'})} > 0",
+            ),
+        ),
+        unless=(
+            Evidence(
+                "it answers by fallback, {value} a second",
+                f"{Q.rate(gateway.ANALYSES, by=('job',), where=fallback)} > 0",
+            ),
+        ),
+        follows_from=(
+            "path-answers-errors",
+            "path-loses-answers",
+            "answers-corrupted",
+            "connections-reset",
+            "sidecar-stopped",
+            "sidecar-hangs",
+            "sidecar-crashes",
+            "model-not-loaded",
+            "port-taken",
+            "sidecar-out-of-memory",
+            "sidecar-suspended",
+            "sidecar-overloaded",
+            "sidecar-out-of-files",
+        ),
+        remedy=(Action("Set EDGEINFER_GATEWAY_FALLBACK=true, and restart it.", verb=Verb.RESTART, process="gateway"),),
+    )
