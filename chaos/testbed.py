@@ -283,7 +283,7 @@ class LiveTestbed:
         return replace(binary, argv=(*binary.argv, _SHORT_SAVES)) if self._factor > 1 else binary
 
     def _gateway(self, folder: DataFolder) -> ProcessSpec:
-        """The gateway, told that the proxy is its sidecar."""
+        """The gateway, with the proxy as its sidecar."""
         through_proxy = {"sidecars": 0, "backend_urls": f"http://{plan.LOOPBACK}:{self.proxy.port}/infer"}
         gateway = plan.gateway(self._settings.model_copy(update=through_proxy), folder)
         # Health is looked at as often, in the time of the rules.

@@ -81,7 +81,7 @@ class Gate:
     cosine_p1: float = 0.97
     agreement: float = 0.95
 
-    def complaints(self, report: ParityReport) -> list[str]:
+    def violations(self, report: ParityReport) -> list[str]:
         """What was not reached, in words."""
         rows = [
             ("mean cosine", report.cosine_mean, self.cosine_mean),

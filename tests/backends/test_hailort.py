@@ -296,7 +296,7 @@ def test_a_hef_with_two_networks_is_refused(version: str, tmp_path: Path) -> Non
     edge = Edge("in", (1, 100, 9))
     both = tuple(Network(name, (edge,), (Edge("out", (64,)),)) for name in ("one", "two"))
     rig = build_rig(Machine(version), tmp_path, hef={"networks": both})
-    with pytest.raises(ModelFileError, match=r"holds the networks one, two.* Compile a HEF with one network"):
+    with pytest.raises(ModelFileError, match=r"holds the networks one, two.* Compile a HEF with one model"):
         rig.backend.open()
 
 

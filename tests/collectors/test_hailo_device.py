@@ -465,7 +465,7 @@ def test_a_reading_that_fails_on_and_on_is_logged_once_in_ten_minutes(
         old.machine.heal()
         old.turn()
     said = [record.getMessage() for record in caplog.records]
-    assert said == ["a reading could not be had"] * 2 + ["a reading is had again"]
+    assert said == ["a reading failed"] * 2 + ["a reading succeeds again"]
 
 
 def test_a_board_that_says_that_it_has_no_power_sensor_is_not_asked_for_power(tmp_path: Path) -> None:

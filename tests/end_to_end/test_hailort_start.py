@@ -60,7 +60,7 @@ def good_hef(folder: Path) -> Path:
 ENDS: list[tuple[str, Callable[[Path], Path], dict[str, Any], str, str]] = [
     ("0 bytes", bad_hef("0 bytes"), {}, "is empty", "Copy the file again"),
     ("damaged", bad_hef("a flipped byte in the data"), {}, "does not have the CRC-32", "Copy the file again"),
-    ("two inputs", bad_hef("two inputs"), {}, "where one window is due", "Compile the network of this model card"),
+    ("two inputs", bad_hef("two inputs"), {}, "where one window is due", "Compile the model of this card"),
     ("numpy", good_hef, {"knows_numpy_2": False}, "would read every window as empty", "pip install 'numpy<2'"),
 ]
 

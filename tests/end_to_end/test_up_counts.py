@@ -145,8 +145,8 @@ def test_a_killed_sidecar_costs_no_request_and_the_episode_adds_up(stack: Runnin
         assert until(lambda: len(phone.answers) >= 10, 20)
         kill(first)
         assert until(lambda: "fallback" in phone.sources, 20), phone.sources
-        stack.await_event("crashed", child="sidecar-1")
-        stack.await_event("ready", child="sidecar-1")
+        stack.await_event("crashed", process="sidecar-1")
+        stack.await_event("ready", process="sidecar-1")
         assert until(lambda: phone.sources[-3:] == ["sidecar"] * 3, 30), phone.sources
 
     assert {status for status, _ in phone.answers} == {200}
@@ -166,8 +166,8 @@ def test_a_killed_sidecar_costs_no_request_and_the_episode_adds_up(stack: Runnin
 def test_a_killed_process_comes_back(name: str, stack: RunningStack) -> None:
     others = {other: pid for other, pid in stack.pids().items() if other != name}
     kill(stack.pids()[name])
-    stack.await_event("crashed", child=name)
-    stack.await_event("ready", child=name)
+    stack.await_event("crashed", process=name)
+    stack.await_event("ready", process=name)
 
     assert {other: pid for other, pid in stack.pids().items() if other != name} == others
     assert all(lives(pid) for pid in stack.pids().values())
@@ -176,8 +176,8 @@ def test_a_killed_process_comes_back(name: str, stack: RunningStack) -> None:
 def test_a_killed_gateway_comes_back_with_the_samples_that_it_had_accepted(stack: RunningStack) -> None:
     session = session_of_250_samples(stack)
     kill(stack.pids()["gateway"])
-    stack.await_event("crashed", child="gateway")
-    stack.await_event("ready", child="gateway")
+    stack.await_event("crashed", process="gateway")
+    stack.await_event("ready", process="gateway")
 
     status, stopped = stack.ask("POST", "/api/v1/analysis/stop", {"sessionId": session})
     assert (status, stopped.get("totalSamples")) == (200, 250)
@@ -190,7 +190,7 @@ def test_the_rate_that_was_sent_is_the_rate_that_is_shown(stack: RunningStack) -
         # A window of half a minute is full of this phone after half a minute; one late scrape may come between.
         assert until(lambda: phone.seconds > _RATE_WINDOW_SECONDS, 40)
         assert until(lambda: shown_rate(stack) == near(phone.rate), 30, pause=0.5), (shown_rate(stack), phone.rate)
-        assert until(lambda: live_rate(stack) == near(phone.rate), 30, pause=0), (stack.events[-1], phone.rate)
+        assert until(lambda: request_rate(stack) == near(phone.rate), 30, pause=0), (stack.events[-1], phone.rate)
 
     live = stack.events[-1]
     assert live["answers"]
@@ -206,7 +206,7 @@ def shown_rate(stack: RunningStack) -> float | None:
     return stack.query(f"sum(rate(hailo_inference_requests_total[{_RATE_WINDOW_SECONDS}s]))").get(())
 
 
-def live_rate(stack: RunningStack) -> float | None:
+def request_rate(stack: RunningStack) -> float | None:
     """Analyses per second in the next live line."""
-    rate: float | None = stack.await_new_event("live")["requests_per_second"]
+    rate: float | None = stack.await_new_event("status")["requests_per_second"]
     return rate

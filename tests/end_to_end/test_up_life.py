@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_written_is_refused() -> None:
     told = refused(up_command(Path("/proc/edgeinfer")))
 
     assert told.returncode == _EXIT_CONFIGURATION
-    assert "data folder /proc/edgeinfer: cannot be made" in told.stderr
+    assert "data folder /proc/edgeinfer: cannot be created" in told.stderr
 
 
 def test_a_model_that_is_missing_ends_the_start_with_the_reason(tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_without_prometheus_the_services_run_and_the_ways_to_get_it_are_told(
             assert way in told
         assert set(running.pids()) == {"sidecar-1", "gateway", "console"}
         assert running.ask("GET", "/health/detailed")[0] == 200
-        troubles = running.await_event("live")["troubles"]
-        assert set(troubles) == {"prometheus", "alertmanager"}
+        failures = running.await_event("status")["failures"]
+        assert set(failures) == {"prometheus", "alertmanager"}
     finally:
         running.close()
 

@@ -72,9 +72,9 @@ class TestTheFile:
 
     def test_a_name_or_a_key_that_stands_twice_is_refused(self) -> None:
         one, other = f"a {digest_of('a')}", f"b {digest_of('a')}"
-        with pytest.raises(SettingsError, match="stands there already"):
+        with pytest.raises(SettingsError, match="is already in the file"):
             parse_keys(f"{one}\n{other}", "keys")
-        with pytest.raises(SettingsError, match="stands there already"):
+        with pytest.raises(SettingsError, match="is already in the file"):
             parse_keys(f"{one}\na {digest_of('b')}", "keys")
 
     def test_a_file_that_others_may_write_is_refused(self, path: Path) -> None:
@@ -276,7 +276,7 @@ class TestTheCommand:
     @pytest.mark.parametrize(
         ("words", "fault"),
         [
-            (("new", "phone"), "there is one of this name"),
+            (("new", "phone"), "a key of this name exists"),
             (("new", "no name"), "it is not a short word"),
             (("revoke", "nobody"), "has no such key"),
         ],

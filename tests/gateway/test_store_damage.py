@@ -186,7 +186,7 @@ async def test_an_emptied_folder_with_its_manifest_is_said(tmp_path: Path) -> No
     after = make_store(tmp_path)
     after.open()
     assert "live-00000001.log: it is missing" in after.kind
-    assert "0 sessions go on" in after.kind
+    assert "0 sessions continue" in after.kind
     after.close()
 
 

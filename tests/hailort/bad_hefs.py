@@ -93,5 +93,5 @@ BAD_HEFS = [
     BadHef("other outputs", _networks(Network("one", (_WINDOW,), (_LATENT,))), "12 scores are due"),
     BadHef("two inputs", _networks(Network("two", (_WINDOW, Edge("in2", (1, 100, 9))), (_LATENT, _SCORES))), "['in', "),
     BadHef("two networks", _networks(*(Network(one, (_WINDOW,), (_LATENT,)) for one in "ab")), "holds the networks"),
-    BadHef("axes that say nothing", _networks(Network("x", (Edge("in", (30, 30)),), (_LATENT, _SCORES))), "told apart"),
+    BadHef("ambiguous axes", _networks(Network("x", (Edge("in", (30, 30)),), (_LATENT, _SCORES))), "distinguished"),
 ]

@@ -50,7 +50,7 @@ class Caller:
     def end(self) -> None:
         """Wait until it has its answer or its failure."""
         self.thread.join(_SECONDS)
-        assert not self.thread.is_alive(), f"caller {self.number} waits for ever"
+        assert not self.thread.is_alive(), f"caller {self.number} waits forever"
 
     @property
     def is_right(self) -> bool:

@@ -104,7 +104,7 @@ def test_a_file_without_a_bottleneck_has_none(tmp_path: Path) -> None:
 def test_the_manifest_and_the_setting_choose_the_layout(tmp_path: Path) -> None:
     hef = check_hef(write_hef(tmp_path / "net.hef", input_shape=(30, 30)))
     parsed = parse_hef(library_of("4.23.0"), hef)
-    with pytest.raises(ModelFileError, match="cannot be told apart"):
+    with pytest.raises(ModelFileError, match="cannot be distinguished"):
         check_card(parsed, hef, shipped_card())
     assert check_card(parsed, hef, shipped_card(), "channel_major").is_channel_major
     (tmp_path / "net.hef.json").write_text('{"layout": "channel_major"}')

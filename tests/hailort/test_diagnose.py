@@ -77,7 +77,7 @@ def test_a_machine_where_hailo_is_wanted_names_what_is_missing(tmp_path: Path) -
 def test_the_layout_that_the_settings_choose_is_the_doctors_too(tmp_path: Path) -> None:
     hef = write_hef(tmp_path / "net.hef", input_shape=(30, 30))
     root = write_kernel(tmp_path)
-    assert "cannot be told apart" in troubles(look(root, Machine(), hef_path=hef, card=shipped_card()))["hef"]
+    assert "cannot be distinguished" in troubles(look(root, Machine(), hef_path=hef, card=shipped_card()))["hef"]
     assert troubles(look(root, Machine(), hef_path=hef, card=shipped_card(), layout="time_major")) == {}
 
 

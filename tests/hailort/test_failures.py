@@ -153,7 +153,7 @@ def test_special_remedies_name_the_descriptor_page_and_the_right_line() -> None:
     unknown_chip = as_backend_error(ValueError("7 is not a valid DeviceArchitectureTypes"), OPENING)
     several = as_backend_error(raised("4.23.0", 2), Circumstances(Doing.CONFIGURING))
     assert unknown_chip.remedy == "This HailoRT does not know the chip: update it."
-    assert "with one network" in several.remedy
+    assert "with one model" in several.remedy
     page = as_backend_error(raised("4.23.0", 8), Circumstances(Doing.CONFIGURING))
     line = as_backend_error(raised("4.23.0", 79), OPENING)
     assert "force_desc_page_size=4096" in page.remedy

@@ -35,7 +35,7 @@ def test_an_explicit_choice_wins_over_the_shape() -> None:
     assert not choose_layout((1, 9, 100), "time_major").is_channel_major
 
 
-@pytest.mark.parametrize(("shape", "words"), [((1, 100, 6), "not 900 numbers"), ((30, 30), "cannot be told apart")])
+@pytest.mark.parametrize(("shape", "words"), [((1, 100, 6), "not 900 numbers"), ((30, 30), "cannot be distinguished")])
 def test_other_shapes_are_refused_with_the_reason(shape: tuple[int, ...], words: str) -> None:
     with pytest.raises(ModelFileError, match=words):
         choose_layout(shape)

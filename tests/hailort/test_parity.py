@@ -33,7 +33,7 @@ def test_the_shipped_network_on_a_chip_equals_the_one_on_the_cpu(
     assert report.agreement == 1.0
     assert report.max_score_difference < 1e-3
     assert (report.reference.kind, report.candidate.kind) == ("cpu", "hailo")
-    assert Gate().complaints(report) == []
+    assert Gate().violations(report) == []
 
 
 def test_eight_bits_drift_and_the_drift_is_a_number(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_eight_bits_drift_and_the_drift_is_a_number(tmp_path: Path) -> None:
     coarse = build_rig(Machine(), tmp_path, hef={"program": program, "input_scale": 0.5})
     report = compare(OnnxBackend(card, threads=1), coarse.backend, WINDOWS)
     assert 0.5 < report.cosine_min < report.cosine_mean < 0.9999
-    assert Gate(cosine_mean=0.99999).complaints(report)[0].startswith("mean cosine")
+    assert Gate(cosine_mean=0.99999).violations(report)[0].startswith("mean cosine")
 
 
 def test_windows_that_fail_are_counted_by_class_and_fail_the_gate(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_windows_that_fail_are_counted_by_class_and_fail_the_gate(tmp_path: Path
     rig = build_rig(Machine(), tmp_path, hef={"program": f"onnx:{card.file('device').path}"})
     report = compare(OnnxBackend(card, threads=1), _Failing(rig.backend), WINDOWS)
     assert report.failures == {"timeout": 1}
-    assert Gate().complaints(report) == ["1 windows failed with timeout"]
+    assert Gate().violations(report) == ["1 windows failed with timeout"]
 
 
 def test_a_window_that_returns_without_an_answer_has_failed(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_command_prints_json_and_ends_by_its_gate(least: str, code: int) -> 
     assert result.exit_code == code, result.output
     report = json.loads(result.output)
     assert report["windows"] == 20
-    assert bool(report["complaints"]) == bool(code)
+    assert bool(report["violations"]) == bool(code)
 
 
 def test_the_command_tells_people_the_same() -> None:

@@ -59,7 +59,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_place_where_no_folder_can_be_made_is_named() -> None:
-    with pytest.raises(DataFolderError, match=r"/proc/nowhere: cannot be made"):
+    with pytest.raises(DataFolderError, match=r"/proc/nowhere: cannot be created"):
         prepare(Path("/proc/nowhere"))
 
 

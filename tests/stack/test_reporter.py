@@ -8,32 +8,32 @@ from edgeinfer.stack.reporter import JsonReporter, PlainReporter, TerminalReport
 from edgeinfer.stack.status_line import LiveFigures
 
 ADDRESSES = {"console": "http://127.0.0.1:8088", "gateway": "http://127.0.0.1:8080"}
-READY = Event(Kind.READY, "gateway: ready after 1.0 s", {"child": "gateway", "pid": 12})
+READY = Event(Kind.READY, "gateway: ready after 1.0 s", {"process": "gateway", "pid": 12})
 FIGURES = LiveFigures(True, 2.0, 0.004, 1.0, {"sidecar": 1.0})
 
 
 def test_json_lines_can_be_read_by_a_program() -> None:
     stream = io.StringIO()
     reporter = JsonReporter(stream)
-    reporter.tell(READY)
+    reporter.report(READY)
     reporter.addresses(ADDRESSES, "/data")
-    reporter.live(FIGURES, {})
-    reporter.live(None, {})
+    reporter.status_line(FIGURES, {})
+    reporter.status_line(None, {})
 
     ready, addresses, live, nothing = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert ready == {"event": "ready", "message": "gateway: ready after 1.0 s", "child": "gateway", "pid": 12}
+    assert ready == {"event": "ready", "message": "gateway: ready after 1.0 s", "process": "gateway", "pid": 12}
     assert addresses == {"event": "addresses", "addresses": ADDRESSES, "data_folder": "/data"}
-    assert (live["event"], live["requests_per_second"], live["source_ratios"]) == ("live", 2.0, {"sidecar": 1.0})
-    assert nothing == {"event": "live", "troubles": {}}
+    assert (live["event"], live["requests_per_second"], live["source_ratios"]) == ("status", 2.0, {"sidecar": 1.0})
+    assert nothing == {"event": "status", "failures": {}}
 
 
 def test_a_pipe_gets_plain_lines_the_console_first_and_the_figures_now_and_then() -> None:
     stream = io.StringIO()
     reporter = PlainReporter(stream)
-    reporter.tell(READY)
+    reporter.report(READY)
     reporter.addresses(ADDRESSES, "/data")
     for _ in range(5):
-        reporter.live(FIGURES, {})
+        reporter.status_line(FIGURES, {})
 
     lines = stream.getvalue().splitlines()
     assert lines[0] == "gateway: ready after 1.0 s"
@@ -45,11 +45,11 @@ def test_a_pipe_gets_plain_lines_the_console_first_and_the_figures_now_and_then(
 def test_a_terminal_gets_one_line_that_is_rewritten_below_what_happened() -> None:
     stream = io.StringIO()
     reporter = TerminalReporter(Console(file=stream, force_terminal=True, width=100, highlight=False))
-    reporter.tell(READY)
+    reporter.report(READY)
     reporter.addresses(ADDRESSES, "/data")
-    reporter.live(FIGURES, {})
-    reporter.live(LiveFigures(True, 3.0, 0.004, 1.0, {"sidecar": 1.0}), {})
-    reporter.tell(Event(Kind.CRASHED, "sidecar-1: was ended by SIGKILL"))
+    reporter.status_line(FIGURES, {})
+    reporter.status_line(LiveFigures(True, 3.0, 0.004, 1.0, {"sidecar": 1.0}), {})
+    reporter.report(Event(Kind.CRASHED, "sidecar-1: was ended by SIGKILL"))
     reporter.close()
 
     shown = stream.getvalue()
@@ -61,7 +61,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten_below_what_happened() -> Non
 def test_a_line_never_wraps_in_a_narrow_terminal() -> None:
     stream = io.StringIO()
     reporter = TerminalReporter(Console(file=stream, force_terminal=True, width=30, color_system=None))
-    reporter.live(FIGURES, {})
+    reporter.status_line(FIGURES, {})
     reporter.close()
 
     assert "…" in stream.getvalue()
@@ -75,6 +75,6 @@ def test_where_the_output_goes_decides_how_it_is_told() -> None:
 
 def test_what_does_not_work_stands_first_in_the_line() -> None:
     stream = io.StringIO()
-    PlainReporter(stream).live(FIGURES, {"gateway": "restarting", "prometheus": "given up for now"})
+    PlainReporter(stream).status_line(FIGURES, {"gateway": "restarting", "prometheus": "given up for now"})
 
     assert stream.getvalue().startswith("gateway restarting | prometheus given up for now | 2.0 requests/s")

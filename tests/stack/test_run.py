@@ -36,20 +36,20 @@ class FakeReporter:
         self.told = Told()
         self.shown: dict[str, str] = {}
         self.figures = 0
-        self.troubles: dict[str, str] = {}
+        self.failures: dict[str, str] = {}
         self.ready = asyncio.Event()
         self.fails: type[OSError] | None = None
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         self.told(event)
 
     def addresses(self, addresses: Mapping[str, str], data_folder: str) -> None:
         self.shown = dict(addresses)
         self.ready.set()
 
-    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
+    def status_line(self, figures: LiveFigures | None, failures: Mapping[str, str]) -> None:
         self.figures += 1
-        self.troubles = dict(troubles)
+        self.failures = dict(failures)
         if self.fails:
             raise self.fails
 
@@ -172,7 +172,7 @@ async def test_a_gateway_that_keeps_crashing_ends_neither_the_run_nor_the_others
     ]
     running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
     await until(lambda: len(reporter.told.messages(Kind.GAVE_UP)) >= 2)
-    await until(lambda: "gateway" in reporter.troubles)
+    await until(lambda: "gateway" in reporter.failures)
 
     assert "no room" in reporter.told.messages(Kind.GAVE_UP)[0]
     written = state_file.read(folder.record)
@@ -275,11 +275,11 @@ async def test_that_no_alert_can_fire_is_said_once_and_shown_for_as_long_as_it_i
     prometheus = make_plan("prometheus", port=free_ports[0])
     run = StackRun([prometheus], folder, reporter, prometheus_url=prometheus.address)
     running = asyncio.create_task(run.run())
-    await until(lambda: "alerting" in reporter.troubles)
+    await until(lambda: "alerting" in reporter.failures)
     figures = reporter.figures
     await until(lambda: reporter.figures > figures + 2)
 
-    assert reporter.troubles["alerting"] == "does not work: Prometheus does not answer"
+    assert reporter.failures["alerting"] == "does not work: Prometheus does not answer"
     said = [one for one in reporter.told.messages(Kind.WARNING) if "no alert can fire" in one]
     assert said == ["no alert can fire: Prometheus does not answer"]
     await end(running)

@@ -358,14 +358,14 @@ async def test_a_process_that_a_signal_suspended_is_told_once_and_left_alone(wor
     await supervisor.start()
     workshop.newest("gateway").suspended = True
     await ticks(supervisor, workshop, 60.0)
-    assert supervisor.members[0].trouble == "suspended"
+    assert supervisor.members[0].failure == "suspended"
     assert len(workshop.told.messages(Kind.WARNING)) == 1
     assert "kill -CONT 1" in workshop.told.messages(Kind.WARNING)[0]
 
     workshop.newest("gateway").suspended = False
     await ticks(supervisor, workshop, 5.0)
-    assert workshop.told.messages(Kind.NOTE) == ["gateway: goes on"]
-    assert supervisor.members[0].trouble == ""
+    assert workshop.told.messages(Kind.NOTE) == ["gateway: continues"]
+    assert supervisor.members[0].failure == ""
 
 
 @pytest.mark.parametrize("function", ["rotate", "bound_all"])

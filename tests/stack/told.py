@@ -16,4 +16,4 @@ class Told:
         return [event.message for event in self.events if event.kind is kind]
 
     def order(self, kind: Kind) -> list[object]:
-        return [event.details.get("child") for event in self.events if event.kind is kind]
+        return [event.details.get("process") for event in self.events if event.kind is kind]

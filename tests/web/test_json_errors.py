@@ -16,7 +16,7 @@ def why(body: bytes) -> str:
 def test_what_python_writes_for_a_number_that_is_not_finite_is_named_with_its_place(value: float) -> None:
     body = json.dumps({"x": [0.5, value]}).encode()
     word = json.dumps(value)
-    assert why(body) == f"it is not JSON ({word} at byte 12 is no number there; numbers are finite)"
+    assert why(body) == f"it is not JSON ({word} at byte 12 is not a number; numbers are finite)"
 
 
 def test_the_last_value_of_an_object_is_found_too() -> None:

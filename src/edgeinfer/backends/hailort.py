@@ -113,7 +113,7 @@ class HailortBackend:
 
     Each chip has as many frames in flight as there are callers, limited by its queue and by the timeout.
     A chip that fails recovers in the background: its network is configured again at once, and a lost chip
-    is reopened with growing waits while the others go on serving.
+    is reopened with growing delays while the others keep serving.
 
     Args:
         card: of the model; its `device` variant says what the host has to do around the network.
@@ -249,7 +249,7 @@ class HailortBackend:
         """
         path = self._hef_path or (self._file.path if "hef" in self._card.files else None)
         if path is None:
-            raise ModelFileError("HEF_PATH", "is not set", "Give the compiled network for the Hailo chip.")
+            raise ModelFileError("HEF_PATH", "is not set", "Set it to the compiled model (HEF) for the Hailo chip.")
         hef = check_hef(path)
         check_content(hef, self._card)
         return hef
@@ -257,7 +257,7 @@ class HailortBackend:
     def _scanned(self, library: Library) -> tuple[str, ...]:
         ids = tuple(library.scan()) if library.scan_count() else ()
         if not ids:
-            remedy = "Run 'edgeinfer doctor': it tells chip, driver and library apart."
+            remedy = "Run 'edgeinfer doctor': it checks chip, driver and library."
             raise BackendError("HailoRT", "its scan finds no device", remedy, error_class="device_not_found")
         return ids
 
@@ -392,7 +392,7 @@ class HailortBackend:
     def _reopen(self, chip: _Chip) -> None:
         try:
             if self._open_chip(chip):
-                _log.info("a chip is back", extra={"device_id": chip.network.device_id})
+                _log.info("a chip has recovered", extra={"device_id": chip.network.device_id})
         finally:
             self._end_recovery(chip)
 
@@ -447,8 +447,8 @@ class HailortBackend:
                 lambda: chip.in_flight == 0 and not chip.is_recovering, timeout=_MAX_TURN_SECONDS
             )
         if not is_idle:
-            # HailoRT ends what is in flight with a failure when the network is left: no window waits for ever.
-            _log.warning("a chip is closed under its frames", extra={"device_id": chip.network.device_id})
+            # HailoRT ends what is in flight with a failure when the network is left: no window waits forever.
+            _log.warning("a chip is closed with frames in flight", extra={"device_id": chip.network.device_id})
 
     def _description(
         self, library: Library, hef: HefFile, ids: tuple[str, ...], identities: list[Identity | None]
@@ -486,6 +486,6 @@ def _log_layout(layout: Layout, device_id: str) -> None:
         "layout": "channel_major" if layout.is_channel_major else "time_major",
     }
     if layout.was_chosen:
-        _log.warning("the input's shape does not tell its layout; set EDGEINFER_HEF_LAYOUT to be sure", extra=extra)
+        _log.warning("the layout of the input is ambiguous; set EDGEINFER_HEF_LAYOUT", extra=extra)
     else:
-        _log.info("the window's layout in the network's input", extra=extra)
+        _log.info("layout of the window in the model's input", extra=extra)

@@ -130,7 +130,10 @@ class OnnxBackend:
             raise BackendError("the model", fault, remedy, error_class="memory_allocation_error") from failure
         except Exception as failure:
             # As above: no narrower base class.
-            fault, remedy = f"ONNX Runtime failed ({_first_line(failure)})", "See the log for the window that did it."
+            fault, remedy = (
+                f"ONNX Runtime failed ({_first_line(failure)})",
+                "See the log for the window that caused it.",
+            )
             raise BackendError("the model", fault, remedy, error_class="execution_failed") from failure
         return latent, scores
 

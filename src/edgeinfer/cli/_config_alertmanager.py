@@ -1,4 +1,4 @@
-"""`edgeinfer config alertmanager`: the alertmanager.yml that tells the people whom the settings name."""
+"""`edgeinfer config alertmanager`: the alertmanager.yml for the receivers in the settings."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ def create() -> click.Command:
     @click.command("alertmanager")
     @click.option("--compose", is_flag=True, help="For the compose stack; else for an Alertmanager on this machine.")
     def alerting(*, compose: bool) -> None:
-        """Print the alertmanager.yml that tells the people whom the settings name.
+        """Print the alertmanager.yml for the receivers in the settings.
 
         Webhook, ntfy and e-mail are settings (EDGEINFER_ALERT_...); without any, alerts go to the console's log only.
         "edgeinfer up" writes the same by itself.

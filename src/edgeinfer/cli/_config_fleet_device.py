@@ -35,12 +35,10 @@ def create() -> click.Command:
     ) -> None:
         """Print the prometheus.yml of a device that sends to a fleet's centre.
 
-        Only a short list of series leaves the device; alerts go on here when the uplink is lost.
+        Only a short list of series leaves the device; local alerts continue when the uplink is down.
         """
         if not url.startswith(("https://", "http://")):
-            raise SettingsError(
-                f"--url {url}", "it is no address", "Give one such as https://centre:8443/api/v1/write."
-            )
+            raise SettingsError(f"--url {url}", "it is not a URL", "Give one such as https://centre:8443/api/v1/write.")
         if agent and compose:
             raise SettingsError(
                 "--agent with --compose",

@@ -58,7 +58,7 @@ def hosts(host: str, allowed: str) -> tuple[str, ...]:
 
 
 def _runbooks() -> Path | None:
-    """The runbook pages, shipped beside the dashboards or in a checkout's docs."""
+    """The runbook pages, shipped next to the dashboards or in a checkout's docs."""
     shipped = dashboards_folder().parent / "runbooks"
     checkout = Path(__file__).parents[3] / "docs" / "runbooks"
     return next((folder for folder in (shipped, checkout) if folder.is_dir()), None)

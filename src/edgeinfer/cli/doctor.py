@@ -58,11 +58,11 @@ def create() -> click.Command:
 
 
 def _fetch(settings: StackSettings) -> list[Diagnostic]:
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         click.echo(event.message, err=True)
 
     try:
-        find_or_fetch(cache_folder(settings.cache_home), tell, tuple(Program))
+        find_or_fetch(cache_folder(settings.cache_home), report, tuple(Program))
     except BinaryNotFound as failure:
         return [Diagnostic("fetch", Verdict.BROKEN, f"{failure.thing}: {failure.fault}", failure.remedy)]
     return []
@@ -172,7 +172,7 @@ def _print(diagnostics: list[Diagnostic], *, as_json: bool) -> None:
 
 
 def _told(diagnostic: Diagnostic) -> Text:
-    told = Text(diagnostic.message)
+    text = Text(diagnostic.message)
     if diagnostic.remedy:
-        told.append(f"\n{diagnostic.remedy}", style="dim")
-    return told
+        text.append(f"\n{diagnostic.remedy}", style="dim")
+    return text

@@ -26,7 +26,7 @@ def create() -> click.Command:
     def down(*, data_folder: Path | None, wait_seconds: float) -> None:
         """End the stack that runs on a data folder, as Ctrl-C does where it runs.
 
-        Exit codes: 0 it has ended, or none ran; 1 it goes on.
+        Exit codes: 0 it has ended, or none ran; 1 it still runs.
         """
         settings = StackSettings.from_environment(None, data_folder=data_folder)
         folder = DataFolder(root_of(settings.data_folder, settings.data_home).expanduser().absolute())
@@ -35,8 +35,10 @@ def create() -> click.Command:
             click.echo(f"Nothing runs on {folder.root}.")
             return
         if holder.pid is None or not holder.is_ours:
-            remedy = "End that process yourself, if nobody needs it."
-            raise StackError(f"data folder {folder.root}", f"is in use by {holder}, which is no run of ours", remedy)
+            remedy = "Stop that process, if it is not needed."
+            raise StackError(
+                f"data folder {folder.root}", f"is in use by {holder}, which is not a run of EdgeInfer", remedy
+            )
         _terminate(holder.pid)
         _await_end(folder, holder.pid, wait_seconds)
         click.echo(f"SessionEnd; the measurements stay in {folder.root}.")

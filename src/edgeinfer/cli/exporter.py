@@ -26,7 +26,7 @@ def create() -> click.Command:
 @click.option(
     "--measure-power/--no-measure-power",
     default=None,
-    help="Measure power too; each measurement pauses the board's overcurrent protection for a sample.",
+    help="Measure power too; each measurement pauses the module's overcurrent protection for a sample.",
 )
 def exporter(host: str | None, port: int | None, measure_power: bool | None) -> None:  # noqa: FBT001  # from click
     """Export the telemetry of Hailo chips for Prometheus."""
@@ -36,7 +36,7 @@ def exporter(host: str | None, port: int | None, measure_power: bool | None) -> 
     listener = bind(settings.host, settings.port)
     registry = new_registry()
     if settings.measure_power:
-        _log.warning("power is measured: each measurement pauses the board's overcurrent protection for a sample")
+        _log.warning("power is measured: each measurement pauses the module's overcurrent protection for a sample")
     app = build_app(collectors(_sources(settings), registry), registry)
     serve(app, [listener], supervisor=systemd_notifier_of(settings))
 

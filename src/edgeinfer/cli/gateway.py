@@ -63,7 +63,7 @@ def create() -> click.Command:
 
 
 def run(settings: GatewaySettings) -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     listener = bind(settings.host, settings.port)
     parts = make_parts(settings)
     if parts.keys is not None:
@@ -77,7 +77,7 @@ def run(settings: GatewaySettings) -> None:
             limits=ConnectionLimits(
                 max_body_bytes=settings.max_body_bytes,
                 max_buffered_bytes=settings.max_buffered_bytes,
-                # Beside as many analyses as are let in, as many again that are told so, and the other routes.
+                # As many analyses as are admitted, as many again that are rejected, and the other routes.
                 max_running_requests=2 * settings.max_in_flight + 128,
             ),
             supervisor=systemd_notifier_of(settings),

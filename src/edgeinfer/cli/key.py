@@ -46,7 +46,7 @@ def _new() -> click.Command:
         """Make a key, keep its hash in the file, and print the key, this once."""
         keys = read_keys(path) if path.exists() else ()
         if any(key.name == name for key in keys):
-            raise SettingsError(f"key {name}", "there is one of this name", "Revoke it first, or choose another name.")
+            raise SettingsError(f"key {name}", "a key of this name exists", "Revoke it first, or choose another name.")
         secret, made = new_key(name, requests_per_second)
         _write(path, (*keys, made))
         click.echo(f"Kept the hash of key {name} in {path}. The key is shown only now:", err=True)

@@ -79,7 +79,9 @@ def create() -> click.Command:
     @click.option("--max-users", type=click.IntRange(5), default=2000, show_default=True, help="Where stress ends.")
     @click.option("--seed", type=int, help="Of the random moments; the same seed sends at the same moments.")
     @click.option("--prometheus", metavar="URL", help="Compare with what this Prometheus saw.")
-    @click.option("--watch", "watched", multiple=True, metavar="NAME=PID", help="Processes whose memory a soak tells.")
+    @click.option(
+        "--watch", "watched", multiple=True, metavar="NAME=PID", help="Processes whose memory a soak reports."
+    )
     @click.option("--api-key-file", type=click.Path(path_type=Path, dir_okay=False), help=KEY_HELP)
     @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.txt, report.json, report.html.")
     @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -100,7 +102,7 @@ def create() -> click.Command:
         report: Path | None,
         as_json: bool,
     ) -> None:
-        """Load a gateway as phones would, and tell whether it keeps its promises.
+        """Load a gateway as phones would, and report whether it meets its objectives.
 
         Requests are due at moments that are fixed before the run; latency counts from there, so a slow service
         cannot hide behind fewer requests.
@@ -135,7 +137,7 @@ async def _load_own_stack(request: _Request) -> Document:
 
 
 def _services(pids: dict[str, int]) -> dict[str, int]:
-    """Our own processes: Prometheus grows with what it remembers, and that is no leak."""
+    """Our own processes: Prometheus grows with the series it stores, and that is not a leak."""
     return {name: pid for name, pid in pids.items() if name not in {"prometheus", "alertmanager"}}
 
 
@@ -184,8 +186,8 @@ async def _stress(request: _Request, runner: Runner, _: aiohttp.ClientSession) -
 async def _soak(request: _Request, runner: Runner, _: aiohttp.ClientSession) -> Document:
     soak = Soak(partial(look_at, request.watch))
     run = await _play(runner, request.profile, soak)
-    told = soak.as_document(run, _OBJECTIVE)
-    return {"soak": told, "users": request.profile.users, "passed": told["passed"]}
+    report = soak.as_document(run, _OBJECTIVE)
+    return {"soak": report, "users": request.profile.users, "passed": report["passed"]}
 
 
 async def _snapshot(prometheus: Prometheus | None) -> Any:

@@ -10,7 +10,7 @@ import click
 import edgeinfer.cli
 from edgeinfer.errors import ConfigurationError, EdgeInferError
 
-_EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: mend the configuration, restarting will not help
+_EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: fix the configuration, restarting will not help
 _EXIT_FAILURE = 1
 
 
@@ -42,7 +42,7 @@ def edgeinfer_command() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is told in one line, without a traceback."""
+    """Run the command line; an expected error is printed in one line, without a traceback."""
     try:
         edgeinfer_command(standalone_mode=False)
     except click.exceptions.Abort:

@@ -54,9 +54,9 @@ def parity(**given: Any) -> None:
         windows,
     )
     gate = Gate(given["min_cosine"], given["min_cosine_p1"], given["min_agreement"])
-    complaints = gate.complaints(report)
-    _print(report, complaints, as_json=given["as_json"])
-    sys.exit(_EXIT_BELOW_GATE if complaints else 0)
+    violations = gate.violations(report)
+    _print(report, violations, as_json=given["as_json"])
+    sys.exit(_EXIT_BELOW_GATE if violations else 0)
 
 
 def _settings_of(kind: str, settings: SidecarSettings) -> SidecarSettings:
@@ -70,9 +70,9 @@ def _settings_of(kind: str, settings: SidecarSettings) -> SidecarSettings:
     )
 
 
-def _print(report: ParityReport, complaints: list[str], *, as_json: bool) -> None:
+def _print(report: ParityReport, violations: list[str], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({**report.as_document(), "complaints": complaints}, indent=1))
+        click.echo(json.dumps({**report.as_document(), "violations": violations}, indent=1))
         return
     for name, described in (("reference", report.reference), ("candidate", report.candidate)):
         click.echo(f"{name}  {described.device}, {described.runtime}, file {described.model_sha256[:12]}")
@@ -81,10 +81,10 @@ def _print(report: ParityReport, complaints: list[str], *, as_json: bool) -> Non
     click.echo(f"motifs     {report.agreement:.2%} agree, scores differ by {report.max_score_difference:.4f} at most")
     for name, latency in (("reference", report.reference_latency), ("candidate", report.candidate_latency)):
         click.echo(f"latency    {_milliseconds(latency)}   {name}")
-    for complaint in complaints:
-        click.secho(f"below      {complaint}", fg="red")
-    if not complaints:
-        click.secho("the candidate is as good as was asked for", fg="green")
+    for violation in violations:
+        click.secho(f"below      {violation}", fg="red")
+    if not violations:
+        click.secho("the candidate meets the thresholds", fg="green")
 
 
 def _milliseconds(latency: Latency) -> str:

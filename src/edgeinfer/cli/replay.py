@@ -51,7 +51,7 @@ def create() -> click.Command:
         as_json: bool,
         show_list: bool,
     ) -> None:
-        """Send a recorded IMU session to a gateway as a phone would, and tell what came back.
+        """Send a recorded IMU session to a gateway as a phone would, and print the results.
 
         A gateway that is down is waited for; nothing is lost or sent twice.
         """

@@ -67,7 +67,7 @@ def backend_names() -> list[str]:
 
 
 def run(settings: SidecarSettings) -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     listeners = [bind(settings.host, settings.port)]
     prepare_hailort()
     card = load_card(settings.model_folder or default_folder())
@@ -109,7 +109,7 @@ def make_backend(card: ModelCard, settings: SidecarSettings) -> Backend:
     kind = settings.backend if settings.use_real_model else "stub"
     backend: Backend = importlib.import_module(f"edgeinfer.backends.{kind}").create(card, settings)
     if kind == "onnx":
-        # What does not fit is told now, with an exit code, and not by a service that never gets ready. It takes 5 ms.
+        # A mismatch is reported now, with an exit code, and not by a service that never gets ready. It takes 5 ms.
         backend.open()
     return backend
 

@@ -32,7 +32,7 @@ def create() -> click.Command:
     @click.option("--prometheus", "prometheus_url", help="Address of Prometheus.")
     @click.option("--interval", type=click.FloatRange(1, 300), default=5.0, show_default=True, help="Seconds to wait.")
     @click.option("--json", "as_json", is_flag=True, help="Print one snapshot as JSON and end.")
-    @click.option("--once", is_flag=True, help="Print one snapshot and end; also when the output is no terminal.")
+    @click.option("--once", is_flag=True, help="Print one snapshot and end; also when the output is not a terminal.")
     def top(*, prometheus_url: str | None, interval: float, as_json: bool, once: bool) -> None:
         """Show latency, rate, errors, chip and alerts in the terminal, from the dashboards' own queries.
 

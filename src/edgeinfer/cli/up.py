@@ -35,7 +35,7 @@ def create() -> click.Command:
     @click.option("--sidecars", type=click.IntRange(0, 16), help="Sidecars to start (1).")
     @click.option("--backend", type=click.Choice(["onnx", "stub", "hailort"]), help="What computes the answers (onnx).")
     @click.option("--replay/--no-replay", "with_replay", default=True, help="Replay a recorded session, over and over.")
-    @click.option("--recording", help="The recording to replay; 'edgeinfer replay --list' tells their names.")
+    @click.option("--recording", help="The recording to replay; 'edgeinfer replay --list' prints their names.")
     @click.option("--monitoring/--no-monitoring", default=True, help="Run Prometheus and Alertmanager.")
     @click.option(
         "--exporter/--no-exporter",
@@ -62,11 +62,11 @@ def create() -> click.Command:
         """Run the whole stack on this machine until Ctrl-C, and show what it does.
 
         Starts sidecar, gateway, console, Prometheus and Alertmanager, waits until each is ready,
-        replays a recorded session and tells the addresses.
+        replays a recorded session and prints the addresses.
         Measurements stay in the data folder; the next run shows them again.
 
         No process ends another: what crashes is started again, what keeps crashing is tried again
-        with a growing pause, and the rest goes on.
+        with a growing delay, while the rest keeps running.
 
         Exit codes: 0 ended in order, 1 a process was given up when it ended,
         78 a setting, a port of gateway or sidecar, or the data folder must be fixed first.
@@ -82,14 +82,14 @@ def create() -> click.Command:
             if monitoring:
                 plans += _monitoring(settings, folder, reporter, plans)
             else:
-                reporter.tell(Event(Kind.NOTE, "running without monitoring, as asked: nothing is recorded"))
+                reporter.report(Event(Kind.NOTE, "running without monitoring as requested: nothing is recorded"))
             if with_replay:
                 plans.append(
                     plan.replay(plan.gateway(settings, folder).address, recording or "", settings.api_key_file)
                 )
             scarce = too_little_room(folder.root)
             if scarce:
-                reporter.tell(Event(Kind.WARNING, f"{scarce}: make room"))
+                reporter.report(Event(Kind.WARNING, f"{scarce}: make room"))
             well = _run(plans, folder, reporter, settings if monitoring else None)
         sys.exit(0 if well else 1)
 
@@ -132,9 +132,9 @@ def _monitoring(
 def _find_binaries(settings: StackSettings, reporter: Reporter) -> dict[Program, Binary]:
     """Prometheus and Alertmanager; one that cannot be had is named by its command, for which PATH is searched later."""
     try:
-        found = dict(find_or_fetch(cache_folder(settings.cache_home), reporter.tell))
+        found = dict(find_or_fetch(cache_folder(settings.cache_home), reporter.report))
     except BinaryNotFound as failure:
-        reporter.tell(Event(Kind.WARNING, f"running without monitoring: {failure}"))
+        reporter.report(Event(Kind.WARNING, f"running without monitoring: {failure}"))
         found = dict(find_all(cache_folder(settings.cache_home)))
     return {program: found.get(program) or Binary(program, Path(program.value), "") for program in NEEDED}
 
@@ -156,4 +156,4 @@ def _write_configuration(
             write_whole(folder.configuration / name, text)
         except OSError as failure:
             why = f"{name} cannot be written ({failure.strerror or failure}); the one of the last run stays in force"
-            reporter.tell(Event(Kind.WARNING, why))
+            reporter.report(Event(Kind.WARNING, why))

@@ -177,7 +177,7 @@ def _content(path: Path) -> tuple[bytes, float]:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
-            raise SourceFault("malformed", f"{path} is not a plain file of a size that makes sense")
+            raise SourceFault("malformed", f"{path} is not a plain file of a plausible size")
         return os.read(descriptor, _MAX_FILE_BYTES), status.st_mtime
     finally:
         os.close(descriptor)

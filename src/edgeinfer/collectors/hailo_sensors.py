@@ -51,7 +51,7 @@ class Sensor:
         read: calls the chip's control; gets the module `hailo_platform` for its enumerations; raises HailoRT's
             exceptions, and `Lacking` where the chip reports beforehand that it cannot.
         metrics: what it publishes.
-        may_lack: whether a Hailo-10H, or some boards, do not have it.
+        may_lack: whether a Hailo-10H, or some modules, do not have it.
     """
 
     name: str
@@ -104,8 +104,8 @@ def _throttling_state(control: Any, _: Any) -> Iterator[Sample]:
 
 def _power(control: Any, _: Any) -> Iterator[Sample]:
     features = control.get_extended_device_information().supported_features
-    # The library reads the first where there is no second, which came with 5.1.1; a board that it knows by its
-    # name in addition is an evaluation board.
+    # The library reads the first where there is no second, which came with 5.1.1; a module that it knows by its
+    # name as well is an evaluation kit.
     has_sensor = features.current_monitoring or getattr(features, "power_measurement", False)
     if not has_sensor and "EVB" not in str(control.identify().product_name):
         raise Lacking("the chip says that its board has no sensor of power")

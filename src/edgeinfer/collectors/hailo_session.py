@@ -18,7 +18,7 @@ from edgeinfer.metrics.fresh import FreshReadings
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 60.0
-# A reading that a board does not have is retried rarely: firmware may be updated under us.
+# A reading that a module does not have is retried rarely: its firmware may be updated meanwhile.
 _UNSUPPORTED_WAIT_SECONDS = 600.0
 _DEVICE_IS_LOST = {"communication_closed", "device_not_found", "hailort_init_failure"}
 _REASONS = {
@@ -98,21 +98,21 @@ class ChipSession:
         lost = sorted(set(results.values()) & _DEVICE_IS_LOST)
         answers = not lost and self._answers() and not (is_silent and results[_IDENTITY])
         # Another version of the firmware stays another version however often the device is opened.
-        if lost or (not answers and set(self._told()) != {"version_mismatch"}):
+        if lost or (not answers and set(self._reported()) != {"version_mismatch"}):
             self._give_up(lost[0] if lost else "no reading can be had")
         else:
             self._publish_status(answers=answers)
         return answers
 
-    def _told(self) -> list[str]:
+    def _reported(self) -> list[str]:
         """How the measurements went that this chip has, each when it was last due."""
         outcomes = [outcome for name, outcome in self._outcomes.items() if name not in _NO_MEASUREMENT]
         return [outcome for outcome in outcomes if outcome != "unsupported_feature"]
 
     def _answers(self) -> bool:
         """Whether one sensor at least could be read when it was last due: one that fails costs no other."""
-        told = self._told()
-        return not told or "" in told
+        reported = self._reported()
+        return not reported or "" in reported
 
     def end(self) -> None:
         """Release the device; its readings end, while the times of its last successes stay."""
@@ -213,21 +213,21 @@ class ChipSession:
         now = self.outputs.wall_clock()
         self.outputs.readings.publish(device.SENSOR_LAST_SUCCESS, now, self.chip_id, sensor_name)
         if self._logged.forget(sensor_name):
-            _log.info("a reading is had again", extra={"chip_id": self.chip_id, "sensor": sensor_name})
+            _log.info("a reading succeeds again", extra={"chip_id": self.chip_id, "sensor": sensor_name})
 
     def _count(self, sensor_name: str, failure: Exception, circumstances: Circumstances) -> str:
-        told = as_backend_error(failure, circumstances, f"device {self.chip_id}")
-        reason = _REASONS.get(told.error_class, "failed")
+        error = as_backend_error(failure, circumstances, f"device {self.chip_id}")
+        reason = _REASONS.get(error.error_class, "failed")
         if code_of(failure) == _PERMISSION_CODE and circumstances.doing is Doing.OPENING:
             reason = "permission"
         self.outputs.errors.labels(sensor_name, reason).inc()
-        self._log_failure(sensor_name, reason, str(told))
-        return told.error_class
+        self._log_failure(sensor_name, reason, str(error))
+        return error.error_class
 
     def _log_failure(self, sensor_name: str, reason: str, detail: str) -> None:
         if self._logged.is_due(sensor_name, reason):
             _log.warning(
-                "a reading could not be had",
+                "a reading failed",
                 extra={"chip_id": self.chip_id, "sensor": sensor_name, "reason": reason, "detail": detail},
             )
 

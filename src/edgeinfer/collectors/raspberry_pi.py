@@ -8,7 +8,7 @@ from edgeinfer.collectors.base import NothingToRead, SourceFault
 from edgeinfer.metrics.fresh import FreshReadings
 
 _FRESH_TURNS = 3
-# Where the firmware's driver shows its word; the folder before it is named after the board's bus.
+# Where the firmware's driver shows its word; the folder before it is named after the bus of the Raspberry Pi.
 _FIRMWARE_WORD = "sys/devices/platform/soc*/soc*firmware/get_throttled"
 # Bits of what holds now; the same sixteen bits higher mean "since the machine was started".
 _BITS = {"undervoltage": 0, "frequency_capped": 1, "throttled": 2, "soft_temperature_limit": 3}
@@ -19,7 +19,7 @@ _VOLTAGE_ALARM = "in0_lcrit_alarm"
 
 
 class RaspberryPiCollector:
-    """Reads the undervoltage and throttling flags of the board's firmware.
+    """Reads the undervoltage and throttling flags of the Raspberry Pi's firmware.
 
     Args:
         root: the directory that contains /sys.
@@ -41,20 +41,20 @@ class RaspberryPiCollector:
             SourceFault: the firmware's word is not a number.
             OSError: a file cannot be read.
         """
-        complaints = self._complaints()
-        if not complaints:
+        conditions = self._conditions()
+        if not conditions:
             raise NothingToRead("no Raspberry Pi firmware and no sensor of its supply")
         seconds = _FRESH_TURNS * self.interval_seconds
-        for complaint, holds in complaints.items():
-            self._readings.publish_for(seconds, device.RASPBERRY_PI_CONDITION, float(holds), complaint)
+        for condition, holds in conditions.items():
+            self._readings.publish_for(seconds, device.RASPBERRY_PI_CONDITION, float(holds), condition)
 
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _complaints(self) -> Mapping[str, bool]:
+    def _conditions(self) -> Mapping[str, bool]:
         for path in sorted(self._root.glob(_FIRMWARE_WORD)):
             word = _number(path, base=16)
-            return {complaint: bool(word >> bit & 1) for complaint, bit in _BITS.items()}
+            return {condition: bool(word >> bit & 1) for condition, bit in _BITS.items()}
         for folder in sorted(self._root.glob(_VOLTAGE_SENSORS)):
             if (folder / "name").read_text(encoding="ascii").strip() == _VOLTAGE_SENSOR_NAME:
                 return {"undervoltage": bool(_number(folder / _VOLTAGE_ALARM))}
@@ -66,4 +66,4 @@ def _number(path: Path, base: int = 10) -> int:
     try:
         return int(text, base)
     except ValueError as failure:
-        raise SourceFault("malformed", f"{path} holds {text!r}, which is no number") from failure
+        raise SourceFault("malformed", f"{path} holds {text!r}, which is not a number") from failure

@@ -196,7 +196,7 @@ class InferenceService:
         question.counted.success.inc()
         member.instruments.success.inc()
         if self._observe(question, seconds):
-            self._calls.tell(
+            self._calls.log(
                 question.request_id, question.operation, member.name, seconds, backend=answer.outputs.backend
             )
         if answer.inside_seconds is not None:
@@ -215,7 +215,7 @@ class InferenceService:
         self._drift.add(outputs.latent, top)
 
     def _observe(self, question: _InferenceCall, seconds: float) -> bool:
-        """Put a call into the histogram; tells whether it carries an exemplar, and so wants a log line."""
+        """Observe a call in the histogram; returns whether it carries an exemplar, and so needs a log line."""
         if self._calls.is_due(seconds):
             question.counted.duration.observe(seconds, {"request_id": question.request_id})
             return True

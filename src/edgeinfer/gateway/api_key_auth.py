@@ -1,4 +1,4 @@
-"""The door before the API: who has no key, or asks too often, is told so before a byte of the body is read."""
+"""API key authentication: a request without a valid key, or above its rate, is rejected before its body is read."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _LOOK_SECONDS = 2.0
 class ApiKeyMiddleware:
     """Plain ASGI middleware: lets requests under /api/ pass that carry `Authorization: Bearer KEY`.
 
-    Health, metrics and the API's description stay open: they tell nothing of anybody's samples.
+    Health, metrics and the API's description stay open: they contain no samples of users.
 
     Args:
         app: the application inside.
@@ -59,14 +59,14 @@ def _secret_of(scope: Scope) -> str:
 async def watch_keys(keys: KeyRing) -> None:
     """Read the key file again whenever it changed, until cancelled: a key is revoked without a restart.
 
-    A file that cannot be used is told in the log, and the keys of before stay in force.
+    An invalid file is logged, and the previous keys stay in effect.
     """
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         if not await asyncio.to_thread(keys.has_changed):
             continue
         try:
-            _log.info("the API keys were read again", extra={"keys": keys.load()})
+            _log.info("API keys reloaded", extra={"keys": keys.load()})
         except SettingsError as failure:
-            _log.error("the API keys of before stay in force", extra={"fault": str(failure)})
+            _log.error("API key file invalid; keeping previous keys", extra={"fault": str(failure)})
             await asyncio.sleep(_LOOK_SECONDS * 4)

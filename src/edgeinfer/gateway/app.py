@@ -1,4 +1,4 @@
-"""The gateway as an application: its parts behind routes, and what runs beside them."""
+"""The gateway as an application: its parts behind routes, and its background tasks."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ class Parts:
     Args:
         store: opened before the application starts, closed after it ended.
         max_body_bytes: longest body that is read.
-        keys: who may ask, loaded before the application starts; None where anybody may.
+        keys: the API keys, loaded before the application starts; None where no key is required.
     """
 
     registry: CollectorRegistry
@@ -110,4 +110,4 @@ async def _sweep(store: SessionStore) -> None:
         try:
             await store.expire()
         except (StorageError, Overloaded) as failure:
-            _log.warning("old sessions could not be let go; tried again soon", extra={"fault": str(failure)})
+            _log.warning("session cleanup failed; will retry", extra={"fault": str(failure)})

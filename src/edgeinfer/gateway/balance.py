@@ -35,7 +35,7 @@ class SidecarMember:
         self.instruments = instruments
         self.in_flight = 0
         self.on_change: Callable[[], None] = _nobody
-        """Told when its circuit enters another state."""
+        """Called when its circuit enters another state."""
         self.circuit = CircuitBreaker(
             failures=failures, open_seconds=open_seconds, clock=clock, on_change=self._show_change
         )
@@ -76,7 +76,7 @@ class SidecarMember:
 
 
 def _nobody() -> None:
-    """Nobody wants to be told."""
+    """No callback."""
 
 
 class Balancer:

@@ -45,11 +45,11 @@ async def check_service(store: SessionStore, clock: Callable[[], float] = perf_c
     await asyncio.sleep(_NAP_SECONDS)
     late = clock() - started - _NAP_SECONDS
     try:
-        complaint = await store.check()
+        fault = await store.check()
     except StorageError as failure:
         return Look(UNHEALTHY, str(failure))
-    if complaint:
-        return Look(DEGRADED, f"{complaint}; sessions in {store.kind}")
+    if fault:
+        return Look(DEGRADED, f"{fault}; sessions in {store.kind}")
     if late > _SLOW_LOOP_SECONDS:
         return Look(DEGRADED, f"the event loop is {late:.2f} s late; sessions in {store.kind}")
     return Look(HEALTHY, f"sessions in {store.kind}")

@@ -24,7 +24,7 @@ class CircuitBreaker:
         failures: in a row that open it.
         open_seconds: first pause before a probe.
         clock: monotonic seconds.
-        on_change: told of each state that is entered.
+        on_change: called with each new state.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class CircuitBreaker:
             self._open()
 
     def abandon(self) -> None:
-        """A call ended without telling anything about the sidecar."""
+        """A call ended without evidence about the sidecar."""
         self._is_probing = False
 
     def _open(self) -> None:

@@ -152,7 +152,7 @@ class DurableSessions:
             try:
                 self.log.rewrite_manifest()
             except OSError as failure:
-                _log.warning("the store's manifest cannot be written", extra={"fault": str(failure)})
+                _log.warning("cannot write the manifest of the store", extra={"fault": str(failure)})
         self._archive_newest_ms = dict(found.archive_newest_ms)
         self.unread_archives = [number for number in found.archive if number not in found.archive_newest_ms]
         for uuid, reason in found.ended.items():
@@ -179,7 +179,7 @@ class DurableSessions:
         try:
             self.log.close()
         except OSError as failure:
-            _log.warning("the store could not be closed cleanly", extra={"fault": failure.strerror or str(failure)})
+            _log.warning("the store was not closed cleanly", extra={"fault": failure.strerror or str(failure)})
         self._files.close()
 
     async def start(self) -> Session:
@@ -295,11 +295,12 @@ class DurableSessions:
         try:
             set_aside = self._files.count_set_aside()
         except OSError as failure:
-            _log.warning("folders of damaged files cannot be counted", extra={"fault": str(failure)})
+            _log.warning("cannot count the folders of damaged files", extra={"fault": str(failure)})
             return
         self._instruments.show_sizes(self.log.used_bytes, self.log.max_bytes, set_aside)
 
-    # --- Housekeeping: on the event loop, its writes among those of everybody; whole files go, on another thread.
+    # --- Housekeeping: on the event loop, its writes among those of all sessions; whole files are removed on another
+    # thread.
 
     def _wake(self) -> None:
         """Tidy up once a segment was begun, or where room is short."""
@@ -314,7 +315,7 @@ class DurableSessions:
         try:
             await self._tidy()
         except (StorageError, Overloaded) as failure:
-            _log.warning("session cleanup failed; tried again soon", extra={"fault": str(failure)})
+            _log.warning("session cleanup failed; will retry", extra={"fault": str(failure)})
 
     def _is_short(self) -> bool:
         return self.log.fill > _FULL_SHARE
@@ -456,7 +457,7 @@ class DurableSessions:
 
 
 def _look_at(ending: "asyncio.Future[SessionEnd | None]") -> None:
-    """A failure that nobody waits for any more is no surprise."""
+    """A failure that no caller awaits any more is expected."""
     if not ending.cancelled():
         ending.exception()
 

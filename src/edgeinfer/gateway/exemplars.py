@@ -46,7 +46,7 @@ class ExemplarSampler:
         self._due[bucket] = now + self._interval
         return True
 
-    def tell(self, request_id: str, operation: str, sidecar: str, seconds: float, **more: object) -> None:
+    def log(self, request_id: str, operation: str, sidecar: str, seconds: float, **more: object) -> None:
         """The line of a call that was picked."""
         _log.info(
             "inference",

@@ -98,7 +98,7 @@ class Fallback:
         return self._pool
 
     async def close(self) -> None:
-        """Let go of the model and its threads; safe to call twice."""
+        """Release the model and its threads; safe to call twice."""
         pool, self._pool = self._pool, None
         if self._loading is not None:
             await asyncio.gather(self._loading, return_exceptions=True)

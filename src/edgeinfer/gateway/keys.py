@@ -43,7 +43,7 @@ class ApiKey:
 
 
 def new_key(name: str, requests_per_second: float | None = None) -> tuple[str, ApiKey]:
-    """A new secret, which is told once, and what the file keeps of it.
+    """A new secret, which is shown once, and what the file keeps of it.
 
     Raises:
         SettingsError: the name is none.
@@ -69,7 +69,7 @@ def parse_keys(text: str, source: str) -> tuple[ApiKey, ...]:
         source: what errors call it.
 
     Raises:
-        SettingsError: a line is no key, or a name or a key stands twice.
+        SettingsError: a line is not a key, or a name or a key is in it twice.
     """
     keys: list[ApiKey] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -80,7 +80,7 @@ def parse_keys(text: str, source: str) -> tuple[ApiKey, ...]:
         if key is None:
             raise SettingsError(f"{source} line {number}", f"it is not {_LINE}", _MAKE_ONE)
         if any(other.name == key.name or other.digest == key.digest for other in keys):
-            raise SettingsError(f"{source} line {number}", "its name or its key stands there already", "Remove one.")
+            raise SettingsError(f"{source} line {number}", "its name or its key is already in the file", "Remove one.")
         keys.append(key)
     return tuple(keys)
 
@@ -102,17 +102,17 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """The keys of a file.
 
     Raises:
-        SettingsError: it cannot be read, others may write it, or a line is no key.
+        SettingsError: it cannot be read, others may write it, or a line is not a key.
     """
     source = f"key file {path}"
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
-        fault = getattr(failure, "strerror", None) or "it is no text"
+        fault = getattr(failure, "strerror", None) or "it is not text"
         raise SettingsError(source, f"it cannot be read ({fault})", _MAKE_ONE) from failure
     if mode & 0o022:
-        raise SettingsError(source, "others may write it, so anybody may add a key", f"chmod 600 {path}")
+        raise SettingsError(source, "others may write it, so anyone may add a key", f"chmod 600 {path}")
     return parse_keys(text, source)
 
 
@@ -125,7 +125,7 @@ class TokenBucket:
     at: float
 
     def take(self, now: float) -> float:
-        """Take one; tells the seconds until there is one, 0 where one was taken."""
+        """Take one token; returns the seconds until there is one, 0 if one was taken."""
         self.left = min(self.rate * _BURST_SECONDS + 1, self.left + (now - self.at) * self.rate)
         self.at = now
         if self.left < 1:
@@ -141,7 +141,7 @@ class KeyRing:
         path: of the file.
         requests_per_second: of each key without a limit of its own.
         clock: monotonic seconds.
-        is_same: compares two hashes in a time that tells nothing of them.
+        is_same: compares two hashes in constant time.
     """
 
     def __init__(
@@ -161,10 +161,10 @@ class KeyRing:
         self._seen: tuple[int, int, int] | None = None
 
     def load(self) -> int:
-        """Read the file; tells how many keys it holds.
+        """Read the file; returns the number of keys in it.
 
         Raises:
-            SettingsError: as `read_keys`; the keys of before stay in force.
+            SettingsError: as `read_keys`; the previous keys stay in effect.
         """
         seen = self._stamp()
         keys = read_keys(self._path)
@@ -195,7 +195,7 @@ class KeyRing:
     def admit(self, secret: str) -> ApiKey:
         """The key of a secret, whose allowance is used by one request.
 
-        Every key of the file is compared, each in constant time: how long it takes tells nothing.
+        Every key of the file is compared, each in constant time: its duration reveals nothing.
 
         Raises:
             Unauthorized: no key has this secret.

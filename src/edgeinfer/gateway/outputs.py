@@ -1,4 +1,4 @@
-"""A sidecar's answer to arrays, held against the model's contract."""
+"""A sidecar's answer as arrays, checked against the model's contract."""
 
 import json
 import math
@@ -17,7 +17,7 @@ BINARY = "application/octet-stream"
 _FLOAT_BYTES = 4
 _SUM_TOLERANCE = 1e-3
 _RANGE_TOLERANCE = 1e-6
-_REMEDY = "Compare the sidecar's version and model with the gateway's; docs/concepts/gateway.md tells the contract."
+_REMEDY = "Compare the sidecar's version and model with the gateway's; docs/concepts/gateway.md describes the contract."
 
 
 @dataclass(frozen=True, slots=True)

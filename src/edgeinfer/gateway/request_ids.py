@@ -9,7 +9,7 @@ _KEY = "edgeinfer.request_id"
 
 
 class RequestIds:
-    """Plain ASGI middleware; the id stands in the scope for `id_of`.
+    """Plain ASGI middleware; it puts the id into the scope for `id_of`.
 
     Args:
         app: the application inside.

@@ -23,9 +23,9 @@ _SEE = "See GET /docs for the body of this route."
 _ALL_FIELDS = f"Send t (seconds) and {', '.join(CHANNELS)} as finite numbers in each sample."
 T = TypeVar("T")
 # Far beyond any sensor, and far below what makes a model's own numbers overflow: such a window would
-# look like a failure of the device, and a single caller could open the circuit for everybody.
+# look like a failure of the device, and a single client could open the circuit for all.
 _MAX_READING = 1e6
-# A time is bounded by what 64 bits tell apart to the millisecond.
+# A time is bounded by what 64 bits represent to the millisecond.
 _LARGEST = np.array([1e12, *[_MAX_READING] * len(CHANNELS)])
 
 

@@ -149,7 +149,7 @@ class SessionStore(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of files; blocks, after serving has ended; safe to call twice."""
+        """Close files; blocks, after serving has ended; safe to call twice."""
 
     async def start(self) -> Session:
         """A new session."""
@@ -326,7 +326,7 @@ class MemorySessions:
         """Nothing to make ready."""
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
     async def start(self) -> Session:
         """A new session; evicts the one silent longest where there are too many."""

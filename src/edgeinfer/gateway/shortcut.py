@@ -29,7 +29,7 @@ class HotRoute:
 class Shortcut:
     """Plain ASGI middleware, innermost: sends hot requests to their handler, all others on.
 
-    The routes stand in the application as well, for its description and for other methods.
+    The routes are in the application as well, for its description and for other methods.
 
     Args:
         app: the application inside.

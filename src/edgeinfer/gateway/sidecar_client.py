@@ -85,9 +85,9 @@ class SidecarClient:
 
 
 def inside_seconds(server_timing: str) -> float | None:
-    """The total of a Server-Timing header, in seconds; None where it is no time that can have passed.
+    """The total of a Server-Timing header, in seconds; None where it is not a plausible time.
 
-    It goes into a sum that is never set back: one answer must not spoil it.
+    It goes into a sum that is never set back: one answer must not distort it.
     """
     for metric in server_timing.split(","):
         name, _, duration = metric.strip().partition(";dur=")
@@ -101,7 +101,7 @@ def inside_seconds(server_timing: str) -> float | None:
 
 
 def is_about_health(failure: SidecarError) -> bool:
-    """Whether a failure tells that the sidecar does not work, rather than that it refused this one call."""
+    """Whether a failure shows that the sidecar does not work, rather than that it refused this one call."""
     return failure.error_type != "http_4xx" and not getattr(failure, "is_busy", False)
 
 
@@ -120,5 +120,5 @@ def _refused(name: str, raw: RawAnswer) -> SidecarError:
         return SidecarError(thing, fault, remedy, error_type="http_4xx", retryable=False)
     if 500 <= raw.status < 600:  # noqa: PLR2004 - as above
         return SidecarError(thing, fault, "See its log.", error_type="http_5xx", retryable=True)
-    remedy = "Let MODEL_BACKEND_URL name the inference route itself."
+    remedy = "Set MODEL_BACKEND_URL to the URL of the inference route."
     return SidecarError(thing, fault, remedy, error_type="unknown_error", retryable=False)

@@ -24,7 +24,7 @@ _MIN_INDEPENDENT = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Synchrony:
-    """Two streams held against each other.
+    """Comparison of two streams.
 
     Args:
         r: correlation at the best lag, in [-1, 1].
@@ -112,7 +112,7 @@ def confidence_of(
     several lags is allowed for by Sidak's correction (1967), where the lags count as many as are independent.
 
     Returns:
-        0 (chance would do as well, or nothing to tell from) to 1.
+        0 (no better than chance, or no data) to 1.
     """
     independent = compared / _redundancy(one, other)
     if independent < _MIN_INDEPENDENT or r == 0:

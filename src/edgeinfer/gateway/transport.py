@@ -62,7 +62,7 @@ class Target:
 
     @property
     def health_path(self) -> str:
-        """Where it says how it is: beside the inference route, which may lie behind a prefix."""
+        """Where it says how it is: next to the inference route, which may be behind a prefix."""
         return self.path.rstrip("/").rpartition("/")[0] + "/healthz"
 
     @property
@@ -89,7 +89,7 @@ def parse_target(url: str) -> Target:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as failure:
-        raise ValueError(f"it is no address ({failure})") from failure
+        raise ValueError(f"it is not a URL ({failure})") from failure
     if parts.scheme not in {"http", "https"} or not host:
         raise ValueError("it is neither http://host:port/infer nor unix:/path")
     if parts.query or parts.fragment or not _path.fullmatch(parts.path):

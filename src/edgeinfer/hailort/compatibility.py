@@ -115,14 +115,14 @@ def parse_hef(library: Library, hef: HefFile) -> ParsedHef:
 
 
 def check_card(parsed: ParsedHef, hef: HefFile, card: ModelCard, layout: LayoutChoice = "auto") -> Layout:
-    """Hold a parsed HEF against the model card.
+    """Compare a parsed HEF with the model card.
 
     Raises:
         ModelFileError: several networks, or inputs, outputs or axes that are not the card's.
     """
     if len(parsed.networks) != 1:
         fault = f"holds the networks {', '.join(parsed.networks)}, where one is due"
-        raise ModelFileError(str(hef.path), fault, "Compile a HEF with one network, the one of this model card.")
+        raise ModelFileError(str(hef.path), fault, "Compile a HEF with one model, the one of this model card.")
     check_inputs(parsed.inputs)
     found = choose_layout(parsed.inputs[0].shape, hef.manifest.layout if layout == "auto" else layout)
     find_roles(parsed.outputs, card)
@@ -137,7 +137,7 @@ def check_content(hef: HefFile, card: ModelCard) -> None:
     """
     if "hef" in card.files and hef.sha256 != card.files["hef"].sha256:
         fault = f"has SHA-256 {hef.sha256} where the card says {card.files['hef'].sha256}"
-        raise ModelFileError(str(hef.path), fault, "Give the HEF that belongs to this card.")
+        raise ModelFileError(str(hef.path), fault, "Use the HEF that belongs to this card.")
 
 
 def _edge(info: Any) -> Edge:

@@ -25,7 +25,9 @@ from edgeinfer.model.card import ModelCard
 
 _INSTALL_DRIVER = "Install it (on a Pi: sudo apt install hailo-all, or hailo-h10-all for a Hailo-10H) and reboot."
 _SAME_VERSION = "Bring both to one version (on a Pi: sudo apt full-upgrade, then reboot)."
-_NO_HEF = Diagnostic("hef", Verdict.MISSING, "HEF_PATH is not set", "Give the compiled network for the Hailo chip.")
+_NO_HEF = Diagnostic(
+    "hef", Verdict.MISSING, "HEF_PATH is not set", "Set it to the compiled model (HEF) for the Hailo chip."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def diagnose(  # the subject, and what it is held against
         wanted: whether a Hailo chip is expected; if not, and there is none, one note is the whole result.
     """
     facts = read_driver_facts(machine.root)
-    library, trouble = _library(machine.load)
+    library, failure = _library(machine.load)
     if not facts.pci and library is None and not wanted and hef_path is None:
         return [Diagnostic("hailo chip", Verdict.NOTE, "none in this machine; windows are computed on the CPU")]
     names = driver_names(facts, machine.root)
@@ -72,7 +74,7 @@ def diagnose(  # the subject, and what it is held against
         *diagnose_library(
             facts,
             library,
-            trouble,
+            failure,
             hef_path=hef_path,
             card=card,
             layout=layout,

@@ -24,7 +24,7 @@ _SAME_VERSION = "Bring both to one version (on a Pi: sudo apt full-upgrade, then
 def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what is looked at here
     facts: DriverFacts,
     library: Library | None,
-    trouble: BackendError | None,
+    failure: BackendError | None,
     *,
     hef_path: Path | None,
     card: ModelCard | None,
@@ -37,14 +37,14 @@ def diagnose_library(  # noqa: PLR0913  # what the lower rooms found, and what i
     Args:
         facts: what the kernel reports.
         library: loaded; None where it does not load.
-        trouble: why it does not load.
+        failure: why it does not load.
         hef_path: the compiled network to check too.
         card: of the model that it should be.
         layout: of the window in its input, as the settings choose it.
         numpy_version: of the numpy whose arrays the library gets; empty where that is not to be looked at.
         surroundings: what the machine calls its parts.
     """
-    diagnostics = [Diagnostic("hailort library", Verdict.MISSING, trouble.fault, trouble.remedy)] if trouble else []
+    diagnostics = [Diagnostic("hailort library", Verdict.MISSING, failure.fault, failure.remedy)] if failure else []
     identities: list[Identity] = []
     if library is not None:
         diagnostics += [_line(library, facts), *_numpy(library, numpy_version)]

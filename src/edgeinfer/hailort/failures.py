@@ -38,7 +38,7 @@ class Circumstances:
         devices_found: number of devices that a scan finds; None if no scan was made.
         by_id: whether the device was named explicitly.
         is_hot: the chip is at its red limit or has just shut its dataflow down.
-        may_lack: the reading is one that some boards or lines do not have, such as power.
+        may_lack: the reading is one that some modules or product lines do not have, such as power.
         surroundings: what the machine calls its parts, and who holds them.
     """
 
@@ -137,7 +137,7 @@ def _held(error_class: str, around: Surroundings) -> str:
 def _remedy(error_class: str, code: int | None, circumstances: Circumstances) -> str:
     names = circumstances.surroundings.names
     if code == 2 and circumstances.doing is Doing.CONFIGURING:  # noqa: PLR2004  # the number of status.py
-        return "Compile a HEF with one network: with several of them, HailoRT does not know which one is meant."
+        return "Compile a HEF with one model: with several of them, HailoRT does not know which one is meant."
     if code == 36 and circumstances.doing is Doing.OPENING:  # noqa: PLR2004  # the number of status.py
         return (
             f"Let this user open {names.node}: install {names.udev_rule}, or share the node with the container as "

@@ -179,16 +179,16 @@ def _check_manifest_word(path: Path, said: str, found: str) -> None:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    beside = path.with_name(path.name + ".json")
+    manifest_path = path.with_name(path.name + ".json")
     try:
-        manifest = msgspec.json.decode(beside.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(manifest_path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         return Manifest()
     except (OSError, msgspec.DecodeError) as failure:
-        raise _bad_manifest(beside, str(failure)) from failure
+        raise _bad_manifest(manifest_path, str(failure)) from failure
     if manifest.architecture and manifest.architecture.upper() not in _KNOWN_WORDS:
         known = ", ".join(sorted(_KNOWN_WORDS))
-        raise _bad_manifest(beside, f"{manifest.architecture!r} is not one of {known}")
+        raise _bad_manifest(manifest_path, f"{manifest.architecture!r} is not one of {known}")
     return manifest
 
 

@@ -77,7 +77,7 @@ def _target(link: Path) -> str:
 def _command(process: Path) -> str:
     try:
         words = (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        told = " ".join(os.fsdecode(word) for word in words[:_MAX_WORDS]).strip()
-        return told or (process / "comm").read_text().strip()
+        command = " ".join(os.fsdecode(word) for word in words[:_MAX_WORDS]).strip()
+        return command or (process / "comm").read_text().strip()
     except OSError:
         return "?"

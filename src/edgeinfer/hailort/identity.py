@@ -9,12 +9,12 @@ class Identity:
     """A chip's answer to `identify()`; a field that the board leaves blank is empty.
 
     Args:
-        architecture: "HAILO8", "HAILO8L", "HAILO10H"; the board name says "Hailo-8" even on an 8L.
+        architecture: "HAILO8", "HAILO8L", "HAILO10H"; the module's name is "Hailo-8" even on an 8L.
         board_name: such as "Hailo-8".
         firmware_version: such as "4.23.0".
-        serial_number: of the board.
-        part_number: of the board.
-        product_name: of the board.
+        serial_number: of the module.
+        part_number: of the module.
+        product_name: of the module.
     """
 
     architecture: str
@@ -36,15 +36,15 @@ def read_identity(control: Any) -> Identity:
     Raises:
         Exception: any of HailoRT's; a ValueError where the library does not know the chip's architecture.
     """
-    board = control.identify()
-    firmware = board.firmware_version
+    identity = control.identify()
+    firmware = identity.firmware_version
     return Identity(
-        architecture=str(board.device_architecture.name),
-        board_name=_clean(board.board_name),
+        architecture=str(identity.device_architecture.name),
+        board_name=_clean(identity.board_name),
         firmware_version=f"{firmware.major}.{firmware.minor}.{firmware.revision}",
-        serial_number=_clean(board.serial_number),
-        part_number=_clean(board.part_number),
-        product_name=_clean(board.product_name),
+        serial_number=_clean(identity.serial_number),
+        part_number=_clean(identity.part_number),
+        product_name=_clean(identity.product_name),
     )
 
 

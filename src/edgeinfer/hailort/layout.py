@@ -48,7 +48,7 @@ def choose_layout(shape: tuple[int, ...], choice: LayoutChoice = "auto") -> Layo
         raise ModelFileError(
             "the HEF's input",
             f"has shape {shape}, which is not {LENGTH * CHANNELS} numbers",
-            "Compile a network that takes windows of 100 samples of 9 channels.",
+            "Compile a model that takes windows of 100 samples of 9 channels.",
         )
     if choice != "auto":
         return Layout(shape, choice == "channel_major", was_chosen=False)
@@ -61,6 +61,6 @@ def choose_layout(shape: tuple[int, ...], choice: LayoutChoice = "auto") -> Layo
         return Layout(shape, is_channel_major=False, was_chosen=True)
     raise ModelFileError(
         "the HEF's input",
-        f"has shape {shape}, where 100 samples of 9 channels cannot be told apart",
+        f"has shape {shape}, where 100 samples of 9 channels cannot be distinguished",
         f"Set {_SETTING} to time_major or channel_major.",
     )

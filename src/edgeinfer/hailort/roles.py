@@ -14,7 +14,7 @@ def check_inputs(inputs: tuple[Edge, ...]) -> None:
     if len(inputs) != 1:
         names = [edge.name for edge in inputs]
         fault = f"are {names}, where one window is due"
-        raise ModelFileError("the HEF's inputs", fault, "Compile the network of this model card, with its one input.")
+        raise ModelFileError("the HEF's inputs", fault, "Compile the model of this card, with its one input.")
 
 
 def find_roles(outputs: tuple[Edge, ...], card: ModelCard) -> tuple[int, int]:
@@ -34,6 +34,6 @@ def find_roles(outputs: tuple[Edge, ...], card: ModelCard) -> tuple[int, int]:
         raise ModelFileError(
             "the HEF's outputs",
             f"are {sizes}, where a latent of {wanted['latent']} and {wanted['motif_scores']} scores are due",
-            "Compile the network of this model card, with its two outputs.",
+            "Compile the model of this card, with its two outputs.",
         )
     return found["latent"][0], found["motif_scores"][0]

@@ -120,7 +120,7 @@ class Session:
             SessionOver: the frame was never submitted.
         """
         frame = Frame(window, self._outputs)
-        # Kept until it is known to have ended: HailoRT goes on reading and writing after a timeout.
+        # Kept until it is known to have ended: HailoRT keeps reading and writing after a timeout.
         self._in_flight.add(frame)
         job = self._submit(frame)
         try:
@@ -174,10 +174,10 @@ class Session:
         first, code = self.failure, code_of(failure)
         if first is not None and code is not None and code in (self._failure_code, STREAM_ABORT):
             return again(first)
-        told = failure if isinstance(failure, BackendError) else self._explain(failure)
+        error = failure if isinstance(failure, BackendError) else self._explain(failure)
         if first is None:
-            self.failure, self._failure_code = told, code
-        return told
+            self.failure, self._failure_code = error, code
+        return error
 
     def _not_taken(self) -> BackendError:
         fault = f"was not taken within {self._timeout_seconds * 1000:g} ms: others wait to be taken before it"

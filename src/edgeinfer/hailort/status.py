@@ -137,7 +137,7 @@ STATUSES = (
 )
 
 REMEDIES = {
-    "hailort_init_failure": "Run 'edgeinfer doctor': it tells driver, library, firmware and permissions apart.",
+    "hailort_init_failure": "Run 'edgeinfer doctor': it checks driver, library, firmware and permissions.",
     "version_mismatch": "Bring driver, library and firmware to one version (on a Pi: sudo apt full-upgrade, reboot).",
     "device_not_found": "Check the cable and 'lspci -d 1e60:', then run 'edgeinfer doctor'.",
     "device_in_use": "Stop the process that holds the chip ('sudo fuser -v /dev/hailo* /dev/h1x*' names it): it is "
@@ -149,7 +149,7 @@ REMEDIES = {
     "communication_closed": "The device went away and is opened again by itself; if it stays away, check its power.",
     "backpressure": "Send fewer windows at once.",
     "misuse": "This is a fault in EdgeInfer: please report it with the log line.",
-    "unsupported_feature": "This board or HailoRT version does not offer it; nothing needs to be done.",
+    "unsupported_feature": "This module or HailoRT version does not support it; nothing needs to be done.",
     "execution_failed": "Look at the log of HailoRT (HAILORT_LOGGER_PATH) and at 'dmesg'.",
     "unknown": "Look at the log of HailoRT (HAILORT_LOGGER_PATH) and at 'dmesg'.",
 }

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from edgeinfer.errors import ModelFileError
-from edgeinfer.model.checks import complaints
+from edgeinfer.model.checks import violations
 from edgeinfer.model.description import (
     CHANNELS,
     IDENTITY,
@@ -63,8 +63,8 @@ def load_card(folder: Path) -> ModelCard:
     except msgspec.ValidationError as error:
         raise _fault(path, f"does not describe a model: {error}", _SEE_GUIDE) from error
     card = _build(required, document, folder)
-    for complaint in [*_name_complaints(required.files), *complaints(card)]:
-        raise _fault(path, complaint, _SEE_GUIDE)
+    for violation in [*_name_violations(required.files), *violations(card)]:
+        raise _fault(path, violation, _SEE_GUIDE)
     return card
 
 
@@ -142,7 +142,7 @@ def _build(required: _Required, document: dict[str, Any], folder: Path) -> Model
     )
 
 
-def _name_complaints(files: Mapping[str, _FileEntry]) -> list[str]:
+def _name_violations(files: Mapping[str, _FileEntry]) -> list[str]:
     # A card comes with its files in one folder; a path out of it would read any file.
     return [
         f"files.{variant}.file must be a plain file name, got {entry.file!r}"

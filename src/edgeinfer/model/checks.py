@@ -9,21 +9,21 @@ from edgeinfer.model.description import CHANNELS, Baseline, Distribution, ModelC
 SHA256_DIGITS = 64
 
 
-def complaints(card: ModelCard) -> list[str]:
+def violations(card: ModelCard) -> list[str]:
     """Return what is wrong with a card whose types are right, the first thing first."""
     found = [
-        *_file_complaints(card.files),
-        *_window_complaints(card.window),
-        *_normalization_complaints(card),
-        *_output_complaints(card),
-        *_rotation_complaints(card.mount_rotation),
+        *_file_violations(card.files),
+        *_window_violations(card.window),
+        *_normalization_violations(card),
+        *_output_violations(card),
+        *_rotation_violations(card.mount_rotation),
     ]
     if card.baseline is not None:
-        found += _baseline_complaints(card.baseline, card.latent_size, len(card.motifs))
+        found += _baseline_violations(card.baseline, card.latent_size, len(card.motifs))
     return found
 
 
-def _file_complaints(files: Mapping[str, ModelFile]) -> list[str]:
+def _file_violations(files: Mapping[str, ModelFile]) -> list[str]:
     found = [] if files else ["files names no variant"]
     for variant, entry in files.items():
         if len(entry.sha256) != SHA256_DIGITS or set(entry.sha256) - set("0123456789abcdef"):
@@ -33,7 +33,7 @@ def _file_complaints(files: Mapping[str, ModelFile]) -> list[str]:
     return found
 
 
-def _window_complaints(window: Window) -> list[str]:
+def _window_violations(window: Window) -> list[str]:
     found = []
     if window.channels != CHANNELS:
         found.append(f"window.channels must be {list(CHANNELS)}, got {list(window.channels)}")
@@ -46,7 +46,7 @@ def _window_complaints(window: Window) -> list[str]:
     return found
 
 
-def _normalization_complaints(card: ModelCard) -> list[str]:
+def _normalization_violations(card: ModelCard) -> list[str]:
     mean, std = card.normalization.mean, card.normalization.std
     found = [
         f"normalization.{name} must have {len(CHANNELS)} entries, got {len(values)}"
@@ -60,7 +60,7 @@ def _normalization_complaints(card: ModelCard) -> list[str]:
     return found
 
 
-def _output_complaints(card: ModelCard) -> list[str]:
+def _output_violations(card: ModelCard) -> list[str]:
     found = []
     if card.latent_size <= 0:
         found.append(f"latent_size must be above 0, got {card.latent_size}")
@@ -74,7 +74,7 @@ def _output_complaints(card: ModelCard) -> list[str]:
     return found
 
 
-def _rotation_complaints(rotation: Rotation) -> list[str]:
+def _rotation_violations(rotation: Rotation) -> list[str]:
     for i, row in enumerate(rotation):
         for j, other in enumerate(rotation):
             product = sum(a * b for a, b in zip(row, other, strict=True))
@@ -93,7 +93,7 @@ def _determinant(m: Rotation) -> float:
     )
 
 
-def _baseline_complaints(baseline: Baseline, latent_size: int, motifs: int) -> list[str]:
+def _baseline_violations(baseline: Baseline, latent_size: int, motifs: int) -> list[str]:
     found = []
     if baseline.windows <= 0:
         found.append(f"baseline.windows must be above 0, got {baseline.windows}")
@@ -106,11 +106,11 @@ def _baseline_complaints(baseline: Baseline, latent_size: int, motifs: int) -> l
     named = {"confidence": baseline.confidence, "latent_norm": baseline.latent_norm}
     named |= {f"latent[{i}].distribution": entry.distribution for i, entry in enumerate(baseline.latent)}
     for name, distribution in named.items():
-        found += _distribution_complaints(f"baseline.{name}", distribution)
+        found += _distribution_violations(f"baseline.{name}", distribution)
     return found
 
 
-def _distribution_complaints(name: str, distribution: Distribution) -> list[str]:
+def _distribution_violations(name: str, distribution: Distribution) -> list[str]:
     edges, shares = distribution.edges, distribution.shares
     if len(shares) != len(edges) + 1:
         return [f"{name} must have one share more than edges, got {len(shares)} and {len(edges)}"]

@@ -10,13 +10,13 @@ from edgeinfer.errors import SettingsError
 CONSOLE_WEBHOOK_URL = "http://127.0.0.1:8088/hooks/alerts"
 
 _GROUP_BY = ("alertname", "site", "device")
-# A symptom is told apart from another machine's cause by where it comes from.
+# A symptom is distinguished from another machine's cause by its origin.
 _SAME_MACHINE = ("site", "device")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """Whom warnings and pages are sent to beside the local log; empty means nobody.
+    """Receivers of warnings and pages in addition to the local log; empty means none.
 
     Args:
         webhook_url: receives Alertmanager's JSON.
@@ -55,21 +55,21 @@ class Outside:
 def alertmanager_configuration(*, local_url: str = CONSOLE_WEBHOOK_URL, outside: Outside | None = None) -> str:
     """A configuration that Alertmanager 0.25 and later read alike; by default nothing leaves the machine.
 
-    Tickets and notes go to the local log only; warnings and pages go outside too, where somebody is named.
+    Tickets and notes go to the local log only; warnings and pages also go to the receivers in the settings.
 
     Args:
         local_url: receives every alert; the console by default, which logs each.
         outside: whom else warnings and pages are sent to.
     """
     ways = outside or Outside()
-    told = {"webhook_configs": [_webhook(local_url), *_outside_webhooks(ways)], **_emails(ways)}
+    receivers = {"webhook_configs": [_webhook(local_url), *_outside_webhooks(ways)], **_emails(ways)}
     document = {
         "route": _route(),
         "inhibit_rules": _inhibitions(),
         "receivers": [
             {"name": "local", "webhook_configs": [_webhook(local_url)]},
-            {"name": "notify", **told},
-            {"name": "page", **told},
+            {"name": "notify", **receivers},
+            {"name": "page", **receivers},
         ],
     }
     return yaml.dump(document, Dumper=_WithoutAliases, sort_keys=False, width=120)

@@ -37,7 +37,7 @@ CHUNK_CORRUPTIONS = BuiltIn("prometheus_tsdb_mmap_chunk_corruptions_total")
 WAL_WRITE_FAILURES = BuiltIn("prometheus_tsdb_wal_writes_failed_total", Kind.COUNTER)
 OUT_OF_ORDER = BuiltIn("prometheus_target_scrapes_sample_out_of_order_total", Kind.COUNTER)
 OUT_OF_BOUNDS = BuiltIn("prometheus_target_scrapes_sample_out_of_bounds_total", Kind.COUNTER)
-# 3.x tells these two apart by type; 2.42 has the second only from the first such sample on.
+# 3.x distinguishes these two by type; 2.42 has the second only from the first such sample on.
 OUT_OF_ORDER_STORED = BuiltIn("prometheus_tsdb_head_out_of_order_samples_appended_total", Kind.COUNTER, ("type",))
 TOO_OLD = BuiltIn("prometheus_tsdb_too_old_samples_total", Kind.COUNTER, ("type",))
 
@@ -47,7 +47,8 @@ SILENCES_WRITTEN = BuiltIn("alertmanager_silences_snapshot_duration_seconds_coun
 LOG_ERRORS = BuiltIn("alertmanager_nflog_maintenance_errors_total", Kind.COUNTER)
 SILENCES_ERRORS = BuiltIn("alertmanager_silences_maintenance_errors_total", Kind.COUNTER)
 
-# Written by `edgeinfer up` into a rule file of its own, because it is up to it what is set aside, and it is no target.
+# Written by `edgeinfer up` into a rule file of its own, because it is up to it what is set aside, and it is not a
+# target.
 SET_ASIDE = BuiltIn("edgeinfer_stack_set_aside_files", labels=("part",))
 
 

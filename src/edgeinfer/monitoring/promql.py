@@ -11,7 +11,7 @@ TARGET_LABELS = ("job", "instance")
 
 
 class QueryError(ValueError):
-    """A query that could not match anything, told while it is built."""
+    """A query that could not match anything, detected while it is built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class BuiltIn:
 
     Args:
         kind: counter, gauge or info.
-        labels: beside job and instance.
+        labels: in addition to job and instance.
     """
 
     name: str

@@ -51,7 +51,7 @@ def prometheus_configuration(  # noqa: PLR0913  # each is one part of the file, 
         alertmanagers: host:port of each; none means that alerts are seen in Prometheus only.
         rule_files: paths or globs as the server sees them.
         scrape_interval_seconds: also how often rules without an interval of their own are evaluated.
-        external_labels: what tells this machine's series and alerts from another's; `site` and `device`
+        external_labels: what distinguishes this machine's series and alerts from another's; `site` and `device`
             are what Alertmanager groups by.
         discovered: file or glob that names the targets of a job which is not everywhere.
         remote_write: where samples are sent as well, as Prometheus reads it.

@@ -11,7 +11,7 @@ COMPOSE: Mapping[str, list[str]] = {
     "alertmanager": ["alertmanager:9093"],
     "node": ["node-exporter:9100"],
 }
-# Only machines with a chip run the exporter: its file lies in deploy/monitoring/targets/present, and is mounted there.
+# Only machines with a chip run the exporter: its file is in deploy/monitoring/targets/present, and is mounted there.
 COMPOSE_DISCOVERED: Mapping[str, str] = {str(Owner.EXPORTER): "/etc/prometheus/targets/hailo-exporter*.yml"}
 SYSTEMD: Mapping[str, list[str]] = {
     str(Owner.GATEWAY): ["127.0.0.1:8080"],

@@ -14,7 +14,7 @@ INTERNAL_SLOW = 0.06  # 6 times
 BURN_FAST = 0.3  # 6 times: a month's budget is gone in 5 days
 BURN_SLOW = 0.15  # 3 times: gone in 10 days
 BURN_EXHAUSTING = ERROR_BUDGET  # 1 time: all of it is being spent
-# Below this many requests a second a ratio is made of too few events to wake anybody.
+# Below this many requests a second a ratio is made of too few events to page anyone.
 TRAFFIC_GUARD_PER_SECOND = 0.1
 
 # --- Errors
@@ -37,7 +37,7 @@ DISK_FULL_SHARE = 0.05  # SQLite and Prometheus stop below about 200 MB, which a
 
 # --- Chip. Orange is read from the device; one field log shows 103.99 degrees (firmware default 104).
 BELOW_ORANGE_CELSIUS = 10
-FALLBACK_TEMPERATURE_CELSIUS = 85  # where the device tells no limit: the usual limit of its board neighbours
+FALLBACK_TEMPERATURE_CELSIUS = 85  # where the device reports no limit: the usual limit of nearby components
 UTILIZATION_SATURATED_RATIO = 0.9
 SENSOR_STALE_SECONDS = 60  # sensors are read every 10 s
 

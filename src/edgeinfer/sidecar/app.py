@@ -40,9 +40,9 @@ class Sidecar:
 
     Args:
         app: to serve.
-        model: to drain when the process is told to end.
+        model: to drain when the process is stopped.
         direct: routes that the server may answer past the application.
-        change: to begin when the process is told to change the model; None where it cannot be.
+        change: to start when the process is asked to change the model; None where it cannot be changed.
     """
 
     app: ASGIApp

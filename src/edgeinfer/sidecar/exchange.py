@@ -36,7 +36,7 @@ class Request(Protocol):
 
     @property
     def is_abandoned(self) -> Callable[[], bool]:
-        """Tells whether the caller has hung up; asked on a worker."""
+        """Whether the client has disconnected; called on a worker thread."""
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Stands in the scope where the framework puts its route, for the request metrics."""
+    """Takes the place of the framework's route in the scope, for the request metrics."""
 
     path: str
 

@@ -54,7 +54,7 @@ class InferencePool:
 
     Handing a window to a thread and back costs more than a small network itself: the loop and the thread wake
     each other and wait for the interpreter's lock. So the loop computes a brief window itself, between two looks at
-    its connections, while the threads take what came beside it (docs/concepts/performance.md).
+    its connections, while the threads take what arrived meanwhile (docs/concepts/performance.md).
 
     `submit` and everything about the queue happen on the loop's thread; workers only compute.
 
@@ -119,7 +119,7 @@ class InferencePool:
         runs_inline = self._runs_inline()
         if runs_inline:
             self._run_inline_soon()
-        # The loop keeps the first for itself, unless others wait: then it takes the eldest of them.
+        # The loop keeps the first for itself, unless others wait: then it takes the oldest of them.
         if runs_inline and self._inline_job is None and self._jobs.empty():
             self._inline_job = job
         else:

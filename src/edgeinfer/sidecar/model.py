@@ -57,7 +57,7 @@ class ServedModel:
         backend: opened and probed on a thread of this object, called by the pool's workers.
         card: of its model.
         instruments: where states and failures are shown.
-        wait: waits that many seconds or until told to stop; true if told so.
+        wait: waits that many seconds or until it is stopped; true if it was stopped.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ServedModel:
         self._set_state(ModelState(State.DRAINING, "the sidecar is ending"))
 
     def close(self) -> None:
-        """End the thread and let go of the device."""
+        """Stop the thread and release the device."""
         self._stop.set()
         self._recover.set()
         if self._thread is not None:
@@ -192,7 +192,7 @@ class ServedModel:
             self._recover.set()
 
     def _supervise(self) -> None:
-        """Open, then wait to be told that the device is lost, and probe until it is back."""
+        """Open the device, wait until it is reported lost, then probe until it is back."""
         if not self._until_it_works(self._open):
             return
         while not self._stop.is_set():

@@ -1,4 +1,4 @@
-"""Another model in place of the serving one, without a window lost: opened beside it, compared, then switched to."""
+"""Another model in place of the serving one, without a window lost: opened next to it, compared, then switched to."""
 
 import logging
 import threading
@@ -61,7 +61,7 @@ class Agreement:
     Args:
         windows: compared.
         agreement: share with the same top motif.
-        cosine_mean: of the latents; says little about a model that was trained anew.
+        cosine_mean: of the latents; says little about a model that was retrained.
     """
 
     windows: int
@@ -91,7 +91,7 @@ class Outcome:
 
 
 class ModelReload:
-    """Changes the served model when told to, one change at a time, on a thread of its own.
+    """Changes the served model on request, one change at a time, on a thread of its own.
 
     Args:
         model: in whose place the new one comes.
@@ -101,7 +101,7 @@ class ModelReload:
         clock: monotonic seconds.
         cpu_clock: CPU seconds of the calling thread.
         wall_clock: seconds since the epoch.
-        wait: waits that many seconds or until told to stop; true if told so.
+        wait: waits that many seconds or until it is stopped; true if it was stopped.
     """
 
     def __init__(  # noqa: PLR0913  # the parts and three seams, by name
@@ -131,7 +131,7 @@ class ModelReload:
     def begin(self) -> None:
         """Begin a change, unless one is under way; may be called from a signal handler."""
         if self._thread is not None and self._thread.is_alive():
-            _log.warning("a model change is under way already")
+            _log.warning("a model change is already in progress")
             return
         self._thread = threading.Thread(target=self.run, name="model-change", daemon=True)
         self._thread.start()
@@ -146,12 +146,14 @@ class ModelReload:
             outcome = Outcome(self._wall_clock(), result, version, agreement=agreement)
         except EdgeInferError as failure:
             outcome = self._refused(version, f"{failure.thing} {failure.fault}", failure.remedy)
-        except Exception as failure:  # noqa: BLE001  # whatever it is, the old model serves on and the operator is told
+        except Exception as failure:  # noqa: BLE001  # whatever it is, the old model keeps serving and the operator is informed
             _log.exception("unexpected error in a model change")
             outcome = self._refused(version, f"{type(failure).__name__}: {failure}", "Look at the log.")
         self.last = outcome
         self._instruments.model_changes.labels(outcome.result).inc()
-        _log.info("a model change ended", extra={"result": outcome.result, "version": version, "why": outcome.reason})
+        _log.info(
+            "a model change has ended", extra={"result": outcome.result, "version": version, "why": outcome.reason}
+        )
         return outcome
 
     def _refused(self, version: str, reason: str, remedy: str) -> Outcome:

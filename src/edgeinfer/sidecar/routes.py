@@ -1,4 +1,4 @@
-"""The sidecar's routes beside POST /infer."""
+"""The sidecar's routes other than POST /infer."""
 
 from collections.abc import Callable
 from dataclasses import asdict

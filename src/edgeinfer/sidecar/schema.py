@@ -1,4 +1,4 @@
-"""What the sidecar's routes take and answer, as OpenAPI tells it."""
+"""Requests and responses of the sidecar's routes, for OpenAPI."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ class Health(BaseModel):
 
 
 class Agreement(BaseModel):
-    """How a new model answered recorded windows beside the one before."""
+    """How a new model answered recorded windows, compared with the previous one."""
 
     windows: int
     agreement: float = Field(description="Share of the windows with the same top motif.")
-    cosine_mean: float = Field(description="Of the latents; says little about a model that was trained anew.")
+    cosine_mean: float = Field(description="Of the latents; says little about a model that was retrained.")
 
 
 class Change(BaseModel):

@@ -116,7 +116,7 @@ class Shadow:
                 backend.close()
 
     def _compare_with(self, backend: Backend) -> None:
-        """Compare until told to stop, or to compare with another."""
+        """Compare until stopped, or until another model is to be compared."""
         is_open = self._open(backend)
         while not self._stop.is_set() and backend is self._backend:
             if is_open:
@@ -128,10 +128,10 @@ class Shadow:
         try:
             described = backend.open()
         except (BackendError, ModelFileError) as failure:
-            _log.warning("the shadow cannot be opened: nothing is compared", extra={"fault": str(failure)})
+            _log.warning("cannot open the shadow backend: nothing is compared", extra={"fault": str(failure)})
             self._count["failed"]()
             return False
-        _log.info("a shadow compares", extra={"backend": described.kind, "share": self._plan.share})
+        _log.info("the shadow backend is ready", extra={"backend": described.kind, "share": self._plan.share})
         return True
 
     def compare_next(self, wait_seconds: float) -> None:

@@ -30,7 +30,7 @@ def find_damage(folder: Path, known: Mapping[str, tuple[int, ...]]) -> list[Dama
     Args:
         folder: `--storage.path`; Alertmanager must not be running on it.
         known: checksums of the messages of each file, as of the orderly end of the last run; empty after a kill,
-            because Alertmanager may have written the files anew since they were last known.
+            because Alertmanager may have rewritten the files since they were last known.
     """
     return [damage for name in LOST if (damage := _file_damage(folder / name, known.get(name)))]
 
@@ -90,7 +90,7 @@ def _is_entry(message: bytes) -> bool:
 
 
 def _fields(message: bytes) -> list[tuple[int, bytes]] | None:
-    """Number and content of each field; None where this is no message."""
+    """Number and content of each field; None where this is not a message."""
     found: list[tuple[int, bytes]] = []
     position = 0
     while position < len(message):

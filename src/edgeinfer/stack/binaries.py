@@ -94,7 +94,7 @@ def version_of(program: Program, path: Path) -> str:
     """The version, or "" where the file is another program of this name, or does not run here."""
     try:
         # Which stream the version goes to differs between releases.
-        told = subprocess.run(
+        done = subprocess.run(
             [path, "--version"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -104,7 +104,7 @@ def version_of(program: Program, path: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    words = told.stdout.decode("utf-8", "replace").split()
+    words = done.stdout.decode("utf-8", "replace").split()
     if words[:2] != [f"{program.value},", "version"] or len(words) < 3:  # noqa: PLR2004 - "NAME, version X"
         return ""
     return words[2]

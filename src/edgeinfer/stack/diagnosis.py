@@ -28,8 +28,8 @@ def _binary(program: Program, binary: Binary | None, *, can_fetch: bool) -> Diag
         remedy = "Only tests and checks of rules need it. " + (_FETCH if can_fetch else "")
         return Diagnostic(program.value, Verdict.NOTE, "not found", remedy.strip())
     if can_fetch:
-        return Diagnostic(program.value, Verdict.NOTE, "not here yet; it can be fetched without root", _FETCH)
-    return Diagnostic(program.value, Verdict.MISSING, "not found, and there is no apt-get to fetch it with", THREE_WAYS)
+        return Diagnostic(program.value, Verdict.NOTE, "not installed; it can be fetched without root", _FETCH)
+    return Diagnostic(program.value, Verdict.MISSING, "not found, and apt-get is missing to fetch it", THREE_WAYS)
 
 
 def look_at_ports(wanted: Sequence[tuple[str, str, int]], folder: Path) -> list[Diagnostic]:
@@ -48,8 +48,8 @@ def _port(name: str, host: str, port: int, ours: set[int]) -> Diagnostic:
         return Diagnostic(subject, Verdict.BROKEN, f"{failure.thing} {failure.fault}", failure.remedy)
     if any(psutil.pid_exists(pid) and ports.listens(pid, port) for pid in ours):
         return Diagnostic(subject, Verdict.OK, f"the {name} of the running stack listens there")
-    remedy = "End it, or choose another port: see 'edgeinfer up --help'."
-    return Diagnostic(subject, Verdict.BROKEN, f"wanted for the {name}, taken by {who_listens(port)}", remedy)
+    remedy = "Stop it, or choose another port: see 'edgeinfer up --help'."
+    return Diagnostic(subject, Verdict.BROKEN, f"needed by the {name}, used by {who_listens(port)}", remedy)
 
 
 def look_at_folder(root: Path, free: FreeBytes = free_bytes) -> list[Diagnostic]:
@@ -81,6 +81,6 @@ def _disk(root: Path, free: FreeBytes) -> Diagnostic:
 def _folder_to_be(root: Path) -> Diagnostic:
     parent = next(path for path in root.parents if path.exists())
     if os.access(parent, os.W_OK | os.X_OK) and parent.is_dir():
-        return Diagnostic("data folder", Verdict.OK, f"{root} is made by the first 'edgeinfer up'")
+        return Diagnostic("data folder", Verdict.OK, f"{root} is created by the first 'edgeinfer up'")
     remedy = "Give this user the right to write there, or name another folder with --data-folder."
-    return Diagnostic("data folder", Verdict.BROKEN, f"{root} cannot be made: {parent} cannot be written", remedy)
+    return Diagnostic("data folder", Verdict.BROKEN, f"{root} cannot be created: {parent} is not writable", remedy)

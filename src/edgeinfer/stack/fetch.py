@@ -21,7 +21,7 @@ _TEMPLATES = b"/usr/share/prometheus/alertmanager"
 _TEMPLATES_HERE = b".////share/prometheus/alertmanager"
 _MAX_SECONDS = 900.0
 _STEP_SECONDS = 0.2
-_TELL_SECONDS = 2.0
+_REPORT_SECONDS = 2.0
 
 _RunResult = tuple[int, str]
 Run = Callable[[Sequence[str], Path], _RunResult]
@@ -34,13 +34,13 @@ class Fetcher:
 
     Args:
         cache: becomes the root of the unpacked packages.
-        tell: hears of progress.
+        on_event: called with the progress.
         run: runs one command.
         which: finds a command.
     """
 
     cache: Path
-    tell: EventHandler
+    on_event: EventHandler
     run: Run
     which: Callable[[str], str | None] = shutil.which
 
@@ -94,7 +94,7 @@ class Fetcher:
 
     def _unpack(self, downloads: Path, unpacked: Path) -> None:
         for package in sorted(downloads.glob("*.deb")):
-            self.tell(Event(Kind.WAITING, f"unpacking {package.name.partition('_')[0]}"))
+            self.on_event(Event(Kind.WAITING, f"unpacking {package.name.partition('_')[0]}"))
             code, said = self.run(["dpkg", "-x", str(package), str(unpacked)], downloads)
             if code != 0:
                 raise BinaryNotFound(package.name, f"could not be unpacked: {_reason(said)}", THREE_WAYS)
@@ -110,7 +110,7 @@ class Fetcher:
                 raise
 
     def _say(self, message: str) -> None:
-        self.tell(Event(Kind.FETCHING, message))
+        self.on_event(Event(Kind.FETCHING, message))
 
 
 def free_of_fixed_templates(program: Path) -> bool:
@@ -125,7 +125,7 @@ def free_of_fixed_templates(program: Path) -> bool:
 
 
 def find_or_fetch(
-    cache: Path, tell: EventHandler, programs: Sequence[Program] = NEEDED, search_path: str | None = None
+    cache: Path, on_event: EventHandler, programs: Sequence[Program] = NEEDED, search_path: str | None = None
 ) -> Mapping[Program, Binary]:
     """Every program that is there; fetches when one of `programs` is not.
 
@@ -135,7 +135,7 @@ def find_or_fetch(
     found = find_all(cache, search_path)
     if all(program in found for program in programs):
         return found
-    Fetcher(cache, tell, run_with_progress(tell)).fetch()
+    Fetcher(cache, on_event, run_with_progress(on_event)).fetch()
     found = find_all(cache, search_path)
     for program in programs:
         if program not in found and program not in TOOLS:
@@ -144,8 +144,8 @@ def find_or_fetch(
     return found
 
 
-def run_with_progress(tell: EventHandler) -> Run:
-    """Runs commands, and tells now and then how much has arrived in the folder."""
+def run_with_progress(on_event: EventHandler) -> Run:
+    """Runs commands, and reports now and then how much has arrived in the folder."""
 
     def run(command: Sequence[str], folder: Path) -> _RunResult:
         said = folder / ".said"
@@ -154,7 +154,7 @@ def run_with_progress(tell: EventHandler) -> Run:
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
             try:
-                _await(process, folder, tell)
+                _await(process, folder, on_event)
             finally:
                 if process.poll() is None:
                     process.kill()
@@ -166,13 +166,13 @@ def run_with_progress(tell: EventHandler) -> Run:
     return run
 
 
-def _await(process: subprocess.Popen[bytes], folder: Path, tell: EventHandler) -> None:
-    started = told = time.monotonic()
+def _await(process: subprocess.Popen[bytes], folder: Path, on_event: EventHandler) -> None:
+    started = reported = time.monotonic()
     while process.poll() is None and time.monotonic() - started < _MAX_SECONDS:
         time.sleep(_STEP_SECONDS)
-        if time.monotonic() - told >= _TELL_SECONDS:
-            told = time.monotonic()
-            tell(Event(Kind.WAITING, f"fetching: {_bytes_in(folder) / 1e6:.0f} MB so far"))
+        if time.monotonic() - reported >= _REPORT_SECONDS:
+            reported = time.monotonic()
+            on_event(Event(Kind.WAITING, f"fetching: {_bytes_in(folder) / 1e6:.0f} MB so far"))
 
 
 def _bytes_in(folder: Path) -> int:

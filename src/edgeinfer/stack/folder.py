@@ -37,7 +37,7 @@ class DataFolder:
 
     @property
     def configuration(self) -> Path:
-        """The files that Prometheus and Alertmanager are started with; written anew by each run."""
+        """The files that Prometheus and Alertmanager are started with; rewritten by each run."""
         return self.root / "configuration"
 
     @property
@@ -79,10 +79,10 @@ def free_bytes(folder: Path) -> int:
 def prepare(root: Path) -> DataFolder:
     """Make the folders, for this user's eyes only, and prove that they can be written.
 
-    A full disk is no reason to refuse: gateway and sidecar answer on it, and most of what fills it is ours to drop.
+    A full disk is no reason to refuse: gateway and sidecar answer on it, and EdgeInfer can drop most of what fills it.
 
     Raises:
-        DataFolderError: a folder cannot be made or written.
+        DataFolderError: a folder cannot be created or written.
     """
     folder = DataFolder(root.expanduser().absolute())
     _make(folder.root)
@@ -123,7 +123,7 @@ def _make(path: Path) -> None:
     except FileExistsError as failure:
         raise _error(path, "is a file where a folder is needed", "Name a folder with --data-folder.") from failure
     except OSError as failure:
-        raise _cannot("be made", path, failure) from failure
+        raise _cannot("be created", path, failure) from failure
 
 
 def _close_to_others(path: Path) -> None:

@@ -54,7 +54,7 @@ def _aside(folder: DataFolder) -> list[Diagnostic]:
             "set aside",
             Verdict.NOTE,
             f"{one.moved_to}: {one.path} {one.fault}; lost: {one.lost}",
-            f"Remove {folder.root / one.moved_to} when nobody needs it any more.",
+            f"Remove {folder.root / one.moved_to} once it is no longer needed.",
         )
         for one in lying_aside(folder)
         if one.moved_to

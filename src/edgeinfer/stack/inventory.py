@@ -21,7 +21,7 @@ _PASSING = ("queries.active", "lock", ".tmp", "chunks_head", "nflog.", "silences
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block as it was: the blocks that it was made of tell later whether it went into a larger one."""
+    """A block as it was: the blocks that it was made of show later whether it went into a larger one."""
 
     sources: tuple[str, ...]
     min_time: int

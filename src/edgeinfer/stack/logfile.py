@@ -18,7 +18,7 @@ _ERROR, _HINT = "error: ", "hint: "
 
 
 def open_for_append(path: Path) -> int:
-    """A descriptor that always writes at the end, also after the file was cut; a folder that vanished is made anew."""
+    """A descriptor that always writes at the end, even after truncation; creates a folder that vanished."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o600)
@@ -138,7 +138,7 @@ def _in_words(line: str) -> str:
 def _tail(path: Path) -> Iterator[str]:
     try:
         content = _end_of(path, _BLOCK_BYTES)
-    except OSError:  # gone, or on a disk that no longer reads: there are no last words
+    except OSError:  # gone, or on a disk that no longer reads: there is no last output
         return
     for line in content.decode("utf-8", "replace").splitlines():
         if line.strip():

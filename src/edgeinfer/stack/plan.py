@@ -38,7 +38,7 @@ class ProcessSpec:
         name: unique; names its log.
         argv: program and arguments.
         stage: when it is started.
-        environment: variables beside the inherited ones.
+        environment: variables in addition to the inherited ones.
         folder: where it is started, or None for our own.
         host: address that it listens on.
         port: port that it listens on, or None.
@@ -108,7 +108,7 @@ def sidecars(settings: StackSettings) -> list[ProcessSpec]:
 
 
 def gateway(settings: StackSettings, folder: DataFolder) -> ProcessSpec:
-    """The gateway, told of our sidecars, or of others where we start none; it keeps sessions through a crash."""
+    """The gateway, with the sidecars of this stack or external ones; it keeps sessions through a crash."""
     own = ",".join(f"http://{LOOPBACK}:{port}/infer" for port in sidecar_ports(settings))
     return ProcessSpec(
         name="gateway",

@@ -46,7 +46,7 @@ def is_free(host: str, port: int) -> bool:
 def listens(pid: int, port: int) -> bool:
     """Whether this process, or one that it started, listens on the port.
 
-    An answer on the port alone proves nothing: a server of somebody else may give it.
+    An answer on the port alone proves nothing: a server of another program may answer so.
     """
     try:
         root = psutil.Process(pid)

@@ -29,13 +29,13 @@ class Repairs:
 
     Args:
         folder: whose files these are; no server must run on what is looked at.
-        tell: hears of each.
+        on_event: called with each.
         now: seconds since 1970, for the name of the folder that they are moved to.
         is_synchronized: whether that is known to be right.
     """
 
     folder: DataFolder
-    tell: EventHandler
+    on_event: EventHandler
     now: Callable[[], float] = time.time
     is_synchronized: IsSynchronized = is_synchronized
     done: list[SetAside] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Repairs:
             self._set_aside(tsdb_files.find_ahead(self.folder.prometheus, now))
             return
         fault, remedy = ahead_in_words(newest, now, str(self.folder.prometheus))
-        self.tell(Event(Kind.WARNING, f"{fault}. {remedy}", {"newest_seconds": newest, "clock_seconds": now}))
+        self.on_event(Event(Kind.WARNING, f"{fault}. {remedy}", {"newest_seconds": newest, "clock_seconds": now}))
 
     def before_restart(self, member: Member) -> bool:
         """Set aside what kept a server from starting; returns whether anything was.
@@ -108,7 +108,7 @@ class Repairs:
         done = set_aside(self.folder, damages, self.now)
         self.done += done
         for one in done:
-            self.tell(
+            self.on_event(
                 Event(Kind.DAMAGED, in_words(one), {"part": one.part, "path": one.path, "moved_to": one.moved_to})
             )
         return done

@@ -36,13 +36,13 @@ _TITLES = {
 class Reporter(Protocol):
     """Where events and figures go."""
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """Something happened."""
 
     def addresses(self, addresses: Mapping[str, str], data_folder: str) -> None:
         """Everything is ready; this is where."""
 
-    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
+    def status_line(self, figures: LiveFigures | None, failures: Mapping[str, str]) -> None:
         """The newest figures, None without monitoring; what does not work, by name, with why."""
 
     def close(self) -> None:
@@ -59,9 +59,9 @@ class TerminalReporter:
         )
         self._awaited: list[object] = []
 
-    def tell(self, event: Event) -> None:
-        """What is awaited stands in the line, what happened stays on the screen."""
-        name = event.details.get("child")
+    def report(self, event: Event) -> None:
+        """The last line shows what is awaited; what happened stays on the screen."""
+        name = event.details.get("process")
         if event.kind is Kind.STARTING:
             self._awaited.append(name)
         elif name in self._awaited and event.kind is not Kind.WAITING:
@@ -82,9 +82,9 @@ class TerminalReporter:
         self._console.print(table)
         self._console.print(Text("Ctrl-C ends everything; the data is kept.\n", style="dim"))
 
-    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
+    def status_line(self, figures: LiveFigures | None, failures: Mapping[str, str]) -> None:
         """Rewrite the line."""
-        self._show(_line(figures, troubles))
+        self._show(_line(figures, failures))
 
     def close(self) -> None:
         """Remove the line."""
@@ -109,7 +109,7 @@ class PlainReporter:
         self._stream = stream
         self._next_line_at = 0.0
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """Write a line."""
         self._write(event.message)
 
@@ -118,11 +118,11 @@ class PlainReporter:
         for name, address in {**addresses, "data": data_folder}.items():
             self._write(f"{_title(name):14} {address}")
 
-    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
+    def status_line(self, figures: LiveFigures | None, failures: Mapping[str, str]) -> None:
         """Write a line every ten seconds."""
         if monotonic() >= self._next_line_at:
             self._next_line_at = monotonic() + _PIPE_LINE_SECONDS
-            self._write(_line(figures, troubles).plain)
+            self._write(_line(figures, failures).plain)
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -137,7 +137,7 @@ class JsonReporter:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """The event with its details."""
         self._write({"event": event.kind, "message": event.message, **event.details})
 
@@ -145,9 +145,9 @@ class JsonReporter:
         """`{event: "addresses", addresses: {...}, data_folder}`."""
         self._write({"event": "addresses", "addresses": dict(addresses), "data_folder": data_folder})
 
-    def live(self, figures: LiveFigures | None, troubles: Mapping[str, str]) -> None:
-        """`{event: "live", ..., troubles: {name: why}}` with null where there is no number."""
-        self._write({"event": "live", **(asdict(figures) if figures else {}), "troubles": dict(troubles)})
+    def status_line(self, figures: LiveFigures | None, failures: Mapping[str, str]) -> None:
+        """`{event: "status", ..., failures: {name: why}}` with null where there is no number."""
+        self._write({"event": "status", **(asdict(figures) if figures else {}), "failures": dict(failures)})
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -165,10 +165,10 @@ def reporter_for(*, as_json: bool, stream: IO[str] | None = None) -> Reporter:
     return TerminalReporter(console) if console.is_terminal else PlainReporter(stream)
 
 
-def _line(figures: LiveFigures | None, troubles: Mapping[str, str]) -> Text:
+def _line(figures: LiveFigures | None, failures: Mapping[str, str]) -> Text:
     """What does not work stands first, because a narrow terminal cuts the end."""
     line = Text()
-    for name, why in troubles.items():
+    for name, why in failures.items():
         line.append(f"{name} {why}", style="bold red").append(" | ")
     return line.append(in_words(figures) if figures else "running without monitoring")
 

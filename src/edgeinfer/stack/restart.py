@@ -26,7 +26,7 @@ class RestartPolicy:
     max_given_up_seconds: float = 300.0
 
     def is_given_up(self, crashes: int) -> bool:
-        """Whether so many crashes in a row are more than a passing trouble."""
+        """Whether so many consecutive crashes are more than a transient failure."""
         return crashes >= self.max_crashes
 
     def delay_seconds(self, crashes: int, *, is_main_job: bool = False) -> float:

@@ -1,4 +1,4 @@
-"""One run from the first process to the last: start, watch, tell, end."""
+"""One run from the first process to the last: start, watch, report, stop."""
 
 import asyncio
 import os
@@ -103,7 +103,7 @@ class StackRun:
                 before_stage=self._before_stage,
                 before_restart=self._repairs.before_restart,
             )
-            supervisor.tell = partial(self._tell_and_record, supervisor)
+            supervisor.on_event = partial(self._report_and_record, supervisor)
             with self._signals(supervisor):
                 try:
                     await self._work(supervisor, http)
@@ -153,7 +153,7 @@ class StackRun:
         )
 
     async def _again(self, job: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Do it for ever: whatever goes wrong in our housekeeping is said once, and ends neither it nor the run."""
+        """Do it forever: a failure of housekeeping is reported once, and ends neither it nor the run."""
         while True:
             try:
                 await job()
@@ -170,11 +170,11 @@ class StackRun:
             figures = LiveFigures()
         if self._without_numbers == _COLLECTING_LOOKS:
             self._tell(Kind.WARNING, f"no measurements arrive: see {self.folder.logs / 'prometheus.log'}")
-        troubles = {one.plan.name: one.trouble for one in supervisor.members if one.trouble}
+        failures = {one.plan.name: one.failure for one in supervisor.members if one.failure}
         if self._no_alert_can_fire:
-            troubles["alerting"] = f"does not work: {self._no_alert_can_fire}"
+            failures["alerting"] = f"does not work: {self._no_alert_can_fire}"
         with self._forgiving():
-            self.reporter.live(figures, troubles)
+            self.reporter.status_line(figures, failures)
 
     async def _look_at_alerting(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
         """Said once when it has been so for a minute, and shown for as long as it is so."""
@@ -246,7 +246,7 @@ class StackRun:
     def _addresses(self) -> dict[str, str]:
         return {plan.name: plan.address for plan in sorted(self.plans, key=_rank) if plan.address}
 
-    def _tell_and_record(self, supervisor: Supervisor, event: Event) -> None:
+    def _report_and_record(self, supervisor: Supervisor, event: Event) -> None:
         if event.kind in _CHANGES:
             self._write_record(supervisor)
         self._tell_event(event)
@@ -256,11 +256,11 @@ class StackRun:
 
     def _tell_event(self, event: Event) -> None:
         with self._forgiving():
-            self.reporter.tell(event)
+            self.reporter.report(event)
 
     @contextmanager
     def _forgiving(self) -> Iterator[None]:
-        """A reader that went away ends the run in order; a terminal that is gone is told nothing more."""
+        """A reader that went away ends the run cleanly; nothing more is written to a terminal that is gone."""
         try:
             yield
         except BrokenPipeError:

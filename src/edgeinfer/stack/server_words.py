@@ -1,8 +1,8 @@
 """What Prometheus and Alertmanager say when they do not start: whether a file is to blame, and which.
 
 This is the second look, for damage that we did not understand; wordings of Prometheus 2.42, 2.53 and 3.x and of
-Alertmanager 0.25 and 0.28 were read in their logs. Nothing here depends on a wording alone: a path must lie in the
-server's own folder, and what is no matter of damage, such as a full disk, is left alone.
+Alertmanager 0.25 and 0.28 were read in their logs. Nothing here depends on a wording alone: a path must be in the
+server's own folder, and what is not damage, such as a full disk, is left alone.
 """
 
 import re
@@ -71,7 +71,7 @@ def blamed_path(lines: list[str], folder: Path) -> Path | None:
 
 
 def is_about_storage(lines: list[str]) -> bool:
-    """Whether the server does not start because of what lies in its folder, as far as its words say."""
+    """Whether the server does not start because of its folder's content, as far as its output shows."""
     text = "\n".join(lines).lower()
     return any(words in text for words in _BLAMES_STORAGE) and not any(words in text for words in _OTHER_CAUSES)
 

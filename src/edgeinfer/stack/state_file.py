@@ -90,7 +90,7 @@ async def end_leftovers(
     """End what a killed run left behind; returns what was alive, and what still is.
 
     On Linux the processes are asked to end by the kernel when their parent ends; one that a signal suspended
-    hears of that only once it goes on. They are found by the record, and by their mark where that was lost.
+    learns of that only once it continues. They are found by the record, and by their mark where that was lost.
     """
     record = read(path)
     written = [one for one in record.processes if _lives(one)] if record else []

@@ -66,7 +66,7 @@ class Member:
     is_suspended: bool = False
     log_begin: int = 0
     fault: str = ""
-    complaints: set[str] = field(default_factory=set)
+    reported_failures: set[str] = field(default_factory=set)
 
     @property
     def pid(self) -> int | None:
@@ -74,7 +74,7 @@ class Member:
         return self.child.pid if self.child and self.state in (State.STARTING, State.READY) else None
 
     @property
-    def trouble(self) -> str:
+    def failure(self) -> str:
         """Why it does not work now, in a word or two; empty where it works."""
         if self.is_suspended:
             return "suspended"
@@ -115,12 +115,12 @@ class Supervisor:
         logs: folder of the logs.
         spawn: starts one process; called from the thread that calls us.
         probe: whether a process is ready.
-        tell: hears of everything that happens.
+        on_event: called with every event.
         policy: when to start a crashed process again.
         clock: monotonic seconds.
         sleep: waits.
         obstacle: looked at before each start.
-        before_stage: done before a stage is started, while those of before are looked after.
+        before_stage: done before a stage is started, while the previous ones are supervised.
         before_restart: does what lets a crashed process start again, such as setting damaged files aside; returns
             whether it did something, after which the process is started without a wait.
     """
@@ -129,7 +129,7 @@ class Supervisor:
     logs: Path
     spawn: Spawn
     probe: Probe
-    tell: EventHandler
+    on_event: EventHandler
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     clock: Clock = monotonic
     sleep: Sleep = asyncio.sleep
@@ -181,7 +181,7 @@ class Supervisor:
         """Look after the processes until each is ready or has finished.
 
         Raises:
-            StackError, ConfigurationError: one crashed, or was not ready in its time; the message has its last words.
+            StackError, ConfigurationError: one crashed, or was not ready in its time; the message has its last output.
         """
         while any(member.state is State.STARTING for member in self.members):
             await self.tick()
@@ -197,7 +197,7 @@ class Supervisor:
             await self.sleep(_TICK_SECONDS)
 
     async def tick(self) -> None:
-        """Look at each process once; whatever the system refuses is told once and ends nothing.
+        """Check each process once; what the system refuses is reported once and ends nothing.
 
         Raises:
             ConfigurationError: during `start` alone, as described there.
@@ -362,7 +362,7 @@ class Supervisor:
         self._say(Kind.GAVE_UP, member, f"{failure.fault}; {again}. {failure.remedy}", delay_seconds=delay)
 
     def _last_words(self, member: Member) -> str:
-        """What it said, where nobody has seen it work yet: a crash of what worked is short and told in its log."""
+        """Its output, if it has not worked yet: for a crash of a working process the log is enough."""
         said, _ = logfile.last_words(member.log) if member.child else ("", "")
         return f" and said: {said.rstrip('.')}" if said else ""
 
@@ -377,7 +377,7 @@ class Supervisor:
             await self.sleep(_TICK_SECONDS / 5)
 
     def _notice_suspension(self, member: Member) -> None:
-        """A process that a signal suspended is neither ended nor let go on: whoever did it may be looking at it."""
+        """A process that a signal suspended is neither ended nor continued: whoever did it may be debugging it."""
         was_suspended = member.is_suspended
         member.is_suspended = bool(member.pid and member.child and member.child.is_suspended())
         if member.is_suspended and not was_suspended:
@@ -385,7 +385,7 @@ class Supervisor:
                 Kind.WARNING, member, f"is suspended by a signal and does nothing; kill -CONT {member.pid} ends that"
             )
         elif was_suspended and member.pid and not member.is_suspended:
-            self._say(Kind.NOTE, member, "goes on")
+            self._say(Kind.NOTE, member, "continues")
 
     def _notice_lost_log(self, member: Member) -> None:
         """A log that was removed takes room nevertheless, until its process ends."""
@@ -404,13 +404,13 @@ class Supervisor:
     def _bound_logs(self) -> None:
         try:
             logfile.bound_all(member.log for member in self.members)
-        except OSError:  # each log is bounded for itself, and what is wrong with the folder was told there
+        except OSError:  # each log is bounded for itself, and a fault of the folder was reported there
             return
 
     def _complain(self, member: Member, what: str) -> None:
         """Say it once: a look comes ten times a second, and the fault may last for days."""
-        if what not in member.complaints:
-            member.complaints.add(what)
+        if what not in member.reported_failures:
+            member.reported_failures.add(what)
             self._say(Kind.WARNING, member, what)
 
     def _failure(self, member: Member, fault: str, code: int = 0) -> EdgeInferError:
@@ -421,7 +421,7 @@ class Supervisor:
         return kind(member.plan.name, fault, f"{hint} {see}".strip())
 
     def _say(self, kind: Kind, member: Member, what: str, **details: object) -> None:
-        self.tell(Event(kind, f"{member.plan.name}: {what}", {"child": member.plan.name, **details}))
+        self.on_event(Event(kind, f"{member.plan.name}: {what}", {"process": member.plan.name, **details}))
 
 
 def how_it_ended(code: int) -> str:

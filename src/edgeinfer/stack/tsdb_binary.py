@@ -72,7 +72,7 @@ def varint(content: PartlyRead, position: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:  # noqa: PLR2004 - the highest bit says that another byte follows
             return value, position + place + 1
-    raise FormatFault("has a length that is none")
+    raise FormatFault("has an invalid length")
 
 
 def numbered(folder: Path) -> list[Path]:

@@ -86,7 +86,7 @@ def _lost_with(block: Path, meta: BlockMeta | None) -> str:
 
 def _check_meta(block: Path, meta: BlockMeta | None) -> None:
     if meta is None:
-        raise FormatFault("has no meta.json that can be read")
+        raise FormatFault("has no readable meta.json")
     if meta.ulid != block.name or meta.version != 1 or meta.min_time > meta.max_time:
         raise FormatFault("has the meta.json of another block")
 
@@ -146,7 +146,7 @@ def _check_chunk_files(folder: Path, reads_chunks_since: float) -> None:
     for file in files:
         with opened(file) as content:
             if len(content) < FILE_HEADER_BYTES or number(content, 0, 4) != _CHUNKS_MAGIC:
-                raise FormatFault(f"has chunks/{file.name}, which is no file of chunks")
+                raise FormatFault(f"has chunks/{file.name}, which is not a file of chunks")
             if file.stat().st_mtime >= reads_chunks_since:
                 _check_chunks(content, file.name)
 
@@ -171,4 +171,4 @@ def _check_tombstones(path: Path) -> None:
     with opened(path) as content:
         is_whole = len(content) >= 9 and number(content, 0, 4) == 0x0130BA30  # noqa: PLR2004 - header and checksum
         if not is_whole or crc32c.crc32c(content[5:-CRC_BYTES]) != number(content, len(content) - 4, 4):
-            raise FormatFault("is no file of tombstones")
+            raise FormatFault("is not a file of tombstones")

@@ -170,7 +170,7 @@ def _gaps(segments: Sequence[Path], first: int) -> Iterator[Damage]:
 
 
 def _head_damage(folder: Path) -> Iterator[Damage]:
-    """Head chunks from the first damaged file on: Prometheus makes them anew out of its write-ahead log."""
+    """Head chunks from the first damaged file on: Prometheus creates them again from its write-ahead log."""
     if not folder.is_dir():
         return
     files = numbered(folder)
@@ -198,7 +198,7 @@ def _check_head_chunks(path: Path, *, is_last: bool) -> None:
         while position + _HEAD_CHUNK.size < len(content):
             if not any(content[position : position + _HEAD_CHUNK.size]):  # room that was reserved and not used
                 if any(content[position:]):
-                    raise FormatFault("has bytes where nothing should be")
+                    raise FormatFault("has unexpected bytes")
                 return
             length, begin = varint(content, position + _HEAD_CHUNK.size)
             end = begin + length

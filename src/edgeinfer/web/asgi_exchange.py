@@ -230,7 +230,7 @@ def make_scope(
         server: address that it reached.
 
     Raises:
-        Refused: its target is no path.
+        Refused: its target is not a path.
     """
     try:
         url = httptools.parse_url(head.target)

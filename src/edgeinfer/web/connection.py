@@ -190,7 +190,7 @@ class HttpConnection(asyncio.Protocol):
     # What an exchange calls.
 
     def answer_direct(self, request: DirectRequest, answer: bytes) -> None:
-        """Write the answer to a direct request, and go on with what came next."""
+        """Write the answer to a direct request, then handle the next one."""
         if request is self._exchange and not request.disconnected:
             self.flow.write(answer)
             self.answered(request)
@@ -222,7 +222,7 @@ class HttpConnection(asyncio.Protocol):
     # Reading.
 
     def _read(self) -> None:
-        """Go on with the request that is under way, or begin the next one that waits."""
+        """Continue the current request, or start the next one in the queue."""
         try:
             request = self._reader.read()
         except Refused as refused:

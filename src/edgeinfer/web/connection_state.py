@@ -25,7 +25,7 @@ class State(IntEnum):
     DISCARDING = auto()
     """The last answer is written; what still comes is thrown away, so that the client gets the answer."""
     CLOSED = auto()
-    """Nothing is read or written any more, beside what the kernel has not taken."""
+    """Nothing is read or written any more, except what the kernel has not accepted yet."""
 
 
 class ServerContext:

@@ -1,6 +1,6 @@
 """Chosen routes answered straight from the connection, without the task, scope and events of an ASGI request.
 
-These cost more than a small network's own time. The same routes stand in the ASGI application too, for whatever
+These cost more than a small model's own time. The same routes are in the ASGI application too, for whatever
 is not the common case here: a query, another method, HTTP/1.0, Expect.
 """
 
@@ -15,7 +15,7 @@ class Connection(Protocol):
     """What carries the answer."""
 
     def answer_direct(self, request: "DirectRequest", answer: bytes) -> None:
-        """Write the answer, unless the caller is gone, and go on with what came next."""
+        """Write the answer, unless the client has disconnected, then handle the next request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class HailoMetrics:
 
     @contextmanager
     def window(self) -> Iterator[None]:
-        """Count one window by what becomes of it; a failure goes on to the caller.
+        """Count one window by what becomes of it; a failure is raised to the caller.
 
         A ValueError is bad input, a `BackendError` counts its class as a hardware error too, anything else is a
         failure of the backend.

@@ -19,4 +19,4 @@ def why_not_json(body: bytes, failure: Exception) -> str:
     found = _WHERE_A_NUMBER_STANDS.search(body)
     if found is None:
         return f"it is not JSON ({failure})"
-    return f"it is not JSON ({found[1].decode()} at byte {found.start(1)} is no number there; numbers are finite)"
+    return f"it is not JSON ({found[1].decode()} at byte {found.start(1)} is not a number; numbers are finite)"

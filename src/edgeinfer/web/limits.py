@@ -10,7 +10,7 @@ class ConnectionLimits:
     Args:
         max_head_bytes: of a request line and its headers.
         max_headers: of one request.
-        max_framing_bytes: of a chunked body: sizes, extensions and trailers, beside a quarter of its content.
+        max_framing_bytes: of a chunked body: sizes, extensions and trailers, in addition to a quarter of its content.
         max_body_bytes: of one request; a direct route may have a smaller one of its own.
         max_buffered_bytes: that all connections together hold of heads and bodies under way, of requests that wait
             for their turn, and of answers that are not taken; past it the oldest holder is refused or aborted.

@@ -10,7 +10,7 @@ def raise_open_files_limit(wanted: int) -> int:
     """Raise the soft limit to what is wanted, or to the hard limit where that is less; returns what it is now.
 
     A login shell and a unit without LimitNOFILE have a soft limit of 1024, at which accepting fails with a
-    traceback each time and no client is told why.
+    traceback each time and no client learns why.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -19,7 +19,7 @@ def raise_open_files_limit(wanted: int) -> int:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
     except (OSError, ValueError) as failure:
-        _log.warning("the limit of open files cannot be raised", extra={"limit": soft, "fault": str(failure)})
+        _log.warning("cannot raise the limit of open files", extra={"limit": soft, "fault": str(failure)})
         return soft
     return reachable
 

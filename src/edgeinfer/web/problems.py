@@ -78,12 +78,12 @@ class Problem(Response):
 
 
 def _utf8(text: str) -> str:
-    """Half a surrogate pair, from a caller's JSON, is no text that JSON may hold."""
+    """Half a surrogate pair, from a client's JSON, is not valid in JSON."""
     return text.encode("utf-8", "replace").decode()
 
 
 def problem_of(failure: Exception) -> Problem:
-    """The answer to a failure; one that the table does not know is logged and told without details."""
+    """The answer to a failure; one that is not in the table is logged, and answered without details."""
     for ancestor in type(failure).__mro__:
         if ancestor in STATUS_AND_PROBLEM and isinstance(failure, errors.EdgeInferError):
             status, problem = STATUS_AND_PROBLEM[ancestor]
@@ -120,9 +120,9 @@ def install_problems(app: FastAPI, counter: Counter | None = None, docs: str = "
     async def on_http(_: Request, failure: Exception) -> Response:
         status = failure.status_code if isinstance(failure, HTTPException) else 500
         problem, remedy = _REMEDY_BY_STATUS.get(status, ("invalid_body", "See GET {docs}."))
-        told = answer(Problem(status, problem, f"{HTTPStatus(status).phrase}.", remedy.format(docs=docs)))
-        told.headers.update(getattr(failure, "headers", None) or {})  # such as Allow of a 405
-        return told
+        response = answer(Problem(status, problem, f"{HTTPStatus(status).phrase}.", remedy.format(docs=docs)))
+        response.headers.update(getattr(failure, "headers", None) or {})  # such as Allow of a 405
+        return response
 
     async def on_disconnect(_: Request, __: Exception) -> Response:
         return answer(Problem(400, "invalid_body", "The connection ended in the middle of the body.", "Send it again."))

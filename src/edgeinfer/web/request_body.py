@@ -53,7 +53,7 @@ class ChunkedBody:
 
     Args:
         max_bytes: of the content.
-        max_framing_bytes: of chunk sizes, their extensions and trailers, beside a share of the content.
+        max_framing_bytes: of chunk sizes, their extensions and trailers, in addition to a share of the content.
     """
 
     __slots__ = ("_framing", "_line", "_max_bytes", "_max_framing", "_missing", "_step", "content", "is_whole")

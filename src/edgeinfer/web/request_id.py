@@ -7,8 +7,8 @@ _ACCEPTED = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 def new_request_id() -> bytes:
-    """Sixteen random hexadecimal digits; they tell requests apart and guard nothing."""
-    # os.urandom would let go of the interpreter lock on every request, to be got back from busy workers.
+    """Sixteen random hexadecimal digits; they distinguish requests and are not a secret."""
+    # os.urandom would release the interpreter lock on every request, to be reacquired from busy workers.
     return b"%016x" % getrandbits(64)
 
 

@@ -1,4 +1,4 @@
-"""One ASGI application served by one process until it is told to stop."""
+"""One ASGI application served by one process until it receives a signal."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ _OTHER_OPEN_FILES = 768
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket, taken before anything else starts so that a busy port is told at once.
+    """A listening socket, bound before anything else starts, so that a busy port is reported at once.
 
     Raises:
         PortInUse: another process has the port, or the address is not this machine's.
@@ -84,7 +84,7 @@ NO_DRAIN_PERIOD = DrainPeriod(lambda: None, 0.0)
 
 
 class SupervisedServer(uvicorn.Server):
-    """Tells systemd that it is ready, that its loop still turns, and that it stops; keeps deadlines."""
+    """Notifies systemd when the server is ready, that its event loop runs, and when it stops; enforces deadlines."""
 
     deadlines_seconds = 0.25
     """Between two looks at the deadlines of all connections."""

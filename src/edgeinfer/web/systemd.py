@@ -11,11 +11,11 @@ _log = logging.getLogger(__name__)
 
 
 class SystemdNotifier:
-    """The manager that started this process, if it wants to be told.
+    """The systemd manager that started this process, if there is one.
 
     Args:
         address: of its socket; a leading @ stands for the abstract namespace; empty for nobody.
-        watchdog_seconds: within which it wants a sign of life; 0 for never.
+        watchdog_seconds: within which it expects a watchdog notification; 0 for never.
         clock: monotonic seconds.
     """
 
@@ -31,7 +31,7 @@ class SystemdNotifier:
         self._tell("READY=1")
 
     def alive(self) -> None:
-        """Give a sign of life if one is due; cheap to call often."""
+        """Send a watchdog notification if one is due; cheap to call often."""
         if not self._pace_seconds:
             return
         now = self._clock()
@@ -50,7 +50,7 @@ class SystemdNotifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
                 channel.sendto(state.encode(), self._address)
         except OSError as failure:
-            _log.warning("systemd cannot be told", extra={"state": state, "failure": str(failure)})
+            _log.warning("sd_notify failed", extra={"state": state, "failure": str(failure)})
 
 
 NO_SYSTEMD = SystemdNotifier("", 0.0)

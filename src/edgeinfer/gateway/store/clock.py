@@ -1,7 +1,7 @@
 """The store's time: milliseconds that only rise, through restarts, and know nothing of the wall clock.
 
 A Raspberry Pi has no battery for its clock: it begins in the past, and jumps once the network answers. So the store
-counts for itself: while the machine is up by the kernel's clock since boot, which goes on while no gateway runs;
+counts for itself: while the machine is up by the kernel's clock since boot, which advances while no gateway runs;
 after a boot from where the newest record stands, because nothing says how long the machine was off.
 """
 
@@ -21,12 +21,12 @@ def boot_id() -> UUID:
 
 
 def boot_ms() -> int:
-    """Milliseconds since the boot; they go on in suspend, and no clock that is set moves them."""
+    """Milliseconds since the boot; they advance during suspend, and setting a clock does not change them."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 class StoreClock:
-    """Tells the store's time once `resume` has been called.
+    """The store's time, once `resume` has been called.
 
     Args:
         boot: names this boot of the machine.
@@ -39,7 +39,7 @@ class StoreClock:
         self._offset_ms = 0
 
     def resume(self, anchor: tuple[int, Anchor] | None, newest_ms: int) -> None:
-        """Go on from what the files say.
+        """Continue from the state in the files.
 
         Args:
             anchor: the newest one with the store's time at which it was written, None where there is none.

@@ -59,7 +59,7 @@ class Files(Protocol):
         """Give a file another name, in place of whatever has that name."""
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is not there already is no failure."""
+        """Remove a file; a missing one is not an error."""
 
     def sync_names(self) -> None:
         """Return once every name that was made, changed or removed is so on the disk."""

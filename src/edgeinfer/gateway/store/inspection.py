@@ -44,7 +44,7 @@ def _damaged(folder: Path, found: Recovered) -> list[Diagnostic]:
         if damaged.is_there:
             remedy = "The next start sets it aside in damaged/<time> and keeps every record whose checksum holds."
         else:
-            remedy = "The next start says so and goes on without it; a backup has to be put in place before."
+            remedy = "The next start reports it and continues without it; restore a backup before that."
         diagnostics.append(
             Diagnostic(_SUBJECT, Verdict.BROKEN, f"{folder / damaged.name}: {damaged.fault}; {kept}", remedy)
         )
@@ -56,7 +56,7 @@ def _torn(folder: Path, found: Recovered) -> list[Diagnostic]:
         Diagnostic(
             _SUBJECT,
             Verdict.NOTE,
-            f"{folder / name}: its last {torn} bytes are no whole record, as a power cut or a kill leaves them",
+            f"{folder / name}: its last {torn} bytes are an incomplete record, as a power cut or a kill leaves them",
             "The next start cuts them off.",
         )
         for name, torn in found.torn.items()
@@ -68,7 +68,7 @@ def _set_aside(folder: Path) -> list[Diagnostic]:
     if not count:
         return []
     message = f"{folder / 'damaged'}: {count} folders of damaged files; report.txt in each says what was lost"
-    return [Diagnostic(_SUBJECT, Verdict.NOTE, message, "Remove them once nobody needs them.")]
+    return [Diagnostic(_SUBJECT, Verdict.NOTE, message, "Remove them once they are no longer needed.")]
 
 
 def _well(folder: Path, found: Recovered) -> Diagnostic:

@@ -117,7 +117,7 @@ class SegmentLog:
         return self._clock.now_ms() - part.oldest_ms if part.file is not None else 0
 
     def adopt(self, found: Recovered) -> None:
-        """Go on from what was recovered; writes nothing."""
+        """Continue from what was recovered; writes nothing."""
         for name, numbers in ((LIVE, found.live), (ARCHIVE, found.archive)):
             part = self._series[name]
             expected = found.manifest.series[name] if found.manifest is not None else Range()
@@ -235,7 +235,7 @@ class SegmentLog:
             self._abandon(part)
 
     def _abandon(self, part: _Series) -> None:
-        """Write no more to a segment whose disk does not do as it is told."""
+        """Stop writing to a segment whose disk fails."""
         file, part.file = part.file, None
         if file is None:
             return
@@ -315,7 +315,7 @@ class SegmentLog:
         self._put_manifest(Manifest(ranges))
 
     def rewrite_manifest(self) -> None:
-        """Write the manifest anew; raises OSError."""
+        """Rewrite the manifest; raises OSError."""
         with self._changing:
             self._write_manifest()
 
@@ -364,7 +364,7 @@ class SegmentLog:
             finally:
                 file.close()
         except OSError as failure:
-            _log.warning("no room can be kept for ending sessions", extra={"fault": str(failure)})
+            _log.warning("cannot reserve space for ending sessions", extra={"fault": str(failure)})
             return
         self._has_reserve = True
 

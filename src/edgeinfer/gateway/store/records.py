@@ -62,8 +62,8 @@ class Scan:
 
     Args:
         records: those whose CRC holds, in their order.
-        damaged: (first, end) of each range of bytes that is no record, but for a torn end.
-        torn_from: where the end begins that is no record; the size of the file where there is none.
+        damaged: (first, end) of each range of bytes that is not a record, except for a torn end.
+        torn_from: where the end begins that is not a record; the size of the file where there is none.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -289,7 +289,7 @@ def _streams(rest: memoryview, count: int) -> Iterator[tuple[str, int, Batch]]:
 
 
 def synced(time_ms: int, size: int) -> bytes:
-    """Says that so many bytes of this file are on the disk: damage before that is no power cut's."""
+    """Says that so many bytes of this file are on the disk: damage before that was not caused by a power cut."""
     return encode(Kind.SYNCED, time_ms, _SYNCED.pack(size))
 
 

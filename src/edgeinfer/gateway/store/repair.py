@@ -56,7 +56,7 @@ def describe_sessions(found: Recovered) -> str:
     """What becomes of the sessions of a damaged store, in words."""
     if all(damaged.name.startswith(ARCHIVE) for damaged in found.damaged):
         return "only sessions that had ended are touched"
-    kept = f"{len(found.sessions)} sessions go on"
+    kept = f"{len(found.sessions)} sessions continue"
     if found.touched_sessions:
         kept += f", {len(found.touched_sessions)} of them without older samples"
     if found.lost_samples:

@@ -21,7 +21,7 @@ _JOBS_PER_COMMIT = 256
 _WAITING_JOBS = 2048
 _PATIENCE_SECONDS = 10.0
 _CLOSING_SECONDS = 30.0
-# A failing disk fails each write: one line tells as much as a thousand.
+# A failing disk fails each write: one line says as much as a thousand.
 _SECONDS_PER_LOG_LINE = 10.0
 
 
@@ -153,7 +153,7 @@ class BatchedWriter:
                     self._handle(group)
                 self._sync_if_due()
             except Exception as failure:  # noqa: BLE001 - see below
-                # Nothing may end this thread: everybody waits for it.
+                # Nothing may end this thread: all requests wait for it.
                 _log.exception("unexpected error in the store's writer")
                 self._refuse(jobs, failure)
 

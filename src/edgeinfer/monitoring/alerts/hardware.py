@@ -808,7 +808,7 @@ def _sensor_stale() -> Alert:
                 Step(
                     "What does the exporter log?",
                     {
-                        "`a reading could not be had`": "follow the message; it is logged once in ten minutes.",
+                        "`a reading failed`": "follow the message; it is logged once in ten minutes.",
                         "nothing": "it hangs: `sudo systemctl restart edgeinfer-exporter`.",
                     },
                     command="journalctl -u edgeinfer-exporter --since -15min",

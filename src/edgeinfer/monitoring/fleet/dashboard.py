@@ -121,7 +121,7 @@ def _worst() -> list[Panel]:
             "Hottest",
             "Temperature of each device's hottest chip, the hottest first.",
             [Query(f"topk({_WORST}, max by (site, device) ({rules.TEMPERATURE.name}))", _NAME, instant=True)],
-            FieldConfig(unit="celsius", decimals=0, minimum=0, maximum=120, thresholds=HEAT, no_value="no chip told"),
+            FieldConfig(unit="celsius", decimals=0, minimum=0, maximum=120, thresholds=HEAT, no_value="no chip"),
         ),
     ]
 

@@ -49,13 +49,13 @@ def identity(site: str = "", device: str = "", root: Path = Path("/")) -> Identi
 def _number(root: Path) -> str:
     for path in (root / _SERIAL, root / _MACHINE_ID):
         try:
-            told = path.read_bytes().strip(b"\0\n ")
+            content = path.read_bytes().strip(b"\0\n ")
         except OSError:
             continue
-        if told:
-            return hashlib.sha256(b"edgeinfer:" + told).hexdigest()[:_LENGTH]
+        if content:
+            return hashlib.sha256(b"edgeinfer:" + content).hexdigest()[:_LENGTH]
     raise SettingsError(
         "the name of this device",
-        f"/{_SERIAL} and /{_MACHINE_ID} tell none",
+        f"/{_SERIAL} and /{_MACHINE_ID} have none",
         "Give one that no other device of the fleet has: --device NAME.",
     )

@@ -71,7 +71,7 @@ def _recorded(who: tuple[str, ...]) -> tuple[Rule, ...]:
     q = Queries("1m", {})
 
     def latest(series: str) -> str:
-        """The centre would see the last samples of a dead agent for five minutes, and go on recording them."""
+        """The centre would see the last samples of a dead agent for five minutes, and keep recording them."""
         return f"last_over_time({series}[{q.window}])" if who else series
 
     return (
