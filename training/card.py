@@ -2,7 +2,6 @@
 
 # ruff: noqa: TID253  (torch is what this folder is for)
 
-import json
 import platform
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from training import elsewhere, metrics, quantize
+from training import card_json, elsewhere, metrics, quantize
 from training.augment import with_magnetometer, without_magnetometer
 from training.dataset import FloatArray
 from training.evaluate import EVALUATION_SEED, judge, reconstruction
@@ -203,19 +202,7 @@ def _operations(path: Path) -> dict[str, int]:
 def write(path: Path, fields: dict[str, Any], report: dict[str, Any], shipment: Shipment) -> None:
     """Write the card: the fields for the code first, then the documentation."""
     document = {**fields, **_documentation(report, shipment)}
-    path.write_text(_render(document) + "\n", encoding="utf-8")
-
-
-def _render(value: Any, margin: str = "") -> str:
-    """Write JSON for people: indented, but a list of plain values on one line."""
-    inner = margin + "  "
-    if isinstance(value, dict) and value:
-        items = [f"{inner}{json.dumps(key)}: {_render(item, inner)}" for key, item in value.items()]
-        return "{\n" + ",\n".join(items) + f"\n{margin}}}"
-    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        items = [inner + _render(item, inner) for item in value]
-        return "[\n" + ",\n".join(items) + f"\n{margin}]"
-    return json.dumps(value, ensure_ascii=False)
+    path.write_text(card_json.render(document) + "\n", encoding="utf-8")
 
 
 def _documentation(report: dict[str, Any], shipment: Shipment) -> dict[str, Any]:

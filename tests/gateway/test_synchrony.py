@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.stream import Stream
-from edgeinfer.gateway.synchrony import NOTHING_TO_COMPARE, confidence_of, cross_correlations, measure
+from edgeinfer.gateway.synchrony import confidence_of, cross_correlations, measure
 
 Signal = NDArray[np.float64]
 
@@ -108,11 +108,12 @@ def test_a_still_sensor_tells_nothing() -> None:
 
 def test_streams_that_share_no_time_are_not_compared() -> None:
     one, other = stream_of("a", smooth_noise(1), 0.0), stream_of("b", smooth_noise(1), 100.0)
-    assert measure(one, other) == NOTHING_TO_COMPARE
+    assert measure(one, other).reason == "two_clocks"
 
 
 def test_too_short_streams_are_not_compared() -> None:
-    assert measure(stream_of("a", smooth_noise(1, 99)), stream_of("b", smooth_noise(1, 600))) == NOTHING_TO_COMPARE
+    found = measure(stream_of("a", smooth_noise(1, 99)), stream_of("b", smooth_noise(1, 600)))
+    assert found.reason == "too_short"
 
 
 def test_nothing_is_compared_across_a_hole() -> None:
@@ -134,3 +135,38 @@ def test_different_clock_phases_are_brought_on_one_grid() -> None:
     found = measure(stream_of("a", wave), stream_of("b", later, 0.004))
     assert found.r > 0.9999
     assert found.lag_seconds == 0
+
+
+def at_rate(role: str, movement: Signal, rate: float, count: int, first_seconds: float = 0.0) -> Stream:
+    """A stream that samples a 100 Hz movement at another rate, by straight lines between its points."""
+    times = np.arange(count) / rate
+    values = np.zeros((count, 9), np.float32)
+    values[:, 0] = 10 + np.interp(times, seconds(0, len(movement)), movement)
+    stream = Stream(role)
+    stream.append(Batch(times + first_seconds, values))
+    return stream
+
+
+@pytest.mark.parametrize("rate", [25, 50, 200])
+def test_streams_of_different_rates_are_compared(rate: int) -> None:
+    movement = np.convolve(smooth_noise(5, 700), np.hanning(21), "same")
+    found = measure(at_rate("a", movement, 100, 600), at_rate("b", movement, rate, 6 * rate))
+    assert found.r == pytest.approx(1, abs=0.02)
+    assert (found.lag_seconds, found.reason) == (0, "")
+
+
+def no_answer(first: Stream, second: Stream) -> tuple[str, float, float, bool]:
+    found = measure(first, second)
+    return found.reason, found.r, found.confidence, bool(found.fault)
+
+
+def test_synchrony_says_why_it_has_no_answer() -> None:
+    movement = smooth_noise(6)
+    whole = at_rate("a", movement, 100, 600)
+    holed = stream_of("b", movement[:550])
+    holed.append(Batch(seconds(570, 600), np.ones((30, 9), np.float32)))
+    assert no_answer(whole, at_rate("b", movement, 10, 60)) == ("rate", 0.0, 0.0, True)
+    assert no_answer(whole, holed) == ("hole", 0.0, 0.0, True)
+    assert no_answer(whole, at_rate("b", movement, 100, 600, 1.7e9)) == ("two_clocks", 0.0, 0.0, True)
+    assert no_answer(whole, at_rate("b", movement, 100, 50)) == ("too_short", 0.0, 0.0, True)
+    assert no_answer(whole, Stream("b")) == ("too_short", 0.0, 0.0, True)

@@ -127,6 +127,8 @@ def synchrony(session: Session, found: Synchrony) -> JsonAnswer:
         "window_ms": round(1000 * found.window_seconds),
         "confidence": found.confidence,
         "leader": found.leader,
+        "reason": found.reason or None,
+        "message": found.fault or None,
         "roles": list(session.streams),
         "timestamp": now(),
     }

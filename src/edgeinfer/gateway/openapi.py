@@ -69,6 +69,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         lag_ms={"type": "integer", "minimum": 0},
         window_ms={"type": "integer", "minimum": 0},
         confidence={"type": "number", "minimum": 0, "maximum": 1},
+        reason={"enum": ["one_stream", "too_short", "hole", "rate", "two_clocks", None]},
         timestamp=_TIME,
     ),
     "Processed": _object(

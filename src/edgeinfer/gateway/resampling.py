@@ -99,11 +99,15 @@ def cut_window(
     _check(source, newest, period * (length - 1), period, limits)
     grid = newest[-1] - period * np.arange(length - 1, -1, -1)
     used = values[len(values) - len(newest) :].astype(np.float64)
-    if source.rate_hz > _FASTER * rate_hz:
-        window = _decimate(newest, used, grid, period, source.rate_hz)
-    else:
-        window = interpolate(newest, used, grid)
-    return window.astype(np.float32), source
+    return resample(newest, used, grid, source.rate_hz).astype(np.float32), source
+
+
+def resample(times: Times, values: NDArray[np.float64], grid: Times, sampled_hz: float) -> NDArray[np.float64]:
+    """Values at the points of an even grid, (n, channels), of samples that came at this mean rate."""
+    period = float(grid[-1] - grid[0]) / (len(grid) - 1)
+    if sampled_hz * period > _FASTER:
+        return _decimate(times, values, grid, period, sampled_hz)
+    return interpolate(times, values, grid)
 
 
 def _is_on_grid(times: Times, period: float) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from edgeinfer.gateway.resampling import LIMITS, resample
 from edgeinfer.gateway.samples import SAMPLE_SECONDS
 from edgeinfer.gateway.sessions import Session
 from edgeinfer.gateway.stream import Stream
@@ -15,8 +16,8 @@ WINDOW_SAMPLES = 500
 LAG_SAMPLES = 50
 MIN_COMPARED = 100
 PAIR = 2
-# A longer hole in a stream is not bridged by interpolation.
-_GAP_SECONDS = 0.05
+# The newest samples of two streams on one clock are seconds apart at most, however their uploads are delayed.
+_TWO_CLOCKS_SECONDS = 10.0
 # Below this share of its level, a magnitude's movement is rounding.
 _STILL = 1e-6
 _MIN_INDEPENDENT = 4.0
@@ -32,6 +33,8 @@ class Synchrony:
         leader: role whose movement comes first; empty where neither does.
         window_seconds: length of the part that was compared.
         confidence: in [0, 1], see `confidence_of`.
+        reason: why there is no answer: "one_stream", "too_short", "hole", "rate" or "two_clocks"; else empty.
+        fault: the same in words.
     """
 
     r: float
@@ -39,21 +42,25 @@ class Synchrony:
     leader: str
     window_seconds: float
     confidence: float
+    reason: str = ""
+    fault: str = ""
 
 
-NOTHING_TO_COMPARE = Synchrony(0.0, 0.0, "", 0.0, 0.0)
+def nothing_to_compare(reason: str, fault: str) -> Synchrony:
+    """No answer, and why."""
+    return Synchrony(0.0, 0.0, "", 0.0, 0.0, reason, fault)
 
 
 def measure(first: Stream, second: Stream) -> Synchrony:
     """Synchrony of the newest part that two streams share, by magnitude of acceleration.
 
-    The magnitude does not depend on how a sensor is turned. Both are brought on one 100 Hz grid by
-    linear interpolation; the newest 5 s without a hole are compared, at lags up to 0.5 s either way.
+    The magnitude does not depend on how a sensor is turned. Both are brought on one 100 Hz grid as windows are;
+    the newest 5 s without a hole are compared, at lags up to 0.5 s either way.
     """
-    pair = _common_grid(first, second)
-    if pair is None:
-        return NOTHING_TO_COMPARE
-    one, other = pair
+    shared = _shared_part(first, second)
+    if isinstance(shared, Synchrony):
+        return shared
+    one, other = (_magnitude_at(stream, shared) for stream in (first, second))
     lags = min(LAG_SAMPLES, (len(one) - MIN_COMPARED) // 2)
     correlations = cross_correlations(one, other, lags)
     best = _best(correlations)
@@ -138,37 +145,60 @@ def _autocorrelation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def _common_grid(first: Stream, second: Stream) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Both magnitudes at the same times, 100 Hz, newest 5 s at most; None where they share too little."""
-    if not len(first) or not len(second):
-        return None
-    end = min(first.newest_seconds, second.newest_seconds)
-    start = max(_start_without_gap(first, end), _start_without_gap(second, end))
-    count = min(WINDOW_SAMPLES, math.floor((end - start) / SAMPLE_SECONDS + 1 + 1e-6))
+def _shared_part(first: Stream, second: Stream) -> "NDArray[np.float64] | Synchrony":
+    """Times at 100 Hz, newest 5 s at most, at which both streams have values; else why there are none."""
+    pair = (first.current.times, second.current.times)
+    if not all(len(times) for times in pair):
+        return nothing_to_compare("too_short", "a stream has no samples yet")
+    newest = tuple(float(times[-1]) for times in pair)
+    if abs(newest[0] - newest[1]) > _TWO_CLOCKS_SECONDS:
+        fault = f"the newest t of {first.role} is {newest[0]:.3f}, that of {second.role} {newest[1]:.3f}"
+        return nothing_to_compare("two_clocks", fault)
+    end = min(newest)
+    begins = tuple(_begin_without_hole(times, end) for times in pair)
+    count = min(WINDOW_SAMPLES, math.floor((end - max(begins)) / SAMPLE_SECONDS + 1 + 1e-6))
     if count < MIN_COMPARED:
-        return None
+        return _too_little(pair, begins, end)
     grid = np.float64(end) - SAMPLE_SECONDS * np.arange(count - 1, -1, -1, dtype=np.float64)
-    return _magnitude_at(first, grid), _magnitude_at(second, grid)
+    for stream, times in zip((first, second), pair, strict=True):
+        if (rate := _rate_on(times, grid)) < LIMITS.min_rate_hz:
+            fault = f"the samples of {stream.role} come at {rate:.3g} Hz, less than {LIMITS.min_rate_hz:g} Hz"
+            return nothing_to_compare("rate", fault)
+    return grid
 
 
-def _start_without_gap(stream: Stream, end: float) -> float:
-    times = stream.times[stream.times <= end + _GAP_SECONDS]
-    if not len(times):
+def _too_little(pair: tuple[NDArray[np.float64], ...], begins: tuple[float, ...], end: float) -> Synchrony:
+    shared = max(0.0, end - max(begins))
+    fault = f"the streams share {shared:.3g} s without a hole, not {(MIN_COMPARED - 1) * SAMPLE_SECONDS:.3g} s"
+    has_hole = any(begin > times[0] for begin, times in zip(begins, pair, strict=True))
+    return nothing_to_compare("hole" if has_hole else "too_short", fault)
+
+
+def _begin_without_hole(times: NDArray[np.float64], end: float) -> float:
+    before = times[times <= end + LIMITS.max_hole_seconds]
+    if not len(before):
         return end + SAMPLE_SECONDS
-    holes = np.flatnonzero(np.diff(times) > _GAP_SECONDS)
-    return float(times[holes[-1] + 1]) if len(holes) else float(times[0])
+    holes = np.flatnonzero(np.diff(before) > LIMITS.max_hole_seconds)
+    return float(before[holes[-1] + 1]) if len(holes) else float(before[0])
+
+
+def _rate_on(times: NDArray[np.float64], grid: NDArray[np.float64]) -> float:
+    first, last = np.searchsorted(times, (grid[0], grid[-1]), side="right")
+    used = times[max(0, int(first) - 1) : int(last)]
+    return (len(used) - 1) / float(used[-1] - used[0]) if len(used) > 1 else 0.0
 
 
 def _magnitude_at(stream: Stream, grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    acceleration = stream.values[:, :3].astype(np.float64)
+    current = stream.current
+    acceleration = current.values[:, :3].astype(np.float64)
     magnitude = np.sqrt((acceleration * acceleration).sum(axis=1))
-    result: NDArray[np.float64] = np.interp(grid, stream.times, magnitude)
+    result: NDArray[np.float64] = resample(current.times, magnitude[:, None], grid, _rate_on(current.times, grid))[:, 0]
     return result
 
 
 def measure_session(session: Session) -> Synchrony:
-    """Synchrony of the two streams of a session; with one stream, r and confidence are 0."""
+    """Synchrony of the two streams of a session; without an answer, r and confidence are 0, and `reason` says why."""
     streams = list(session.streams.values())
     if len(streams) != PAIR:
-        return NOTHING_TO_COMPARE
+        return nothing_to_compare("one_stream", f"the session has {len(streams)} of the two streams that are compared")
     return measure(streams[0], streams[1])
