@@ -77,6 +77,10 @@ bench: setup ## Compare the sidecar with other model servers (wrk from Debian; h
 	@benchmarks/peers/setup.sh
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
+foreign-sidecars: setup ## Replay a recording through a gateway in front of MLServer and of the template (two minutes)
+	@benchmarks/peers/setup.sh mlserver
+	@$(BIN)/python -m tools.foreign_sidecars
+
 setup-monitoring: setup ## Find or fetch Prometheus and Alertmanager
 	@$(BIN)/edgeinfer doctor --fetch --only prometheus
 
@@ -148,4 +152,4 @@ verify-units: setup ## Check the systemd units with systemd's own checker, and t
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
 
-.PHONY: bench bench-frames store-proof test-chip verify-units
+.PHONY: bench bench-frames foreign-sidecars store-proof test-chip verify-units

@@ -20,6 +20,7 @@ from benchmarks import load
 from benchmarks.processes import cpu_seconds, free_port, resident_megabytes, running
 from edgeinfer.gateway.analysis import InferenceService, _InferenceCall
 from edgeinfer.gateway.balance import Balancer, SidecarMember
+from edgeinfer.gateway.discovery import Discovery
 from edgeinfer.gateway.drift import AnswerBuffer
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.http_client import HttpTransport
@@ -53,7 +54,8 @@ def measure_metrics() -> None:
     registry: CollectorRegistry = new_registry()
     instruments = GatewayInstruments(registry, motifs=_MOTIFS, sidecars=("a",))
     reader = OutputReader(64, 12)
-    client = SidecarClient("a", HttpTransport(parse_target("http://a/infer")), reader)
+    target = parse_target("http://a/infer")
+    client = SidecarClient("a", HttpTransport(target), reader, Discovery(target, reader, model="a", encoding="binary"))
     member = SidecarMember(client, instruments.sidecars["a"], failures=5, open_seconds=1.0, clock=time.perf_counter)
     drift = AnswerBuffer(64, clock=time.perf_counter)
     service = InferenceService(

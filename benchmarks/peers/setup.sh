@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Make an environment of its own for each peer under .benchmarks/peers, with pinned versions.
+# Make an environment of its own for each peer under .benchmarks/peers, with pinned versions; for all, or those named.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-for name in profiler tutorial mosec litserve bentoml mlserver; do
+[ $# -gt 0 ] || set -- profiler tutorial mosec litserve bentoml mlserver
+for name in "$@"; do
   target=.benchmarks/peers/$name
   [ -e "$target/ready" ] && continue
   echo "Setting up $name"

@@ -159,6 +159,9 @@ class SidecarError(EdgeInferError):
         retryable: whether the same call may succeed on another try.
     """
 
+    is_busy = False
+    """Whether the sidecar works, and asks to be left alone for a moment."""
+
     def __init__(self, thing: str, fault: str, remedy: str, *, error_type: str, retryable: bool) -> None:
         super().__init__(thing, fault, remedy)
         self.error_type = error_type

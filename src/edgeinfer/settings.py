@@ -293,10 +293,11 @@ class GatewaySettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_MODEL_FOLDER"),
         description="Folder with a card.json and its files; default: the model that ships with EdgeInfer.",
     )
-    encoding: Literal["binary", "json"] = Field(
-        "binary",
+    encoding: Literal["auto", "binary", "json", "open-inference"] = Field(
+        "auto",
         validation_alias=_env("EDGEINFER_GATEWAY_ENCODING"),
-        description="Encoding of windows sent to sidecars; json is for sidecars that do not accept binary.",
+        description="How sidecars are asked; auto learns it from what each says of itself: /infer in bytes or JSON, or "
+        "the Open Inference Protocol.",
     )
     data_folder: Path | None = Field(
         None,

@@ -17,6 +17,7 @@ from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.app import Parts, build_app
 from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.checks import make_checks
+from edgeinfer.gateway.discovery import Discovery
 from edgeinfer.gateway.drift import AnswerBuffer
 from edgeinfer.gateway.drift_files import drift_files_of
 from edgeinfer.gateway.drift_watch import DriftSettings, DriftWatch
@@ -138,18 +139,19 @@ def make_rig(
     durable_folder: Path | None = None,
     drift_settings: DriftSettings | None = None,
     wall: Callable[[], float] = time,
+    scores_sum_to_one: bool = True,
 ) -> Rig:
     """Wire a gateway in front of some sidecars."""
     card = load_card(default_folder())
     registry = new_registry()
     targets = [parse_target(url) for url in urls]
     instruments = GatewayInstruments(registry, motifs=card.motif_names, sidecars=[target.name for target in targets])
-    reader = OutputReader(card.latent_size, len(card.motifs))
+    reader = OutputReader(card.latent_size, len(card.motifs), sum_to_one=scores_sum_to_one)
     model = model or SmallModel()
     members = [
         SidecarMember(
             SidecarClient(
-                target.name, HttpTransport(target), reader, encoding=encoding, health_path=target.health_path
+                target.name, HttpTransport(target), reader, Discovery(target, reader, model="small", encoding=encoding)
             ),
             instruments.sidecars[target.name],
             failures=circuit_failures,

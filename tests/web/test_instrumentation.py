@@ -51,9 +51,10 @@ def scraped(client: TestClient) -> dict[tuple[str, tuple[tuple[str, str], ...]],
 
 def test_the_example_counts_what_it_serves() -> None:
     with TestClient(example().app, raise_server_exceptions=False) as client:
-        assert client.post("/infer", json=[[1.0, 2.0], [3.0]]).json() == {"latent": [2.0]}
-        assert client.post("/infer", json=[]).status_code == 500
-        assert client.post("/infer", json="nonsense").status_code == 422
+        answer = client.post("/infer", json={"x": [[0.5] * 9] * 100}).json()
+        assert (len(answer["latent"]), len(answer["motif_scores"])) == (64, 12)
+        assert client.post("/infer", json={"x": [[0.0] * 9] * 100}).status_code == 500
+        assert client.post("/infer", json={"x": [[0.5] * 9] * 99}).status_code == 422
         found = scraped(client)
     for status, count in (("200", 1), ("500", 1), ("422", 1)):
         labels = (("endpoint", "/infer"), ("method", "POST"), ("status_code", status))

@@ -43,7 +43,7 @@ class Inference:
 
     Args:
         latent: (latent_dimensions,) float32.
-        motif_scores: (motif_count,) float32, each in [0, 1], summing to 1.
+        motif_scores: (motif_count,) float32, each in [0, 1], summing to 1 unless the card says otherwise.
         preprocess_seconds: mount rotation, normalization, layout.
         execute_seconds: the network itself, with the wait for a device that is busy or recovering.
         postprocess_seconds: scores from logits and the like.

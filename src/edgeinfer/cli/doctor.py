@@ -1,11 +1,13 @@
 """`edgeinfer doctor`: what is here, what is missing, and how to get it."""
 
+import asyncio
 import platform
 import shutil
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import orjson
@@ -15,7 +17,10 @@ from rich.text import Text
 
 from edgeinfer.cli._folder_inspectors import FOLDER_INSPECTORS
 from edgeinfer.diagnostics import Diagnostic, Verdict
-from edgeinfer.errors import BinaryNotFound, ModelFileError
+from edgeinfer.errors import BinaryNotFound, ModelFileError, SettingsError
+from edgeinfer.gateway.http_client import HttpTransport
+from edgeinfer.gateway.sidecar_trial import SidecarTrial
+from edgeinfer.gateway.transport import parse_target
 from edgeinfer.hailort.diagnose import Machine, diagnose
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.recordings.reader import list_recordings, load_recording
@@ -41,20 +46,42 @@ def create() -> click.Command:
         "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Where measurements are kept."
     )
     @click.option("--fetch", is_flag=True, help="Fetch Prometheus, Alertmanager and their tools if they are not here.")
+    @click.option("--sidecar", "sidecar_url", help="Try the contract against a server, and nothing else.")
     @click.option("--json", "as_json", is_flag=True, help="Print the diagnostics as JSON.")
-    def doctor(*, only: str | None, data_folder: Path | None, fetch: bool, as_json: bool) -> None:
+    def doctor(
+        *, only: str | None, data_folder: Path | None, fetch: bool, sidecar_url: str | None, as_json: bool
+    ) -> None:
         """EventHandler what this machine has of what EdgeInfer needs, and how to get the rest.
 
         Exit codes: 0 everything needed is here, 1 something needed is missing or broken.
         """
         settings = StackSettings.from_environment(None, data_folder=data_folder)
+        if sidecar_url is not None:
+            _finish(asyncio.run(_try_sidecar(sidecar_url)), as_json=as_json)
         failed = _fetch(settings) if fetch else []
         subjects = [only] if only else list(_LOOKS)
         diagnostics = failed + [diagnostic for subject in subjects for diagnostic in _LOOKS[subject](settings)]
-        _print(diagnostics, as_json=as_json)
-        sys.exit(any(diagnostic.verdict in _BAD for diagnostic in diagnostics))
+        _finish(diagnostics, as_json=as_json)
 
     return doctor
+
+
+def _finish(diagnostics: list[Diagnostic], *, as_json: bool) -> NoReturn:
+    _print(diagnostics, as_json=as_json)
+    sys.exit(any(diagnostic.verdict in _BAD for diagnostic in diagnostics))
+
+
+async def _try_sidecar(url: str) -> list[Diagnostic]:
+    card = load_card(SidecarSettings.from_environment().model_folder or default_folder())
+    try:
+        target = parse_target(url)
+    except ValueError as failure:
+        raise SettingsError("option --sidecar", str(failure), "Give it as MODEL_BACKEND_URL is given.") from failure
+    transport = HttpTransport(target, connections=4)
+    try:
+        return await SidecarTrial(target, transport, card).run()
+    finally:
+        await transport.close()
 
 
 def _fetch(settings: StackSettings) -> list[Diagnostic]:

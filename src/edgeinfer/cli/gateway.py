@@ -12,6 +12,7 @@ from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.app import Parts, build_app
 from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.checks import make_checks
+from edgeinfer.gateway.discovery import Discovery
 from edgeinfer.gateway.drift import AnswerBuffer
 from edgeinfer.gateway.drift_files import drift_files_of
 from edgeinfer.gateway.drift_watch import DriftSettings, DriftWatch
@@ -110,8 +111,8 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
     instruments: GatewayInstruments,
     store: SessionStore,
 ) -> Parts:
-    reader = OutputReader(card.latent_size, len(card.motifs))
-    members = [_make_member(settings, target, reader, instruments) for target in targets]
+    reader = OutputReader(card.latent_size, len(card.motifs), sum_to_one=card.scores_sum_to_one)
+    members = [_make_member(settings, target, reader, card.name, instruments) for target in targets]
     answers = AnswerBuffer(card.latent_size, clock=perf_counter)
     service = InferenceService(
         balancer=Balancer(members),
@@ -171,11 +172,14 @@ def _make_member(
     settings: GatewaySettings,
     target: Target,
     reader: OutputReader,
+    model: str,
     instruments: GatewayInstruments,
 ) -> SidecarMember:
     transport = HttpTransport(target, connections=settings.max_in_flight)
     return SidecarMember(
-        SidecarClient(target.name, transport, reader, encoding=settings.encoding, health_path=target.health_path),
+        SidecarClient(
+            target.name, transport, reader, Discovery(target, reader, model=model, encoding=settings.encoding)
+        ),
         instruments.sidecars[target.name],
         failures=settings.circuit_failures,
         open_seconds=settings.circuit_open_seconds,
@@ -190,7 +194,7 @@ def _make_fallback(settings: GatewaySettings, card: ModelCard) -> Fallback | Non
     from edgeinfer.backends.onnx import OnnxBackend  # noqa: PLC0415
 
     backend = OnnxBackend(card, threads=settings.fallback_threads)
-    return Fallback(backend, threads=settings.fallback_threads)
+    return Fallback(backend, threads=settings.fallback_threads, scores_sum_to_one=card.scores_sum_to_one)
 
 
 def _make_drift(

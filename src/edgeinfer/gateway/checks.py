@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-import msgspec
 import numpy as np
 import psutil
 from numpy.typing import NDArray
@@ -14,11 +13,11 @@ from edgeinfer.errors import BackendError, NotReady, Overloaded, SidecarError, S
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.balance import SidecarMember
 from edgeinfer.gateway.circuit import State
+from edgeinfer.gateway.discovery import SelfDescription
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, UNHEALTHY, Check, Look
 from edgeinfer.gateway.samples import CHANNELS, WINDOW_SAMPLES
 from edgeinfer.gateway.sessions import SessionStore
 from edgeinfer.gateway.sidecar_client import is_about_health
-from edgeinfer.web.json_errors import UNDECODABLE
 
 _SIDECAR_SECONDS = 2.0
 _SLOW_LOOP_SECONDS = 0.25
@@ -67,49 +66,37 @@ async def check_sidecars(members: tuple[SidecarMember, ...]) -> Look:
     return Look(DEGRADED if working else UNHEALTHY, message)
 
 
-class _Health(msgspec.Struct):
-    ok: bool = False
-    model: str = ""
-    version: str = ""
-    device: str = ""
-    reason: str = ""
-
-
 async def _check_sidecar(member: SidecarMember) -> Look:
     """Its own word, and its answer to a window: a sidecar whose every run fails may call itself well."""
-    said, works = await asyncio.gather(_ask_health(member), _ask_window(member))
+    said, failure = await asyncio.gather(_ask_health(member), _ask_window(member))
     circuit = member.circuit.state
-    if said.status != HEALTHY:
-        return Look(UNHEALTHY, f"{said.message}, circuit {circuit}")
-    if works:
-        return Look(UNHEALTHY, f"{said.message}, and yet {works}; circuit {circuit}")
+    if isinstance(said, SidecarError):
+        return Look(UNHEALTHY, f"{member.name}: {said.fault} ({said.error_type}), circuit {circuit}")
+    about = f"{member.name}: {said.about}, asked by {said.protocol.name}"
+    if said.fault:
+        return Look(UNHEALTHY, f"{member.name}: {said.fault}, circuit {circuit}")
+    # Of one that has no word for it, a refusal of the window is all that there is to go by.
+    if failure is not None and (is_about_health(failure) or (said.is_silent and not failure.is_busy)):
+        return Look(UNHEALTHY, f"{about}, and yet it does not answer a window: {failure.fault}; circuit {circuit}")
     if circuit is State.OPEN:
-        return Look(UNHEALTHY, f"{said.message}, but its circuit is open: it is not asked")
-    return Look(HEALTHY, f"{said.message}, circuit {circuit}")
+        return Look(UNHEALTHY, f"{about}, but its circuit is open: it is not asked")
+    return Look(HEALTHY, f"{about}, circuit {circuit}")
 
 
-async def _ask_health(member: SidecarMember) -> Look:
+async def _ask_health(member: SidecarMember) -> SelfDescription | SidecarError:
     try:
-        answer = await member.client.health(_SIDECAR_SECONDS)
+        return await member.client.describe(_SIDECAR_SECONDS)
     except SidecarError as failure:
-        return Look(UNHEALTHY, f"{member.name}: {failure.fault} ({failure.error_type})")
-    try:
-        health = msgspec.json.decode(answer.body, type=_Health)
-    except UNDECODABLE:
-        health = _Health()
-    if answer.status != _OK or not health.ok:
-        reason = f": {health.reason}" if health.reason else ""
-        return Look(UNHEALTHY, f"{member.name}: not ready (status {answer.status}{reason})")
-    return Look(HEALTHY, f"{member.name}: {health.model or 'ready'} on {health.device or 'unknown device'}")
+        return failure
 
 
-async def _ask_window(member: SidecarMember) -> str:
-    """What is wrong with its answer to a known window; nothing where it is right, or where it is merely full."""
+async def _ask_window(member: SidecarMember) -> SidecarError | None:
+    """Why it does not answer a known window, if it does not."""
     try:
         await member.client.infer(_still_window(), "health-check", _SIDECAR_SECONDS)
     except SidecarError as failure:
-        return "" if not is_about_health(failure) else f"it does not answer a window: {failure.fault}"
-    return ""
+        return failure
+    return None
 
 
 def _still_window() -> NDArray[np.float32]:

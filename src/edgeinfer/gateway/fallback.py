@@ -26,11 +26,13 @@ class Fallback:
     Args:
         backend: the model; opened and called in threads of this object only.
         threads: windows computed at once.
+        scores_sum_to_one: whether the model card says so.
     """
 
-    def __init__(self, backend: Backend, *, threads: int = 1) -> None:
+    def __init__(self, backend: Backend, *, threads: int = 1, scores_sum_to_one: bool = True) -> None:
         self._backend = backend
         self._threads = threads
+        self._sum_to_one = scores_sum_to_one
         self._pool: ThreadPoolExecutor | None = None
         self._loading: asyncio.Task[Description] | None = None
         self._under_way = 0
@@ -84,7 +86,7 @@ class Fallback:
             inference = await asyncio.get_running_loop().run_in_executor(pool, self._backend.infer, window)
         finally:
             self._under_way -= 1
-        return check_outputs(inference.latent, inference.motif_scores, "cpu")
+        return check_outputs(inference.latent, inference.motif_scores, "cpu", sum_to_one=self._sum_to_one)
 
     async def _ready(self) -> ThreadPoolExecutor:
         if self._loading is None or self._pool is None:

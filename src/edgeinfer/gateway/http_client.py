@@ -51,12 +51,18 @@ class HttpTransport:
         self._is_closed = False
         host = target.origin.partition("://")[2].rpartition("@")[2]
         self._host = f"Host: {host}\r\n".encode()
-        self._post = f"POST {target.path} HTTP/1.1\r\n".encode() + self._host
+        self._posts: dict[str, bytes] = {}
 
-    async def post(self, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> RawAnswer:
+    async def post(
+        self, body: bytes, headers: Mapping[str, str], timeout_seconds: float, *, path: str = ""
+    ) -> RawAnswer:
         """Send a window."""
+        begin = self._posts.get(path)
+        if begin is None:
+            begin = f"POST {path or self._target.path} HTTP/1.1\r\n".encode() + self._host
+            self._posts = {path: begin}  # a sidecar has one route at a time
         fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        head = self._post + f"{fields}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
+        head = begin + f"{fields}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
         return await self._send(_Call(head + body, headers.get("X-Request-Id", "")), timeout_seconds)
 
     async def get(self, path: str, timeout_seconds: float) -> RawAnswer:

@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -26,7 +27,7 @@ class Outputs:
 
     Args:
         latent: (latent_size,) float32.
-        scores: one per motif, each in [0, 1], summing to 1.
+        scores: one per motif, each in [0, 1], summing to 1 unless the model card says otherwise.
         latent_norm: Euclidean length of the latent vector.
         backend: "hailo", "cpu", "stub", or "unknown" where the sidecar does not say.
     """
@@ -48,11 +49,20 @@ class _Document(msgspec.Struct):
     backend: str = ""
 
 
+_T = TypeVar("_T")
 _decoder = msgspec.json.Decoder(_Document)
 
 
-def check_outputs(latent: NDArray[np.float32], scores: NDArray[np.float32], backend: str) -> Outputs:
+def check_outputs(
+    latent: NDArray[np.float32], scores: NDArray[np.float32], backend: str, *, sum_to_one: bool = True
+) -> Outputs:
     """Outputs of the right shape, proven to hold what the contract says.
+
+    Args:
+        latent: of the answer.
+        scores: of the answer.
+        backend: that computed them.
+        sum_to_one: whether the model card says that scores do.
 
     Raises:
         ContractViolation: of class decode_error, for values that cannot be meant.
@@ -64,7 +74,7 @@ def check_outputs(latent: NDArray[np.float32], scores: NDArray[np.float32], back
         raise _decode_error("not_finite", "holds NaN or infinity")
     if min(values) < -_RANGE_TOLERANCE or max(values) > 1 + _RANGE_TOLERANCE:
         raise _decode_error("score_range", f"has scores from {min(values):.4g} to {max(values):.4g}, outside 0 to 1")
-    if abs(total - 1) > _SUM_TOLERANCE:
+    if sum_to_one and abs(total - 1) > _SUM_TOLERANCE:
         raise _decode_error("score_sum", f"has scores that sum to {total:.4g}, not 1")
     return Outputs(latent, values, math.sqrt(squared), backend)
 
@@ -75,11 +85,13 @@ class OutputReader:
     Args:
         latent_size: of the model card.
         motifs: number of motifs of the model card.
+        sum_to_one: whether the model card says that the scores of a window do.
     """
 
-    def __init__(self, latent_size: int, motifs: int) -> None:
-        self._latent_size = latent_size
-        self._motifs = motifs
+    def __init__(self, latent_size: int, motifs: int, *, sum_to_one: bool = True) -> None:
+        self.latent_size = latent_size
+        self.motifs = motifs
+        self._sum_to_one = sum_to_one
         self.dimensions: tuple[int, int] | None = None
         """Lengths of latent and scores in the newest answer, right or wrong."""
 
@@ -96,44 +108,54 @@ class OutputReader:
         else:
             latent, scores, backend = self._from_json(body)
             backend = backend or headers.get("x-backend", "")
+        return self.check(latent, scores, backend)
+
+    def check(self, latent: NDArray[np.float32], scores: NDArray[np.float32], backend: str) -> Outputs:
+        """Outputs held against the model's contract, whichever way they came; raises ContractViolation."""
         self._check_shapes(len(latent), len(scores))
-        return check_outputs(latent, scores, backend if backend in BACKEND_KINDS else "unknown")
+        known = backend if backend in BACKEND_KINDS else "unknown"
+        return check_outputs(latent, scores, known, sum_to_one=self._sum_to_one)
 
     def _from_binary(self, body: bytes, headers: Mapping[str, str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if len(body) % _FLOAT_BYTES:
-            raise _malformed(f"has {len(body)} bytes, which are not whole 32-bit numbers")
-        declared = headers.get("x-latent-dimensions", str(self._latent_size))
+            raise malformed(f"has {len(body)} bytes, which are not whole 32-bit numbers")
+        declared = headers.get("x-latent-dimensions", str(self.latent_size))
         if not (declared.isascii() and declared.isdecimal()):
-            raise _malformed("has an X-Latent-Dimensions that is not a number")
+            raise malformed("has an X-Latent-Dimensions that is not a number")
         values = np.frombuffer(body, "<f4").astype(np.float32, copy=False)
         return values[: int(declared)], values[int(declared) :]
 
     def _from_json(self, body: bytes) -> tuple[NDArray[np.float32], NDArray[np.float32], str]:
-        try:
-            document = _decoder.decode(body)
-        except msgspec.ValidationError as failure:
-            if "[" in str(failure).partition(" - at ")[2]:
-                raise _decode_error("not_finite", f"holds something other than numbers: {failure}") from failure
-            raise _malformed(f"is not the documented object: {failure}") from failure
-        except UNDECODABLE as failure:
-            if _is_json_but_for_nan(body):
-                raise _decode_error("not_finite", "holds NaN or infinity") from failure
-            raise _malformed(f"is not JSON: {failure}") from failure
+        document = decode_json(_decoder.decode, body)
         latent, scores = np.array(document.latent, np.float64), np.array(document.motif_scores, np.float64)
         with np.errstate(over="ignore"):  # what does not fit becomes infinity, and is refused as such
             return latent.astype(np.float32), scores.astype(np.float32), document.backend
 
     def _check_shapes(self, latent: int, scores: int) -> None:
         self.dimensions = (latent, scores)
-        if latent != self._latent_size:
-            fault = f"has a latent vector of {latent} numbers where the model has {self._latent_size}"
+        if latent != self.latent_size:
+            fault = f"has a latent vector of {latent} numbers where the model has {self.latent_size}"
             raise ContractViolation(_THING, fault, _REMEDY, check="latent_shape", error_type="malformed_response")
-        if scores != self._motifs:
-            fault = f"has {scores} motif scores where the model has {self._motifs}"
+        if scores != self.motifs:
+            fault = f"has {scores} motif scores where the model has {self.motifs}"
             raise ContractViolation(_THING, fault, _REMEDY, check="motif_shape", error_type="malformed_response")
 
 
 _THING = "the sidecar's answer"
+
+
+def decode_json(decode: Callable[[bytes], _T], body: bytes) -> _T:
+    """A document of an answer; raises SidecarError: decode_error for what stands in place of a number."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError as failure:
+        if "[" in str(failure).partition(" - at ")[2]:
+            raise _decode_error("not_finite", f"holds something other than numbers: {failure}") from failure
+        raise malformed(f"is not the documented object: {failure}") from failure
+    except UNDECODABLE as failure:
+        if _is_json_but_for_nan(body):
+            raise _decode_error("not_finite", "holds NaN or infinity") from failure
+        raise malformed(f"is not JSON: {failure}") from failure
 
 
 def _is_json_but_for_nan(body: bytes) -> bool:
@@ -145,7 +167,8 @@ def _is_json_but_for_nan(body: bytes) -> bool:
     return True
 
 
-def _malformed(fault: str) -> SidecarError:
+def malformed(fault: str) -> SidecarError:
+    """An answer that is not of the documented form."""
     return SidecarError(_THING, fault, _REMEDY, error_type="malformed_response", retryable=True)
 
 

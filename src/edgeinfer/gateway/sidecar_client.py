@@ -1,16 +1,20 @@
 """One call to a sidecar: what is sent, what an answer means, and which class a failure has."""
 
+import asyncio
 from dataclasses import dataclass
 from math import inf
+from time import perf_counter
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from edgeinfer.errors import SidecarError
-from edgeinfer.gateway.outputs import BINARY, OutputReader, Outputs
-from edgeinfer.gateway.transport import RawAnswer, Transport
+from edgeinfer.gateway.discovery import Discovery, SelfDescription
+from edgeinfer.gateway.outputs import OutputReader, Outputs
+from edgeinfer.gateway.protocols import SidecarProtocol
+from edgeinfer.gateway.transport import RawAnswer, Transport, timed_out
 
+_MIN_SECONDS = 0.001
 _OK = 200
 _BUSY = 503
 
@@ -29,30 +33,23 @@ class Answer:
 
 
 class SidecarClient:
-    """Asks one sidecar.
+    """Asks one sidecar, in the way that it says it takes.
 
     Args:
         name: for messages, and the label of its metrics.
         transport: carries the bytes.
-        reader: decodes and checks answers.
-        encoding: "binary" or "json", the form in which windows are sent.
-        health_path: where it says how it is.
+        reader: checks answers.
+        discovery: learns how it is asked, before the first window and at each health check.
     """
 
-    def __init__(
-        self,
-        name: str,
-        transport: Transport,
-        reader: OutputReader,
-        *,
-        encoding: str = "binary",
-        health_path: str = "/healthz",
-    ) -> None:
+    def __init__(self, name: str, transport: Transport, reader: OutputReader, discovery: Discovery) -> None:
         self.name = name
         self._transport = transport
         self._reader = reader
-        self._is_binary = encoding == "binary"
-        self._health_path = health_path
+        self._discovery = discovery
+        self._learning = asyncio.Lock()
+        self.protocol: SidecarProtocol | None = discovery.fixed
+        """How it is asked; None before it has said anything of itself."""
 
     async def infer(self, window: NDArray[np.float32], request_id: str, timeout_seconds: float) -> Answer:
         """Have one window (100, 9) analysed.
@@ -60,28 +57,43 @@ class SidecarClient:
         Raises:
             SidecarError: with one of `edgeinfer.catalog.labels.INFERENCE_ERROR_TYPES`.
         """
-        raw = await self._transport.post(self._encode(window), self._headers(request_id), timeout_seconds)
+        protocol = self.protocol
+        if protocol is None:
+            protocol, timeout_seconds = await self._learn_first(timeout_seconds)
+        encoded = protocol.encode(window)
+        headers = {**encoded.headers, "X-Request-Id": request_id}
+        raw = await self._transport.post(encoded.body, headers, timeout_seconds, path=protocol.path)
         if raw.status != _OK:
             raise _refused(self.name, raw)
-        return Answer(self._reader.read(raw.body, raw.headers), inside_seconds(raw.headers.get("server-timing", "")))
+        outputs = protocol.decode(raw, self._reader)
+        return Answer(outputs, inside_seconds(raw.headers.get("server-timing", "")))
 
-    async def health(self, timeout_seconds: float) -> RawAnswer:
-        """Its own view of its health; raises SidecarError."""
-        return await self._transport.get(self._health_path, timeout_seconds)
+    async def describe(self, timeout_seconds: float) -> SelfDescription:
+        """What it says of itself; windows go to it accordingly from now on. Raises SidecarError."""
+        ends = perf_counter() + timeout_seconds
+
+        async def get(path: str) -> RawAnswer:
+            return await self._transport.get(path, max(_MIN_SECONDS, ends - perf_counter()))
+
+        described = await self._discovery.describe(get)
+        self.protocol = described.protocol
+        return described
+
+    async def _learn_first(self, timeout_seconds: float) -> tuple[SidecarProtocol, float]:
+        """The protocol, and what is left of the time."""
+        started = perf_counter()
+        try:
+            async with asyncio.timeout(timeout_seconds), self._learning:
+                if self.protocol is None:  # else another call has learned it meanwhile
+                    await self.describe(timeout_seconds)
+        except TimeoutError as failure:
+            raise timed_out(self.name, timeout_seconds) from failure
+        assert self.protocol is not None  # noqa: S101 - describe() sets it, or raises
+        return self.protocol, max(_MIN_SECONDS, timeout_seconds - (perf_counter() - started))
 
     async def close(self) -> None:
         """Close its connections."""
         await self._transport.close()
-
-    def _encode(self, window: NDArray[np.float32]) -> bytes:
-        if self._is_binary:
-            return window.astype("<f4", copy=False).tobytes()
-        return orjson.dumps({"x": window}, option=orjson.OPT_SERIALIZE_NUMPY)
-
-    def _headers(self, request_id: str) -> dict[str, str]:
-        if self._is_binary:
-            return {"Content-Type": BINARY, "Accept": BINARY, "X-Request-Id": request_id}
-        return {"Content-Type": "application/json", "Accept": "application/json", "X-Request-Id": request_id}
 
 
 def inside_seconds(server_timing: str) -> float | None:
@@ -102,7 +114,7 @@ def inside_seconds(server_timing: str) -> float | None:
 
 def is_about_health(failure: SidecarError) -> bool:
     """Whether a failure shows that the sidecar does not work, rather than that it refused this one call."""
-    return failure.error_type != "http_4xx" and not getattr(failure, "is_busy", False)
+    return failure.error_type != "http_4xx" and not failure.is_busy
 
 
 class Busy(SidecarError):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from edgeinfer.errors import SidecarError
 
 _UNIX = "unix:"
+_MODELS = "/v2/models/"
 _path = re.compile(r"[!-~]*", re.ASCII)
 _looks_like_ipv4 = re.compile(r"[0-9.]+", re.ASCII)
 _host_name = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?", re.ASCII | re.IGNORECASE)
@@ -29,8 +30,10 @@ class RawAnswer:
 class Transport(Protocol):
     """One connection pool to one sidecar; the constructor does no I/O."""
 
-    async def post(self, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> RawAnswer:
-        """Send a window to the sidecar's inference route.
+    async def post(
+        self, body: bytes, headers: Mapping[str, str], timeout_seconds: float, *, path: str = ""
+    ) -> RawAnswer:
+        """Send a window to the sidecar's inference route; an empty path is the target's own.
 
         Raises:
             SidecarError: timeout, connection_error (no answer began), malformed_response (an answer
@@ -61,9 +64,21 @@ class Target:
     socket: str = ""
 
     @property
+    def prefix(self) -> str:
+        """What stands before its routes, where they lie behind a proxy; empty or without a slash at its end."""
+        if _MODELS in self.path:
+            return self.path.partition(_MODELS)[0]
+        return self.path.rstrip("/").rpartition("/")[0]
+
+    @property
+    def model_path(self) -> str:
+        """Of the model of the Open Inference Protocol that the URL names; empty where it names none."""
+        return self.path.rstrip("/").removesuffix("/infer") if _MODELS in self.path else ""
+
+    @property
     def health_path(self) -> str:
         """Where it says how it is: next to the inference route, which may be behind a prefix."""
-        return self.path.rstrip("/").rpartition("/")[0] + "/healthz"
+        return self.prefix + "/healthz"
 
     @property
     def address(self) -> tuple[str, int, bool]:

@@ -111,6 +111,7 @@ class _Required:
     motifs: tuple[Motif, ...]
     mount_rotation: Rotation = IDENTITY
     baseline: Baseline | None = None
+    scores_sum_to_one: bool = True
 
 
 def _read_document(path: Path) -> dict[str, Any]:
@@ -138,6 +139,7 @@ def _build(required: _Required, document: dict[str, Any], folder: Path) -> Model
         motifs=required.motifs,
         mount_rotation=required.mount_rotation,
         baseline=required.baseline,
+        scores_sum_to_one=required.scores_sum_to_one,
         documentation={key: value for key, value in document.items() if key not in known},
     )
 

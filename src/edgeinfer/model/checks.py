@@ -62,6 +62,8 @@ def _normalization_violations(card: ModelCard) -> list[str]:
 
 def _output_violations(card: ModelCard) -> list[str]:
     found = []
+    if not card.scores_sum_to_one and any(entry.scores == "logits" for entry in card.files.values()):
+        found.append('scores_sum_to_one is false, and files with "scores": "logits" get a softmax, which sums to 1')
     if card.latent_size <= 0:
         found.append(f"latent_size must be above 0, got {card.latent_size}")
     if not (math.isfinite(card.temperature) and card.temperature > 0):

@@ -34,7 +34,7 @@ class ModelFile:
     input: Literal["raw", "normalized"]
     """`raw` takes the units of the contract; `normalized` expects the host to have applied the z-score."""
     scores: Literal["scores", "logits"]
-    """`scores` sum to 1; `logits` still need the softmax with the card's temperature."""
+    """`scores` are what the card says of them; `logits` still need the softmax with the card's temperature."""
     input_tensor: TensorSpec
     latent_tensor: TensorSpec
     scores_tensor: TensorSpec
@@ -133,6 +133,8 @@ class ModelCard:
     mount_rotation: Rotation
     """Turns the sensor's axes into those of the frame that the model was trained in."""
     baseline: Baseline | None
+    scores_sum_to_one: bool
+    """Whether the scores of a window sum to 1; each is in [0, 1] all the same."""
     documentation: Mapping[str, Any]
     """Everything else in the card."""
 

@@ -60,6 +60,7 @@ class SidecarStatus:
             version=self._version,
             device=described.device if described else None,
             backend=described.kind if described else None,
+            content_types=["application/json", "application/octet-stream"],
             latency_ms=None if last is None else round(last * 1000, 3),
         )
 

@@ -22,6 +22,7 @@ class Health(BaseModel):
     version: str = Field(description="Version of the sidecar.")
     device: str | None
     backend: str | None = Field(description="hailo, cpu or stub.")
+    content_types: list[str] = Field(description="What POST /infer takes and gives; bytes are little-endian float32.")
     latency_ms: float | None = Field(description="Time of the last answered window; null before the first.")
 
 
@@ -75,7 +76,7 @@ def infer_operation(length: int, latent_dimensions: int, motif_count: int) -> di
         "required": ["latent", "motif_scores", "backend"],
         "properties": {
             "latent": _numbers(latent_dimensions, "latent vector"),
-            "motif_scores": _numbers(motif_count, "in [0, 1], summing to 1, in the order of /status"),
+            "motif_scores": _numbers(motif_count, "in [0, 1], in the order of /status"),
             "backend": {"type": "string", "enum": ["hailo", "cpu", "stub"]},
         },
     }
