@@ -239,11 +239,14 @@ class Window:
         return self.page
 
     def open_whole(self, path: str) -> Page:
-        """Go there, open every row, and wait until every panel has its answer."""
+        """Go there, open every row, and wait until every panel has its answer; in a window that shows them all."""
         self.open_drawn(path)
         if self.page.locator(".row-button[aria-expanded=false]").count():
             self.page.keyboard.press("e")
-            self.wait_drawn()
+            # The panels of an opened row are there at once, and asked for when the browser has seen them.
+            self.page.wait_for_function(
+                "() => window.edgeinfer.panels().every((one) => one.state !== 'loading')", timeout=60_000
+            )
         return self.page
 
     def wait_drawn(self) -> None:

@@ -204,12 +204,11 @@ def test_a_collapsed_row_asks_for_nothing_until_it_is_opened_and_stays_so_in_the
     titles = {one["id"]: one["title"] for one in files.all_panels(BOARD)}
     assert "Request rate" not in {titles[number] for number in asked}
     page.get_by_role("button", name="Requests (open when").click()
-    page.wait_for_function("() => window.edgeinfer.panels().some((one) => one.title === 'Request rate')")
-    window.wait_drawn()
+    is_drawn = "() => window.edgeinfer?.panels().some((one) => one.title === 'Request rate' && one.state === 'drawn')"
+    page.wait_for_function(is_drawn)
     assert "Request rate" in {titles[number] for number in asked}
     page.reload()
-    window.wait_drawn()
-    assert {one["title"]: one["state"] for one in window.panels()}["Request rate"] == "drawn"
+    page.wait_for_function(is_drawn)
 
 
 def test_only_panels_on_the_screen_are_asked_for(stack: Stack, open_window: OpenWindow) -> None:
