@@ -8,6 +8,7 @@ from tools import (
     fleet_files,
     hailo_errors_reference,
     monitoring_files,
+    python_api_reference,
     settings_reference,
     systemd_files,
 )
@@ -38,6 +39,7 @@ def all_artifacts() -> list[Artifact]:
         Artifact("docs/reference/commands.md", command_reference.render),
         Artifact("docs/reference/settings.md", settings_reference.render),
         Artifact(hailo_errors_reference.PATH, hailo_errors_reference.render),
+        Artifact(python_api_reference.PATH, python_api_reference.render),
         Artifact(systemd_files.PATH, systemd_files.render),
         *(Artifact(path, render) for path, render in monitoring_files.renders().items()),
         *(Artifact(path, render) for path, render in fleet_files.renders().items()),

@@ -35,6 +35,40 @@ EdgeInferError
 
 from collections.abc import Mapping
 
+__all__ = [
+    "BackendError",
+    "BinaryNotFound",
+    "BodyTooLarge",
+    "ConfigurationError",
+    "ContractViolation",
+    "DataFolderError",
+    "EdgeInferError",
+    "InputError",
+    "InvalidBody",
+    "InvalidOutput",
+    "InvalidSamples",
+    "InvalidWindow",
+    "ModelFileError",
+    "MonitoringError",
+    "NotEnoughSamples",
+    "NotReady",
+    "Overloaded",
+    "PortInUse",
+    "RateLimited",
+    "SettingsError",
+    "SidecarError",
+    "StackError",
+    "StoppedSession",
+    "StorageError",
+    "Unauthorized",
+    "UnknownDashboard",
+    "UnknownModel",
+    "UnknownRecording",
+    "UnknownSession",
+    "UnsupportedContentType",
+    "UnusableWindow",
+]
+
 
 class EdgeInferError(Exception):
     """A failure that names the thing, the fault and the remedy.

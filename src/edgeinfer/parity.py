@@ -12,6 +12,15 @@ from edgeinfer.backends.base import Backend, Description, Inference, Window, che
 from edgeinfer.errors import BackendError
 from edgeinfer.recordings.reader import load_recording
 
+__all__ = [
+    "Gate",
+    "Latency",
+    "ParityReport",
+    "compare",
+    "cosine",
+    "recorded_windows",
+]
+
 Array = NDArray[np.float32]
 
 

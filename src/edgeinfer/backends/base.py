@@ -8,6 +8,14 @@ from numpy.typing import NDArray
 
 from edgeinfer.errors import InvalidOutput
 
+__all__ = [
+    "Backend",
+    "Description",
+    "Inference",
+    "Window",
+    "check_inference",
+]
+
 Window = NDArray[np.float32]
 """One IMU window in contract units: (100, 9), C-contiguous, ax ay az gx gy gz mx my mz."""
 

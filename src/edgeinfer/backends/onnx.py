@@ -14,6 +14,10 @@ from edgeinfer.model.card import ModelCard
 from edgeinfer.model.processing import make_mount, make_scale, softmax, turn
 from edgeinfer.settings import SidecarSettings
 
+__all__ = [
+    "OnnxBackend",
+]
+
 _NO_MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory", re.IGNORECASE)
 
 

@@ -3,6 +3,8 @@
 from edgeinfer.catalog import device, gateway, sidecar, system
 from edgeinfer.catalog.metric import Metric, Owner
 
+__all__ = ["all_metrics", "metrics_of"]
+
 
 def all_metrics() -> tuple[Metric, ...]:
     """Every entry of all subjects, by full name."""

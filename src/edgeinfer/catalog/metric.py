@@ -7,6 +7,13 @@ from itertools import product
 
 from edgeinfer.catalog.units import UNITS
 
+__all__ = [
+    "Kind",
+    "Label",
+    "Metric",
+    "Owner",
+]
+
 
 class Kind(StrEnum):
     """The Prometheus type of a metric."""

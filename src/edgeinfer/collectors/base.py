@@ -2,6 +2,14 @@
 
 from typing import Literal, Protocol
 
+__all__ = [
+    "MAX_IDLE_SECONDS",
+    "Collector",
+    "FaultReason",
+    "NothingToRead",
+    "SourceFault",
+]
+
 FaultReason = Literal["permission", "malformed", "stale", "timeout", "failed"]
 
 # A collector with nothing to read is run less and less often, up to this: what appears is seen within it.

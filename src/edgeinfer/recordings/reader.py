@@ -12,6 +12,14 @@ import numpy.typing as npt
 
 from edgeinfer.errors import ModelFileError, UnknownRecording
 
+__all__ = [
+    "Recording",
+    "RecordingInfo",
+    "data_folder",
+    "list_recordings",
+    "load_recording",
+]
+
 INDEX_NAME = "index.json"
 CHANNEL_COUNT = 9
 
