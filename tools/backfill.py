@@ -38,11 +38,11 @@ _OPEN_LABELS = {
         "/healthz",
     ),
     "status_code": ("200", "202", "404", "503"),
-    "backend": ("127.0.0.1:9000",),
+    "sidecar": ("127.0.0.1:9000",),
     "motif": tuple(f"m{number}" for number in range(1, 13)),
     "chip_id": ("0000:01:00.0",),
     "device_id": ("0000:01:00.0",),
-    "network": ("motifs",),
+    "model": ("motifs",),
     "collector": ("system",),
     "level": ("0", "1", "2", "3"),
 }

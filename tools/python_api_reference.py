@@ -115,7 +115,7 @@ def _section(module: str) -> str:
 def _entry(found: Name) -> Iterator[str]:
     yield f"### {found.name}"
     yield ""
-    yield f"```python\n{_signature(found.node)}\n```"
+    yield f"```python\n{_quoted(_signature(found.node))}\n```"
     yield ""
     if found.doc:
         yield _markdown(found.doc)
@@ -146,6 +146,11 @@ def _signature(node: Definition) -> str:
         head = f"class {node.name}({bases})" if bases else f"class {node.name}"
         return "\n".join([f"{head}:", *fields]) if fields else head
     return ast.unparse(node)
+
+
+def _quoted(source: str) -> str:
+    """With the formatter's quotes; `ast.unparse` writes single ones."""
+    return source.replace("'", '"')
 
 
 def _markdown(doc: str) -> str:

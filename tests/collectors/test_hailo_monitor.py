@@ -34,8 +34,8 @@ def put(here: Station, tmp_path: Path, content: bytes, *, name: str = "4711aB3dE
 
 def network(here: Station, name: str = "tcn_vae") -> tuple[float | None, float | None]:
     return (
-        here.value("hailo_model_utilization_ratio", network=name),
-        here.value("hailo_model_frames_per_second", network=name),
+        here.value("hailo_model_utilization_ratio", model=name),
+        here.value("hailo_model_frames_per_second", model=name),
     )
 
 

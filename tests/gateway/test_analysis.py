@@ -28,7 +28,7 @@ async def test_an_answer_of_the_sidecar_is_counted_to_the_sample() -> None:
     assert rig.value("hailo_latent_l2_norm_sum") == pytest.approx(3 * 2.0)
     assert rig.value("edgeinfer_network_duration_seconds_count") == 3
     assert rig.counts("edgeinfer_analyses_total", "source") == {"sidecar": 3}
-    assert rig.value("edgeinfer_sidecar_in_flight", backend=f"127.0.0.1:{sidecar.port}") == 0
+    assert rig.value("edgeinfer_sidecar_in_flight", sidecar=f"127.0.0.1:{sidecar.port}") == 0
     assert rig.errors == {}
     assert len(rig.drift.buffer) == 3
 

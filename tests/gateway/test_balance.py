@@ -7,7 +7,7 @@ from tests.gateway.rigs import Clock, Rig, a_window, make_rig, running
 
 
 def answered(rig: Rig, sidecar: FaultyPeer, status: str = "success") -> float | None:
-    return rig.value("edgeinfer_sidecar_requests_total", backend=f"127.0.0.1:{sidecar.port}", status=status)
+    return rig.value("edgeinfer_sidecar_requests_total", sidecar=f"127.0.0.1:{sidecar.port}", status=status)
 
 
 async def test_equal_sidecars_take_turns() -> None:
@@ -52,9 +52,9 @@ async def test_a_dead_sidecar_costs_nobody_an_answer_and_its_recovery_is_noticed
             assert (await service.analyze_imu_window(a_window(), "process", "r")).source == "sidecar"
         assert (answered(rig, mortal) or 0) >= 4
         name = f"127.0.0.1:{mortal.port}"
-        assert rig.value("edgeinfer_circuit_state", backend=name, state="closed") == 1
+        assert rig.value("edgeinfer_circuit_state", sidecar=name, state="closed") == 1
         for state in ("open", "half_open", "closed"):
-            assert rig.value("edgeinfer_circuit_transitions_total", backend=name, state=state) == 1
+            assert rig.value("edgeinfer_circuit_transitions_total", sidecar=name, state=state) == 1
 
 
 async def test_a_retry_goes_to_another_sidecar_first() -> None:

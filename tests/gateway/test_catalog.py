@@ -72,9 +72,9 @@ def test_every_closed_combination_stands_at_zero_from_the_start() -> None:
 
 def test_per_sidecar_and_per_motif_series_stand_from_the_start() -> None:
     rig = make_rig("http://127.0.0.1:1/infer")
-    assert rig.value("edgeinfer_sidecar_requests_total", backend="127.0.0.1:1", status="failure") == 0
-    assert rig.value("edgeinfer_circuit_state", backend="127.0.0.1:1", state="closed") == 1
-    assert rig.value("edgeinfer_circuit_state", backend="127.0.0.1:1", state="open") == 0
+    assert rig.value("edgeinfer_sidecar_requests_total", sidecar="127.0.0.1:1", status="failure") == 0
+    assert rig.value("edgeinfer_circuit_state", sidecar="127.0.0.1:1", state="closed") == 1
+    assert rig.value("edgeinfer_circuit_state", sidecar="127.0.0.1:1", state="open") == 0
     assert rig.value("hailo_motif_top_total", motif="11") == 0
     assert rig.value("hailo_motif_info", motif="0", name=rig.card.motif_names[0]) == 1
 

@@ -70,8 +70,8 @@ async def test_open_circuit_is_a_class_of_its_own_and_no_call() -> None:
     assert rig.errors == {"connection_error": 2, "circuit_open": 3}
     assert rig.value("hailo_inference_requests_total", operation="process", status="failure") == 5
     assert rig.value("hailo_inference_duration_seconds_count", operation="process") == 2
-    assert rig.value("edgeinfer_circuit_state", backend="127.0.0.1:1", state="open") == 1
-    assert rig.value("edgeinfer_circuit_state", backend="127.0.0.1:1", state="closed") == 0
+    assert rig.value("edgeinfer_circuit_state", sidecar="127.0.0.1:1", state="open") == 1
+    assert rig.value("edgeinfer_circuit_state", sidecar="127.0.0.1:1", state="closed") == 0
 
 
 async def test_a_transport_that_breaks_unexpectedly_still_finds_the_fallback() -> None:

@@ -225,7 +225,7 @@ async def test_a_known_window_goes_through_the_service_and_heals_its_circuit() -
             assert (await check_inference(service)).status == DEGRADED
             clock.now += 1
             assert (await check_inference(service)).status == HEALTHY
-    assert rig.value("edgeinfer_circuit_transitions_total", backend=f"127.0.0.1:{sidecar.port}", state="closed") == 1
+    assert rig.value("edgeinfer_circuit_transitions_total", sidecar=f"127.0.0.1:{sidecar.port}", state="closed") == 1
     assert rig.errors == {}
 
 

@@ -105,7 +105,7 @@ async def test_a_sidecar_behind_a_unix_socket_answers(tmp_path: Path) -> None:
         assert (await service.analyze_imu_window(a_window(), "process", "r")).source == "sidecar"
     server.close()
     sidecar.hang_up_all()
-    assert rig.value("edgeinfer_sidecar_requests_total", backend=str(path), status="success") == 1
+    assert rig.value("edgeinfer_sidecar_requests_total", sidecar=str(path), status="success") == 1
 
 
 async def test_many_at_once_are_all_answered_and_counted() -> None:

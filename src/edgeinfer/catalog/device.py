@@ -297,7 +297,7 @@ MODEL_UTILIZATION = Metric(
     unit="ratio",
     help="Share of time in which each network had a frame in flight.",
     owners=EXPORTER,
-    labels=(Label("network", bounded_by="the networks loaded on the chips"),),
+    labels=(Label("model", bounded_by="the models loaded on the chips"),),
     sensor=True,
 )
 MODEL_FRAME_RATE = Metric(
@@ -306,7 +306,7 @@ MODEL_FRAME_RATE = Metric(
     unit="frames_per_second",
     help="Frames that each network finished per second.",
     owners=EXPORTER,
-    labels=(Label("network", bounded_by="the networks loaded on the chips"),),
+    labels=(Label("model", bounded_by="the models loaded on the chips"),),
     sensor=True,
 )
 NOTIFICATIONS_RECEIVED = Metric(

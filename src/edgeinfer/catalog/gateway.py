@@ -1,7 +1,7 @@
 """Metrics that the gateway exports: its own, and the client's view of inference."""
 
 from edgeinfer.catalog import buckets, labels
-from edgeinfer.catalog.labels import BACKEND, ENDPOINT, METHOD, OPERATION, PROBLEM, STATUS, STATUS_CODE
+from edgeinfer.catalog.labels import ENDPOINT, METHOD, OPERATION, PROBLEM, SIDECAR, STATUS, STATUS_CODE
 from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
 
 GATEWAY = (Owner.GATEWAY,)
@@ -226,7 +226,7 @@ SIDECAR_REQUESTS = Metric(
     unit="requests",
     help="Calls to each sidecar by outcome.",
     owners=GATEWAY,
-    labels=(BACKEND, STATUS),
+    labels=(SIDECAR, STATUS),
 )
 SIDECAR_IN_FLIGHT = Metric(
     name="edgeinfer_sidecar_in_flight",
@@ -234,7 +234,7 @@ SIDECAR_IN_FLIGHT = Metric(
     unit="requests",
     help="Calls under way to each sidecar.",
     owners=GATEWAY,
-    labels=(BACKEND,),
+    labels=(SIDECAR,),
 )
 CIRCUIT_STATE = Metric(
     name="edgeinfer_circuit_state",
@@ -242,7 +242,7 @@ CIRCUIT_STATE = Metric(
     unit="state",
     help="1 for the state that the circuit breaker of a sidecar is in, 0 for the others.",
     owners=GATEWAY,
-    labels=(BACKEND, Label("state", labels.CIRCUIT_STATES)),
+    labels=(SIDECAR, Label("state", labels.CIRCUIT_STATES)),
 )
 CIRCUIT_TRANSITIONS = Metric(
     name="edgeinfer_circuit_transitions_total",
@@ -250,7 +250,7 @@ CIRCUIT_TRANSITIONS = Metric(
     unit="events",
     help="Times that the circuit breaker of a sidecar entered a state.",
     owners=GATEWAY,
-    labels=(BACKEND, Label("state", labels.CIRCUIT_STATES)),
+    labels=(SIDECAR, Label("state", labels.CIRCUIT_STATES)),
 )
 RETRIES = Metric(
     name="edgeinfer_sidecar_retries_total",

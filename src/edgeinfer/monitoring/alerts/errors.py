@@ -534,10 +534,10 @@ def _server_errors() -> Alert:
 
 def _circuit_open() -> Alert:
     # Each trial call makes an open circuit half-open for a moment: only closed means that it has recovered.
-    is_closed = _Q.gauge(gateway.CIRCUIT_STATE, by=(*_TARGET, "backend"), where={"state": "closed"})
-    backend = 'backend="127.0.0.1:9000"'
+    is_closed = _Q.gauge(gateway.CIRCUIT_STATE, by=(*_TARGET, "sidecar"), where={"state": "closed"})
+    address = 'sidecar="127.0.0.1:9000"'
     opened, closed = (
-        f'edgeinfer_circuit_state{{{_GATEWAY}, {backend}, state="{state}"}}' for state in ("open", "closed")
+        f'edgeinfer_circuit_state{{{_GATEWAY}, {address}, state="{state}"}}' for state in ("open", "closed")
     )
     return Alert(
         name="HailoCircuitOpen",
@@ -547,8 +547,8 @@ def _circuit_open() -> Alert:
         severity=Severity.WARNING,
         service="edge-infer",
         signal="availability",
-        summary="The gateway has stopped calling {{ $labels.backend }}",
-        description="The circuit breaker of {{ $labels.backend }} is open: its calls failed too often.",
+        summary="The gateway has stopped calling {{ $labels.sidecar }}",
+        description="The circuit breaker of {{ $labels.sidecar }} is open: its calls failed too often.",
         runbook=Runbook(
             meaning="So many calls to this sidecar failed that the gateway stopped calling it, except for a trial "
             "call now and then.",
@@ -577,7 +577,7 @@ def _circuit_open() -> Alert:
             pending_at=45,
             firing_at=90,
             resolved_at=330,
-            labels={"job": "edge-infer", "instance": "gateway:8080", "backend": "127.0.0.1:9000"},
+            labels={"job": "edge-infer", "instance": "gateway:8080", "sidecar": "127.0.0.1:9000"},
             expected_description="The circuit breaker of 127.0.0.1:9000 is open: its calls failed too often.",
         ),
         negative_cases=(RuleCase(why="closed", series={opened: gauge((0, 300)), closed: gauge((1, 300))}, at=200),),

@@ -333,7 +333,7 @@ def _upstream() -> list[Panel]:
         time_series(
             "Circuit breaker movements",
             "Times that a sidecar's circuit breaker entered a state.",
-            [Query(LIVE.increase(gateway.CIRCUIT_TRANSITIONS, by=("backend", "state")), "{{backend}} {{state}}")],
+            [Query(LIVE.increase(gateway.CIRCUIT_TRANSITIONS, by=("sidecar", "state")), "{{sidecar}} {{state}}")],
             FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
             bars=True,

@@ -369,8 +369,8 @@ def _inside_errors() -> list[Panel]:
 
 
 def _fallback() -> list[Panel]:
-    circuit = LIVE.gauge(gateway.CIRCUIT_STATE, by=("backend",), where={"state": "open"})
-    half = LIVE.gauge(gateway.CIRCUIT_STATE, by=("backend",), where={"state": "half_open"})
+    circuit = LIVE.gauge(gateway.CIRCUIT_STATE, by=("sidecar",), where={"state": "open"})
+    half = LIVE.gauge(gateway.CIRCUIT_STATE, by=("sidecar",), where={"state": "half_open"})
     return [
         time_series(
             "Fallbacks by reason",
@@ -384,21 +384,21 @@ def _fallback() -> list[Panel]:
         time_series(
             "Calls by sidecar",
             "How the gateway spreads its calls over the sidecars, and how they end.",
-            [Query(LIVE.rate(gateway.SIDECAR_REQUESTS, by=("backend", "status")), "{{backend}} {{status}}")],
+            [Query(LIVE.rate(gateway.SIDECAR_REQUESTS, by=("sidecar", "status")), "{{sidecar}} {{status}}")],
             FieldConfig(unit=REQUESTS_PER_SECOND),
             size=(6, 8),
         ),
         time_series(
             "Calls under way",
             "Calls that each sidecar has not answered yet.",
-            [Query(LIVE.gauge(gateway.SIDECAR_IN_FLIGHT, by=("backend",)), "{{backend}}")],
+            [Query(LIVE.gauge(gateway.SIDECAR_IN_FLIGHT, by=("sidecar",)), "{{sidecar}}")],
             FieldConfig(unit=COUNT, decimals=0),
             size=(6, 8),
         ),
         state_timeline(
             "Circuit breaker",
             "Whether the gateway asks each sidecar: open means that it leaves it alone after too many failures.",
-            [Query(f"2 * {circuit} + {half}", "{{backend}}")],
+            [Query(f"2 * {circuit} + {half}", "{{sidecar}}")],
             FieldConfig(unit="none", value_mappings=[(0, "closed", GREEN), (1, "half open", YELLOW), (2, "open", RED)]),
             size=(6, 8),
         ),

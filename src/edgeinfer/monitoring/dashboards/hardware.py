@@ -235,14 +235,14 @@ def _use() -> list[Panel]:
         time_series(
             "Use by network",
             "Share of time in which each network had a frame in flight: who takes the chip?",
-            [Query(_Q.gauge(device.MODEL_UTILIZATION, by=("network", "instance")), "{{network}} {{instance}}")],
+            [Query(_Q.gauge(device.MODEL_UTILIZATION, by=("model", "instance")), "{{model}} {{instance}}")],
             FieldConfig(unit="percentunit", maximum=1),
             size=(8, 8),
         ),
         time_series(
             "Frames by network",
             "Frames that each network finished per second.",
-            [Query(_Q.gauge(device.MODEL_FRAME_RATE, by=("network", "instance")), "{{network}} {{instance}}")],
+            [Query(_Q.gauge(device.MODEL_FRAME_RATE, by=("model", "instance")), "{{model}} {{instance}}")],
             FieldConfig(unit="suffix:fps"),
             size=(8, 8),
         ),

@@ -202,7 +202,7 @@ def _indicators() -> list[Panel]:
 
 def _spent() -> list[Panel]:
     errors = _WHOLE.increase(gateway.INFERENCE_ERRORS, by=("error_type",))
-    backends = _WHOLE.increase(gateway.SIDECAR_REQUESTS, by=("backend",), where={"status": "failure"})
+    sidecars = _WHOLE.increase(gateway.SIDECAR_REQUESTS, by=("sidecar",), where={"status": "failure"})
     whole = _WHOLE.increase(gateway.INFERENCE_REQUESTS)
     return [
         bar_gauge(
@@ -216,7 +216,7 @@ def _spent() -> list[Panel]:
         bar_gauge(
             "Failures by sidecar",
             "Failed calls of the shown time range: which sidecar spent it.",
-            [Query(f"sort_desc({backends})", "{{backend}}", instant=True)],
+            [Query(f"sort_desc({sidecars})", "{{sidecar}}", instant=True)],
             FieldConfig(unit=COUNT, decimals=0, minimum=0, no_value="none"),
             size=(8, 5),
         ),
