@@ -7,6 +7,7 @@ EdgeInferError
 │   ├── InvalidSamples          a sample out of time order, not finite, or incomplete
 │   ├── BodyTooLarge
 │   ├── UnsupportedContentType
+│   │   └── UnsupportedContentEncoding
 │   ├── UnknownSession
 │   ├── StoppedSession
 │   ├── NotEnoughSamples        a session without a whole window yet
@@ -110,6 +111,10 @@ class BodyTooLarge(InputError):
 
 class UnsupportedContentType(InputError):
     """The body is of a type that the route does not read."""
+
+
+class UnsupportedContentEncoding(UnsupportedContentType):
+    """The body is compressed in a way that is not undone."""
 
 
 class UnknownSession(InputError):

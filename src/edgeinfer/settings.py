@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -12,6 +13,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from edgeinfer.errors import SettingsError
 
 _PREFIX = "EDGEINFER_"
+# A scheme of an app (capacitor://localhost) is an origin too; "null" is that of a page without one.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?|null")
 _URL_OR_NOTHING = r"^(https?://[^\s]+)?$"
 Port = Annotated[int, Field(ge=1, le=65535)]
 # None of the ports from 9100 on, which Prometheus' list of default ports gives to exporters: 9100 is node exporter's.
@@ -365,6 +368,12 @@ class GatewaySettings(ProcessSettings):
         description="Requests per second allowed per API key, unless its line sets another rate; bursts may have "
         "twice as many.",
     )
+    cors_origins: str = Field(
+        "",
+        validation_alias=_env("EDGEINFER_GATEWAY_CORS_ORIGINS"),
+        description="Origins whose pages may call the gateway from a browser, such as https://app.example.org, "
+        "separated by commas; * for all. Without any, browsers keep its answers from pages of other origins.",
+    )
     fallback: bool = Field(
         True,
         validation_alias=_env("EDGEINFER_GATEWAY_FALLBACK"),
@@ -425,6 +434,23 @@ class GatewaySettings(ProcessSettings):
                 _require_keys("EDGEINFER_GATEWAY_PUBLISHED_ON", self.published_on)
             else:
                 _require_keys("EDGEINFER_GATEWAY_HOST", self.host)
+        return self
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins of EDGEINFER_GATEWAY_CORS_ORIGINS."""
+        return tuple(origin for part in self.cors_origins.split(",") if (origin := part.strip()))
+
+    @model_validator(mode="after")
+    def _has_true_origins(self) -> Self:
+        for origin in self.origins:
+            # Browsers compare an origin letter by letter: one with a path or in capitals would match nothing.
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise SettingsError(
+                    "setting EDGEINFER_GATEWAY_CORS_ORIGINS",
+                    f"{origin!r} is not an origin",
+                    "Write it as browsers do: https://name or http://name:port, in lower case, without a path.",
+                )
         return self
 
     @model_validator(mode="after")

@@ -103,7 +103,7 @@ async def test_an_unknown_route_points_at_a_description_that_exists(bench: Bench
     answer = await bench.client.get("/api/v1/query?query=up")
     assert (answer.status_code, answer.json()["remedy"]) == (
         404,
-        "See GET /openapi.json for the routes of this service.",
+        "See GET /docs for the routes of this service.",
     )
     assert (await bench.client.get("/openapi.json")).status_code == 200
 

@@ -1,5 +1,6 @@
 """Bad input: one JSON shape, a counter moved, the service still serving, accepted samples still there."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -119,6 +120,11 @@ BODIES: list[tuple[str, bytes, dict[str, str], int, str]] = [
     ("numeric session", b'{"sessionId": 7, "samples": []}', JSON, 400, "invalid_body"),
     ("form", b"a=b", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "unsupported_content_type"),
     ("text", b"{}", {"Content-Type": "text/plain"}, 415, "unsupported_content_type"),
+    ("brotli", b"{}", JSON | {"Content-Encoding": "br"}, 415, "unsupported_content_type"),
+    ("damaged gzip", b"{}", JSON | {"Content-Encoding": "gzip"}, 400, "invalid_body"),
+    ("charset UTF-16", b"{}", {"Content-Type": "application/json; charset=utf-16"}, 415, "unsupported_content_type"),
+    ("UTF-16", "{}".encode("utf-16"), JSON, 400, "invalid_body"),
+    ("a byte order mark", b"\xef\xbb\xbf{}", JSON, 400, "invalid_body"),
     ("too large", b" " * 100_001, JSON, 413, "body_too_large"),
 ]
 
@@ -155,6 +161,31 @@ async def test_a_body_without_a_length_is_cut_off_where_it_grows_too_long(client
 
     answer = await client.put(f"{API}/stream", content=endless(), headers=JSON)
     assert_problem(answer, 413, "body_too_large")
+
+
+async def test_an_id_in_capitals_is_the_same_id(client: httpx.AsyncClient, session_id: str) -> None:
+    which = session_id.upper()
+    assert which != session_id
+    answers = [
+        await client.put(f"{API}/stream", json={"sessionId": which, "samples": samples(5, 100)}),
+        await client.get(f"{API}/motifs", params={"sessionId": which}),
+        await client.post(f"{API}/stop", json={"sessionId": which}),
+    ]
+    assert [answer.status_code for answer in answers] == [202, 200, 200]
+    assert {answer.json()["sessionId"] for answer in answers} == {session_id}
+    assert_problem(await client.post(f"{API}/stop", json={"sessionId": which}), 410, "stopped_session")
+
+
+async def test_a_compressed_body_is_read_within_the_bound_of_a_plain_one(
+    client: httpx.AsyncClient, session_id: str
+) -> None:
+    headers = JSON | {"Content-Encoding": "gzip"}
+    body = json.dumps({"sessionId": session_id, "samples": samples(50, 100)}).encode()
+    answer = await client.put(f"{API}/stream", content=gzip.compress(body), headers=headers)
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 50)
+    bomb = gzip.compress(b" " * 1_000_000)
+    assert len(bomb) < 100_000
+    assert_problem(await client.put(f"{API}/stream", content=bomb, headers=headers), 413, "body_too_large")
 
 
 async def test_unknown_and_stopped_sessions_are_told_apart(

@@ -45,7 +45,7 @@ async def test_each_exemplar_leads_to_exactly_one_log_line(caplog: pytest.LogCap
             for number in range(20):
                 await service.analyze_imu_window(a_window(), "process", f"call-{number}")
                 clock.now += 0.5
-    text = expose(rig.registry, accept=OPEN_METRICS, accept_encoding="").body.decode()
+    text = expose(rig.registry, accept=OPEN_METRICS, compress=False).body.decode()
     in_buckets = set(re.findall(r'hailo_inference_duration_seconds_bucket.*# \{request_id="(call-\d+)"\}', text))
     logged = [vars(record)["request_id"] for record in caplog.records if record.message == "inference"]
     assert in_buckets

@@ -24,7 +24,7 @@ def registry() -> CollectorRegistry:
 
 
 def test_a_plain_scrape_is_the_old_text(registry: CollectorRegistry) -> None:
-    scraped = expose(registry, accept="", accept_encoding="")
+    scraped = expose(registry, accept="", compress=False)
     assert scraped.content_type.startswith("text/plain")
     assert scraped.content_encoding == ""
     values = {
@@ -34,7 +34,7 @@ def test_a_plain_scrape_is_the_old_text(registry: CollectorRegistry) -> None:
 
 
 def test_openmetrics_carries_exemplars(registry: CollectorRegistry) -> None:
-    scraped = expose(registry, accept=OPENMETRICS, accept_encoding="")
+    scraped = expose(registry, accept=OPENMETRICS, compress=False)
     assert scraped.content_type.startswith("application/openmetrics-text")
     families = openmetrics(scraped.body.decode())  # type: ignore[no-untyped-call]  # untyped in its package
     exemplars = [sample.exemplar for family in families for sample in family.samples if sample.exemplar]
@@ -43,6 +43,6 @@ def test_openmetrics_carries_exemplars(registry: CollectorRegistry) -> None:
 
 @pytest.mark.parametrize("accepted", ["gzip", "deflate, GZIP", "gzip;q=0.5"])
 def test_a_packed_scrape_holds_the_same(registry: CollectorRegistry, accepted: str) -> None:
-    packed = expose(registry, accept=OPENMETRICS, accept_encoding=accepted)
+    packed = expose(registry, accept=OPENMETRICS, compress=True)
     assert packed.content_encoding == "gzip"
-    assert gzip.decompress(packed.body) == expose(registry, accept=OPENMETRICS, accept_encoding="").body
+    assert gzip.decompress(packed.body) == expose(registry, accept=OPENMETRICS, compress=False).body

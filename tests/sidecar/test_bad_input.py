@@ -1,5 +1,6 @@
 """POST /infer on bad input: a clear error, a counter moved, and the service goes on."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -52,7 +53,28 @@ BAD_BODIES: list[tuple[str, bytes, dict[str, str], int, str, str]] = [
     ("Infinity", with_value(float("inf")), JSON, 400, "invalid_body", "not JSON"),
     ("truncated", json.dumps({"x": window()}).encode()[:-40], JSON, 400, "invalid_body", "truncated"),
     ("empty", b"", JSON, 400, "invalid_body", "not JSON"),
-    ("not UTF-8", b"\xff\xfe\x00", JSON, 400, "invalid_body", "not JSON"),
+    ("not UTF-8", b"\xff\xfd\x00", JSON, 400, "invalid_body", "not JSON"),
+    ("UTF-16", '{"x": []}'.encode("utf-16"), JSON, 400, "invalid_body", "UTF-16"),
+    ("a byte order mark", b'\xef\xbb\xbf{"x": []}', JSON, 400, "invalid_body", "byte order mark"),
+    ("gzip unsaid", gzip.compress(b'{"x": []}'), JSON, 400, "invalid_body", "Content-Encoding: gzip"),
+    ("brotli", b"{}", JSON | {"content-encoding": "br"}, 415, "unsupported_content_type", "br is not undone"),
+    ("damaged gzip", b"{}", JSON | {"content-encoding": "gzip"}, 400, "invalid_body", "not gzip data"),
+    (
+        "a gzip bomb",
+        gzip.compress(b" " * 10_000_000),
+        JSON | {"content-encoding": "gzip"},
+        413,
+        "body_too_large",
+        "65536",
+    ),
+    (
+        "charset UTF-16",
+        b"{}",
+        {"content-type": "application/json; charset=UTF-16"},
+        415,
+        "unsupported_content_type",
+        "utf-16",
+    ),
     ("deeply nested", b"[" * 60_000, JSON, 400, "invalid_body", "body"),
     ("an array", b"[]", JSON, 400, "invalid_body", "object"),
     ("another key", b'{"y": []}', JSON, 400, "invalid_body", "'y'"),
@@ -60,7 +82,7 @@ BAD_BODIES: list[tuple[str, bytes, dict[str, str], int, str, str]] = [
     ("no key", b"{}", JSON, 400, "invalid_body", "'x'"),
     ("10 MB", b" " * 10_000_000, JSON, 413, "body_too_large", "65536"),
     ("plain text", b"hello", {"content-type": "text/plain"}, 415, "unsupported_content_type", "text/plain"),
-    ("no type", b"{}", {}, 415, "unsupported_content_type", "not given"),
+    ("no type", b"{}", {}, 400, "invalid_body", "documented object"),
     ("3599 bytes", b"\0" * 3599, BINARY, 422, "invalid_window", "3599 bytes"),
     ("no bytes", b"", BINARY, 422, "invalid_window", "0 bytes"),
     ("binary NaN", np.full(900, np.nan, "<f4").tobytes(), BINARY, 422, "invalid_window", "x[0][0] (ax)"),

@@ -1,8 +1,10 @@
 """The Open Inference Protocol on the sidecar: the same numbers as POST /infer, in its own shapes."""
 
+import gzip
 import json
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -256,8 +258,16 @@ def test_bytes_that_are_not_the_shapes_are_refused_and_so_is_what_is_not_finite(
     assert "window[1][7][3] (gx)" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("headers", [{"content-encoding": "gzip"}, {"content-type": "text/plain"}])
-def test_what_is_compressed_or_of_another_type_is_415(toy: Rig, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_compressed_tensors_are_read_as_plain_ones(toy: Rig, coding: str, compress: Callable[[bytes], bytes]) -> None:
+    body, headers = as_binary(_GOOD)
+    plain = toy.client.post(INFER, content=body, headers=headers)
+    packed = toy.client.post(INFER, content=compress(body), headers=headers | {"content-encoding": coding})
+    assert (packed.status_code, packed.json()["outputs"]) == (200, plain.json()["outputs"])
+
+
+@pytest.mark.parametrize("headers", [{"content-encoding": "br"}, {"content-type": "text/plain"}])
+def test_a_coding_or_a_type_that_is_not_read_is_415(toy: Rig, headers: dict[str, str]) -> None:
     body = json.dumps(asked([window()])).encode()
     answer = toy.client.post(INFER, content=body, headers={"content-type": "application/json"} | headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_content_type")

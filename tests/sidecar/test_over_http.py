@@ -1,10 +1,12 @@
 """The sidecar behind its real server: bodies that lie, callers that hang up, the end of the process."""
 
 import gc
+import gzip
 import socket
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -167,16 +169,43 @@ def test_more_bytes_than_announced_are_no_window(server: Server) -> None:
     assert (status, orjson.loads(body)["error"]) == (422, "invalid_window")
 
 
-def test_a_packed_body_is_refused_by_name(server: Server) -> None:
-    status, body = server.ask(request(TYPE + b"content-encoding: gzip\r\ncontent-length: 3600\r\n", BODY))
-    assert status == 415
-    assert "Content-Encoding" in orjson.loads(body)["message"]
+@pytest.mark.parametrize(("coding", "compress"), [(b"gzip", gzip.compress), (b"Deflate", zlib.compress)])
+def test_a_compressed_body_is_answered_as_the_plain_one(
+    server: Server, coding: bytes, compress: Callable[[bytes], bytes]
+) -> None:
+    packed = compress(BODY)
+    head = TYPE + b"content-encoding: %b\r\ncontent-length: %d\r\n" % (coding, len(packed))
+    plain = server.ask(request(TYPE + b"content-length: 3600\r\n", BODY))
+    assert server.ask(request(head, packed)) == plain
+    assert plain[0] == 200
 
 
-def test_the_answer_takes_the_type_that_is_asked_for_first(server: Server) -> None:
-    accept = b"accept: application/octet-stream;q=0.9, application/json\r\n"
-    status, body = server.ask(request(TYPE + accept + b"content-length: 3600\r\n", BODY))
-    assert (status, len(body)) == (200, 4 * (64 + 12))
+def test_a_coding_that_is_not_undone_is_refused_with_those_that_are(server: Server) -> None:
+    head = request(TYPE + b"content-encoding: br\r\ncontent-length: 3600\r\n", BODY)
+    with server.connect() as connection:
+        connection.sendall(head)
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert b"accept-encoding: gzip, deflate\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    ("accept", "given"),
+    [
+        (b"application/octet-stream;q=0.9, application/json", b"application/json"),
+        (b"application/octet-stream, application/json", b"application/octet-stream"),
+        (b"Application/Octet-Stream", b"application/octet-stream"),
+        (b"application/octet-stream;q=0", b"application/json"),
+        (b"*/*", b"application/json"),
+    ],
+)
+def test_the_answer_takes_the_type_that_weighs_most(server: Server, accept: bytes, given: bytes) -> None:
+    head = TYPE + b"accept: %b\r\ncontent-length: 3600\r\n" % accept
+    with server.connect() as connection:
+        connection.sendall(request(head, BODY))
+        answered = connection.recv(65536)
+    assert answered.startswith(b"HTTP/1.1 200 ")
+    assert b"content-type: %b\r\n" % given in answered
 
 
 def test_a_caller_that_hangs_up_in_the_queue_costs_no_computation(server: Server) -> None:

@@ -57,6 +57,7 @@ class Rig:
     port: int
     server: SupervisedServer
     context: ServerContext
+    refused: list[str]
 
     def connect(self, receive_buffer: int = 0) -> socket.socket:
         connection = socket.socket()
@@ -129,7 +130,13 @@ def until(condition: Callable[[], bool]) -> None:
 @contextmanager
 def running(app: ASGIApp = echo, **limits: Any) -> Iterator[Rig]:
     """A server with the limits that are named, and the usual ones else."""
-    context = ServerContext([DIRECT], replace(PATIENT, **limits), stop_seconds=0.3)
+    refused: list[str] = []
+    context = ServerContext(
+        [DIRECT],
+        replace(PATIENT, **limits),
+        stop_seconds=0.3,
+        on_refusal=lambda refusal: refused.append(refusal.error),
+    )
     config = uvicorn.Config(
         app,
         http=partial(HttpConnection, context=context),  # type: ignore[arg-type]  # called like the class
@@ -145,7 +152,7 @@ def running(app: ASGIApp = echo, **limits: Any) -> Iterator[Rig]:
     thread.start()
     until(lambda: server.started)
     try:
-        yield Rig(listener.getsockname()[1], server, context)
+        yield Rig(listener.getsockname()[1], server, context, refused)
     finally:
         server.should_exit = True
         thread.join(20)

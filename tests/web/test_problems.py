@@ -84,7 +84,11 @@ def test_a_wrong_parameter_is_named(client: TestClient, registry: CollectorRegis
 
 def test_a_wrong_method_is_told_the_right_one(client: TestClient, registry: CollectorRegistry) -> None:
     answer = client.post("/busy")
-    assert (answer.status_code, answer.headers["allow"], answer.json()["error"]) == (405, "GET", "method_not_allowed")
+    assert (answer.status_code, answer.headers["allow"], answer.json()["error"]) == (
+        405,
+        "GET, HEAD",
+        "method_not_allowed",
+    )
     assert answer.headers["content-length"] == str(len(answer.content))
     assert counted(registry, "method_not_allowed") == 1
 
@@ -112,7 +116,7 @@ async def test_a_caller_that_hangs_up_in_the_middle_of_a_body_is_no_failure_of_o
 
     scope = {"type": "http", "method": "POST", "path": "/", "raw_path": b"/", "query_string": b"", "headers": []}
     await app(scope, receive, send)
-    assert sent[0]["status"] == 400
+    assert sent == []
     assert not caplog.records
 
 

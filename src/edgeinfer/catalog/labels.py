@@ -74,6 +74,7 @@ PROBLEMS = (
     "unusable_window",
     "unauthorized",
     "rate_limited",
+    "forbidden",
     "not_found",
     "method_not_allowed",
     "overloaded",
@@ -82,6 +83,9 @@ PROBLEMS = (
     "storage_error",
     "internal_error",
 )
+
+# What the HTTP server answers itself: heads that it cannot read, clients that are too slow, too much at a time.
+REFUSALS = ("body_too_large", "internal_error", "invalid_head", "overloaded", "slow_request")
 
 OPERATION = Label("operation", OPERATIONS)
 STATUS = Label("status", STATUSES)

@@ -6,6 +6,7 @@ from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
 
 SIDECAR = (Owner.SIDECAR,)
 COLLECTING = (Owner.SIDECAR, Owner.EXPORTER)
+SERVING = (Owner.GATEWAY, Owner.SIDECAR, Owner.EXPORTER)
 
 MEMORY_USAGE = Metric(
     name="hailo_memory_usage_bytes",
@@ -41,6 +42,15 @@ CPU_USAGE_PERCENT = Metric(
     owners=SIDECAR,
     sensor=True,
     deprecated_by="hailo_cpu_usage_ratio",
+)
+HTTP_REFUSALS = Metric(
+    name="hailo_http_refusals_total",
+    kind=Kind.COUNTER,
+    unit="requests",
+    help="Requests and connections that the HTTP server of a service refused itself, by kind of problem; most reach no "
+    "route and are in no other metric.",
+    owners=SERVING,
+    labels=(Label("error_type", labels.REFUSALS),),
 )
 COLLECTOR_SUCCESS = Metric(
     name="hailo_collector_success",

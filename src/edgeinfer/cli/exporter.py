@@ -9,6 +9,7 @@ from edgeinfer.exporter.app import build_app
 from edgeinfer.exporter.collecting import Sources, collectors
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.settings import ExporterSettings, prepare_hailort
+from edgeinfer.web.refusals import count_refusals
 from edgeinfer.web.server import bind, serve
 from edgeinfer.web.systemd import systemd_notifier_of
 
@@ -38,7 +39,7 @@ def exporter(host: str | None, port: int | None, measure_power: bool | None) -> 
     if settings.measure_power:
         _log.warning("power is measured: each measurement pauses the module's overcurrent protection for a sample")
     app = build_app(collectors(_sources(settings), registry), registry)
-    serve(app, [listener], supervisor=systemd_notifier_of(settings))
+    serve(app, [listener], supervisor=systemd_notifier_of(settings), on_refusal=count_refusals(registry))
 
 
 def _sources(settings: ExporterSettings) -> Sources:

@@ -83,6 +83,7 @@ def run(settings: GatewaySettings) -> None:
             ),
             supervisor=systemd_notifier_of(settings),
             notice=DrainPeriod(parts.health.drain, settings.shutdown_grace_seconds),
+            on_refusal=parts.instruments.on_refusal,
         )
     finally:
         parts.store.close()
@@ -141,6 +142,7 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
         drift=_make_drift(settings, card, answers, instruments),
         max_body_bytes=settings.max_body_bytes,
         keys=_make_keys(settings),
+        cors_origins=settings.origins,
     )
 
 

@@ -97,6 +97,7 @@ def run(settings: SidecarSettings) -> None:
             limits=ConnectionLimits(max_body_bytes=MAX_BODY_BYTES),
             supervisor=systemd_notifier_of(settings),
             notice=DrainPeriod(sidecar.model.drain, settings.shutdown_grace_seconds),
+            on_refusal=sidecar.on_refusal,
         )
 
 

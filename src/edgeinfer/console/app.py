@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from edgeinfer.console.routes import Parts, api_router, operations_router, pages
 from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.console.status import StatusReader
 from edgeinfer.heartbeat import why_no_alert_can_fire
-from edgeinfer.web.problems import install_problems
+from edgeinfer.web.application import new_application
 
 _CONNECTIONS = 16
 
@@ -74,15 +73,10 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
                 await bodies.close()
                 await refresher.close()
 
-    app = FastAPI(
-        title="EdgeInfer console",
-        version=version("edgeinfer"),
-        lifespan=lifespan,
-        docs_url=None,
-        redirect_slashes=False,
+    app = new_application(
+        "EdgeInfer console", description="Dashboards, alerts and silences of the stack.", lifespan=lifespan
     )
     app.include_router(api_router(lambda: parts[0]))
     app.include_router(operations_router(lambda: parts[0]))
     app.include_router(pages_router(assets or load_assets()))
-    install_problems(app, docs="/openapi.json")
     return Guard(app, tuple(hosts))

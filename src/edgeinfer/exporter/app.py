@@ -13,8 +13,12 @@ from edgeinfer.collectors.base import Collector
 from edgeinfer.collectors.run import Collectors, run_metrics
 from edgeinfer.metrics.instruments import info
 from edgeinfer.metrics.registry import register_process_collectors
+from edgeinfer.web.application import new_application
+from edgeinfer.web.front_page import front_page_router
 from edgeinfer.web.metrics_endpoint import metrics_router
-from edgeinfer.web.problems import install_problems
+
+_TITLE = "EdgeInfer exporter of Hailo chips"
+_LINKS = {"/docs": "the API", "/healthz": "whether the exporter answers", "/metrics": "metrics for Prometheus"}
 
 
 def build_app(collectors: Sequence[Collector], registry: CollectorRegistry) -> FastAPI:
@@ -29,9 +33,9 @@ def build_app(collectors: Sequence[Collector], registry: CollectorRegistry) -> F
         yield
         running.stop()
 
-    app = FastAPI(title="EdgeInfer exporter of Hailo chips", version=version("edgeinfer"), lifespan=lifespan)
+    app = new_application(_TITLE, description="Telemetry of Hailo chips for Prometheus.", lifespan=lifespan)
     app.include_router(metrics_router(registry))
-    install_problems(app)
+    app.include_router(front_page_router(_TITLE, version("edgeinfer"), is_ok=lambda: True, links=_LINKS))
     app.get("/healthz", summary="Whether the exporter answers", tags=["operation"])(_health)
     return app
 

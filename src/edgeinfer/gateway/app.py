@@ -6,17 +6,17 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from edgeinfer.errors import Overloaded, StorageError
 from edgeinfer.gateway import openapi
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.api_key_auth import ApiKeyMiddleware, watch_keys
+from edgeinfer.gateway.cors import CorsMiddleware
 from edgeinfer.gateway.drift_watch import DriftWatch, watch_drift
-from edgeinfer.gateway.health import HealthMonitor
+from edgeinfer.gateway.health import UNHEALTHY, HealthMonitor
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.request_ids import RequestIds
@@ -24,8 +24,9 @@ from edgeinfer.gateway.routes import analysis_router, health_router, hot_routes
 from edgeinfer.gateway.sessions import SessionStore
 from edgeinfer.gateway.shortcut import Shortcut
 from edgeinfer.model.card import ModelCard
+from edgeinfer.web.application import new_application
+from edgeinfer.web.front_page import front_page_router
 from edgeinfer.web.metrics_endpoint import metrics_router
-from edgeinfer.web.problems import install_problems
 from edgeinfer.web.request_metrics import RequestMetrics
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Parts:
         store: opened before the application starts, closed after it ended.
         max_body_bytes: longest body that is read.
         keys: the API keys, loaded before the application starts; None where no key is required.
+        cors_origins: whose pages may read answers in a browser.
     """
 
     registry: CollectorRegistry
@@ -51,32 +53,47 @@ class Parts:
     drift: DriftWatch
     max_body_bytes: int = 262_144
     keys: KeyRing | None = None
+    cors_origins: tuple[str, ...] = ()
 
 
 def build_app(parts: Parts) -> FastAPI:
     """The application; its background work begins with its lifespan."""
     started = time.monotonic()
-    app = FastAPI(
-        title="EdgeInfer gateway",
-        version=version("edgeinfer"),
+    app = new_application(
+        "EdgeInfer gateway",
         description=openapi.ABOUT,
         lifespan=lambda _: _running(parts),
+        problems=parts.instruments.problems,
     )
     hot = hot_routes(parts.store, parts.service, parts.max_body_bytes)
     app.include_router(analysis_router(parts.store, parts.service, parts.card.motifs, parts.max_body_bytes, hot))
     app.include_router(health_router(parts.health, lambda: time.monotonic() - started))
     app.include_router(metrics_router(parts.registry))
-    install_problems(app, parts.instruments.problems)
+    app.include_router(_front_page(parts.health))
     # The one added last is outermost.
     app.add_middleware(Shortcut, routes=hot, problems=parts.instruments.problems)
     if parts.keys is not None:
         app.add_middleware(ApiKeyMiddleware, keys=parts.keys, problems=parts.instruments.problems)
+    if parts.cors_origins:
+        app.add_middleware(CorsMiddleware, origins=parts.cors_origins, problems=parts.instruments.problems)
     app.add_middleware(
         RequestMetrics, requests=parts.instruments.http_requests, duration=parts.instruments.http_duration
     )
     app.add_middleware(RequestIds)
     openapi.complete(app, asks_for_key=parts.keys is not None)
     return app
+
+
+def _front_page(health: HealthMonitor) -> APIRouter:
+    links = {
+        "/docs": "the API: routes, bodies, answers",
+        "/healthz": "whether the gateway can serve",
+        "/health/detailed": "every health check with its newest result",
+        "/metrics": "metrics for Prometheus",
+    }
+    return front_page_router(
+        "EdgeInfer gateway", openapi.VERSION, is_ok=lambda: health.status != UNHEALTHY, links=links
+    )
 
 
 @asynccontextmanager

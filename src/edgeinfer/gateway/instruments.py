@@ -11,6 +11,7 @@ from edgeinfer.catalog import gateway as catalog
 from edgeinfer.catalog import labels
 from edgeinfer.metrics import instruments
 from edgeinfer.metrics.readings import Readings, readings
+from edgeinfer.web.refusals import count_refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class GatewayInstruments:
         self.http_requests = instruments.counter(catalog.HTTP_REQUESTS, registry)
         self.http_duration = instruments.histogram(catalog.HTTP_DURATION, registry)
         self.problems = instruments.counter(catalog.PROBLEMS, registry)
+        self.on_refusal = count_refusals(registry)
         self.errors = _by_value(instruments.counter(catalog.INFERENCE_ERRORS, registry), labels.INFERENCE_ERROR_TYPES)
         self.fallbacks = _by_value(instruments.counter(catalog.FALLBACKS, registry), labels.FALLBACK_REASONS)
         self.fallback_duration = instruments.histogram(catalog.FALLBACK_DURATION, registry)

@@ -79,7 +79,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         backend=_BACKEND,
         window={"$ref": "#/components/schemas/Window"},
     ),
-    "Health": _object(status=_STRING, message=_STRING, timestamp=_TIME),
+    "Health": _object(ok={"type": "boolean"}, status=_STRING, message=_STRING, timestamp=_TIME),
     "HealthDetailed": _object(
         status=_STRING, timestamp=_TIME, version=_STRING, uptime=_NUMBER, checks={"type": "object"}
     ),

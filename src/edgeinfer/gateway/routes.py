@@ -21,15 +21,17 @@ from edgeinfer.gateway.samples import (
     make_window,
     read_batch,
 )
-from edgeinfer.gateway.sessions import SessionStore
+from edgeinfer.gateway.sessions import SessionStore, canonical_id
 from edgeinfer.gateway.shortcut import HotRoute
 from edgeinfer.gateway.synchrony import measure_session
 from edgeinfer.model.card import Motif
+from edgeinfer.web.negotiation import first_accepted
 
 _PREFIX = "/api/v1/analysis"
 STREAM_PATH, PROCESS_PATH = f"{_PREFIX}/stream", f"{_PREFIX}/process"
 _SessionId = Annotated[str, Query(alias="sessionId", description="From POST /start.", min_length=1, max_length=64)]
 _Role = Annotated[str | None, Query(pattern=ROLE_PATTERN, description="Which stream; the newest if not given.")]
+_OK = 200
 _WORDS = {HEALTHY: "OK", DEGRADED: "DEGRADED"}
 
 
@@ -40,7 +42,8 @@ def hot_routes(store: SessionStore, service: InferenceService, max_body_bytes: i
         body = decode_stream(await read_json_body(request, max_body_bytes))
         batch = read_batch(body.samples)
         check_bounds(body, batch)
-        return answers.accepted(body.session_id, await store.append(body.session_id, body.role, batch))
+        session_id = canonical_id(body.session_id)
+        return answers.accepted(session_id, await store.append(session_id, body.role, batch))
 
     async def process(request: Request) -> Response:
         window, source = make_window(decode_process(await read_json_body(request, max_body_bytes)).samples)
@@ -73,6 +76,7 @@ def analysis_router(
 
     @router.get("/motifs", summary="What the newest window of a session shows", **openapi.MOTIFS)
     async def find(request: Request, session_id: _SessionId, role: _Role = None) -> Response:
+        session_id = canonical_id(session_id)
         kept = store.get(session_id).stream(role)
         request_id = id_of(request.scope)
         found = await find_motifs(service, motifs, kept, request_id)
@@ -80,13 +84,13 @@ def analysis_router(
 
     @router.get("/synchrony", summary="How well the two streams of a session move together", **openapi.SYNCHRONY)
     async def synchrony(session_id: _SessionId) -> Response:
-        session = store.get(session_id)
+        session = store.get(canonical_id(session_id))
         return answers.synchrony(session, measure_session(session))
 
     @router.post("/stop", summary="End a session", **openapi.STOP)
     async def stop(request: Request) -> Response:
         body = decode_stop(await read_json_body(request, max_body_bytes))
-        return answers.stopped(await store.stop(body.session_id))
+        return answers.stopped(await store.stop(canonical_id(body.session_id)))
 
     @router.post("/process", summary="Analyse one window without a session", **openapi.PROCESS)
     async def process(request: Request) -> Response:
@@ -99,14 +103,13 @@ def health_router(monitor: HealthMonitor, uptime: Callable[[], float]) -> APIRou
     """The routes of health; they read what the background found and run nothing."""
     router = APIRouter(tags=["operation"], default_response_class=Response)
 
-    @router.head("/healthz", summary="Whether the gateway can serve, without a body", **openapi.HEALTH)
     @router.get("/healthz", summary="Whether the gateway can serve", **openapi.HEALTH)
     async def healthz(request: Request) -> Response:
         status = monitor.status
-        code = 200 if status in _WORDS else 503
+        code = _OK if status in _WORDS else 503
         headers = {"Cache-Control": "no-store", "Vary": "Accept"}
-        if "application/json" in request.headers.get("accept", ""):
-            document = {"status": status, "message": monitor.why, "timestamp": answers.now()}
+        if first_accepted(request.headers.get("accept", ""), ("application/json", "text/plain")) == "application/json":
+            document = {"ok": code == _OK, "status": status, "message": monitor.why, "timestamp": answers.now()}
             return answers.JsonAnswer(document, code, headers)
         return PlainTextResponse(_WORDS.get(status, "UNAVAILABLE"), code, headers)
 

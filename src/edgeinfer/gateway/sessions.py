@@ -21,6 +21,11 @@ _role = re.compile(ROLE_PATTERN, re.ASCII)
 _START_ANEW = "Start one with POST /api/v1/analysis/start."
 
 
+def canonical_id(given: str) -> str:
+    """A session's id as this service writes it: UUIDs are written in lower case and read in either (RFC 9562, 4)."""
+    return given.lower()
+
+
 @dataclass(slots=True)
 class Session:
     """One session under way.

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import Counter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgeinfer.errors import EdgeInferError
-from edgeinfer.web.problems import problem_of
+from edgeinfer.web.problems import NoAnswer, problem_of
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -55,6 +55,8 @@ class Shortcut:
     async def _answer(self, route: HotRoute, request: Request) -> Response:
         try:
             return await route.handler(request)
+        except ClientDisconnect:
+            return NoAnswer()
         except EdgeInferError as failure:
             problem = problem_of(failure)
             self._problems.labels(problem.problem).inc()

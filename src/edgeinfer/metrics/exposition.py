@@ -19,16 +19,16 @@ class Exposition:
     content_encoding: str
 
 
-def expose(registry: CollectorRegistry, *, accept: str, accept_encoding: str) -> Exposition:
+def expose(registry: CollectorRegistry, *, accept: str, compress: bool) -> Exposition:
     """Render all metrics in the format that the scraper accepts.
 
     Args:
         registry: what to render.
         accept: the scraper's Accept header; OpenMetrics carries exemplars.
-        accept_encoding: the scraper's Accept-Encoding header.
+        compress: whether the scraper takes gzip.
     """
     encoder, content_type = choose_encoder(accept)
     body = encoder(registry)
-    if "gzip" in accept_encoding.lower():
+    if compress:
         return Exposition(gzip.compress(body, _GZIP_LEVEL, mtime=0), content_type, "gzip")
     return Exposition(body, content_type, "")

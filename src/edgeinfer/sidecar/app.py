@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgeinfer.backends.base import Backend
 from edgeinfer.model.card import ModelCard
 from edgeinfer.sidecar.accounting import InferenceAccount
 from edgeinfer.sidecar.decoding import WindowDecoder
-from edgeinfer.sidecar.endpoint import InferEndpoint
+from edgeinfer.sidecar.endpoint import INFER_PATH, InferEndpoint
 from edgeinfer.sidecar.inference import InferencePool
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
@@ -28,9 +28,11 @@ from edgeinfer.sidecar.reload import ModelReload, ReloadPlan
 from edgeinfer.sidecar.routes import SidecarStatus, status_router
 from edgeinfer.sidecar.schema import infer_operation
 from edgeinfer.sidecar.shadow import Shadow, ShadowPlan
+from edgeinfer.web.application import new_application
 from edgeinfer.web.direct import DirectRoute
+from edgeinfer.web.error_answers import Refusal
+from edgeinfer.web.front_page import front_page_router
 from edgeinfer.web.metrics_endpoint import metrics_router
-from edgeinfer.web.problems import install_problems
 from edgeinfer.web.request_metrics import AnswerRecorder, RequestMetrics
 
 
@@ -42,12 +44,14 @@ class Sidecar:
         app: to serve.
         model: to drain when the process is stopped.
         direct: routes that the server may answer past the application.
+        on_refusal: counts what the server answers in its place.
         change: to start when the process is asked to change the model; None where it cannot be changed.
     """
 
     app: ASGIApp
     model: ServedModel
     direct: tuple[DirectRoute, ...]
+    on_refusal: Callable[[Refusal], None]
     change: ModelReload | None = None
 
 
@@ -105,13 +109,14 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         last_seconds=lambda: account.last_seconds,
         clock=clock,
     )
-    rest = _framework(_Parts(model, pool, shadow, change), card, version, queue_capacity)
+    rest = _framework(_Parts(model, pool, shadow, change), card, endpoint, instruments, queue_capacity)
     rest.include_router(status_router(status))
     rest.include_router(metrics_router(registry))
-    install_problems(rest, instruments.problems)
+    rest.include_router(_front_page(version, status))
     under_v2 = OpenInferenceApp(open_inference, model, instruments.problems, version)
     app = RequestMetrics(_Fork(endpoint, under_v2, rest), instruments.http_requests, instruments.http_duration)
-    return Sidecar(app, model, (endpoint.direct_route(), *open_inference.direct_routes()), change)
+    direct = (endpoint.direct_route(), *open_inference.direct_routes())
+    return Sidecar(app, model, direct, instruments.on_refusal, change)
 
 
 class _Fork:
@@ -128,7 +133,7 @@ class _Fork:
     def _app_of(self, scope: Scope) -> ASGIApp:
         if scope["type"] != "http":
             return self._rest
-        if scope["path"] == "/infer" and scope["method"] == "POST":
+        if scope["path"] == INFER_PATH and scope["method"] == "POST":
             return self._infer
         return self._under_v2 if OpenInferenceApp.owns(scope["path"]) else self._rest
 
@@ -157,31 +162,37 @@ class _Parts:
         self.model.close()
 
 
-def _framework(parts: _Parts, card: ModelCard, version: str, max_windows: int) -> FastAPI:
+def _front_page(version: str, status: SidecarStatus) -> APIRouter:
+    links = {
+        "/docs": "the API: routes, bodies, answers",
+        "/healthz": "whether the model answers",
+        "/status": "health, and what the sidecar is made of",
+        "/v2": "the server in the Open Inference Protocol",
+        "/metrics": "metrics for Prometheus",
+    }
+    return front_page_router("Hailo sidecar", version, is_ok=lambda: status.health().ok, links=links)
+
+
+def _framework(
+    parts: _Parts, card: ModelCard, endpoint: InferEndpoint, instruments: SidecarInstruments, max_windows: int
+) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         parts.start()
         yield
         await parts.close()
 
-    app = FastAPI(
-        title="Hailo sidecar",
-        version=version,
-        description="One model on one device.",
-        lifespan=lifespan,
-        redoc_url=None,
+    app = new_application(
+        "Hailo sidecar", description="One model on one device.", lifespan=lifespan, problems=instruments.problems
     )
-
-    @app.api_route("/infer", methods=["GET", "HEAD", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def not_infer() -> None:
-        raise HTTPException(405, headers={"Allow": "POST"})
-
+    # Reached past the framework; here for the methods that it does not take.
+    app.router.routes.append(Route(INFER_PATH, endpoint, methods=["POST"], include_in_schema=False))
     described_by_framework = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = described_by_framework()
         operation = infer_operation(card.window.length, card.latent_size, len(card.motifs))
-        document["paths"].setdefault("/infer", {})["post"] = operation
+        document["paths"].setdefault(INFER_PATH, {})["post"] = operation
         document["paths"].update(open_inference_openapi.paths(card, max_windows))
         return document
 

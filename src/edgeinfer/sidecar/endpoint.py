@@ -12,16 +12,15 @@ from edgeinfer.sidecar.accounting import InferenceAccount
 from edgeinfer.sidecar.decoding import WindowDecoder
 from edgeinfer.sidecar.exchange import (
     BINARY,
-    JSON,
     Answer,
     FastRoute,
     Reply,
     Request,
-    first_type,
+    body_type,
     little_endian,
+    plain_body,
     problem_headers,
-    refuse_encoded,
-    unknown_type,
+    wants_binary,
 )
 from edgeinfer.sidecar.inference import Computed, InferencePool
 from edgeinfer.sidecar.model import ServedModel
@@ -30,7 +29,7 @@ from edgeinfer.web.request_id import request_id_of
 
 # 100 rows of 9 numbers with all their digits are 22 KB.
 MAX_BODY_BYTES = 64 * 1024
-_PATH = "/infer"
+INFER_PATH = "/infer"
 _HEADERS = b"%bx-backend: %b\r\nserver-timing: %b\r\nx-request-id: %b\r\n"
 _JSON_HEADERS = b"content-type: application/json\r\n"
 _BINARY_HEADERS = b"content-type: application/octet-stream\r\nx-latent-dimensions: %d\r\n"
@@ -59,11 +58,11 @@ class InferEndpoint:
         self._pool = pool
         self._model = model
         self._account = account
-        self._route = FastRoute(_PATH, MAX_BODY_BYTES, self._answer, account.abandoned, record)
+        self._route = FastRoute(INFER_PATH, MAX_BODY_BYTES, self._answer, account.abandoned, record)
 
     def direct_route(self) -> DirectRoute:
         """How the server reaches it past ASGI."""
-        return self._route.direct_route(_PATH)
+        return self._route.direct_route(INFER_PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""
@@ -88,18 +87,15 @@ class InferEndpoint:
     def _decode(self, headers: dict[bytes, bytes], body: bytes | None) -> Window:
         if body is None:
             raise BodyTooLarge("body", f"it is larger than {MAX_BODY_BYTES} bytes", "Send one window a request.")
-        refuse_encoded(headers)
-        kind = first_type(headers.get(b"content-type", b""))
-        if kind == BINARY:
+        body = plain_body(headers, body, MAX_BODY_BYTES)
+        if body_type(headers) == BINARY:
             return self._decoder.from_binary(body)
-        if kind == JSON:
-            return self._decoder.from_json(body)
-        raise unknown_type(kind)
+        return self._decoder.from_json(body)
 
     def _answered(self, request: Request, decoded: float, computed: Computed, request_id: bytes) -> Answer:
         described, inference = self._model.description, computed.inference
         kind = described.kind if described is not None else ""
-        if first_type(request.headers.get(b"accept", b"")) == BINARY:
+        if wants_binary(request.headers):
             body = little_endian(inference.latent) + little_endian(inference.motif_scores)
             form = _BINARY_HEADERS % inference.latent.size
         else:

@@ -12,11 +12,14 @@ from starlette.types import Message, Receive, Scope, Send
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import UnsupportedContentType
 from edgeinfer.sidecar.inference import ClientDisconnected, never
+from edgeinfer.web.content import check_json_type, decompress, media_type
 from edgeinfer.web.direct import DirectRequest, DirectRoute
+from edgeinfer.web.error_answers import CLIENT_CLOSED_REQUEST
+from edgeinfer.web.negotiation import first_accepted
 from edgeinfer.web.problems import Problem
-from edgeinfer.web.request_metrics import CLIENT_CLOSED_REQUEST
 
 JSON, BINARY = b"application/json", b"application/octet-stream"
+_ANSWERS = (BINARY.decode(), JSON.decode())
 
 
 class Request(Protocol):
@@ -147,23 +150,38 @@ async def send_answer(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def first_type(value: bytes) -> bytes:
-    """The media type that a header names first, without its parameters."""
-    if value in {JSON, BINARY}:
-        return value
-    return value.partition(b",")[0].partition(b";")[0].strip().lower()
+def plain_body(headers: dict[bytes, bytes], body: bytes, max_bytes: int) -> bytes:
+    """The body with its compression undone; raises as `edgeinfer.web.content.decompress`."""
+    coding = headers.get(b"content-encoding")
+    return body if coding is None else decompress(body, coding.decode("latin-1"), max_bytes)
 
 
-def refuse_encoded(headers: dict[bytes, bytes]) -> None:
-    """Raise UnsupportedContentType where the body is compressed."""
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise UnsupportedContentType("Content-Encoding", "bodies are not unpacked here", "Send the body as it is.")
+def body_type(headers: dict[bytes, bytes]) -> bytes:
+    """JSON or BINARY, as a body is declared; JSON where it is declared as nothing.
+
+    Raises:
+        UnsupportedContentType: it is declared as something else.
+    """
+    declared = headers.get(b"content-type", JSON)
+    if declared in {JSON, BINARY}:
+        return declared
+    text = declared.decode("latin-1")
+    if media_type(text).encode("latin-1") == BINARY:
+        return BINARY
+    try:
+        check_json_type(text)
+    except UnsupportedContentType as failure:
+        remedy = "Send application/json in UTF-8, or application/octet-stream."
+        raise UnsupportedContentType(failure.thing, failure.fault, remedy) from failure
+    return JSON
 
 
-def unknown_type(kind: bytes) -> UnsupportedContentType:
-    """The failure of a body whose type is not read."""
-    fault = f"it is {kind.decode('latin-1') or 'not given'}" if len(kind) < 100 else "it is unknown"  # noqa: PLR2004
-    return UnsupportedContentType("Content-Type", fault, "Send application/json or application/octet-stream.")
+def wants_binary(headers: dict[bytes, bytes]) -> bool:
+    """Whether an answer is asked for as bytes rather than JSON."""
+    accept = headers.get(b"accept", JSON)
+    if accept in {JSON, BINARY}:
+        return accept == BINARY
+    return first_accepted(accept.decode("latin-1"), _ANSWERS) == _ANSWERS[0]
 
 
 def problem_headers(problem: Problem, request_id: bytes) -> bytes:

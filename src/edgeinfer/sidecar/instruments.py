@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from edgeinfer.catalog import labels, sidecar
 from edgeinfer.metrics import instruments
+from edgeinfer.web.refusals import count_refusals
 
 
 class SidecarInstruments:
@@ -19,6 +20,7 @@ class SidecarInstruments:
         self.http_requests = instruments.counter(sidecar.HTTP_REQUESTS, registry)
         self.http_duration = instruments.histogram(sidecar.HTTP_DURATION, registry)
         self.problems = instruments.counter(sidecar.PROBLEMS, registry)
+        self.on_refusal = count_refusals(registry)
         self.queue_depth = instruments.gauge(sidecar.QUEUE_DEPTH, registry)
         self.queue_capacity = instruments.gauge(sidecar.QUEUE_CAPACITY, registry)
         self.in_flight = instruments.gauge(sidecar.IN_FLIGHT, registry)

@@ -87,7 +87,6 @@ def status_router(status: SidecarStatus) -> APIRouter:
     router = APIRouter(tags=["operation"])
     unready: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "The model does not answer."}}
 
-    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="Whether the model answers", responses=unready)
     async def healthz(response: Response) -> Health:
         health = status.health()

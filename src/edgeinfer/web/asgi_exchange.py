@@ -9,15 +9,17 @@ from urllib.parse import unquote
 import httptools
 from starlette.types import ASGIApp, Message, Scope
 
-from edgeinfer.web.error_answers import STATUS_LINES, Refusal, malformed
+from edgeinfer.web.error_answers import CLIENT_CLOSED_REQUEST, STATUS_LINES, Refusal, malformed
 from edgeinfer.web.flow_control import FlowControl
 from edgeinfer.web.request_head import RequestHead
-from edgeinfer.web.request_reader import Request
+from edgeinfer.web.request_reader import CUT_OFF, Request
 
 _log = logging.getLogger(__name__)
 _BODILESS = frozenset({204, 304})
 # Above this, joining head and body costs more than a second buffer in one system call.
 _JOINED_BYTES = 64 * 1024
+SENT_STATUS = "edgeinfer.sent_status"
+"""Where the scope says which status the caller got, where that is not what the application answered."""
 STOPPING = Refusal(503, "overloaded", "The service stops.", "Send it again in a moment.", retry_after_seconds=1)
 NO_ANSWER_IN_TIME = Refusal(503, "overloaded", "The answer was not ready in time.", "Send it again later.", 5)
 FAILED = Refusal(500, "internal_error", "The service failed to answer.", "Look for the traceback in its log.")
@@ -59,6 +61,7 @@ class AsgiExchange:
         "_is_complete",
         "_is_head_sent",
         "_missing",
+        "_scope",
         "_task",
         "_unread",
         "_why_cancelled",
@@ -79,22 +82,26 @@ class AsgiExchange:
         self._missing: int | None = None  # bytes of the answer that are still to come; None where that is unknown
         self._ended: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
+        self._scope: Scope = {}
         self.keep_alive = keep_alive
         self.disconnected = False
 
     def start(self, app: ASGIApp, scope: Scope, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
         """Have it answered by a task of its own."""
+        self._scope = scope
         self._task = loop.create_task(self._run(app, scope))
         return self._task
 
     def hang_up(self) -> None:
         """The caller is gone: what is sent from now on goes nowhere."""
         self.disconnected = True
+        self._report(CLIENT_CLOSED_REQUEST)
         self._end()
 
     def expire(self, why: Refusal) -> bool:
         """Its time is over; returns whether the connection must answer in its place."""
         self._why_cancelled = why
+        self._report(why.status)
         if self._task is not None:
             self._task.cancel()
         return False
@@ -204,11 +211,17 @@ class AsgiExchange:
         if self._is_complete or self.disconnected:
             return
         self.disconnected = True
+        self._report(CLIENT_CLOSED_REQUEST if refusal is CUT_OFF else refusal.status)
         if self._is_head_sent:
             self._connection.break_off()
         else:
             self._connection.answer_refusal(refusal)
         self._end()
+
+    def _report(self, status: int) -> None:
+        """Say which status the caller got, unless an answer has begun."""
+        if not self._is_head_sent:
+            self._scope.setdefault(SENT_STATUS, status)
 
     def _end(self) -> None:
         if self._ended is not None:

@@ -19,6 +19,9 @@ _FEWER = "Keep connections and use fewer."
 TOO_MANY = Refusal(503, "overloaded", "The service has no connection left.", _FEWER, retry_after_seconds=1)
 TOO_BUSY = Refusal(503, "overloaded", "Too many requests are under way.", "Send it again later.", 1)
 NO_MEMORY = Refusal(503, "overloaded", "Too many requests are half sent; this one took longest.", "Send it again.", 1)
+_HEAD_CUT_OFF = malformed("The connection ended in the middle of the request.").refusal
+# Answered all the same, for a client that only sends no more; nothing was refused to it.
+_HANG_UPS = (CUT_OFF, _HEAD_CUT_OFF)
 
 
 class HttpConnection(asyncio.Protocol):
@@ -91,6 +94,7 @@ class HttpConnection(asyncio.Protocol):
         self._enter(State.IDLE, self._limits.head_seconds)
         too_many = len(self._server_state.connections) - self._limits.max_connections
         if too_many > self._limits.max_refused_connections:
+            self._context.on_refusal(TOO_MANY)
             self.break_off()
         elif too_many > 0:
             self.answer_refusal(TOO_MANY)
@@ -113,7 +117,7 @@ class HttpConnection(asyncio.Protocol):
         if self._state is State.ANSWERING and self.flow.is_peer_gone():
             self.break_off()
         elif self._state is State.HEAD:
-            self.answer_refusal(malformed("The connection ended in the middle of the request.").refusal)
+            self.answer_refusal(_HEAD_CUT_OFF)
         elif self._state is State.BODY:
             self._cut()
         return self.flow.is_paused or self._state in {State.ANSWERING, State.TAKING}
@@ -209,6 +213,8 @@ class HttpConnection(asyncio.Protocol):
         self._exchange = None
         if not self.flow.is_open:
             return
+        if refusal not in _HANG_UPS:
+            self._context.on_refusal(refusal)
         self.flow.write(refusal.encode())
         self._end_reading()
 

@@ -1,10 +1,11 @@
 """The states of a connection, and what all connections of a server share."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum, auto
 
 from edgeinfer.web.buffer_budget import BufferBudget
 from edgeinfer.web.direct import DirectRoute
+from edgeinfer.web.error_answers import Refusal
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.request_head import RequestHead
 
@@ -35,6 +36,7 @@ class ServerContext:
         direct: routes that are answered without an ASGI request.
         limits: of every connection.
         stop_seconds: that requests under way get when the server stops.
+        on_refusal: called with each answer that the server gives in place of the application.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class ServerContext:
         limits: ConnectionLimits | None = None,
         *,
         stop_seconds: float = 8.0,
+        on_refusal: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
         self._direct = {route.path: route for route in direct}
         self.limits = limits or ConnectionLimits()
         self.budget = BufferBudget(self.limits.max_buffered_bytes)
         self.stop_seconds = stop_seconds
+        self.on_refusal = on_refusal
 
     def route_of(self, head: RequestHead) -> DirectRoute | None:
         """The direct route that answers a request, if one does."""

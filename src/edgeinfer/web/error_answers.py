@@ -8,6 +8,9 @@ import orjson
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _MAY_PASS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE})
 
+# The caller was gone before an answer began; the number is the one that proxies log for it.
+CLIENT_CLOSED_REQUEST = 499
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

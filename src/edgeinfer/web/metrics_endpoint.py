@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import Response
 
 from edgeinfer.metrics.exposition import expose
+from edgeinfer.web.negotiation import accepts_coding, without_refused
 
 
 def metrics_router(registry: CollectorRegistry) -> APIRouter:
@@ -18,8 +19,8 @@ def metrics_router(registry: CollectorRegistry) -> APIRouter:
         rendered = await asyncio.to_thread(
             expose,
             registry,
-            accept=request.headers.get("accept", ""),
-            accept_encoding=request.headers.get("accept-encoding", ""),
+            accept=without_refused(request.headers.get("accept", "")),
+            compress=accepts_coding(request.headers.get("accept-encoding", ""), "gzip"),
         )
         headers = {"Vary": "Accept, Accept-Encoding"}
         if rendered.content_encoding:

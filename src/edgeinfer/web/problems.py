@@ -1,7 +1,7 @@
 """Error to status: the one JSON shape of every error, and the table that a new failure joins."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 import orjson
@@ -11,10 +11,13 @@ from prometheus_client import Counter
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
 from edgeinfer import errors
 
 _log = logging.getLogger(__name__)
+_NOT_FOUND, _NOT_ALLOWED = 404, 405
 
 # The first class in a failure's ancestry that stands here decides.
 STATUS_AND_PROBLEM: dict[type[Exception], tuple[int, str]] = {
@@ -40,9 +43,14 @@ STATUS_AND_PROBLEM: dict[type[Exception], tuple[int, str]] = {
 }
 # Client errors that time can cure, as every server error may be.
 _MAY_PASS = frozenset({"rate_limited", "not_enough_samples", "unusable_window"})
+# What a caller may do about a failure, as HTTP says it.
+_HEADERS: dict[type[Exception], dict[str, str]] = {
+    errors.UnsupportedContentEncoding: {"Accept-Encoding": "gzip, deflate"},
+}
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REMEDY_BY_STATUS = {
-    404: ("not_found", "See GET {docs} for the routes of this service."),
-    405: ("method_not_allowed", "See GET {docs} for the methods of this route."),
+    404: ("not_found", "See GET /docs for the routes of this service."),
+    405: ("method_not_allowed", "See GET /docs for the methods of this route."),
 }
 
 
@@ -77,6 +85,13 @@ class Problem(Response):
         self.problem = problem
 
 
+class NoAnswer(Response):
+    """Nothing: the caller has hung up."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing, which the request metrics count as 499."""
+
+
 def _utf8(text: str) -> str:
     """Half a surrogate pair, from a client's JSON, is not valid in JSON."""
     return text.encode("utf-8", "replace").decode()
@@ -89,18 +104,19 @@ def problem_of(failure: Exception) -> Problem:
             status, problem = STATUS_AND_PROBLEM[ancestor]
             retry_after = getattr(failure, "retry_after_seconds", 1 if isinstance(failure, errors.NotReady) else 0)
             message = f"{failure.thing}: {failure.fault}."
-            return Problem(status, problem, message, failure.remedy, retry_after, failure.fields)
+            answer = Problem(status, problem, message, failure.remedy, retry_after, failure.fields)
+            answer.headers.update(_HEADERS.get(type(failure), {}))
+            return answer
     _log.error("unexpected error in a request", exc_info=failure)
     return Problem(500, "internal_error", "The service failed to answer.", "Look for the traceback in its log.")
 
 
-def install_problems(app: FastAPI, counter: Counter | None = None, docs: str = "/docs") -> None:
+def install_problems(app: FastAPI, counter: Counter | None = None) -> None:
     """Answer every failure of an application in the one shape, and count it.
 
     Args:
         app: the application.
         counter: a counter with the label `problem`; none where the process exports no metrics.
-        docs: the path that describes the routes.
     """
 
     def answer(problem: Problem) -> Response:
@@ -114,21 +130,40 @@ def install_problems(app: FastAPI, counter: Counter | None = None, docs: str = "
     async def on_validation(_: Request, failure: Exception) -> Response:
         first = failure.errors()[0] if isinstance(failure, RequestValidationError) else {"loc": (), "msg": ""}
         where = ".".join(str(part) for part in first["loc"]) or "body"
-        remedy = f"Send what GET {docs} describes."
+        remedy = "Send what GET /docs describes."
         return answer(Problem(422, "invalid_body", f"{where}: {first['msg']}.", remedy))
 
-    async def on_http(_: Request, failure: Exception) -> Response:
+    async def on_http(request: Request, failure: Exception) -> Response:
         status = failure.status_code if isinstance(failure, HTTPException) else 500
-        problem, remedy = _REMEDY_BY_STATUS.get(status, ("invalid_body", "See GET {docs}."))
-        response = answer(Problem(status, problem, f"{HTTPStatus(status).phrase}.", remedy.format(docs=docs)))
-        response.headers.update(getattr(failure, "headers", None) or {})  # such as Allow of a 405
+        allow = {"Allow": ", ".join(allowed_methods(app.routes, request.scope))} if status == _NOT_ALLOWED else {}
+        if allow and request.method == "OPTIONS":
+            return Response(status_code=204, headers=allow)
+        problem, remedy = _REMEDY_BY_STATUS.get(status, ("invalid_body", "See GET /docs."))
+        if status == _NOT_FOUND and request.scope["path"].endswith("/"):
+            remedy = "Send the path without the slash at its end."
+        response = answer(Problem(status, problem, f"{HTTPStatus(status).phrase}.", remedy))
+        response.headers.update({**(getattr(failure, "headers", None) or {}), **allow})
         return response
 
     async def on_disconnect(_: Request, __: Exception) -> Response:
-        return answer(Problem(400, "invalid_body", "The connection ended in the middle of the body.", "Send it again."))
+        return NoAnswer()
 
     app.add_exception_handler(errors.EdgeInferError, on_failure)
     app.add_exception_handler(ClientDisconnect, on_disconnect)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Exception, on_failure)
+
+
+def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
+    """Every method that some route answers at the path of a request.
+
+    The framework names those of the first route that has the path. OPTIONS, which every path answers, is left out.
+    """
+    known = list(routes)
+    found = [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in known)
+    ]
+    return ["GET", "HEAD", *found[1:]] if "GET" in found else found

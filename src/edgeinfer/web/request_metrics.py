@@ -8,11 +8,11 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgeinfer.catalog.labels import HTTP_METHODS
+from edgeinfer.web.asgi_exchange import SENT_STATUS
+from edgeinfer.web.error_answers import CLIENT_CLOSED_REQUEST
 from edgeinfer.web.route_templates import RouteTemplates
 
 _FAILED = 500
-# No answer began because the caller was gone; the number is the one that proxies log for it.
-CLIENT_CLOSED_REQUEST = 499
 
 
 class AnswerRecorder:
@@ -81,20 +81,21 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = CLIENT_CLOSED_REQUEST
+        status, has_begun = CLIENT_CLOSED_REQUEST, False
         started = self._clock()
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, has_begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, has_begun = message["status"], True
             await send(message)
 
         try:
             await self._app(scope, receive, watch)
         except BaseException:
-            status = _FAILED if status == CLIENT_CLOSED_REQUEST else status
+            status = status if has_begun else _FAILED
             raise
         finally:
+            status = scope.get(SENT_STATUS, status)
             method = scope["method"] if scope["method"] in HTTP_METHODS else "OTHER"
             self._record(method, self._templates.template_of(scope), status, self._clock() - started)

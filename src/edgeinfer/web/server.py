@@ -21,6 +21,7 @@ from edgeinfer.listeners import who_listens
 from edgeinfer.web.connection import HttpConnection
 from edgeinfer.web.connection_state import ServerContext
 from edgeinfer.web.direct import DirectRoute
+from edgeinfer.web.error_answers import Refusal
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.open_files import connections_within, raise_open_files_limit
 from edgeinfer.web.systemd import NO_SYSTEMD, SystemdNotifier
@@ -147,6 +148,7 @@ def serve(  # noqa: PLR0913 - what a process may choose, by name
     drain_seconds: int = 10,
     supervisor: SystemdNotifier = NO_SYSTEMD,
     notice: DrainPeriod = NO_DRAIN_PERIOD,
+    on_refusal: Callable[[Refusal], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was accepted.
 
@@ -158,9 +160,26 @@ def serve(  # noqa: PLR0913 - what a process may choose, by name
         drain_seconds: how long requests under way may take after the signal.
         supervisor: systemd, or nobody.
         notice: turns readiness first.
+        on_refusal: called with each answer that the server gives in place of the application.
     """
-    context = ServerContext(direct, _reachable(limits or ConnectionLimits()), stop_seconds=_stop_seconds(drain_seconds))
-    config = uvicorn.Config(
+    context = ServerContext(
+        direct,
+        _reachable(limits or ConnectionLimits()),
+        stop_seconds=_stop_seconds(drain_seconds),
+        on_refusal=on_refusal,
+    )
+    config = configuration(app, context, drain_seconds)
+    # Uvicorn raises the signal again when it has ended, which would end the process before its callers clean up.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        SupervisedServer(config, supervisor, notice).run(sockets=listeners)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def configuration(app: ASGIApp, context: ServerContext, drain_seconds: int) -> uvicorn.Config:
+    """What every service sets of uvicorn, of which only sockets and lifespan are used, in place of its defaults."""
+    return uvicorn.Config(
         app,
         loop="uvloop",
         http=partial(HttpConnection, context=context),  # type: ignore[arg-type]  # called like the class
@@ -173,12 +192,6 @@ def serve(  # noqa: PLR0913 - what a process may choose, by name
         proxy_headers=False,
         timeout_graceful_shutdown=drain_seconds,
     )
-    # Uvicorn raises the signal again when it has ended, which would end the process before its callers clean up.
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        SupervisedServer(config, supervisor, notice).run(sockets=listeners)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _stop_seconds(drain_seconds: float) -> float:

@@ -1,6 +1,6 @@
 """The gateway's dashboard: what phones ask, what they get, and how the gateway itself fares."""
 
-from edgeinfer.catalog import gateway
+from edgeinfer.catalog import gateway, system
 from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
@@ -205,8 +205,12 @@ def _errors() -> list[Panel]:
     return [
         time_series(
             "Problems",
-            "Requests answered with an error, by kind of problem, as the answer's `type` says.",
-            [Query(LIVE.rate(gateway.PROBLEMS, by=("error_type",)), "{{error_type}}")],
+            "Requests answered with an error, by kind of problem, as the answer's `error` says; and what the HTTP "
+            "server of each service refused before any route.",
+            [
+                Query(LIVE.rate(gateway.PROBLEMS, by=("error_type",)), "{{error_type}}"),
+                Query(LIVE.rate(system.HTTP_REFUSALS, by=("job",)), "refused by the HTTP server of {{job}}"),
+            ],
             FieldConfig(unit=PER_SECOND),
             size=(16, 7),
             bars=True,

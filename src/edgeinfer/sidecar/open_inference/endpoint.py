@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from edgeinfer.errors import BodyTooLarge
 from edgeinfer.sidecar.accounting import InferenceAccount
 from edgeinfer.sidecar.batch import submit_all
-from edgeinfer.sidecar.exchange import Answer, FastRoute, Reply, Request
+from edgeinfer.sidecar.exchange import Answer, FastRoute, Reply, Request, plain_body
 from edgeinfer.sidecar.inference import Computed, InferencePool
 from edgeinfer.sidecar.model import ServedModel
 from edgeinfer.sidecar.open_inference.answer import encode, failure_answer
@@ -90,7 +90,8 @@ class OpenInferenceEndpoint:
     def _read(self, request: Request) -> InferRequest:
         if request.body is None:
             raise BodyTooLarge("body", f"it is larger than {MAX_BODY_BYTES} bytes", "Send fewer windows a request.")
-        return self._decoder.read(request.headers, request.body)
+        headers = request.headers
+        return self._decoder.read(headers, plain_body(headers, request.body, MAX_BODY_BYTES))
 
     def _answered(
         self,

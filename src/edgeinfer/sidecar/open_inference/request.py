@@ -8,7 +8,7 @@ import msgspec
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import InvalidBody, InvalidWindow
 from edgeinfer.sidecar.decoding import CHANNELS, WindowDecoder
-from edgeinfer.sidecar.exchange import BINARY, JSON, first_type, refuse_encoded, unknown_type
+from edgeinfer.sidecar.exchange import body_type
 from edgeinfer.sidecar.open_inference.contract import DATATYPE, INPUT, OUTPUTS
 from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
 
@@ -95,18 +95,16 @@ class RequestDecoder:
         self._decode = msgspec.json.Decoder(_Body).decode
 
     def read(self, headers: dict[bytes, bytes], body: bytes) -> InferRequest:
-        """A request from its headers and body.
+        """A request from its headers and its body, which is not compressed any more.
 
         Raises:
-            UnsupportedContentType: the body is compressed, or of another type.
+            UnsupportedContentType: it is of another type.
             InvalidBody: it is not the protocol's object, or its parts do not add up.
             InvalidWindow: the tensor is not what the model takes.
         """
-        refuse_encoded(headers)
         given = headers.get(JSON_LENGTH)
-        kind = first_type(headers.get(b"content-type", b""))
-        if given is None and kind not in {JSON, BINARY, b""}:
-            raise unknown_type(kind)
+        if given is None:
+            body_type(headers)
         size = len(body) if given is None else _json_length(given, len(body))
         document = self._read_json(body if size == len(body) else body[:size])
         tensor = _only_input(document.inputs)
