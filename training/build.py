@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from training import baselines, card, fixture, metrics, recordings
+from training import baselines, card, fixture, metrics, recordings, sampling
 from training.augment import without_magnetometer
 from training.dataset import Dataset
 from training.evaluate import calibration, judge, motif_groups, selection_score
@@ -149,6 +149,8 @@ def build(shop: Workshop, folder: Path) -> dict[str, Any]:
         fixture.write(shipment.run, shop.work)
     fields = required_fields(shipment, VERSION)
     card.write(folder / "card.json", fields, metrics.rounded(report), shipment)
+    cpu = folder / fields["files"]["cpu"]["file"]
+    sampling.add_to_card(folder, sampling.report(shop.dataset, shop.work, cpu, shop.dataset.test_people))
     return report
 
 

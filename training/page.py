@@ -15,7 +15,7 @@ Card = Mapping[str, Any]
 
 def render(card: Card) -> str:
     """Return the figures of a card as Markdown."""
-    sections = (_results, _motifs, _selection, _seeds, _mounting, _int8, _elsewhere, _files)
+    sections = (_results, _motifs, _sampling, _selection, _seeds, _mounting, _int8, _elsewhere, _files)
     return "\n\n".join(section(card) for section in sections)
 
 
@@ -68,6 +68,47 @@ def _motifs(card: Card) -> str:
         for motif in card["motifs"]
     ]
     return "### Motifs\n\n" + _table(("motif", "group", "test windows", "F1"), rows)
+
+
+def _sampling(card: Card) -> str:
+    measured = card["sampling"]
+    titles = ("rate", "jitter", "lost", "newest 100 samples: accuracy, macro-F1", "newest second: the same", "answered")
+    table = _table(
+        titles,
+        [
+            (f"{row['rate_hz']:g} Hz", _jitter(row), f"{row['loss']:.0%}", *_before_and_after(row))
+            for row in measured["table"]
+        ],
+    )
+    limits = _table(
+        ("rate", "hole in each second", *titles[3:5]),
+        [
+            (
+                f"{row['rate_hz']:g} Hz",
+                f"{row['hole_ms']} ms" if row["hole_ms"] else "none",
+                *_before_and_after(row)[:2],
+            )
+            for row in measured["limits"]
+        ],
+    )
+    return (
+        f"### Other sampling rates\n\n"
+        f"The movement of the {measured['people']} people never seen, sampled anew, in {measured['windows']} windows.\n"
+        f"The newest 100 samples, whatever their times, are what a gateway sees that does not look at `t`; "
+        f"the newest second is what this one does.\n"
+        f"Jitter is of the moment of sampling, with true times; what is lost is lost at random.\n\n{table}\n\n"
+        f"The limits of the gateway, 16 Hz and 120 ms, were chosen from this, measured without them:\n\n{limits}"
+    )
+
+
+def _jitter(row: Mapping[str, Any]) -> str:
+    return f"±{row['jitter_ms']:g} ms" if row["jitter_ms"] else "none"
+
+
+def _before_and_after(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    before, after = row["before"], row["after"]
+    pairs = (f"{one['accuracy']:.3f}, {one['macro_f1']:.3f}" for one in (before, after))
+    return (*pairs, f"{after['answered']:.1%}")  # type: ignore[return-value]  # two pairs and the share
 
 
 def _selection(card: Card) -> str:

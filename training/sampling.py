@@ -1,4 +1,4 @@
-"""Measures what other sampling rates, losses, jitter and holes cost: `python -m training.sampling --out report.json`.
+"""Measures what other sampling rates, losses, jitter and holes cost, for the card: `python -m training.sampling`.
 
 Each held-out recording is taken as the movement itself and sampled anew, as a phone does that samples at another
 rate, loses readings, or takes them at irregular moments (their times stay true). `before` is the newest 100 samples
@@ -8,7 +8,7 @@ Needs no torch.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,9 @@ from sklearn.metrics import f1_score
 from edgeinfer.errors import InputError
 from edgeinfer.gateway import resampling
 from edgeinfer.model.card import default_folder, load_card
-from training import hapt
-from training.dataset import UNLABELLED, FloatArray, IntArray, LabelledRecording
+from training import card_json
+from training.dataset import UNLABELLED, Dataset, FloatArray, IntArray, LabelledRecording
+from training.registry import DATASETS
 from training.windows import HOP, LENGTH, RATE_HZ, majority, resample
 
 RATES_HZ = (25.0, 50.0, 100.0, 200.0)
@@ -164,26 +165,45 @@ BEYOND = [Habit(rate) for rate in LOW_RATES_HZ] + [
 _NO_LIMITS = resampling.Limits(0.0, np.inf)
 
 
+def report(dataset: Dataset, work: Path, graph: Path, people: Iterable[int]) -> dict[str, Any]:
+    """Measure every habit on these people; takes ten minutes for nine of them."""
+    chosen = set(people)
+    movements = [movement_of(recording) for recording in dataset.read(work) if recording.person in chosen]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    found: dict[str, Any] = {"people": len(chosen), "windows": sum(len(one.ends) for one in movements)}
+    for name, habits, limits in (("table", TABLE, resampling.LIMITS), ("limits", BEYOND, _NO_LIMITS)):
+        found[name] = []
+        for habit in habits:
+            found[name].append(measure(movements, habit, session, limits))
+            print(json.dumps(found[name][-1]), flush=True)
+    return found
+
+
+def add_to_card(folder: Path, found: dict[str, Any]) -> None:
+    """Write the figures into the card of a model."""
+    path = folder / "card.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["sampling"] = found
+    path.write_text(card_json.render(document) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="hapt", choices=sorted(DATASETS))
     parser.add_argument("--work", type=Path, default=Path("build/training"))
-    parser.add_argument("--out", type=Path, default=Path("build/training/sampling.json"))
-    parser.add_argument("--people", type=int, help="only so many of the nine people, for a quick look")
+    parser.add_argument("--model", type=Path, default=default_folder(), help="folder of the model and its card")
+    parser.add_argument(
+        "--people", type=int, help="only so many people, for a quick look that leaves the card as it is"
+    )
     given = parser.parse_args()
-    people = sorted(hapt.DATASET.test_people)[: given.people]
-    movements = [movement_of(one) for one in hapt.read(given.work) if one.person in people]
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    card = load_card(default_folder())
-    graph = onnxruntime.InferenceSession(card.file("cpu").path, options, providers=["CPUExecutionProvider"])
-    report: dict[str, Any] = {"people": people, "windows": sum(len(one.ends) for one in movements)}
-    for name, habits, limits in (("table", TABLE, resampling.LIMITS), ("limits", BEYOND, _NO_LIMITS)):
-        report[name] = []
-        for habit in habits:
-            report[name].append(measure(movements, habit, graph, limits))
-            print(json.dumps(report[name][-1]), flush=True)
-    given.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    dataset = DATASETS[given.dataset]
+    graph = load_card(given.model).file("cpu").path
+    found = report(dataset, given.work, graph, sorted(dataset.test_people)[: given.people])
+    if given.people is None:
+        add_to_card(given.model, found)
 
 
 if __name__ == "__main__":

@@ -45,16 +45,34 @@ def create() -> click.Command:
     @click.option(
         "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Where measurements are kept."
     )
+    @click.option(
+        "--model",
+        "model_folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Try the model in this folder on the recordings, and look at nothing else.",
+    )
+    @click.option("--write-card", is_flag=True, help="With --model: write a card from its ONNX file to begin with.")
     @click.option("--fetch", is_flag=True, help="Fetch Prometheus, Alertmanager and their tools if they are not here.")
     @click.option("--sidecar", "sidecar_url", help="Try the contract against a server, and nothing else.")
     @click.option("--json", "as_json", is_flag=True, help="Print the diagnostics as JSON.")
-    def doctor(
-        *, only: str | None, data_folder: Path | None, fetch: bool, sidecar_url: str | None, as_json: bool
+    def doctor(  # noqa: PLR0913 - the options of the command
+        *,
+        only: str | None,
+        data_folder: Path | None,
+        model_folder: Path | None,
+        write_card: bool,
+        fetch: bool,
+        sidecar_url: str | None,
+        as_json: bool,
     ) -> None:
-        """EventHandler what this machine has of what EdgeInfer needs, and how to get the rest.
+        """Report what this machine has of what EdgeInfer needs, and how to get the rest.
 
         Exit codes: 0 everything needed is here, 1 something needed is missing or broken.
         """
+        if write_card and model_folder is None:
+            raise click.UsageError("--write-card needs --model FOLDER.")
+        if model_folder is not None:
+            _finish(_try_model(model_folder, writes_card=write_card), as_json=as_json)
         settings = StackSettings.from_environment(None, data_folder=data_folder)
         if sidecar_url is not None:
             _finish(asyncio.run(_try_sidecar(sidecar_url)), as_json=as_json)
@@ -82,6 +100,13 @@ async def _try_sidecar(url: str) -> list[Diagnostic]:
         return await SidecarTrial(target, transport, card).run()
     finally:
         await transport.close()
+
+
+def _try_model(folder: Path, *, writes_card: bool) -> list[Diagnostic]:
+    # ONNX Runtime takes a third of a second that no other subject needs.
+    from edgeinfer.cli._model_trial import try_model  # noqa: PLC0415
+
+    return try_model(folder, writes_card=writes_card)
 
 
 def _fetch(settings: StackSettings) -> list[Diagnostic]:

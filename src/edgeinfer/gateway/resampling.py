@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.errors import InputError, NotEnoughSamples, UnusableWindow
+from edgeinfer.model.description import WINDOW_LENGTH, WINDOW_RATE_HZ
 
-RATE_HZ = 100.0
-LENGTH = 100
+RATE_HZ, LENGTH = WINDOW_RATE_HZ, WINDOW_LENGTH
 SPAN_TOLERANCE = 0.5
 """Periods of the model's rate by which a window's samples may miss its beginning."""
 _ON_GRID = 0.25

@@ -4,7 +4,17 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 
-from edgeinfer.model.description import CHANNELS, Baseline, Distribution, ModelCard, ModelFile, Rotation, Window
+from edgeinfer.model.description import (
+    CHANNELS,
+    WINDOW_LENGTH,
+    WINDOW_RATE_HZ,
+    Baseline,
+    Distribution,
+    ModelCard,
+    ModelFile,
+    Rotation,
+    Window,
+)
 
 SHA256_DIGITS = 64
 
@@ -39,10 +49,10 @@ def _window_violations(window: Window) -> list[str]:
         found.append(f"window.channels must be {list(CHANNELS)}, got {list(window.channels)}")
     if len(window.units) != len(CHANNELS):
         found.append(f"window.units must have {len(CHANNELS)} entries, got {len(window.units)}")
-    if window.length <= 0:
-        found.append(f"window.length must be above 0, got {window.length}")
-    if not (math.isfinite(window.rate_hz) and window.rate_hz > 0):
-        found.append(f"window.rate_hz must be above 0, got {window.rate_hz}")
+    if window.length != WINDOW_LENGTH:
+        found.append(f"window.length must be {WINDOW_LENGTH}, got {window.length}: no service cuts another window")
+    if window.rate_hz != WINDOW_RATE_HZ:
+        found.append(f"window.rate_hz must be {WINDOW_RATE_HZ:g}, got {window.rate_hz}: resample inside the graph")
     return found
 
 
