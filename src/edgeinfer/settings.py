@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edgeinfer.catalog.backends import backend_names
 from edgeinfer.errors import SettingsError
 
 _PREFIX = "EDGEINFER_"
@@ -17,6 +18,12 @@ _PREFIX = "EDGEINFER_"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?|null")
 _URL_OR_NOTHING = r"^(https?://[^\s]+)?$"
 Port = Annotated[int, Field(ge=1, le=65535)]
+if TYPE_CHECKING:  # a type checker knows no Literal that is computed
+    BackendName = str
+    ShadowName = str
+else:
+    BackendName = Literal[backend_names()]
+    ShadowName = Literal[("none", *backend_names())]
 # None of the ports from 9100 on, which Prometheus' list of default ports gives to exporters: 9100 is node exporter's.
 EXPORTER_PORT = 9048
 
@@ -132,7 +139,7 @@ class SidecarSettings(ProcessSettings):
         validation_alias=_env("USE_REAL_MODEL"),
         description="Use the model; false selects the stub backend.",
     )
-    backend: Literal["onnx", "hailort", "stub"] = Field(
+    backend: BackendName = Field(
         "onnx", validation_alias=_env("EDGEINFER_SIDECAR_BACKEND"), description="Backend that computes the results."
     )
     model_folder: Path | None = Field(
@@ -170,7 +177,7 @@ class SidecarSettings(ProcessSettings):
         "gained "
         "nothing in measurements.",
     )
-    shadow_backend: Literal["none", "onnx", "hailort", "stub"] = Field(
+    shadow_backend: ShadowName = Field(
         "none",
         validation_alias=_env("EDGEINFER_SHADOW_BACKEND"),
         description="Backend that recomputes a share of the windows for comparison.",
@@ -557,7 +564,7 @@ class StackSettings(ProcessSettings):
         validation_alias=_env("EDGEINFER_SIDECARS"),
         description="Number of sidecars to start; with 0 the gateway calls those in MODEL_BACKEND_URL.",
     )
-    backend: Literal["onnx", "hailort", "stub"] | None = Field(
+    backend: BackendName | None = Field(
         None, validation_alias=_env("EDGEINFER_SIDECAR_BACKEND"), description="Backend of the sidecars."
     )
     backend_urls: str = Field(

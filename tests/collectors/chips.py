@@ -7,8 +7,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Sample
 
 from edgeinfer.collectors.base import Collector
+from edgeinfer.collectors.context import Sources
+from edgeinfer.collectors.found import collectors
 from edgeinfer.collectors.run import RunMetrics, Runner, run_metrics
-from edgeinfer.exporter.collecting import Sources, collectors
 from edgeinfer.hailort.library import load_library
 from edgeinfer.metrics.registry import new_registry
 from tests.fakes.hailo_platform.build import importer

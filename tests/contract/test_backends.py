@@ -1,6 +1,7 @@
 """What every backend promises, asked of each one; a new file in the folder must join."""
 
-import pkgutil
+import importlib
+import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,37 +9,50 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import edgeinfer.backends
 from edgeinfer.backends.base import Backend
-from edgeinfer.backends.onnx import OnnxBackend
-from edgeinfer.backends.stub import Script, StubBackend
+from edgeinfer.catalog.backends import backend_files, backend_names
 from edgeinfer.catalog.labels import BACKEND_KINDS, HARDWARE_ERROR_CLASSES
 from edgeinfer.errors import BackendError
 from edgeinfer.model.card import default_folder, load_card
-from tests.fakes.hailo_platform.machine import Machine
-from tests.hailort.rigs import build_rig
+from edgeinfer.settings import SidecarSettings
 
 CARD = load_card(default_folder())
 WINDOWS = np.random.default_rng(1).normal(0, 2, (8, 100, 9)).astype(np.float32)
-FACTORIES: dict[str, Callable[[Path], Backend]] = {
-    "onnx": lambda _: OnnxBackend(CARD),
-    "onnx int8": lambda _: OnnxBackend(CARD, "cpu_int8"),
-    "stub": lambda _: StubBackend(CARD, Script(median_seconds=0.0)),
-    "hailort 4": lambda folder: build_rig(Machine("4.23.0"), folder).backend,
-    "hailort 5": lambda folder: build_rig(Machine("5.2.0"), folder).backend,
-}
+
+
+def factories_of(name: str) -> dict[str, Callable[[Path], Backend]]:
+    """How a backend is made here, by what the test is called.
+
+    A backend that needs a fake has a file of its own name in tests/contract/rigs, whose `rigs()` gives these; every
+    other is made as the sidecar makes it, with the settings' defaults.
+    """
+    rigs = f"tests.contract.rigs.{name}"
+    if importlib.util.find_spec(rigs):
+        found: dict[str, Callable[[Path], Backend]] = importlib.import_module(rigs).rigs()
+        return found
+    create = importlib.import_module(f"edgeinfer.backends.{name}").create
+    return {name: lambda _: create(CARD, SidecarSettings.from_environment({}))}
+
+
+FACTORIES = {title: make for name in backend_names() for title, make in factories_of(name).items()}
 
 
 @pytest.fixture(params=FACTORIES)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     made = FACTORIES[request.param](tmp_path)
+    made.close()  # some are made open
     yield made
     made.close()
 
 
 def test_every_backend_is_asked() -> None:
-    files = {module.name for module in pkgutil.iter_modules(edgeinfer.backends.__path__)} - {"base"}
-    assert {name.split()[0] for name in FACTORIES} == files
+    assert {name.split()[0] for name in FACTORIES} == {"hailort", "onnx", "stub"} | set(backend_names())
+
+
+def test_every_backend_says_what_it_is_in_a_constant_and_a_docstring() -> None:
+    for backend in backend_files():
+        assert backend.kind in BACKEND_KINDS, backend.name
+        assert backend.summary, backend.name
 
 
 def test_before_it_is_open_it_says_so(backend: Backend) -> None:

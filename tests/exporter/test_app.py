@@ -10,8 +10,9 @@ from httpx import ASGITransport, AsyncClient
 
 from edgeinfer.catalog.all import metrics_of
 from edgeinfer.catalog.metric import Owner
+from edgeinfer.collectors.context import Sources
+from edgeinfer.collectors.found import collectors
 from edgeinfer.exporter.app import build_app
-from edgeinfer.exporter.collecting import Sources, collectors
 from edgeinfer.hailort.library import load_library
 from edgeinfer.metrics.registry import new_registry
 from tests.fakes.hailo_platform.build import importer

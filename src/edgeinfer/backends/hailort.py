@@ -1,4 +1,7 @@
-"""The backend on Hailo chips: one network per chip with several frames in flight, the rest of the model on the host."""
+"""A compiled model on Hailo chips.
+
+Each chip has several frames in flight; the rest of the model runs on the host.
+"""
 
 import logging
 import threading
@@ -26,6 +29,7 @@ from edgeinfer.model.processing import make_mount, make_scale, softmax, turn
 from edgeinfer.settings import SidecarSettings
 
 Array = NDArray[np.float32]
+KIND = "hailo"
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 1.0, 30.0
 # HailoRT's own timeouts end far below this; waiting longer for a busy chip gains nothing.
@@ -458,7 +462,7 @@ class HailortBackend:
             for device_id, identity in zip(ids, identities, strict=True)
         ]
         return Description(
-            kind="hailo",
+            kind=KIND,
             device=", ".join(names),
             runtime=f"hailort {library.version}",
             model_name=self._card.name,

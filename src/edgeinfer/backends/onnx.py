@@ -1,4 +1,4 @@
-"""The backend on the CPU: ONNX Runtime, with real results on any machine."""
+"""The model on the CPU with ONNX Runtime: real results on any machine."""
 
 import os
 import re
@@ -18,12 +18,19 @@ __all__ = [
     "OnnxBackend",
 ]
 
+KIND = "cpu"
 _NO_MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory", re.IGNORECASE)
 
 
 def create(card: ModelCard, settings: SidecarSettings) -> "OnnxBackend":
-    """The backend that the settings describe."""
-    return OnnxBackend(card, settings.model_variant)
+    """The backend that the settings describe, opened: what does not fit ends the start, in 5 ms.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or not the graph that the card describes.
+    """
+    backend = OnnxBackend(card, settings.model_variant)
+    backend.open()
+    return backend
 
 
 class OnnxBackend:
@@ -86,7 +93,7 @@ class OnnxBackend:
             raise self._unfit(f"cannot be loaded by ONNX Runtime ({_first_line(failure)})") from failure
         self._prove()
         return Description(
-            kind="cpu",
+            kind=KIND,
             device=f"cpu x{self.parallelism}",
             runtime=f"onnxruntime {onnxruntime.__version__}",
             model_name=self._card.name,

@@ -1,4 +1,7 @@
-"""The backend without a model: synthetic outputs that say so, with scripted latency and faults."""
+"""Synthetic outputs that say so, without a model.
+
+Latency and failures are scripted.
+"""
 
 import random
 import time
@@ -13,6 +16,8 @@ from edgeinfer.backends.base import Description, Inference, Window
 from edgeinfer.errors import BackendError
 from edgeinfer.model.card import ModelCard
 from edgeinfer.settings import SidecarSettings
+
+KIND = "stub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class StubBackend:
         """Become ready at once; there is nothing to load."""
         self._is_open = True
         return Description(
-            kind="stub",
+            kind=KIND,
             device="none: synthetic outputs",
             runtime="stub",
             model_name=self._card.name,

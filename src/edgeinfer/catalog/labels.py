@@ -1,5 +1,6 @@
 """Closed sets of label values that code and catalog share."""
 
+from edgeinfer.catalog.backends import backend_kinds
 from edgeinfer.catalog.metric import Label
 
 OPERATIONS = ("process", "motifs")
@@ -53,7 +54,7 @@ SIDECAR_INFERENCE_STATUSES = (
     "not_ready",
 )
 
-BACKEND_KINDS = ("hailo", "cpu", "stub")
+BACKEND_KINDS = backend_kinds()
 CIRCUIT_STATES = ("closed", "half_open", "open")
 HEALTH_CHECKS = ("service", "hailo_backend", "inference_capability", "system_resources")
 HEALTH_STATUSES = ("healthy", "degraded", "unhealthy")

@@ -5,8 +5,9 @@ import logging
 import click
 
 from edgeinfer import logs
+from edgeinfer.collectors.context import Sources
+from edgeinfer.collectors.found import collectors
 from edgeinfer.exporter.app import build_app
-from edgeinfer.exporter.collecting import Sources, collectors
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.settings import ExporterSettings, prepare_hailort
 from edgeinfer.web.refusals import count_refusals

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgeinfer.catalog.backends import backend_names
 from edgeinfer.cli.sidecar import make_backend
 from edgeinfer.errors import SettingsError
 from edgeinfer.model.card import default_folder, load_card
@@ -15,7 +16,8 @@ from edgeinfer.parity import Gate, Latency, ParityReport, compare, recorded_wind
 from edgeinfer.recordings.reader import list_recordings
 from edgeinfer.settings import SidecarSettings, prepare_hailort
 
-_BACKENDS = ["hailort", "onnx", "onnx-int8", "stub"]
+# A name with a dash is a backend with a variant of its model.
+_BACKENDS = [*backend_names(), "onnx-int8"]
 _EXIT_BELOW_GATE = 1
 _GATE = Gate()
 

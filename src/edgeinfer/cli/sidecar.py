@@ -1,7 +1,6 @@
 """`edgeinfer sidecar`: one model on one device behind POST /infer."""
 
 import importlib
-import pkgutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from typing import Any
 import click
 from prometheus_client import CollectorRegistry
 
-import edgeinfer.backends
 from edgeinfer import logs
 from edgeinfer.backends.base import Backend, Window
+from edgeinfer.catalog.backends import backend_files, backend_names
 from edgeinfer.collectors.run import Collectors, run_metrics
 from edgeinfer.collectors.system import METRICS, SystemCollector
 from edgeinfer.errors import SettingsError
@@ -35,6 +34,7 @@ from edgeinfer.web.systemd import systemd_notifier_of
 
 # Four seconds of samples between two windows: some two hundred windows from every shipped recording.
 _CHANGE_HOP = 400
+_BACKEND_HELP = "What computes the answers. " + " ".join(f"{one.name}: {one.summary}." for one in backend_files())
 
 
 def create() -> click.Command:
@@ -43,27 +43,17 @@ def create() -> click.Command:
     @click.command("sidecar")
     @click.option("--host", help="Address to listen on.")
     @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
-    @click.option("--backend", type=click.Choice(backend_names()), help="What computes the answers.")
+    @click.option("--backend", type=click.Choice(backend_names()), help=_BACKEND_HELP)
     @click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Unix socket to listen on as well.")
     @click.option("--hef", "hef_path", type=click.Path(path_type=Path), help="Compiled network for the Hailo chip.")
     @click.option("--workers", type=click.IntRange(1, 64), help="Threads that call the backend.")
     def sidecar(**given: Any) -> None:
-        """Serve one model on one device: POST /infer, /healthz, /status, /metrics, /docs.
-
-        The backend "onnx" runs the shipped model on the CPU, "hailort" a compiled network on a Hailo chip.
-        "stub" answers synthetic outputs, and says so in every answer.
-        """
+        """Serve one model on one device: POST /infer, /healthz, /status, /metrics, /docs."""
         settings = SidecarSettings.from_environment(**given)
         logs.configure(settings.log_level)
         run(settings)
 
     return sidecar
-
-
-def backend_names() -> list[str]:
-    """The kinds of backend there are: the files of their folder."""
-    names = (module.name for module in pkgutil.iter_modules(edgeinfer.backends.__path__))
-    return sorted(name for name in names if name != "base")
 
 
 def run(settings: SidecarSettings) -> None:
@@ -107,11 +97,8 @@ def make_backend(card: ModelCard, settings: SidecarSettings) -> Backend:
     Raises:
         ModelFileError: the model's file is missing, damaged or not the card's.
     """
-    kind = settings.backend if settings.use_real_model else "stub"
-    backend: Backend = importlib.import_module(f"edgeinfer.backends.{kind}").create(card, settings)
-    if kind == "onnx":
-        # A mismatch is reported now, with an exit code, and not by a service that never gets ready. It takes 5 ms.
-        backend.open()
+    name = settings.backend if settings.use_real_model else "stub"
+    backend: Backend = importlib.import_module(f"edgeinfer.backends.{name}").create(card, settings)
     return backend
 
 

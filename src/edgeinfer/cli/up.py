@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgeinfer.catalog.backends import backend_names
 from edgeinfer.cli._config_alertmanager import outside
 from edgeinfer.errors import BinaryNotFound
 from edgeinfer.monitoring.alerting import alertmanager_configuration
@@ -33,7 +34,7 @@ def create() -> click.Command:
         "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Where measurements and logs are kept."
     )
     @click.option("--sidecars", type=click.IntRange(0, 16), help="Sidecars to start (1).")
-    @click.option("--backend", type=click.Choice(["onnx", "stub", "hailort"]), help="What computes the answers (onnx).")
+    @click.option("--backend", type=click.Choice(backend_names()), help="What computes the answers (onnx).")
     @click.option("--replay/--no-replay", "with_replay", default=True, help="Replay a recorded session, over and over.")
     @click.option("--recording", help="The recording to replay; 'edgeinfer replay --list' prints their names.")
     @click.option("--monitoring/--no-monitoring", default=True, help="Run Prometheus and Alertmanager.")

@@ -6,17 +6,32 @@ from typing import NoReturn
 
 from edgeinfer.catalog import device
 from edgeinfer.collectors.base import MAX_IDLE_SECONDS, NothingToRead, SourceFault
-from edgeinfer.collectors.hailo_sensors import Sensor
+from edgeinfer.collectors.context import CollectorContext
+from edgeinfer.collectors.hailo_sensors import Sensor, sensors
 from edgeinfer.collectors.hailo_session import ChipSession, Outputs
 from edgeinfer.errors import BackendError
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.hailort.failures import code_of
 from edgeinfer.hailort.library import Library
-from edgeinfer.metrics.instruments import InfoMetric
+from edgeinfer.metrics.instruments import InfoMetric, counter, info
 
 # Importing a library that is not there costs milliseconds each time, and it seldom appears.
 _LOAD_AGAIN_SECONDS = 60.0
 _FRESH_TURNS = 3
+
+
+def create(context: CollectorContext) -> "HailoDeviceCollector":
+    """The collector of the exporter."""
+    sources = context.sources
+    notifications = counter(device.NOTIFICATIONS_RECEIVED, context.registry)
+    return HailoDeviceCollector(
+        context.load_library,
+        sensors(measure_power=sources.measure_power),
+        interval_seconds=sources.interval_seconds,
+        outputs=Outputs(context.readings, context.sensor_errors, notifications, sources.clock, sources.wall_clock),
+        identities=info(device.DEVICE_INFO, [], context.registry),
+        kernel_root=sources.kernel_root,
+    )
 
 
 class HailoDeviceCollector:
@@ -55,11 +70,6 @@ class HailoDeviceCollector:
         self._trouble = ""
         self._sessions: dict[str, ChipSession] = {}
         self._present: frozenset[str] = frozenset()
-
-    @property
-    def library_version(self) -> str:
-        """Version of the library; empty while it is not loaded."""
-        return self._library.version if self._library else ""
 
     def collect(self) -> None:
         """Scan, then give each chip its turn.

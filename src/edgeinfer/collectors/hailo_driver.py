@@ -6,15 +6,27 @@ from time import time
 
 from edgeinfer.catalog import device
 from edgeinfer.collectors.base import NothingToRead
+from edgeinfer.collectors.context import CollectorContext
 from edgeinfer.hailort.driver import DriverFacts, PciDevice, read_driver_facts
 from edgeinfer.metrics.fresh import FreshReadings
-from edgeinfer.metrics.instruments import InfoMetric
+from edgeinfer.metrics.instruments import InfoMetric, info
 
 _FRESH_TURNS = 3
 # Of PCIe, by the speed of a lane in GT/s.
 _GENERATIONS = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6}
 _CURRENT = (device.PCIE_GENERATION, device.PCIE_LANES)
 _MAXIMA = (device.PCIE_MAX_GENERATION, device.PCIE_MAX_LANES)
+
+
+def create(context: CollectorContext) -> "HailoDriverCollector":
+    """The collector of the exporter."""
+    return HailoDriverCollector(
+        context.sources.kernel_root,
+        lambda: context.library_version,
+        context.readings,
+        info(device.DRIVER_INFO, [], context.registry),
+        context.sources.wall_clock,
+    )
 
 
 class HailoDriverCollector:

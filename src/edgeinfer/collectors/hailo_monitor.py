@@ -13,6 +13,7 @@ from prometheus_client import Counter
 
 from edgeinfer.catalog import device
 from edgeinfer.collectors.base import FaultReason, NothingToRead, SourceFault
+from edgeinfer.collectors.context import CollectorContext
 from edgeinfer.hailort.monitor_file import MalformedMonitorFile, MonitorMessage, decode
 from edgeinfer.metrics.fresh import FreshReadings
 
@@ -32,6 +33,19 @@ class _Fresh:
     message: MonitorMessage
     modified_at: float
     left_seconds: float
+
+
+def create(context: CollectorContext) -> "HailoMonitorCollector":
+    """The collector of the exporter."""
+    sources = context.sources
+    return HailoMonitorCollector(
+        sources.monitor_folder,
+        interval_seconds=sources.monitor_interval_seconds,
+        processes=sources.kernel_root / "proc",
+        readings=context.readings,
+        errors=context.sensor_errors,
+        wall_clock=sources.wall_clock,
+    )
 
 
 class HailoMonitorCollector:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgeinfer.catalog import device
 from edgeinfer.collectors.base import NothingToRead, SourceFault
+from edgeinfer.collectors.context import CollectorContext
 from edgeinfer.metrics.fresh import FreshReadings
 
 _FRESH_TURNS = 3
@@ -16,6 +17,11 @@ _BITS = {"undervoltage": 0, "frequency_capped": 1, "throttled": 2, "soft_tempera
 _VOLTAGE_SENSORS = "sys/class/hwmon/hwmon*"
 _VOLTAGE_SENSOR_NAME = "rpi_volt"
 _VOLTAGE_ALARM = "in0_lcrit_alarm"
+
+
+def create(context: CollectorContext) -> "RaspberryPiCollector":
+    """The collector of the exporter."""
+    return RaspberryPiCollector(context.sources.kernel_root, context.readings)
 
 
 class RaspberryPiCollector:

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from edgeinfer.catalog.labels import BACKEND_KINDS
 from edgeinfer.gateway.samples import ProcessBody, StopBody, StreamBody
 
 VERSION = version("edgeinfer")
@@ -22,7 +23,7 @@ _STRING, _NUMBER, _INTEGER = {"type": "string"}, {"type": "number"}, {"type": "i
 _BOOLEAN = {"type": "boolean"}
 _TIME = {"type": "string", "format": "date-time"}
 _SOURCE = {"type": "string", "enum": ["sidecar", "fallback"]}
-_BACKEND = {"type": "string", "enum": ["hailo", "cpu", "stub", "unknown"]}
+_BACKEND = {"type": "string", "enum": [*BACKEND_KINDS, "unknown"]}
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from edgeinfer.catalog.labels import BACKEND_KINDS
 from edgeinfer.sidecar.decoding import CHANNELS
 
 _TIMING = "Milliseconds inside the sidecar: total, queue, decode, preprocess, execute, postprocess; the parts add up."
@@ -77,7 +78,7 @@ def infer_operation(length: int, latent_dimensions: int, motif_count: int) -> di
         "properties": {
             "latent": _numbers(latent_dimensions, "latent vector"),
             "motif_scores": _numbers(motif_count, "in [0, 1], in the order of /status"),
-            "backend": {"type": "string", "enum": ["hailo", "cpu", "stub"]},
+            "backend": {"type": "string", "enum": list(BACKEND_KINDS)},
         },
     }
     outputs = {"type": "string", "format": "binary", "description": "latent, then motif_scores, little-endian float32."}
