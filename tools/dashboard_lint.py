@@ -12,19 +12,21 @@ from edgeinfer.monitoring.files import all_panels
 from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
 from tools.promql_lint import Known, by_labels, faults, known_series, selectors, substituted
 from tools.promql_tree import children
-from tools.promql_unit import unit_of
+from tools.promql_unit import PER_SECOND, unit_of
 
 PANEL_TYPES = ("row", "stat", "timeseries", "bargauge", "gauge", "table", "state-timeline", "text")
 # Ids of Grafana 13.2.3's units that we use (valueFormats/categories in @grafana/data).
 UNITS = (
     "none", "locale", "s", "dthms", "percent", "percentunit", "bytes", "celsius", "watt", "mamp", "hertz", "reqps",
-    "suffix:fps", "suffix:/s", "dateTimeFromNow",
+    "suffix:fps", "suffix:/s", "binBps", "dateTimeFromNow",
 )  # fmt: skip
 # They choose a larger or smaller unit for a value; a fixed number of decimals would then hide digits that matter:
 # with none, 1,629 requests read "2K" and every age from 60 to 89 s "1 min".
-_SCALING_UNITS = ("s", "bytes", "watt", "mamp", "hertz", "reqps")
-# Units for the same quantity: of a plain number, and of seconds.
-_ALIKE = ({"none", "locale"}, {"s", "dthms"})
+_SCALING_UNITS = ("s", "bytes", "binBps", "watt", "mamp", "hertz", "reqps")
+# Units for the same quantity: of a plain number, of seconds, and of things per second.
+_ALIKE = ({"none", "locale"}, {"s", "dthms"}, {"reqps", "suffix:/s"}, {"suffix:fps", "suffix:/s"})
+_COUNTS = ("none", "locale")
+_RATES = {"bytes": "binBps"}
 _MAX_DIGITS = 6
 # Panels that show one number for each series, which is taken for the number of now.
 _NUMBERS = ("stat", "gauge", "bargauge")
@@ -48,6 +50,8 @@ _RANGE_OF_RATE = re.compile(r"(?:rate|irate|increase)\([^\[\]]*\[([^\]:]+)\]")
 _LINE_AT = {"s": LATENCY_OBJECTIVE_SECONDS, "percentunit": OBJECTIVE}
 _OPEN_WHEN = re.compile(r"\(open when [^)]{8,}\)$")
 _LABEL_VALUES = re.compile(r"label_values\((?P<series>.+), (?P<label>\w+)\)")
+# What a variable stands for when a query is checked.
+_ANY = ".+"
 _LEGEND_LABEL = re.compile(r"\{\{(\w+)\}\}")
 # Series of Prometheus and Alertmanager that none of our jobs has.
 _WITHOUT_TARGET = ("ALERTS",)
@@ -62,12 +66,14 @@ def lint(document: Mapping[str, Any]) -> list[str]:
         *_annotations(document, known),
         *_rows(document["panels"]),
         *_grid(document["panels"]),
+        *_unused_pickers(document),
     ]
     pickers = {one["name"]: one["label"] for one in document["templating"]["list"] if one["type"] == "query"}
+    labels = {one["name"]: _label_of(one) for one in document["templating"]["list"] if one["type"] == "query"}
     for panel in all_panels(document):
         where = f"panel {panel.get('title', '')!r}"
         found += [f"{where}: {fault}" for fault in _idle_pickers(panel, pickers)]
-        found += [f"{where}: {fault}" for fault in _panel(panel, known, pickers)]
+        found += [f"{where}: {fault}" for fault in _panel(panel, known, labels)]
     return found
 
 
@@ -78,6 +84,19 @@ def _idle_pickers(panel: Mapping[str, Any], pickers: Mapping[str, str]) -> Itera
     for name, label in pickers.items():
         if asked and (f"${name}" in asked) == (label in named):
             yield f"it ignores the picker {label} and does not say so, or follows it and says that it does not"
+
+
+def _unused_pickers(document: Mapping[str, Any]) -> Iterator[str]:
+    asked = " ".join(target["expr"] for panel in all_panels(document) for target in panel.get("targets", []))
+    for variable in document["templating"]["list"]:
+        if variable["type"] == "query" and f"${variable['name']}" not in asked:
+            yield f"variable {variable['name']}: no panel follows it; use it in a query, or take it away"
+
+
+def _label_of(variable: Mapping[str, Any]) -> str:
+    """The label whose values a variable offers; its own name where it is asked for in another way."""
+    asked = _LABEL_VALUES.fullmatch(variable["query"]["query"])
+    return asked["label"] if asked else str(variable["name"])
 
 
 def _board(document: Mapping[str, Any]) -> Iterator[str]:
@@ -185,7 +204,7 @@ def _overlap(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
     )
 
 
-def _panel(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterable[str]) -> Iterator[str]:
+def _panel(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Mapping[str, str]) -> Iterator[str]:
     if panel["type"] not in PANEL_TYPES:
         yield f"type {panel['type']}: the console does not draw it"
     if not panel.get("title"):
@@ -199,7 +218,7 @@ def _panel(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterab
         yield from _drawn(panel, known, pickers)
 
 
-def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterable[str]) -> Iterator[str]:
+def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Mapping[str, str]) -> Iterator[str]:
     unit = panel["fieldConfig"]["defaults"].get("unit")
     if unit not in UNITS:
         yield f"unit {unit!r}: not one of Grafana's that we use"
@@ -309,20 +328,31 @@ def _target(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[
 
 def _unit(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
     shown, is_of = panel["fieldConfig"]["defaults"]["unit"], unit_of(target["expr"], known)
-    wanted = CATALOG_UNITS.get(is_of, shown)
+    wanted = _grafana_unit(is_of, shown)
     if shown != wanted and {shown, wanted} not in _ALIKE:
         yield f"query {target['refId']}: it gives {is_of}, which Grafana calls {wanted!r}; the panel says {shown!r}"
 
 
-def _scope(target: Mapping[str, Any], known: Mapping[str, Known], pickers: Iterable[str]) -> Iterator[str]:
+def _grafana_unit(unit: str, shown: str) -> str:
+    """Grafana's unit for a unit of the catalog or its rate; `shown` where it is not known."""
+    inner = unit.removesuffix(PER_SECOND)
+    if unit == inner:
+        return CATALOG_UNITS.get(unit, shown)
+    if inner == "seconds":
+        return "percentunit"  # seconds of every second: a share
+    return "suffix:/s" if CATALOG_UNITS.get(inner) in _COUNTS else _RATES.get(inner, shown)
+
+
+def _scope(target: Mapping[str, Any], known: Mapping[str, Known], pickers: Mapping[str, str]) -> Iterator[str]:
+    """Each series that has the label of a variable follows it; a panel may be about one job, and then says so."""
     if faults(target["expr"], known):
         return
     for node in selectors(target["expr"]):
         if node.name in _WITHOUT_TARGET:
             continue
-        labels = {matcher.name for matcher in node.matchers.matchers}
-        for name in {"job", "instance"} & set(pickers):
-            if name in known[node.name].labels and name not in labels:
+        followed = {one.name for one in node.matchers.matchers if one.value == _ANY or one.name == "job"}
+        for name, label in pickers.items():
+            if label in known[node.name].labels and label not in followed:
                 yield f"query {target['refId']}: {node.name} does not follow the variable ${name}"
 
 

@@ -36,7 +36,7 @@ class Known:
         labels: every label that it can have.
         values: closed sets of values, by label.
         is_bucket: whether it is a bucket of a histogram.
-        unit: as the catalog calls it; empty for counts and where no catalog entry is behind it.
+        unit: as the catalog calls it; empty where no catalog entry is behind it.
     """
 
     counts: bool
@@ -64,14 +64,13 @@ def _of_metric(metric: Metric) -> dict[str, Known]:
     labels = frozenset((*metric.label_names, *TARGET_LABELS))
     values = {label.name: label.values for label in metric.labels if label.is_closed}
     if metric.kind is not Kind.HISTOGRAM:
-        counts = metric.kind is Kind.COUNTER
-        return {metric.name: Known(counts, labels, values, unit="" if counts else metric.unit)}
+        return {metric.name: Known(metric.kind is Kind.COUNTER, labels, values, unit=metric.unit)}
     edges = (*(f"{edge}" for edge in metric.buckets), "+Inf")
     bucket = Known(counts=True, labels=labels | {"le"}, values=values | {"le": edges}, is_bucket=True)
     return {
         f"{metric.name}_bucket": bucket,
         f"{metric.name}_sum": Known(counts=True, labels=labels, values=values, unit=metric.unit),
-        f"{metric.name}_count": Known(counts=True, labels=labels, values=values),
+        f"{metric.name}_count": Known(counts=True, labels=labels, values=values, unit="count"),
     }
 
 

@@ -22,12 +22,12 @@ _KEEPING = (
     "scalar",
 )
 _AGGREGATIONS = ("sum", "max", "min", "avg", "topk")
-_RATES = ("rate", "increase")
+PER_SECOND = "/s"
 _FILTERS = (">=", ">", "<=", "<", "==", "!=", "and", "unless")
 
 
 def unit_of(expression: str, known: Mapping[str, Known]) -> str:
-    """The catalog's unit, or empty where arithmetic or a rate makes another quantity of it."""
+    """The catalog's unit, with "/s" for a rate; empty where it does not follow, as after most arithmetic."""
     return _unit(promql_parser.parse(substituted(expression)), known)
 
 
@@ -59,8 +59,12 @@ def _of_call(node: Any, known: Mapping[str, Known]) -> str:
         return _of_buckets(node, known)
     if name in _KEEPING:
         return _unit(node.args[0], known)
-    # The rate of a counter is another quantity; the rate of a histogram's sum is on its way to a mean.
-    return _unit(node.args[0], known) if name in _RATES else ""
+    if name == "increase":
+        return _unit(node.args[0], known)
+    if name in {"rate", "irate"}:
+        unit = _unit(node.args[0], known)
+        return f"{unit}{PER_SECOND}" if unit else ""
+    return ""
 
 
 def _of_buckets(node: Any, known: Mapping[str, Known]) -> str:
@@ -85,7 +89,8 @@ def _of_pair(node: Any, known: Mapping[str, Known]) -> str:
         return "seconds"
     if operator in {"+", "-"}:
         return left if left == right else ""
-    return left if operator == "/" and _counts_only(node.rhs) else ""
+    # The rate of a histogram's sum over that of its count is a mean.
+    return left.removesuffix(PER_SECOND) if operator == "/" and _counts_only(node.rhs) else ""
 
 
 def _counts_only(node: Any) -> bool:

@@ -204,6 +204,10 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda d: _latency(d)["fieldConfig"]["defaults"].update(unit="bytes"),
         "it gives seconds, which Grafana calls 's'",
     ),
+    "a variable that no panel follows": (
+        lambda d: d["templating"]["list"].append({**d["templating"]["list"][2], "name": "shelf"}),
+        "variable shelf: no panel follows it",
+    ),
     "a legend with a label that is not there": (
         lambda d: _graph(d)["targets"][0].update(legendFormat="{{operation}} {{instance}} {{motif}}"),
         "no series has the label motif",
@@ -287,6 +291,18 @@ QUERY_DEFECTS: dict[str, tuple[str, str]] = {
         "without `le`",
     ),
     "a fixed window": (f"sum(rate(hailo_inference_requests_total{{{SCOPE}}}[5m]))", "in place of [$__rate_interval]"),
+    "one instance in place of the picked ones": (
+        'sum(rate(hailo_inference_requests_total{job=~"$job", instance="here"}[$__rate_interval]))',
+        "does not follow the variable $instance",
+    ),
+    "bytes per second called requests per second": (
+        f"sum(rate(edgeinfer_store_written_bytes_total{{{SCOPE}}}[$__rate_interval]))",
+        "it gives bytes/s, which Grafana calls 'binBps'",
+    ),
+    "a share of time called requests per second": (
+        f"sum(rate(hailo_inference_duration_seconds_sum{{{SCOPE}}}[$__rate_interval]))",
+        "it gives seconds/s, which Grafana calls 'percentunit'",
+    ),
     "without the variables": ("sum(rate(hailo_inference_requests_total[$__rate_interval]))", "does not follow"),
     "by a label that is not there": (
         f"sum by (stage) (rate(hailo_inference_requests_total{{{SCOPE}}}[$__rate_interval]))",

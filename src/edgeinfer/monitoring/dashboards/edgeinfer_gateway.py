@@ -20,6 +20,7 @@ from edgeinfer.monitoring.dashboards.sources import FIRING, LIVE, NOW, finite, h
 from edgeinfer.monitoring.dashboards.style import (
     AGE,
     ALL_UP,
+    BYTES_PER_SECOND,
     COUNT,
     GREEN,
     LATENCY_LINE,
@@ -282,7 +283,7 @@ def _store() -> list[Panel]:
             "Written to the session store",
             "Per second; the card wears by this.",
             [Query(LIVE.rate(gateway.STORE_WRITTEN, by=("instance",)), "{{instance}}")],
-            FieldConfig(unit="bytes"),
+            FieldConfig(unit=BYTES_PER_SECOND),
             size=(8, 7),
         ),
         time_series(

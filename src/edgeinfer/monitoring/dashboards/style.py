@@ -64,6 +64,7 @@ AGE = "dthms"
 # Units of rates, which the catalog does not name: it names what is counted.
 REQUESTS_PER_SECOND = "reqps"
 PER_SECOND = "suffix:/s"
+BYTES_PER_SECOND = "binBps"
 
 
 def of(colors: Mapping[str, str], *names: str) -> dict[str, str]:
