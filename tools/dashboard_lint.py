@@ -1,7 +1,7 @@
 """Lint rules for dashboards, beyond the types that Grafana accepts."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, combinations
 from typing import Any
 

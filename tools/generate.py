@@ -1,16 +1,22 @@
 """Writes every generated file, or with --check fails showing what is stale and what to run."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tools import artifacts
+from tools.completeness.gap import gap_of
+
+if TYPE_CHECKING:  # imported when it is needed: a mistake in an entry is said, and not raised
+    from tools.artifacts import Artifact
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = "make generate"
+Load = Callable[[], tuple[Sequence["Artifact"], Sequence[str]]]
 _DIFF_LINES_SHOWN = 60
 
 
@@ -29,7 +35,7 @@ class Stale:
     diff: str = ""
 
 
-def stale_files(found: Sequence[artifacts.Artifact], folders: Sequence[str], *, root: Path = ROOT) -> list[Stale]:
+def stale_files(found: Sequence["Artifact"], folders: Sequence[str], *, root: Path = ROOT) -> list[Stale]:
     """Every file that differs from its render, is missing, or has no source any more.
 
     Args:
@@ -49,7 +55,7 @@ def orphans(paths: Sequence[str] | dict[str, str], folders: Sequence[str], *, ro
     return sorted(name for path in lying if (name := path.relative_to(root).as_posix()) not in paths)
 
 
-def write(found: Sequence[artifacts.Artifact], folders: Sequence[str], *, root: Path = ROOT) -> list[str]:
+def write(found: Sequence["Artifact"], folders: Sequence[str], *, root: Path = ROOT) -> list[str]:
     """Write what differs and remove orphans; the paths that changed."""
     changed = []
     for fault in stale_files(found, folders, root=root):
@@ -64,7 +70,7 @@ def write(found: Sequence[artifacts.Artifact], folders: Sequence[str], *, root: 
     return changed
 
 
-def _render_of(found: Sequence[artifacts.Artifact], path: str) -> Callable[[], str] | None:
+def _render_of(found: Sequence["Artifact"], path: str) -> Callable[[], str] | None:
     return next((artifact.render for artifact in found if artifact.path == path), None)
 
 
@@ -83,12 +89,25 @@ def _compare(path: Path, name: str, wanted: str) -> Stale | None:
     return Stale(name, "differs from what its source gives", "\n".join(lines[:_DIFF_LINES_SHOWN] + more))
 
 
-def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
-    """The command line; 1 if --check found something stale."""
+def _load_artifacts() -> tuple[Sequence["Artifact"], Sequence[str]]:
+    artifacts = importlib.import_module("tools.artifacts")
+    return artifacts.all_artifacts(), artifacts.GENERATED_FOLDERS
+
+
+def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT, load: Load = _load_artifacts) -> int:
+    """The command line; 1 if --check found something stale, or an entry is refused."""
     parser = argparse.ArgumentParser(prog="python -m tools.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is stale")
     check = parser.parse_args(arguments).check
-    found, folders = artifacts.all_artifacts(), artifacts.GENERATED_FOLDERS
+    try:
+        return _run(load, check=check, root=root)
+    except Exception as failure:  # noqa: BLE001 - an entry may raise anything; what it raised is said
+        print(gap_of(failure, "tools/artifacts.py"), file=sys.stderr)
+        return 1
+
+
+def _run(load: Load, *, check: bool, root: Path) -> int:
+    found, folders = load()
     if not check:
         for path in write(found, folders, root=root):
             print(f"wrote {path}" if (root / path).exists() else f"removed {path}")
