@@ -67,6 +67,9 @@ bench-frames: setup ## Measure one and several frames in flight on a simulated c
 fuzz: setup ## Throw malformed input and hostile connections at all services for ten minutes
 	@$(BIN)/python -m tools.fuzz --minutes 10 $(ARGS)
 
+additions: setup ## Make the seven additions of the guides in a scratch clone, and forget each step once (minutes)
+	@$(BIN)/python -m tools.additions $(ARGS)
+
 power-cut-matrix: setup setup-monitoring ## Damage each file of a data folder in each way, and start on it (an hour)
 	@$(BIN)/python -m tools.power_cut_matrix $(ARGS)
 
@@ -144,7 +147,7 @@ wheel: setup ## Build the wheel into dist
 docker-proof: setup ## Build and try the whole compose stack on a private docker engine (root, Debian; minutes)
 	@tools/docker_proof.sh
 
-.PHONY: audit fuzz power-cut-matrix setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
+.PHONY: audit additions fuzz power-cut-matrix setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
 .PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-monitoring setup-browser check fix generate lock
 
 verify-units: setup ## Check the systemd units with systemd's own checker, and tell how exposed each is

@@ -21,11 +21,17 @@ _CATALOG_MODULES = {"device": device, "gateway": gateway, "sidecar": sidecar, "s
 
 def gaps() -> Iterator[Gap]:
     """Everything of this module that is not complete."""
-    yield from backends(_PACKAGE / "backends")
-    yield from collectors(_PACKAGE / "collectors")
-    yield from commands(_PACKAGE / "cli")
+    yield from gaps_of_files()
+    for folder in ("monitoring/alerts", "monitoring/dashboards"):
+        yield from unused_functions(_PACKAGE / folder, f"src/edgeinfer/{folder}")
     yield from metrics_never_set(catalog_constants(), words_outside(("catalog", "monitoring")))
     yield from settings_without_a_use(all_settings(), words_outside(("settings.py",)))
+
+
+def gaps_of_files() -> list[Gap]:
+    """What is missing in files that a folder is searched for."""
+    found = (backends(_PACKAGE / "backends"), collectors(_PACKAGE / "collectors"), commands(_PACKAGE / "cli"))
+    return [gap for gaps_of_folder in found for gap in gaps_of_folder]
 
 
 def backends(folder: Path) -> Iterator[Gap]:
@@ -65,6 +71,16 @@ def commands(folder: Path) -> Iterator[Gap]:
         if "create" not in functions(path):
             fault = f"the command {path.stem.replace('_', '-')} cannot be made: the file has no function create()"
             yield Gap(where, fault, "Add it; it gives a click.Command. A helper's file begins with an underscore.")
+
+
+def unused_functions(folder: Path, where: str) -> Iterator[Gap]:
+    """Functions of entries, such as an alert or the panels of a row, that their file makes and never uses."""
+    for path in sorted(folder.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for name in sorted(functions(path)):
+            if name.startswith("_") and len(re.findall(rf"\b{name}\b", text)) == 1:
+                fault = f"{name}() is never used, so that what it makes is nowhere"
+                yield Gap(f"{where}/{path.name}", fault, "Use it in create(), or in the row or list that it is for.")
 
 
 @cache

@@ -1,0 +1,452 @@
+"""The seven additions as edits: a metric, a panel, an alert, a backend, a collector, a setting and a command."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_CATALOG = "src/edgeinfer/catalog/gateway.py"
+_INSTRUMENTS = "src/edgeinfer/gateway/instruments.py"
+_DASHBOARD = "src/edgeinfer/monitoring/dashboards/edgeinfer_gateway.py"
+_ALERTS = "src/edgeinfer/monitoring/alerts/naps.py"
+_SCENARIOS = "chaos/scenarios/processes.py"
+_SETTINGS = "src/edgeinfer/settings.py"
+_GATEWAY = "src/edgeinfer/cli/gateway.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """A part of a step that may be forgotten, or done wrongly.
+
+    Args:
+        what: as a person would say it.
+        part: of the step's text.
+        instead: what stands in its place.
+        named: what must be named then.
+        is_found_by_linters: whether ruff or mypy say it.
+    """
+
+    what: str
+    part: str
+    instead: str = ""
+    named: tuple[str, ...] = ()
+    is_found_by_linters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a guide, as an edit.
+
+    Args:
+        what: the step, as a person would say what they forgot; empty for the only one, without which nothing is added.
+        path: the file that is touched.
+        text: what is added.
+        before: a line that the text is put in front of; empty puts it at the end.
+        named: what must be named when the step is forgotten.
+        is_found_by_linters: whether ruff or mypy say that it is missing.
+        is_generating: whether the step is `make generate`.
+        omissions: parts of it that may be forgotten.
+    """
+
+    what: str
+    path: str = ""
+    text: str = ""
+    before: str = ""
+    named: tuple[str, ...] = ()
+    is_found_by_linters: bool = False
+    is_generating: bool = False
+    omissions: tuple[Omission, ...] = ()
+
+    def apply(self, root: Path, omission: Omission | None = None) -> None:
+        """Make the edit below `root`, without a part of it if one is named.
+
+        Raises:
+            LookupError: the line is not there any more, so that this example must be changed.
+        """
+        if self.is_generating:
+            return
+        if omission and omission.part not in self.text:
+            raise LookupError(f"the step has no part {omission.part!r}; change the example in {__file__}")
+        text = self.text.replace(omission.part, omission.instead) if omission else self.text
+        file = root / self.path
+        content = file.read_text(encoding="utf-8") if file.exists() else ""
+        if self.before and self.before not in content:
+            raise LookupError(f"{self.path} has no line {self.before!r}; change the example in {__file__}")
+        changed = content.replace(self.before, text + self.before, 1) if self.before else content + text
+        file.write_text(changed, encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Something that is added in few steps."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+def _generating(*named: str) -> Step:
+    return Step("make generate", named=("make generate", *named), is_generating=True)
+
+
+_METRIC_ENTRY = Step(
+    "the catalog entry",
+    _CATALOG,
+    """NAPS = Metric(
+    name="edgeinfer_naps_total",
+    kind=Kind.COUNTER,
+    unit="events",
+    help="Times that the gateway took a nap.",
+    owners=GATEWAY,
+)
+""",
+    named=("NAPS", _INSTRUMENTS),
+    is_found_by_linters=True,
+    omissions=(
+        Omission("its unit", '    unit="events",\n', "", ("unit", _CATALOG), is_found_by_linters=True),
+        Omission("a unit that exists", '"events"', '"naps"', ("'naps'", _CATALOG)),
+    ),
+)
+_METRIC_SET = Step(
+    "the line that sets it",
+    _INSTRUMENTS,
+    "        self.naps = instruments.counter(catalog.NAPS, registry)\n",
+    before="        self.store = StoreInstruments(",
+    named=("edgeinfer_naps_total", _CATALOG, "NAPS"),
+)
+_PANEL = """
+
+def _naps() -> list[Panel]:
+    return [
+        time_series(
+            "Naps",
+            "Times per second that the gateway took a nap.",
+            [Query(LIVE.rate(gateway.NAPS, by=("instance",)), "{{instance}}")],
+            FieldConfig(unit=PER_SECOND),
+            size=(8, 7),
+        ),
+    ]
+"""
+_METRIC_READ = (
+    Step("the panel", _DASHBOARD, _PANEL, named=("_naps", _DASHBOARD), is_found_by_linters=True),
+    Step(
+        "the panel's place in a row",
+        _DASHBOARD,
+        ", _naps()",
+        before='], _SIDECAR, open_when="sessions end',
+        named=("edgeinfer_naps_total", "src/edgeinfer/monitoring/dashboards"),
+    ),
+)
+_PANEL_WITH_A_LOOK = (
+    _PANEL.replace("_naps", "_dozes")
+    .replace('"Naps"', '"Requests, drowsily"')
+    .replace("LIVE.rate(gateway.NAPS", "LIVE.rate(gateway.HTTP_REQUESTS")
+)
+
+
+_ALERT = '''"""An alert of an example."""
+
+from edgeinfer.catalog import gateway
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
+from edgeinfer.monitoring.promql import Queries
+
+_SERIES = 'edgeinfer_sessions_active{job="edge-infer", instance="gateway:8080"}'
+
+
+def create() -> list[Alert]:
+    """The entries that rules, runbooks and rule tests are generated from."""
+    return [
+        Alert(
+            name="EdgeInferSleepy",
+            provoked_by="gateway-dozes",
+            expression=f"{Queries('5m', {}).gauge(gateway.SESSIONS_ACTIVE, by=('job', 'instance'))} > 900",
+            for_="5m",
+            severity=Severity.TICKET,
+            service="edge-infer",
+            signal="traffic",
+            summary="The gateway has many sessions",
+            description="{{ $value | humanize }} sessions.",
+            runbook=Runbook(
+                meaning="More sessions than usual are open.",
+                impact="Memory grows.",
+                diagnosis=(
+                    Step(
+                        "Is it busy?", {"yes": "wait.", "no": "wait."}, command="curl -s localhost:8080/healthz"
+                    ),
+                ),
+            ),
+            rule_test=RuleTest(
+                series={_SERIES: gauge((950, 900), (10, 600))},
+                pending_at=60,
+                firing_at=600,
+                resolved_at=1200,
+                labels={"job": "edge-infer", "instance": "gateway:8080"},
+                expected_description="950 sessions.",
+            ),
+            negative_cases=(RuleCase(why="at the threshold", series={_SERIES: gauge((900, 900))}, at=600),),
+        )
+    ]
+'''
+_SCENARIO = """    Scenario(
+        name="gateway-dozes",
+        does="Nothing happens to the gateway, which is only an example.",
+        actions=(NoTraffic(),),
+        alert="EdgeInferSleepy",
+    ),
+"""
+_BACKEND = '''"""The same answer to every window, for an example."""
+
+import numpy as np
+
+from edgeinfer.backends.base import Description, Inference, Window
+from edgeinfer.errors import BackendError
+from edgeinfer.model.card import ModelCard
+from edgeinfer.settings import SidecarSettings
+
+KIND = "echo"
+
+
+def create(card: ModelCard, settings: SidecarSettings) -> "EchoBackend":
+    """The backend that the settings describe."""
+    del settings
+    return EchoBackend(card)
+
+
+class EchoBackend:
+    """Answers every window alike."""
+
+    parallelism = 1
+    is_cpu_bound = True
+
+    def __init__(self, card: ModelCard) -> None:
+        self._card = card
+        self._is_open = False
+
+    def open(self) -> Description:
+        """Become ready."""
+        self._is_open = True
+        sizes = self._card.latent_size, len(self._card.motifs)
+        return Description(KIND, "none", "echo", self._card.name, self._card.version, "", *sizes)
+
+    def infer(self, window: Window) -> Inference:
+        """Answer one window.
+
+        Raises:
+            BackendError: it is not open.
+        """
+        if not self._is_open:
+            raise BackendError("the echo", "is not open", "Wait until it is ready.", error_class="misuse")
+        scores = np.full(len(self._card.motifs), 1 / len(self._card.motifs), np.float32)
+        return Inference(window[:, 0].astype(np.float32)[: self._card.latent_size], scores, 0.0, 0.0, 0.0)
+
+    def close(self) -> None:
+        """Release nothing."""
+        self._is_open = False
+'''
+_COLLECTOR = '''"""A supply that never fails, for an example."""
+
+from edgeinfer.catalog import device
+from edgeinfer.collectors.context import CollectorContext
+from edgeinfer.metrics.fresh import FreshReadings
+
+
+def create(context: CollectorContext) -> "FineSupplyCollector":
+    """The collector of the exporter."""
+    return FineSupplyCollector(context.readings)
+
+
+class FineSupplyCollector:
+    """Reports a supply without trouble."""
+
+    name = "fine_supply"
+    interval_seconds = 30.0
+
+    def __init__(self, readings: FreshReadings) -> None:
+        self._readings = readings
+
+    def collect(self) -> None:
+        """Publish."""
+        self._readings.publish_for(90.0, device.RASPBERRY_PI_CONDITION, 0.0, "undervoltage")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+'''
+_COMMAND = '''"""`edgeinfer yawn`: say that it is late, for an example."""
+
+import click
+
+
+def create() -> click.Command:
+    """The command."""
+
+    @click.command("yawn")
+    def yawn() -> None:
+        """Say that it is late."""
+        click.echo("It is late.")
+
+    return yawn
+'''
+_BACKEND_PATH, _COLLECTOR_PATH = "src/edgeinfer/backends/echo.py", "src/edgeinfer/collectors/fine_supply.py"
+_COMMAND_PATH = "src/edgeinfer/cli/yawn.py"
+
+ADDITIONS = (
+    Addition("a metric", (_METRIC_ENTRY, _METRIC_SET, *_METRIC_READ, _generating("edgeinfer_naps_total"))),
+    Addition(
+        "a panel",
+        (
+            Step(
+                "the panel",
+                _DASHBOARD,
+                _PANEL_WITH_A_LOOK,
+                named=("_dozes", _DASHBOARD),
+                is_found_by_linters=True,
+                omissions=(
+                    Omission(
+                        "the right unit",
+                        "FieldConfig(unit=PER_SECOND)",
+                        'FieldConfig(unit="bytes")',
+                        ("'bytes'", _DASHBOARD),
+                    ),
+                    Omission(
+                        "a description",
+                        '"Times per second that the gateway took a nap."',
+                        '""',
+                        ("description", _DASHBOARD),
+                    ),
+                    Omission("a label in the legend", '"{{instance}}"', '"requests"', ("instance", _DASHBOARD)),
+                ),
+            ),
+            Step(
+                "its place in a row",
+                _DASHBOARD,
+                ", _dozes()",
+                before='], _SIDECAR, open_when="sessions end',
+                named=("_dozes", _DASHBOARD),
+            ),
+            _generating("edgeinfer_gateway_dashboard.json"),
+        ),
+    ),
+    Addition(
+        "an alert",
+        (
+            Step(
+                "the entry",
+                _ALERTS,
+                _ALERT,
+                named=("EdgeInferSleepy", "gateway-dozes", "chaos/scenarios"),
+                omissions=(
+                    Omission(
+                        "what provokes it",
+                        '            provoked_by="gateway-dozes",\n',
+                        "",
+                        ("EdgeInferSleepy", _ALERTS),
+                    ),
+                    Omission(
+                        "a command in its runbook",
+                        ', command="curl -s localhost:8080/healthz"',
+                        "",
+                        ("EdgeInferSleepy", _ALERTS),
+                    ),
+                    Omission(
+                        "a metric that exists",
+                        "by=('job', 'instance'))}",
+                        "by=('job',))}_x",
+                        ("EdgeInferSleepy", _ALERTS),
+                    ),
+                    Omission(
+                        "the time when it is pending",
+                        "                pending_at=60,\n",
+                        "",
+                        ("EdgeInferSleepy", _ALERTS),
+                    ),
+                ),
+            ),
+            Step(
+                "its chaos scenario",
+                _SCENARIOS,
+                _SCENARIO,
+                before="""    Scenario(
+        name="gateway-frozen",""",
+                named=("EdgeInferSleepy", "gateway-dozes", _ALERTS),
+            ),
+            _generating("docs/runbooks/EdgeInferSleepy.md"),
+        ),
+    ),
+    Addition(
+        "a backend",
+        (
+            Step(
+                "",
+                _BACKEND_PATH,
+                _BACKEND,
+                omissions=(
+                    Omission("its kind", 'KIND = "echo"\n', 'KIND: str = "".strip()\n', ("KIND", _BACKEND_PATH)),
+                    Omission("create", "def create(", "def made(", ("create", _BACKEND_PATH)),
+                    Omission(
+                        "its docstring",
+                        '"""The same answer to every window, for an example."""\n',
+                        "# an example\n",
+                        ("docstring", _BACKEND_PATH),
+                    ),
+                ),
+            ),
+            _generating("docs/reference/settings.md"),
+        ),
+    ),
+    Addition(
+        "a collector",
+        (
+            Step(
+                "",
+                _COLLECTOR_PATH,
+                _COLLECTOR,
+                omissions=(Omission("create", "def create(", "def made(", ("create", _COLLECTOR_PATH)),),
+            ),
+        ),
+    ),
+    Addition(
+        "a setting",
+        (
+            Step(
+                "the field",
+                _SETTINGS,
+                """    nap_seconds: float = Field(
+        0.0, validation_alias=_env("EDGEINFER_GATEWAY_NAP_SECONDS"), description="Length of a nap of the gateway."
+    )
+""",
+                before="""    encoding: Literal["binary", "json"] = Field(""",
+                named=("nap_seconds", _GATEWAY),
+                is_found_by_linters=True,
+                omissions=(
+                    Omission(
+                        "its description",
+                        ', description="Length of a nap of the gateway."',
+                        "",
+                        ("EDGEINFER_GATEWAY_NAP_SECONDS", _SETTINGS),
+                    ),
+                ),
+            ),
+            Step(
+                "its use",
+                _GATEWAY,
+                """
+
+def _nap(settings: GatewaySettings) -> float:
+    return settings.nap_seconds
+""",
+                named=("EDGEINFER_GATEWAY_NAP_SECONDS", _SETTINGS),
+            ),
+            _generating("docs/reference/settings.md"),
+        ),
+    ),
+    Addition(
+        "a command",
+        (
+            Step(
+                "",
+                _COMMAND_PATH,
+                _COMMAND,
+                omissions=(Omission("create", "def create(", "def made(", ("yawn", "create", _COMMAND_PATH)),),
+            ),
+            _generating("docs/reference/commands.md"),
+        ),
+    ),
+)
