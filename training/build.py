@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from training import baselines, card, fixture, metrics, recordings, sampling
+from training import baselines, card, fixture, metrics, sampling
 from training.augment import without_magnetometer
 from training.dataset import Dataset
 from training.evaluate import calibration, judge, motif_groups, selection_score
@@ -164,8 +164,6 @@ def main() -> None:
     given = parser.parse_args()
     started = time.monotonic()
     shop = Workshop(given.dataset, given.work, given.jobs)
-    if given.out == DEFAULT_FOLDER:
-        recordings.build(given.work, recordings.DEFAULT_FOLDER)
     load_windows(shop.dataset, shop.work)
     report = metrics.rounded(build(shop, given.out))
     report["seconds"] = round(time.monotonic() - started)

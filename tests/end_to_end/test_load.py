@@ -39,7 +39,9 @@ def test_the_clients_numbers_are_those_of_prometheus(stack: RunningStack, tmp_pa
 
 
 def test_a_replay_is_counted_by_the_gateway_to_the_sample(stack: RunningStack) -> None:
-    code, document = run("replay", "--gateway", stack.addresses["gateway"], "--speed", "20")
+    code, document = run(
+        "replay", "--gateway", stack.addresses["gateway"], "--speed", "20", "--recording", "walking-upper-leg"
+    )
     assert code == 0
     assert document["samples"] == document["samples_according_to_gateway"] == 2926
     assert document["windows_by_source"] == {"sidecar": 29}
@@ -65,11 +67,11 @@ def test_a_phone_with_a_key_is_served_and_one_without_is_told(tmp_path: Path) ->
         environment={"EDGEINFER_GATEWAY_API_KEYS_FILE": str(keys)},
     )
     with gateway:
-        replay = ("replay", "--speed", "100", "--gateway", gateway.url, "--api-key-file")
-        code, document = run(*replay, str(mine))
+        access = ("--gateway", gateway.url, "--api-key-file")
+        code, document = run("replay", "--recording", "walking-upper-leg", "--speed", "100", *access, str(mine))
         assert (code, document["samples"]) == (0, 2926)
         load = ("load-test", "--profile", "quick", "--seconds", "1", "--users", "1")
-        code, document = run(*load, *replay[3:], str(stranger))
+        code, document = run(*load, *access, str(stranger))
         assert code == 1
         assert set(document["run"]["failures"]) <= {"unauthorized", "no_session"}
 

@@ -20,6 +20,8 @@ class FakeGateway:
     calls: Counter[str] = field(default_factory=Counter)
     source: str = "sidecar"
     asked_at: list[int] = field(default_factory=list)
+    activities: Counter[str] = field(default_factory=Counter)
+    newest_activity: str = ""
     refuse: list[tuple[int, str]] = field(default_factory=list)
     """Answers to give before anything is done, one each."""
     hang_up_after_storing: int = 0
@@ -68,6 +70,8 @@ class FakeGateway:
             return answer({"accepted": 0, "skipped": len(times)}, 202)
         assert not stored or times[0] > stored[-1]
         stored.extend(times)
+        self.newest_activity = body.get("activity", "")
+        self.activities.update([self.newest_activity] if self.newest_activity else [])
         if self.hang_up_after_storing:
             self.hang_up_after_storing -= 1
             return hang_up(request)
@@ -80,8 +84,9 @@ class FakeGateway:
         if len(stored) < 100:
             return answer({"error": "not_enough_samples"}, 409)
         self.asked_at.append(len(stored))
-        motif = {"id": "m1", "score": 0.9, "description": "walking"}
-        return answer({"motifs": [motif], "source": self.source, "backend": "cpu"})
+        motif = {"id": "m1", "score": 0.9, "name": "walking", "description": "walking"}
+        known = {"activity": self.newest_activity} if self.newest_activity else {}
+        return answer({"motifs": [motif], "source": self.source, "backend": "cpu"} | known)
 
     async def synchrony(self, request: web.Request) -> web.StreamResponse:
         return answer({"r": 0.0, "lag_ms": 0, "confidence": 0.0})

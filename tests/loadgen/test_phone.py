@@ -142,3 +142,15 @@ def test_time_goes_on_growing_where_a_recording_begins_again() -> None:
 def test_a_recording_that_is_not_looped_ends_with_a_shorter_batch() -> None:
     counts = [batch.count for batch in a_feed().batches()]
     assert counts == [25] * 117 + [1]
+
+
+async def test_what_was_done_is_sent_and_counted_next_to_what_the_model_said(http: aiohttp.ClientSession) -> None:
+    gateway, tally = FakeGateway(), Tally()
+    feed = SampleSource(load_recording("pocket-person-3"))
+    async with serving(gateway) as url:
+        await a_phone(http, url, tally, feed).run()
+    assert set(gateway.activities) == {"sitting", "sit_to_stand", "walking", "turning", "stand_to_sit"}
+    assert tally.activities.total() == len(gateway.asked_at)
+    by_activity = tally.as_document()["windows_by_activity"]
+    assert by_activity["walking"] == {"walking": tally.activities["walking", "walking"]}
+    assert tally.activities["walking", "walking"] > 10

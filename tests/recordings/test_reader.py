@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeinfer.errors import ModelFileError, UnknownRecording
-from edgeinfer.recordings.reader import INDEX_NAME, data_folder, list_recordings, load_recording
+from edgeinfer.recordings.reader import INDEX_NAME, data_folder, list_labelled, list_recordings, load_recording
 
 NAMES = [info.name for info in list_recordings()]
 
@@ -30,6 +30,8 @@ def test_licence_notices_are_shipped_beside_the_recordings() -> None:
     assert "Copyright (C) 2016 Thomas Haslwanter" in notice
     assert "Copyright (c) 2018, David M. Burns" in notice
     assert notice.count("Redistribution and use in source and binary forms") == 2
+    assert "Creative Commons Attribution 4.0" in notice
+    assert "M. Matey-Sanz, S. Casteleyn and C. Granell" in notice
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,3 +108,31 @@ def test_a_recording_that_contradicts_its_index_is_refused(copied: Path) -> None
     (copied / INDEX_NAME).write_text(json.dumps(index), encoding="utf-8")
     with pytest.raises(ModelFileError, match="where the index says"):
         load_recording("walking-upper-leg", copied)
+
+
+# --- recordings of which it is known what was done ---
+
+
+def test_six_people_in_turn_do_five_things() -> None:
+    labelled = list_labelled()
+    assert len({info.person for info in labelled}) == len(labelled) == 6
+    for info in labelled:
+        names = set(load_recording(info.name).activity_names)
+        assert names == {"sitting", "sit_to_stand", "walking", "turning", "stand_to_sit"}
+
+
+@pytest.mark.parametrize("name", [info.name for info in list_labelled()])
+def test_gravity_points_along_x_while_walking_as_the_model_expects_it(name: str) -> None:
+    recording = load_recording(name)
+    walking = [recording.activity_of(index, 1) == "walking" for index in range(len(recording.samples))]
+    gravity = recording.samples[walking, :3].mean(axis=0)
+    assert gravity[0] == pytest.approx(9.8, abs=0.5)
+    assert np.abs(gravity[1:]).max() < 0.5
+
+
+def test_an_activity_is_that_of_most_samples_of_a_batch() -> None:
+    recording = load_recording("pocket-person-3")
+    second = recording.activity_starts[1]
+    assert recording.activity_of(second - 20, 25) == recording.activity_names[0]
+    assert recording.activity_of(second - 5, 25) == recording.activity_names[1]
+    assert load_recording("walking-upper-leg").activity_of(0, 25) == ""

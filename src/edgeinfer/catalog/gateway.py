@@ -163,6 +163,23 @@ DRIFT_BASELINE_LEARNED = Metric(
     owners=GATEWAY,
     sensor=True,
 )
+KNOWN_ACTIVITY = Metric(
+    name="edgeinfer_known_activity_windows_total",
+    kind=Kind.COUNTER,
+    unit="windows",
+    help="Analysed windows whose sender knew what was done, by whether the most likely motif is of the same group.",
+    owners=GATEWAY,
+    labels=(Label("result", labels.ACTIVITY_RESULTS),),
+)
+KNOWN_ACTIVITY_GROUPS = Metric(
+    name="edgeinfer_known_activity_groups_total",
+    kind=Kind.COUNTER,
+    unit="windows",
+    help="Analysed windows whose sender knew what was done, by the motif group that was done and that the model said; "
+    "other is what the model has no motif for.",
+    owners=GATEWAY,
+    labels=(Label("of", labels.ACTIVITY_SIDES), Label("group", bounded_by="the motif groups of the model card")),
+)
 HTTP_REQUESTS = Metric(
     name="edgeinfer_http_requests_total",
     kind=Kind.COUNTER,

@@ -32,7 +32,7 @@ from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.loadgen.soak import Soak, look_at, pid_listening_on
 from edgeinfer.loadgen.stress import find_knee, is_past_knee, step_of
 from edgeinfer.loadgen.text import as_text
-from edgeinfer.recordings.reader import list_recordings, load_recording
+from edgeinfer.recordings.reader import list_labelled, list_recordings, load_recording
 from edgeinfer.stack.folder import prepare
 from edgeinfer.stack.own_stack import running, settings_on_free_ports
 from edgeinfer.stack.plan import LOOPBACK
@@ -142,7 +142,9 @@ def _services(pids: dict[str, int]) -> dict[str, int]:
 
 
 async def _load(request: _Request) -> Document:
-    feeds = [SampleSource(load_recording(one.name), loop=True) for one in list_recordings()]
+    known = {one.name for one in list_labelled()}  # long ones, for a look at the motifs
+    names = [one.name for one in list_recordings() if one.name not in known]
+    feeds = [SampleSource(load_recording(name), loop=True) for name in names]
     began = datetime.now(UTC).isoformat(timespec="seconds")
     timeout = aiohttp.ClientTimeout(total=request.profile.timeout_seconds)
     connector = aiohttp.TCPConnector(limit=0)

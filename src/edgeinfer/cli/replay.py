@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 
 import aiohttp
@@ -14,14 +15,19 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from edgeinfer.errors import UnknownRecording
 from edgeinfer.loadgen.client import KEY_HELP, GatewayClient, authorization
 from edgeinfer.loadgen.phone import Phone, Tally
 from edgeinfer.loadgen.sample_source import SampleSource
-from edgeinfer.recordings.reader import list_recordings, load_recording
+from edgeinfer.recordings.reader import IN_TURN, list_labelled, list_recordings, load_recording
 
-_DEFAULT_RECORDING = "walking-upper-leg"
+_WHY_POCKET = (
+    "a phone in a trouser pocket. The model was made for a phone at the waist; recordings from there are not shipped, "
+    "because the licence of UCI HAPT is uncertain"
+)
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _LINE_SECONDS = 10.0
+_SHOWN_ACTIVITIES = 8
 
 
 def create() -> click.Command:
@@ -29,7 +35,17 @@ def create() -> click.Command:
 
     @click.command("replay")
     @click.option("--gateway", default="http://127.0.0.1:8080", show_default=True, help="Address of the gateway.")
-    @click.option("--recording", default=_DEFAULT_RECORDING, show_default=True, help="Name of the recording.")
+    @click.option(
+        "--recording",
+        default=IN_TURN,
+        show_default=True,
+        help="Name of the recording, or all of which it is known what was done, one after another.",
+    )
+    @click.option(
+        "--recordings-folder",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="Recordings of your own in place of the shipped ones.",
+    )
     @click.option(
         "--speed",
         type=click.FloatRange(0.01, 1000),
@@ -45,21 +61,27 @@ def create() -> click.Command:
         *,
         gateway: str,
         recording: str,
+        recordings_folder: Path | None,
         speed: float,
         loop: bool,
         api_key_file: Path | None,
         as_json: bool,
         show_list: bool,
     ) -> None:
-        """Send a recorded IMU session to a gateway as a phone would, and print the results.
+        """Send recorded IMU sessions to a gateway as a phone would, and show what came back.
 
+        Where it is known what was done, that is sent too, and shown next to what the model said.
         A gateway that is down is waited for; nothing is lost or sent twice.
         """
         if show_list:
-            _print_list(as_json=as_json)
+            _print_list(recordings_folder, as_json=as_json)
             return
-        feed = SampleSource(load_recording(recording), loop=loop)
-        tally = asyncio.run(_replay(gateway, feed, speed, headers=authorization(api_key_file), show=not as_json))
+        feeds = _feeds(recording, recordings_folder, loop=loop)
+        if not as_json and recording == IN_TURN and recordings_folder is None:
+            click.echo(f"Replaying {len(feeds)} people in turn, {_WHY_POCKET}.", err=True)
+        tally = asyncio.run(
+            _replay(gateway, feeds, speed, headers=authorization(api_key_file), show=not as_json, loop=loop)
+        )
         if as_json:
             document = {"recording": recording, "gateway": gateway, "speed": speed, **tally.as_document()}
             click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
@@ -71,20 +93,46 @@ def create() -> click.Command:
     return replay
 
 
-async def _replay(gateway: str, feed: SampleSource, speed: float, *, headers: Mapping[str, str], show: bool) -> Tally:
-    tally = Tally()
+def _feeds(recording: str, folder: Path | None, *, loop: bool) -> list[SampleSource]:
+    """One feed for each person; only a single one is looped in itself, because people take turns."""
+    names = [info.name for info in list_labelled(folder)] if recording == IN_TURN else [recording]
+    if not names:
+        fault = "no recording says what was done"
+        raise UnknownRecording(f"folder {folder}", fault, "Name one with --recording; --list shows them.")
+    return [SampleSource(load_recording(name, folder), loop=loop and len(names) == 1) for name in names]
+
+
+async def _replay(  # noqa: PLR0913 - the options of the command
+    gateway: str, feeds: list[SampleSource], speed: float, *, headers: Mapping[str, str], show: bool, loop: bool
+) -> Tally:
+    tally, stopping = Tally(), asyncio.Event()
     async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as http:
-        phone = Phone(GatewayClient(http, gateway), feed, tally, speed=speed)
         for sign in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(sign, phone.stop)
-        progress = asyncio.create_task(_show_progress(gateway, feed, tally)) if show else None
-        try:
-            await phone.run()
-        finally:
-            if progress:
-                progress.cancel()
-                await asyncio.gather(progress, return_exceptions=True)
+            asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
+        for feed in cycle(feeds) if loop else feeds:
+            if stopping.is_set():
+                break
+            phone = Phone(GatewayClient(http, gateway), feed, tally, speed=speed)
+            await _play(phone, feed, gateway, tally, stopping, show=show)
     return tally
+
+
+async def _play(  # noqa: PLR0913 - one person's turn
+    phone: Phone, feed: SampleSource, gateway: str, tally: Tally, stopping: asyncio.Event, *, show: bool
+) -> None:
+    async def stop() -> None:
+        await stopping.wait()
+        phone.stop()
+
+    beside = [asyncio.create_task(stop())]
+    if show:
+        beside.append(asyncio.create_task(_show_progress(gateway, feed, tally)))
+    try:
+        await phone.run()
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def _show_progress(gateway: str, feed: SampleSource, tally: Tally) -> None:
@@ -115,6 +163,8 @@ def _summary(recording: str, tally: Tally) -> Table:
         table.add_row(f"windows from {source}", str(count))
     for motif, count in tally.motifs.most_common(3):
         table.add_row(f"windows most like {motif}", str(count))
+    for (done, said), count in tally.activities.most_common(_SHOWN_ACTIVITIES):
+        table.add_row(f"{done}, and the model said {said}", str(count))
     table.add_row("sessions", str(tally.sessions))
     optional = {
         "requests repeated": tally.retries,
@@ -130,8 +180,8 @@ def _summary(recording: str, tally: Tally) -> Table:
     return table
 
 
-def _print_list(*, as_json: bool) -> None:
-    recordings = list_recordings()
+def _print_list(folder: Path | None, *, as_json: bool) -> None:
+    recordings = list_recordings(folder)
     if as_json:
         document = [
             {"name": one.name, "title": one.title, "seconds": one.duration_seconds, "samples": one.sample_count}

@@ -85,6 +85,7 @@ def create() -> click.Command:
             else:
                 reporter.report(Event(Kind.NOTE, "running without monitoring as requested: nothing is recorded"))
             if with_replay:
+                reporter.report(Event(Kind.NOTE, recording_note(recording)))
                 plans.append(
                     plan.replay(plan.gateway(settings, folder).address, recording or "", settings.api_key_file)
                 )
@@ -97,11 +98,22 @@ def create() -> click.Command:
     return up
 
 
+def recording_note(recording: str | None) -> str:
+    """What the replay sends, and why that."""
+    if recording and recording != "people-in-turn":
+        return f"replaying the recording {recording}"
+    return (
+        "replaying six people in turn, phone in a trouser pocket. The model was made for a phone at the waist; "
+        "recordings from there are not shipped, because the licence of UCI HAPT is uncertain"
+    )
+
+
 def _check_recording(name: str) -> None:
     """EventHandler a wrong name before anything starts; numpy, which this needs, stays out of other runs' memory."""
-    from edgeinfer.recordings.reader import load_recording  # noqa: PLC0415
+    from edgeinfer.recordings.reader import IN_TURN, load_recording  # noqa: PLC0415
 
-    load_recording(name)
+    if name != IN_TURN:
+        load_recording(name)
 
 
 def _run(plans: list[ProcessSpec], folder: DataFolder, reporter: Reporter, monitored: StackSettings | None) -> bool:

@@ -104,7 +104,7 @@ def motifs(session_id: str, stream: Stream, found: Motifs, age_seconds: float | 
         "backend": found.analysis.backend,
         "requestId": request_id,
     }
-    return JsonAnswer(document)
+    return JsonAnswer(document | {"activity": found.activity} if found.activity else document)
 
 
 def _motif(diagnostic: MotifFinding) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from edgeinfer.gateway.drift_watch import DriftWatch, watch_drift
 from edgeinfer.gateway.health import UNHEALTHY, HealthMonitor
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.keys import KeyRing
+from edgeinfer.gateway.known_activity import ActivityCounter
 from edgeinfer.gateway.request_ids import RequestIds
 from edgeinfer.gateway.routes import analysis_router, health_router, hot_routes
 from edgeinfer.gateway.sessions import SessionStore
-from edgeinfer.gateway.shortcut import Shortcut
+from edgeinfer.gateway.shortcut import HotRoute, Shortcut
 from edgeinfer.model.card import ModelCard
 from edgeinfer.web.application import new_application
 from edgeinfer.web.front_page import front_page_router
@@ -66,7 +67,7 @@ def build_app(parts: Parts) -> FastAPI:
         problems=parts.instruments.problems,
     )
     hot = hot_routes(parts.store, parts.service, parts.max_body_bytes)
-    app.include_router(analysis_router(parts.store, parts.service, parts.card.motifs, parts.max_body_bytes, hot))
+    app.include_router(_analysis_router(parts, hot))
     app.include_router(health_router(parts.health, lambda: time.monotonic() - started))
     app.include_router(metrics_router(parts.registry))
     app.include_router(_front_page(parts.health))
@@ -94,6 +95,11 @@ def _front_page(health: HealthMonitor) -> APIRouter:
     return front_page_router(
         "EdgeInfer gateway", openapi.VERSION, is_ok=lambda: health.status != UNHEALTHY, links=links
     )
+
+
+def _analysis_router(parts: Parts, hot: dict[tuple[str, str], HotRoute]) -> APIRouter:
+    activities = ActivityCounter(parts.card.motifs, parts.instruments)
+    return analysis_router(parts.store, parts.service, parts.card.motifs, activities, parts.max_body_bytes, hot)
 
 
 @asynccontextmanager

@@ -113,6 +113,8 @@ class GatewayInstruments:
         self.fallback_duration = instruments.histogram(catalog.FALLBACK_DURATION, registry)
         self.retries = instruments.counter(catalog.RETRIES, registry)
         self.drift_window = instruments.gauge(catalog.DRIFT_WINDOW, registry)
+        self.known_activity = _by_value(instruments.counter(catalog.KNOWN_ACTIVITY, registry), labels.ACTIVITY_RESULTS)
+        self.known_activity_groups = instruments.counter(catalog.KNOWN_ACTIVITY_GROUPS, registry)
         self.health_status = instruments.gauge(catalog.HEALTH_STATUS, registry)
         self.operations = _operations(registry)
         self.sidecars = _sidecars(registry, sidecars)

@@ -28,11 +28,16 @@ class MotifFinding:
 
 @dataclass(frozen=True, slots=True)
 class Motifs:
-    """The motifs of a window, highest score first, and where they came from."""
+    """The motifs of a window, highest score first, and where they came from.
+
+    Args:
+        activity: what its sender knows was done, or empty.
+    """
 
     diagnostics: list[MotifFinding]
     analysis: Analysis
     window: WindowSource
+    activity: str = ""
 
 
 async def find_motifs(service: InferenceService, motifs: tuple[Motif, ...], stream: Stream, request_id: str) -> Motifs:
@@ -45,7 +50,8 @@ async def find_motifs(service: InferenceService, motifs: tuple[Motif, ...], stre
     window, source = stream.window()
     analysis = await service.analyze_imu_window(window, "motifs", request_id)
     stream.note(source.end, analysis.outputs.top)
-    return Motifs(rank(analysis.outputs.scores, motifs, stream), analysis, source)
+    activity = stream.activities.during(source.end - source.span_seconds, source.end)
+    return Motifs(rank(analysis.outputs.scores, motifs, stream), analysis, source, activity)
 
 
 def rank(scores: list[float], motifs: tuple[Motif, ...], stream: Stream) -> list[MotifFinding]:

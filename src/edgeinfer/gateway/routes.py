@@ -10,6 +10,7 @@ from edgeinfer.gateway import answers, openapi
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.bodies import read_json_body
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, HealthMonitor
+from edgeinfer.gateway.known_activity import ActivityCounter, check_activity
 from edgeinfer.gateway.motifs import find_motifs
 from edgeinfer.gateway.request_ids import id_of
 from edgeinfer.gateway.samples import (
@@ -42,8 +43,12 @@ def hot_routes(store: SessionStore, service: InferenceService, max_body_bytes: i
         body = decode_stream(await read_json_body(request, max_body_bytes))
         batch = read_batch(body.samples)
         check_bounds(body, batch)
+        activity = check_activity(body.activity)
         session_id = canonical_id(body.session_id)
-        return answers.accepted(session_id, await store.append(session_id, body.role, batch))
+        stored = await store.append(session_id, body.role, batch)
+        if activity and len(batch):
+            stored.stream.activities.add(float(batch.times.min()), float(batch.times.max()), activity)
+        return answers.accepted(session_id, stored)
 
     async def process(request: Request) -> Response:
         window, source = make_window(decode_process(await read_json_body(request, max_body_bytes)).samples)
@@ -56,10 +61,11 @@ def hot_routes(store: SessionStore, service: InferenceService, max_body_bytes: i
     }
 
 
-def analysis_router(
+def analysis_router(  # noqa: PLR0913, PLR0917 - the wiring
     store: SessionStore,
     service: InferenceService,
     motifs: tuple[Motif, ...],
+    activities: ActivityCounter,
     max_body_bytes: int,
     hot: Mapping[tuple[str, str], HotRoute],
 ) -> APIRouter:
@@ -80,6 +86,8 @@ def analysis_router(
         kept = store.get(session_id).stream(role)
         request_id = id_of(request.scope)
         found = await find_motifs(service, motifs, kept, request_id)
+        if found.activity:
+            activities.count(found.activity, found.diagnostics[0].index)
         return answers.motifs(session_id, kept, found, store.age_seconds(kept), request_id)
 
     @router.get("/synchrony", summary="How well the two streams of a session move together", **openapi.SYNCHRONY)

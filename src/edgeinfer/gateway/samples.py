@@ -52,6 +52,7 @@ class StreamBody(msgspec.Struct, frozen=True, rename="camel"):
     window_start: float | None = None
     window_end: float | None = None
     role: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": ROLE_PATTERN})] = DEFAULT_ROLE
+    activity: str = ""
 
 
 class ProcessBody(msgspec.Struct, frozen=True):

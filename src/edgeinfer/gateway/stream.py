@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgeinfer.errors import InputError, NotEnoughSamples, UnusableWindow
 from edgeinfer.gateway.clock_units import name_unit
+from edgeinfer.gateway.known_activity import KnownActivities
 from edgeinfer.gateway.placement import MERGE_SECONDS, Piece, Placement, place
 from edgeinfer.gateway.resampling import WindowSource, cut_window
 from edgeinfer.gateway.samples import CHANNELS, SAMPLE_SECONDS, WINDOW_SAMPLES, Batch
@@ -49,6 +50,7 @@ class Stream:
     total: int = 0
     seen: "deque[AnalyzedWindow]" = field(default_factory=lambda: deque(maxlen=NEWEST_SAMPLES // WINDOW_SAMPLES))
     account: StreamAccount = field(default_factory=StreamAccount)
+    activities: KnownActivities = field(default_factory=KnownActivities)
     _times: NDArray[np.float64] = field(default_factory=lambda: np.empty(_FIRST_ROWS, np.float64))
     _values: NDArray[np.float32] = field(default_factory=lambda: np.empty((_FIRST_ROWS, len(CHANNELS)), np.float32))
     _first: int = 0

@@ -34,6 +34,8 @@ class Tally:
     backends: Counter[str] = field(default_factory=Counter)
     motifs: Counter[str] = field(default_factory=Counter)
     """Windows by their most likely motif."""
+    activities: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Windows by what was done, where that is known, and the name of their most likely motif."""
     synchrony: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     """Answers other than success, by class; a retried request may be counted here and still have succeeded."""
@@ -57,6 +59,7 @@ class Tally:
             "windows_by_source": dict(self.windows),
             "windows_by_backend": dict(self.backends),
             "windows_by_motif": dict(self.motifs),
+            "windows_by_activity": _by_activity(self.activities),
             "synchrony": self.synchrony,
             "failures": dict(self.failures),
             "refused_samples": self.refused_samples,
@@ -163,6 +166,8 @@ class Phone:
             self._tally.windows[str(answer.document.get("source", "unknown"))] += 1
             self._tally.backends[str(answer.document.get("backend", "unknown"))] += 1
             self._tally.motifs[_top_motif(answer.document)] += 1
+            if activity := str(answer.document.get("activity", "")):
+                self._tally.activities[activity, str(answer.document["motifs"][0]["name"])] += 1
         if self._samples_in_session % (WINDOW_SAMPLES * WINDOWS_PER_SYNCHRONY) == 0:
             answer = await self._gateway.synchrony(self._session_id)
             self._tally.synchrony += answer.is_success
@@ -200,6 +205,14 @@ class Phone:
         answer = await self._persist(lambda: self._gateway.stop(self._session_id))
         self._tally.stored_samples += int(answer.document.get("totalSamples", 0))
         self._session_id = ""
+
+
+def _by_activity(activities: "Counter[tuple[str, str]]") -> dict[str, dict[str, int]]:
+    """What was done, and how often the model said what."""
+    found: dict[str, dict[str, int]] = {}
+    for (done, said), count in activities.most_common():
+        found.setdefault(done, {})[said] = count
+    return found
 
 
 def _top_motif(document: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ class Batch:
         samples: the JSON list of them.
         start_seconds: time of the first sample.
         end_seconds: time of the last sample.
+        activity: what was done during most of them, or empty where nobody knows.
     """
 
     first_index: int
@@ -30,12 +31,14 @@ class Batch:
     samples: bytes
     start_seconds: float
     end_seconds: float
+    activity: str = ""
 
     def as_stream_body(self, session_id: str, role: str | None = None) -> bytes:
         """The JSON body of PUT /api/v1/analysis/stream; times in seconds."""
-        return b'{"sessionId":%s,%s"windowStart":%.6f,"windowEnd":%.6f,"samples":%s}' % (
+        return b'{"sessionId":%s,%s%s"windowStart":%.6f,"windowEnd":%.6f,"samples":%s}' % (
             orjson.dumps(session_id),
             b'"role":%s,' % orjson.dumps(role) if role else b"",
+            b'"activity":%s,' % orjson.dumps(self.activity) if self.activity else b"",
             self.start_seconds,
             self.end_seconds,
             self.samples,
@@ -57,6 +60,7 @@ class SampleSource:
 
     def __init__(self, recording: Recording, *, loop: bool = False, batch_samples: int = BATCH_SAMPLES) -> None:
         self._rows = [_encode_row(row) for row in recording.samples.tolist()]
+        self._recording = recording
         self._loop = loop
         self.batch_samples = batch_samples
         self.rate_hz = recording.rate_hz
@@ -74,7 +78,9 @@ class SampleSource:
         indices = range(first_index, first_index + count)
         rows = (b'{"t":%.6f,%s' % (i / self.rate_hz, self._rows[i % len(self._rows)]) for i in indices)
         last = max(first_index, first_index + count - 1)
-        return Batch(first_index, count, b"[%s]" % b",".join(rows), first_index / self.rate_hz, last / self.rate_hz)
+        activity = self._recording.activity_of(first_index % len(self._rows), count)
+        samples = b"[%s]" % b",".join(rows)
+        return Batch(first_index, count, samples, first_index / self.rate_hz, last / self.rate_hz, activity)
 
     def batches(self, first_index: int = 0) -> Iterator[Batch]:
         """All batches from an index on."""

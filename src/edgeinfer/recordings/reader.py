@@ -22,6 +22,8 @@ __all__ = [
 
 INDEX_NAME = "index.json"
 CHANNEL_COUNT = 9
+IN_TURN = "people-in-turn"
+"""The choice of all labelled recordings, one after another."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -49,6 +51,8 @@ class RecordingInfo:
     sample_count: int
     channels: tuple[str, ...]
     """The channels that were measured; the others read zero."""
+    labelled: bool = False
+    """Whether it is known what was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,18 @@ class Recording:
     info: RecordingInfo
     samples: FloatArray
     """[N, 9]: ax, ay, az in m/s², gx, gy, gz in rad/s, mx, my, mz in µT; an absent magnetometer is zeros."""
+    activity_starts: tuple[int, ...] = ()
+    """The sample from which on something was done; empty where nobody knows what was."""
+    activity_names: tuple[str, ...] = ()
+    """What was done from there on, by the names of the shipped model's motifs where it has one; empty if unknown."""
+
+    def activity_of(self, first: int, count: int) -> str:
+        """What was done during more than half of some samples, empty where nothing or nobody knows."""
+        ends = (*self.activity_starts, len(self.samples))[1:]
+        for start, end, name in zip(self.activity_starts, ends, self.activity_names, strict=True):
+            if 2 * (min(first + count, end) - max(first, start)) > count:
+                return name
+        return ""
 
     @property
     def rate_hz(self) -> float:
@@ -87,7 +103,7 @@ def load_recording(name: str, folder: Path | None = None) -> Recording:
     listed = list_recordings(folder)
     for info in listed:
         if info.name == name:
-            return Recording(info, _read_samples((folder or data_folder()) / info.file, info))
+            return _read((folder or data_folder()) / info.file, info)
     names = ", ".join(info.name for info in listed)
     raise UnknownRecording(f"recording {name!r}", "does not exist", f"Choose one of: {names}.")
 
@@ -95,11 +111,19 @@ def load_recording(name: str, folder: Path | None = None) -> Recording:
 _REINSTALL = "Install the package again, or name a folder of recordings with its index."
 
 
-def _read_samples(path: Path, info: RecordingInfo) -> FloatArray:
+def list_labelled(folder: Path | None = None) -> tuple[RecordingInfo, ...]:
+    """Return the recordings of which it is known what was done."""
+    return tuple(info for info in list_recordings(folder) if info.labelled)
+
+
+def _read(path: Path, info: RecordingInfo) -> Recording:
     content = _read_verified(path, info.sha256)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             steps, scale = stored["samples"], stored["scale"]
+            starts, names = (
+                stored[name].tolist() if name in stored else [] for name in ("activity_starts", "activity_names")
+            )
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ModelFileError(str(path), f"is not a recording: {error}", _REINSTALL) from error
     if steps.shape != (info.sample_count, scale.size):
@@ -107,7 +131,7 @@ def _read_samples(path: Path, info: RecordingInfo) -> FloatArray:
         raise ModelFileError(str(path), fault, _REINSTALL)
     samples = np.zeros((info.sample_count, CHANNEL_COUNT), dtype=np.float32)
     np.multiply(steps, scale, out=samples[:, : scale.size], casting="same_kind")
-    return samples
+    return Recording(info, samples, tuple(starts), tuple(names))
 
 
 def _read_verified(path: Path, sha256: str) -> bytes:

@@ -1,6 +1,6 @@
 """The gateway's dashboard: what phones ask, what they get, and how the gateway itself fares."""
 
-from edgeinfer.catalog import gateway, system
+from edgeinfer.catalog import gateway, labels, system
 from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
@@ -14,6 +14,7 @@ from edgeinfer.monitoring.dashboards.panels import (
     stat,
     state_timeline,
     table,
+    text,
     time_series,
 )
 from edgeinfer.monitoring.dashboards.sources import FIRING, LIVE, NOW, finite, health_state, or_zero
@@ -23,6 +24,7 @@ from edgeinfer.monitoring.dashboards.style import (
     BYTES_PER_SECOND,
     COUNT,
     GREEN,
+    GROUP_COLORS,
     LATENCY_LINE,
     NONE_IS_GOOD,
     ORANGE,
@@ -56,6 +58,12 @@ def create() -> Dashboard:
         rows=[
             Row("Now", [_now()], _SIDECAR),
             Row("What phones get", [_requests(), _answers()], _SIDECAR),
+            Row(
+                "What was done, and what the model said",
+                [_known()],
+                _SIDECAR,
+                open_when="senders know what was done, as the replay does",
+            ),
             Row("Errors and checks", [_errors()], _SIDECAR, open_when="phones get errors or a check has stopped"),
             Row("Sessions and samples", [_sessions(), _store()], _SIDECAR, open_when="sessions end or fill the disk"),
             Row("Analyses and calls", [_analyses(), _upstream()], _SIDECAR, open_when="Analyses answered is not green"),
@@ -63,6 +71,56 @@ def create() -> Dashboard:
             Row("Monitoring", [_monitoring()], _HARDWARE, open_when="scrapes are slow or series are missing"),
         ],
     )
+
+
+def _known() -> list[Panel]:
+    """Where senders know what was done, as the replay of `edgeinfer up` does."""
+    results = {
+        result: LIVE.increase(gateway.KNOWN_ACTIVITY, where={"result": result}, window="$__range")
+        for result in labels.ACTIVITY_RESULTS
+    }
+    judged = f"({results['agreed']} + {results['differed']})"
+    by_group = {
+        side: LIVE.rate(gateway.KNOWN_ACTIVITY_GROUPS, by=("group",), where={"of": side})
+        for side in labels.ACTIVITY_SIDES
+    }
+    return [
+        text(
+            "What is replayed",
+            "Why the replay of edgeinfer up sends what it does.",
+            "`edgeinfer up` replays six people in turn who sit, stand up, walk, turn and sit down, with a phone in a "
+            "**trouser pocket**, and knows what they did.\n\n"
+            "The model was made for a phone at the **waist**. Recordings from there are not shipped, because the "
+            "licence of UCI HAPT is uncertain; `docs/guides/train-your-own-model.md` says how to make them for "
+            "yourself. So the *group* of the motif counts here (move, static, transition), not its name.",
+            size=(6, 8),
+        ),
+        stat(
+            "Model agrees",
+            "Share of windows in which the most likely motif is of the group of what was done; what "
+            "the model has no motif for is left out. Windows count whose sender gives an activity.",
+            [Query(finite(f"{results['agreed']} / {judged}"), "agreed")],
+            FieldConfig(unit="percentunit", decimals=0, no_value="no sender knows"),
+            size=(4, 8),
+        ),
+        time_series(
+            "What was done",
+            "Windows per second by the group of what was really done, as the sender knows it; other is what the model "
+            "has no motif for, such as turning.",
+            [Query(by_group["done"], "{{group}}")],
+            FieldConfig(unit=PER_SECOND, colors=GROUP_COLORS, no_value="no sender knows what is done"),
+            size=(7, 8),
+            stacked=True,
+        ),
+        time_series(
+            "What the model said",
+            "The same windows by the group of the motif that scored highest.",
+            [Query(by_group["said"], "{{group}}")],
+            FieldConfig(unit=PER_SECOND, colors=GROUP_COLORS, no_value="no sender knows what is done"),
+            size=(7, 8),
+            stacked=True,
+        ),
+    ]
 
 
 def _now() -> list[Panel]:

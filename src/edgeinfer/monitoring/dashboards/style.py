@@ -43,6 +43,7 @@ STAGE_COLORS = {
     "execute": GREEN,
     "postprocess": GREY,
 }
+GROUP_COLORS = {"move": BLUE, "static": GREEN, "transition": ORANGE, "other": GREY}
 PERCENTILE_COLORS = {"p50": GREEN, "p90": TEAL, "p95": ORANGE, "p99": PURPLE, "mean": BLUE}
 ERROR_COLORS = {
     "timeout": ORANGE,
