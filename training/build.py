@@ -16,6 +16,7 @@ from typing import Any
 
 from training import baselines, card, fixture, metrics, sampling
 from training.augment import without_magnetometer
+from training.check import check_or_exit
 from training.dataset import Dataset
 from training.evaluate import calibration, judge, motif_groups, selection_score
 from training.network import Architecture
@@ -164,6 +165,7 @@ def main() -> None:
     given = parser.parse_args()
     started = time.monotonic()
     shop = Workshop(given.dataset, given.work, given.jobs)
+    check_or_exit(shop.dataset, shop.work)
     load_windows(shop.dataset, shop.work)
     report = metrics.rounded(build(shop, given.out))
     report["seconds"] = round(time.monotonic() - started)

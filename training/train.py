@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from training.augment import Batch, Targets, make_batch, make_targets
+from training.check import check_or_exit
 from training.dataset import Dataset, FloatArray
 from training.network import Architecture, TcnVae
 from training.prepare import PEOPLE, load_windows
@@ -204,6 +205,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     dataset = DATASETS[given.dataset]
+    check_or_exit(dataset, given.work)
     architecture = Architecture(stem=given.widths[0], widths=tuple(given.widths))
     settings = Settings(given.seed, given.turned_share, given.epochs, given.people, architecture)
     source = load_windows(dataset, given.work).of(PEOPLE[given.people](dataset, given.work))

@@ -1,5 +1,6 @@
 """Streams that heal, over the API and through restarts: late, doubled, on a clock that jumps, at other rates."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgeinfer.errors import StorageError
 from edgeinfer.gateway.durable_sessions import DurableSessions
+from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.store.records import Kind
 from edgeinfer.gateway.stream import NEWEST_SAMPLES, Stream
 from tests.gateway.power_cut import Disk, PowerCutFiles
 from tests.gateway.rigs import API, Clock, Rig, api, make_rig, samples
 from tests.gateway.stores import make_store
 from tests.gateway.test_durable_sessions import live_kinds
-from tests.gateway.test_placement import batch, seconds
+from tests.gateway.test_placement import batch, seconds, uploads
 
 
 @pytest.fixture
@@ -198,6 +202,30 @@ async def test_the_newest_two_thousand_are_the_same_after_a_restart_whatever_the
     stream = store.get(session.id).stream()
     assert stream.total > NEWEST_SAMPLES == len(stream)
     await reopened(store, tmp_path, session.id)
+
+
+@given(uploads(), st.integers(0, 60))
+@settings(deadline=None, max_examples=40)
+def test_any_sequence_of_uploads_is_the_same_after_a_restart_in_its_middle(sequence: list[Batch], cut: int) -> None:
+    async def play() -> None:
+        disk = PowerCutFiles(Disk(), random.Random(0))  # noqa: S311 - nothing is left to chance
+        whole, store = Stream("default"), make_store(disk)
+        store.open()
+        session = await store.start()
+        for number, upload in enumerate(sequence):
+            if number == cut:
+                store.close()
+                store = make_store(disk)
+                store.open()
+            stored = await store.append(session.id, "default", upload)
+            placement = whole.place(upload)
+            whole.accept(placement.pieces, 0.0, 0.0)
+            assert (stored.accepted, stored.known) == (placement.accepted, placement.known)
+        if whole.total:
+            same(store.get(session.id).stream(), whole)
+        store.close()
+
+    asyncio.run(play())
 
 
 async def test_an_upload_of_more_than_a_stream_holds_is_the_same_after_a_restart(tmp_path: Path) -> None:
