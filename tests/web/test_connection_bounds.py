@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import time
+import weakref
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -17,6 +18,7 @@ from uvicorn.server import ServerState
 from edgeinfer.web.connection import HttpConnection
 from edgeinfer.web.connection_state import ServerContext
 from edgeinfer.web.direct import DirectRequest, DirectRoute
+from edgeinfer.web.server import watch_deadlines
 from tests.web.server_rig import Rig, answer, answers, receive_all, running, until
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -107,8 +109,8 @@ def send_until_closed(connection: socket.socket, data: bytes, pause_seconds: flo
 def test_who_does_not_read_is_cut_off(app: ASGIApp, asked: bytes) -> None:
     limits: dict[str, Any] = {"take_seconds": SHORT, "min_take_bytes_per_second": 10**9, "max_buffered_bytes": 10**8}
     with running(app, **limits) as rig, rig.connect(4096) as connection:
+        rig.wait_for_connections(1)  # before it asks, because it may be cut off before it is seen
         connection.sendall(asked)
-        rig.wait_for_connections(1)
         rig.wait_for_connections(0)
         until(lambda: not rig.server.server_state.tasks)
 
@@ -224,6 +226,32 @@ def test_a_running_request_counts_until_it_is_over() -> None:
         for task in list(rig.server.server_state.tasks):
             task.get_loop().call_soon_threadsafe(task.cancel)
         until(lambda: rig.context.budget.used_bytes == 0)
+
+
+class Checked(HttpConnection):
+    """Says when its deadline is checked; can be referred to weakly."""
+
+    checked: asyncio.Event
+
+    def check_deadline(self, now: float) -> None:
+        self.checked.set()
+
+
+async def test_the_check_of_deadlines_holds_no_connection_while_it_sleeps() -> None:
+    config = uvicorn.Config(never, ws="none", lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    connection = Checked(config, state, {}, asyncio.get_running_loop(), context=ServerContext([]))
+    checked = connection.checked = asyncio.Event()
+    state.connections.add(connection)  # type: ignore[arg-type]  # uvicorn names its own protocols only
+    checking = asyncio.create_task(watch_deadlines(state, 0.01))
+    await checked.wait()
+    reference = weakref.ref(connection)
+    state.connections.clear()
+    del connection
+    gc.collect()
+    assert reference() is None
+    checking.cancel()
 
 
 def test_connections_that_ended_leave_nothing_to_be_collected() -> None:

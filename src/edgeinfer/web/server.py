@@ -133,10 +133,14 @@ async def watch_deadlines(state: ServerState, every_seconds: float) -> None:
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(every_seconds)
-        now = loop.time()
-        for connection in list(state.connections):
-            if isinstance(connection, HttpConnection):
-                connection.check_deadline(now)
+        _check_deadlines(state, loop.time())
+
+
+def _check_deadlines(state: ServerState, now: float) -> None:
+    """A function of its own: as a variable of the loop above, the last connection would live until the next one."""
+    for connection in list(state.connections):
+        if isinstance(connection, HttpConnection):
+            connection.check_deadline(now)
 
 
 def serve(  # noqa: PLR0913 - what a process may choose, by name
