@@ -30,7 +30,7 @@ _ANSWER_SECONDS = 30.0
 _MAYBE_SECONDS = 0.05  # what may be no request gets this long to be answered
 _PAUSE_SECONDS = 0.01
 _SOON_SECONDS = 60.0
-_PROBLEM = {"error", "status", "message", "remedy"}
+_PROBLEM = {"error", "status", "message", "remedy", "retry"}
 
 
 @dataclass(slots=True)
@@ -174,12 +174,12 @@ def _judge(one: Input, head: bytes, body: bytes, result: Fuzzing) -> str:
 
 
 def _is_problem(body: bytes, *, of_open_inference: bool) -> bool:
-    """Whether it is the one shape; where `error` is a sentence, the kind of error has a field of its own."""
+    """Whether it is the one shape, with any further fields; of the Open Inference Protocol it says the kind as well."""
     try:
         fields = set(json.loads(body))
     except ValueError:
         return False
-    return fields == _PROBLEM or (of_open_inference and fields == _PROBLEM | {"code"})
+    return fields >= _PROBLEM or (of_open_inference and fields >= (_PROBLEM - {"retry"}) | {"code"})
 
 
 def _length(head: bytes) -> int:

@@ -168,7 +168,7 @@ class Up:
         """Whether each of these kinds came for these processes; False where it ended or took too long."""
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
-            came = {(event["event"], event.get("child", "")) for event in list(self.events)}
+            came = {(event["event"], event.get("process", "")) for event in list(self.events)}
             if came.issuperset(wanted):
                 return True
             if self._process.poll() is not None:

@@ -10,7 +10,7 @@ from tools.fuzz_inputs import Good, Input, inputs
 
 GOODS = [Good("POST", "/infer", {"x": [[0.1] * 9] * 5}), Good("POST", "/api/v1/analysis/stop", {"sessionId": "x"})]
 WHOLE, PART = Input("odd values", b"POST / HTTP/1.1", is_whole=True), Input("noise", b"x", is_whole=False)
-PROBLEM = json.dumps({"error": "invalid_body", "status": 400, "message": "m", "remedy": "r"}).encode()
+PROBLEM = json.dumps({"error": "invalid_body", "status": 400, "message": "m", "remedy": "r", "retry": False}).encode()
 
 
 def test_the_same_seed_makes_the_same_inputs_and_another_makes_others() -> None:
