@@ -96,15 +96,16 @@ setup-fleet: ## Find or fetch VictoriaMetrics for the fleet's test
 setup-browser: setup ## Find or install Chromium and the page checkers of the tests
 	@tools/setup_browser.sh
 
-check: setup ## Lint, types, import layers, generated files
+check: setup ## Lint, types, import layers, vocabulary, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.completeness
+	@$(BIN)/python -m tools.vocabulary --check
 	@$(BIN)/python -m tools.generate --check
 
-fix: setup ## Format and mend what the linter can mend
+fix: setup ## Format and fix what the linter can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -124,7 +125,7 @@ lock: setup ## Compile requirements.lock from pyproject.toml
 	  --custom-compile-command "make lock" - -o requirements-hailo4.lock
 
 # --- Production: the compose stack. Without a docker engine the same words run the native stack, and say so.
-# deploy/stack.sh tells what is missing; settings lie in deploy/.env (see deploy/env.example).
+# deploy/stack.sh reports what is missing; settings are in deploy/.env (see deploy/env.example).
 image: ## Build the image of all services
 image-digests: ## Print the digests of the pulled images, for deploy/.env
 hailo-stub: ## Gateway and a sidecar with synthetic answers, in compose
@@ -150,7 +151,7 @@ docker-proof: setup ## Build and try the whole compose stack on a private docker
 .PHONY: audit additions fuzz power-cut-matrix setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
 .PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-monitoring setup-browser check fix generate lock
 
-verify-units: setup ## Check the systemd units with systemd's own checker, and tell how exposed each is
+verify-units: setup ## Check the systemd units with systemd's own checker, and show how exposed each is
 	@command -v systemd-analyze >/dev/null || { echo "Installing systemd for systemd-analyze"; apt-get install --yes --quiet systemd; }
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tools import (
+    architecture_picture,
     command_reference,
     fleet_files,
     hailo_errors_reference,
@@ -36,6 +37,7 @@ class Artifact:
 def all_artifacts() -> list[Artifact]:
     """Every artifact, in no particular order."""
     return [
+        Artifact(architecture_picture.PATH, architecture_picture.render),
         Artifact("docs/reference/commands.md", command_reference.render),
         Artifact("docs/reference/settings.md", settings_reference.render),
         Artifact(hailo_errors_reference.PATH, hailo_errors_reference.render),
