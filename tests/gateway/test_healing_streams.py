@@ -256,3 +256,12 @@ async def test_a_write_that_fails_leaves_a_late_upload_to_be_sent_again() -> Non
     stored = await store.append(session.id, "default", upload)
     assert (stored.accepted, stored.known, stored.late) == (50, 25, 25)
     await reopened(store, disk, session.id)
+
+
+async def test_the_time_of_a_motif_begins_anew_when_the_clock_goes_back(
+    client: httpx.AsyncClient, session_id: str
+) -> None:
+    for start in (1.7e9, 1.7e9 + 1, 5000.0):
+        await put(client, session_id, at(100, 100, start))
+        top = (await ask(client, session_id)).json()["motifs"][0]
+    assert top["duration_ms"] == 1000

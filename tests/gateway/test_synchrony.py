@@ -170,3 +170,17 @@ def test_synchrony_says_why_it_has_no_answer() -> None:
     assert no_answer(whole, at_rate("b", movement, 100, 600, 1.7e9)) == ("two_clocks", 0.0, 0.0, True)
     assert no_answer(whole, at_rate("b", movement, 100, 50)) == ("too_short", 0.0, 0.0, True)
     assert no_answer(whole, Stream("b")) == ("too_short", 0.0, 0.0, True)
+
+
+def test_a_role_that_arrives_late_is_compared_from_its_first_second_on() -> None:
+    movement = smooth_noise(8, 800)
+    dog, handler = at_rate("dog", movement, 100, 600), Stream("handler")
+    reasons = []
+    for first in range(400, 600, 50):
+        handler.append(Batch(seconds(first, first + 50), dog.values[first : first + 50]))
+        reasons.append(measure(dog, handler).reason)
+    found = measure(dog, handler)
+    assert reasons == ["too_short", "", "", ""]
+    assert found.window_seconds == pytest.approx(2.0)
+    assert found.lag_seconds == 0
+    assert found.r == pytest.approx(1)

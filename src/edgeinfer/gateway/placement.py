@@ -85,8 +85,13 @@ def place(stream: Rows, batch: Batch) -> Placement:
     times = batch.times
     if len(times) and times[0] > _newest_on_any_clock(stream) and (times[1:] > times[:-1]).all():
         return Placement([Piece(batch)])
-    placement, scratch = Placement(), stream.copy()
-    for run in _runs(batch, placement):
+    placement = Placement()
+    runs = _runs(batch, placement)
+    if len(runs) == 1:
+        placement.pieces = _place_run(stream, runs[0], placement)
+        return placement
+    scratch = stream.copy()
+    for run in runs:
         for piece in _place_run(scratch, run, placement):
             scratch.insert(piece)
             placement.pieces.append(piece)
@@ -127,7 +132,7 @@ def _place_run(stream: Rows, run: Batch, placement: Placement) -> list[Piece]:
     segment = stream.times[len(stream.times) - stream.segment_length :]
     if len(segment):
         # Sensors round their times: of two samples with one t the first counts, as within an upload.
-        is_same_time = (run.times > segment[-1] - _STEP_BACK_SECONDS) & np.isin(run.times, segment) & ~is_known
+        is_same_time = (run.times > segment[-1] - _STEP_BACK_SECONDS) & _stands_in(segment, run.times) & ~is_known
         placement.known += int(is_same_time.sum())
         is_known |= is_same_time
     new = _take(run, ~is_known) if is_known.any() else run
@@ -138,6 +143,13 @@ def _place_run(stream: Rows, run: Batch, placement: Placement) -> list[Piece]:
     is_late = new.times < segment[-1]
     pieces = [Piece(_take(new, is_late), is_late=True), Piece(_take(new, ~is_late))]
     return [piece for piece in pieces if len(piece.batch)]
+
+
+def _stands_in(rising: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which times are among those of a segment."""
+    places = np.searchsorted(rising, times).clip(max=len(rising) - 1)
+    found: NDArray[np.bool_] = rising[places] == times
+    return found
 
 
 def _known(stream: Rows, run: Batch) -> NDArray[np.bool_]:
@@ -176,7 +188,7 @@ def _went_back(segment: NDArray[np.float64], new: Batch, known: NDArray[np.float
     newest = segment[-1]
     if newest - new.times[0] > MERGE_SECONDS:
         return True
-    if np.isin(new.times, segment, assume_unique=True).any():
+    if _stands_in(segment, new.times).any():
         return True
     late = new.times[new.times < newest]
     if newest - late[0] < _STEP_BACK_SECONDS or len(late) < _MIN_INTERLEAVED:

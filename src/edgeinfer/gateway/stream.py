@@ -180,8 +180,10 @@ class Stream:
 
     def _grow_segment(self, before: float, rows: int) -> None:
         added = self._times[self._end - rows : self._end]
-        steps = np.diff(added, prepend=before)
-        if steps.min() > 0 and (steps[1:].max(initial=0) <= MERGE_SECONDS and not MERGE_SECONDS < steps[0] < np.inf):
+        steps = np.empty(rows)
+        steps[0] = added[0] - before if self._segment else SAMPLE_SECONDS
+        np.subtract(added[1:], added[:-1], out=steps[1:])
+        if steps.min() > 0 and steps.max() <= MERGE_SECONDS:
             self._segment += rows
             return
         cuts = np.flatnonzero((steps <= 0) | (steps > MERGE_SECONDS))

@@ -93,14 +93,17 @@ class StreamAccount:
             pause_seconds: a hole of more is a pause or a jump of the clock.
         """
         self.accepted += len(times)
-        steps = np.diff(times, prepend=before) if np.isfinite(before) else np.diff(times)
+        steps = _steps_after(before, times)
         if not len(steps):
             return
-        if steps.min() <= 0 or steps.max() > pause_seconds:
+        longest = float(steps.max())
+        if longest > pause_seconds or steps.min() <= 0:
             self._jump(steps, times, arrived, pause_seconds)
             steps = steps[(steps > 0) & (steps <= pause_seconds)]
+            longest = float(steps.max(initial=0.0))
         self._learn_period(recent)
-        self._find_gaps(steps)
+        if self.period_seconds and longest > _LOST * self.period_seconds:
+            self._find_gaps(steps, self.period_seconds)
 
     def _jump(self, steps: NDArray[np.float64], times: NDArray[np.float64], arrived: float, pause: float) -> None:
         back = int((steps <= 0).sum())
@@ -115,12 +118,11 @@ class StreamAccount:
 
     def _learn_period(self, recent: NDArray[np.float64]) -> None:
         if len(recent) > _FEW_STEPS:
-            self.period_seconds = float(np.sort(np.diff(recent))[(len(recent) - 1) // 2])
+            steps = recent[1:] - recent[:-1]
+            steps.sort()
+            self.period_seconds = float(steps[len(steps) // 2])
 
-    def _find_gaps(self, steps: NDArray[np.float64]) -> None:
-        period = self.period_seconds
-        if not period or not len(steps) or steps.max() <= _LOST * period:
-            return
+    def _find_gaps(self, steps: NDArray[np.float64], period: float) -> None:
         self.missing += int((np.round(steps[steps > _LOST * period] / period) - 1).sum())
         gaps = steps[steps > _GAP * period]
         if len(gaps):
@@ -131,6 +133,16 @@ class StreamAccount:
         """Samples were put in their place before later ones."""
         self.accepted += count
         self.reordered += count
+
+
+def _steps_after(before: float, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) from each sample to the next, the one before them among them where there is one."""
+    if not np.isfinite(before):
+        return times[1:] - times[:-1]
+    steps = np.empty_like(times)
+    steps[0] = times[0] - before
+    np.subtract(times[1:], times[:-1], out=steps[1:])
+    return steps
 
 
 @dataclass(frozen=True, slots=True)
