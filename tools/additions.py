@@ -59,6 +59,7 @@ class Clone:
             step.apply(
                 self._folder, forgotten if isinstance(forgotten, Omission) and forgotten in step.omissions else None
             )
+        self._run("ruff", "format", "--quiet", "src", "chaos")  # as `make fix` does
         files = tuple(sorted({step.path for step in steps} - {""}))
         says = ""
         if any(step.is_generating for step in steps):

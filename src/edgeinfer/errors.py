@@ -66,6 +66,7 @@ __all__ = [
     "UnknownModel",
     "UnknownRecording",
     "UnknownSession",
+    "UnsupportedContentEncoding",
     "UnsupportedContentType",
     "UnusableWindow",
 ]

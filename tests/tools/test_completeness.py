@@ -132,6 +132,23 @@ def test_a_setting_that_nothing_reads_or_describes_is_named() -> None:
     assert "nothing reads the setting EDGEINFER_MYSTERY" in found[1].fault
 
 
+def test_a_public_name_that_the_api_page_would_lack_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_public_module.py").write_text(
+        "__all__ = ['Named']\n\n\nclass Named: ...\n\n\nclass Forgotten: ...\n\n\ndef create(): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    [gap] = parts.left_out_of_the_api(["a_public_module"])
+    assert gap.path == "src/a_public_module.py"
+    assert "does not name Forgotten" in gap.fault
+
+
+def test_a_function_of_a_row_that_is_never_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "board.py").write_text("def create(): return _used()\n\n\ndef _used(): ...\n\n\ndef _idle(): ...\n")
+    [gap] = parts.unused_functions(tmp_path, "src/edgeinfer/monitoring/dashboards")
+    assert gap.path == "src/edgeinfer/monitoring/dashboards/board.py"
+    assert "_idle() is never used" in gap.fault
+
+
 def test_an_exception_of_an_entry_names_the_line_of_the_entry() -> None:
     def broken() -> list[Gap]:
         replace(DOWN, name="hailo down")

@@ -1,6 +1,7 @@
 """Backends, collectors, metrics, settings and commands that are not complete."""
 
 import ast
+import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -11,6 +12,7 @@ from edgeinfer.catalog.backends import backend_files
 from edgeinfer.catalog.metric import Metric
 from edgeinfer.settings import ProcessSettings, all_settings
 from tools.completeness.gap import ROOT, Gap
+from tools.python_api_reference import PUBLIC_MODULES
 
 _PACKAGE = ROOT / "src" / "edgeinfer"
 _SETTINGS = "src/edgeinfer/settings.py"
@@ -24,6 +26,7 @@ def gaps() -> Iterator[Gap]:
     yield from gaps_of_files()
     for folder in ("monitoring/alerts", "monitoring/dashboards"):
         yield from unused_functions(_PACKAGE / folder, f"src/edgeinfer/{folder}")
+    yield from left_out_of_the_api(PUBLIC_MODULES)
     yield from metrics_never_set(catalog_constants(), words_outside(("catalog", "monitoring")))
     yield from settings_without_a_use(all_settings(), words_outside(("settings.py",)))
 
@@ -71,6 +74,18 @@ def commands(folder: Path) -> Iterator[Gap]:
         if "create" not in functions(path):
             fault = f"the command {path.stem.replace('_', '-')} cannot be made: the file has no function create()"
             yield Gap(where, fault, "Add it; it gives a click.Command. A helper's file begins with an underscore.")
+
+
+def left_out_of_the_api(modules: Iterable[str]) -> Iterator[Gap]:
+    """Public classes and functions of public modules that their `__all__` does not name."""
+    for module in modules:
+        found = vars(importlib.import_module(module))
+        own = {name for name, value in found.items() if getattr(value, "__module__", "") == module and name[0] != "_"}
+        # `create` is the hook by which a folder is searched.
+        for name in sorted(own - {"create"} - set(found["__all__"])):
+            fault = f"the public module {module} does not name {name} in its __all__"
+            remedy = "Name it, and run make generate; or let its name begin with an underscore."
+            yield Gap(f"src/{module.replace('.', '/')}.py", fault, remedy)
 
 
 def unused_functions(folder: Path, where: str) -> Iterator[Gap]:

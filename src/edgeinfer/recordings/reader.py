@@ -16,6 +16,7 @@ __all__ = [
     "Recording",
     "RecordingInfo",
     "data_folder",
+    "list_labelled",
     "list_recordings",
     "load_recording",
 ]
