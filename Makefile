@@ -35,7 +35,7 @@ setup: $(VENV)/ready ## Set up the environment in .venv
 run: $(VENV)/running ## Run the whole stack on this machine and replay a recorded session
 	@$(BIN)/edgeinfer up --data-folder $(DATA) $(ARGS)
 
-test: setup setup-monitoring setup-browser setup-fleet check ## Check everything, then the whole suite
+test: setup setup-monitoring setup-browser setup-fleet setup-clients check ## Check everything, then the whole suite
 	@trap 'exit 130' INT; failed=0; $(TWO_AT_ONCE) -m "not end_to_end" --durations=10 || failed=$$?; \
 	  $(BIN)/pytest -q -m end_to_end --durations=10 || failed=$$?; exit $$failed
 
@@ -93,6 +93,9 @@ audit: setup ## Ask the package index for known vulnerabilities of what ships
 setup-fleet: ## Find or fetch VictoriaMetrics for the fleet's test
 	@tools/setup_fleet.sh
 
+setup-clients: ## Find or install the clients of others that the tests run (JDK, curl, wget, Perl, Node)
+	@tools/setup_clients.sh
+
 setup-browser: setup ## Find or install Chromium and the page checkers of the tests
 	@tools/setup_browser.sh
 
@@ -148,7 +151,7 @@ wheel: setup ## Build the wheel into dist
 docker-proof: setup ## Build and try the whole compose stack on a private docker engine (root, Debian; minutes)
 	@tools/docker_proof.sh
 
-.PHONY: audit additions fuzz power-cut-matrix setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
+.PHONY: audit additions fuzz power-cut-matrix setup-clients setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
 .PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-monitoring setup-browser check fix generate lock
 
 verify-units: setup ## Check the systemd units with systemd's own checker, and show how exposed each is

@@ -87,7 +87,7 @@ CLIENTS = (
 
 
 def write_bodies(folder: Path) -> None:
-    """The bodies that clients send: a stream with SESSION in place of the id, windows, a cut one, three megabytes."""
+    """The bodies that clients send: a stream with SESSION in place of the id, windows, a cut one, ten megabytes."""
     channels = dict.fromkeys(("ay", "az", "gx", "gy", "gz", "mx", "my", "mz"), 0.0)
     samples = [{"t": number / 100, "ax": 9.81, **channels} for number in range(150)]
     process = json.dumps({"samples": samples})
@@ -96,7 +96,7 @@ def write_bodies(folder: Path) -> None:
         "process": process,
         "infer": json.dumps({"x": [[9.81] + [0.0] * 8] * 100}),
         "bad": process[:200],
-        "huge": json.dumps({"samples": samples * 150}),
+        "huge": json.dumps({"samples": samples * 600}),
     }
     for name, text in bodies.items():
         (folder / f"{name}.json").write_text(text)

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# What the tests of other people's clients run beside Python: the JDK, curl, wget, Perl and Node of Debian.
+# Nginx and openssl come with setup_fleet.sh, Chromium with setup_browser.sh.
+set -euo pipefail
+
+missing() { # the packages of what is not there
+  command -v java >/dev/null || echo default-jdk-headless
+  command -v curl >/dev/null || echo curl
+  command -v wget >/dev/null || echo wget
+  perl -MHTTP::Tiny -MJSON::PP -e1 2>/dev/null || echo perl
+  command -v node >/dev/null || echo nodejs
+}
+
+mapfile -t packages < <(missing)
+[ ${#packages[@]} -gt 0 ] || exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "${packages[*]}: not on PATH; tests of these clients are skipped. Install them: sudo apt-get install ${packages[*]}"
+  exit 0
+fi
+echo "Installing ${packages[*]} (once, about half a minute)"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+  echo "${packages[*]}: cannot be installed here; tests of these clients are skipped."
