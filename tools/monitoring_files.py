@@ -32,6 +32,7 @@ def renders() -> dict[str, Callable[[], str]]:
         **dashboard_files,
         **alert_files,
         f"{_GENERATED}/rules/recording.yml": rules.recording_rules,
+        "deploy/predecessor/recording.yml": rules.predecessor_rules,
         **{
             alert.runbook_path: partial(alerts_reference.runbook, alert, subject)
             for subject in alerts.subjects()

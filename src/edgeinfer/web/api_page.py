@@ -98,7 +98,7 @@ def _operation(path: str, method: str, operation: Json, schemas: Json) -> str:
     parameters = operation.get("parameters", [])
     content = operation.get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema")
-    example = None if schema is None else json.dumps(example_of(schema, schemas))
+    example = None if schema is None else json.dumps(example_of(schema, schemas), ensure_ascii=False)
     parts = [
         _marked(operation.get("description", "")),
         _section("Parameters", _rows((each["name"], _about_parameter(each)) for each in parameters)),
