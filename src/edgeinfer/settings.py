@@ -124,7 +124,51 @@ def _refuse_network(setting: str, host: str, *, allowed_by: str, who: str) -> No
     )
 
 
-class SidecarSettings(ProcessSettings):
+class TraceSettings(ProcessSettings):
+    """Export of traces, by OpenTelemetry's own variables; its SDK reads the others (sampler, headers, timeout)."""
+
+    otel_traces_exporter: Literal["", "otlp", "none"] = Field(
+        "",
+        validation_alias=_env("OTEL_TRACES_EXPORTER"),
+        description="otlp exports spans of sampled requests; none does not, whatever the endpoint is.",
+    )
+    otel_endpoint: str = Field(
+        "",
+        validation_alias=_env("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Address of an OTLP collector over HTTP, such as http://127.0.0.1:4318; switches traces on.",
+    )
+    otel_traces_endpoint: str = Field(
+        "",
+        validation_alias=_env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        description="The whole address for spans, where it is not /v1/traces of the other; switches traces on.",
+    )
+    otel_sdk_disabled: bool = Field(
+        False, validation_alias=_env("OTEL_SDK_DISABLED"), description="Whether traces are off whatever else is set."
+    )
+    otel_service_name: str = Field(
+        "", validation_alias=_env("OTEL_SERVICE_NAME"), description="Name of the service in traces; its job if empty."
+    )
+    otel_bsp_max_queue_size: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        2048,
+        validation_alias=_env("OTEL_BSP_MAX_QUEUE_SIZE"),
+        description="Spans that may wait for the collector; more are dropped and counted.",
+    )
+    otel_bsp_max_export_batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        512, validation_alias=_env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"), description="Spans that are sent at once."
+    )
+    otel_bsp_schedule_delay: Annotated[int, Field(ge=1, le=600_000)] = Field(
+        5000, validation_alias=_env("OTEL_BSP_SCHEDULE_DELAY"), description="Milliseconds between two batches."
+    )
+
+    @property
+    def traces_are_on(self) -> bool:
+        """Whether spans are exported."""
+        if self.otel_sdk_disabled or self.otel_traces_exporter == "none":
+            return False
+        return bool(self.otel_traces_exporter or self.otel_endpoint or self.otel_traces_endpoint)
+
+
+class SidecarSettings(TraceSettings):
     """The Hailo sidecar."""
 
     host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_SIDECAR_HOST"), description="Address to listen on.")
@@ -262,7 +306,7 @@ class SidecarSettings(ProcessSettings):
         return self
 
 
-class GatewaySettings(ProcessSettings):
+class GatewaySettings(TraceSettings):
     """The gateway."""
 
     host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_GATEWAY_HOST"), description="Address to listen on.")
@@ -741,4 +785,5 @@ def known_variables() -> set[str]:
 
 def all_settings() -> list[type[ProcessSettings]]:
     """The settings class of every process, in reading order."""
-    return ProcessSettings.__subclasses__()
+    # TraceSettings is what two of them have in common, and no process.
+    return [leaf for kind in ProcessSettings.__subclasses__() for leaf in kind.__subclasses__() or [kind]]

@@ -1,6 +1,6 @@
 """The whole catalog, gathered from its subject modules."""
 
-from edgeinfer.catalog import device, gateway, sidecar, system
+from edgeinfer.catalog import device, gateway, sidecar, system, tracing
 from edgeinfer.catalog.metric import Metric, Owner
 
 __all__ = ["all_metrics", "metrics_of"]
@@ -8,7 +8,7 @@ __all__ = ["all_metrics", "metrics_of"]
 
 def all_metrics() -> tuple[Metric, ...]:
     """Every entry of all subjects, by full name."""
-    modules = (gateway, sidecar, system, device)
+    modules = (gateway, sidecar, system, device, tracing)
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Metric)]
     return tuple(sorted(found, key=lambda metric: metric.name))
 

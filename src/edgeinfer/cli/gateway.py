@@ -7,6 +7,7 @@ import click
 from prometheus_client import CollectorRegistry
 
 from edgeinfer import logs
+from edgeinfer.catalog.metric import Owner
 from edgeinfer.errors import SettingsError
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.app import Parts, build_app
@@ -33,6 +34,7 @@ from edgeinfer.settings import GatewaySettings
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import DrainPeriod, bind, freeze_gc, serve
 from edgeinfer.web.systemd import systemd_notifier_of
+from edgeinfer.web.tracing import make_tracing
 
 _HERE = {"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}  # noqa: S104 - compared, not bound
 
@@ -143,6 +145,7 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
         max_body_bytes=settings.max_body_bytes,
         keys=_make_keys(settings),
         cors_origins=settings.origins,
+        tracing=make_tracing(settings, Owner.GATEWAY, instruments.spans),
     )
 
 

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from edgeinfer import logs
 from edgeinfer.backends.base import Backend, Window
 from edgeinfer.catalog.backends import backend_files, backend_names
+from edgeinfer.catalog.metric import Owner
 from edgeinfer.collectors.run import Collectors, run_metrics
 from edgeinfer.collectors.system import METRICS, SystemCollector
 from edgeinfer.errors import SettingsError
@@ -31,6 +32,7 @@ from edgeinfer.sidecar.shadow import ShadowPlan
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import DrainPeriod, bind, bind_unix, freeze_gc, serve
 from edgeinfer.web.systemd import systemd_notifier_of
+from edgeinfer.web.tracing import make_tracing
 
 # Four seconds of samples between two windows: some two hundred windows from every shipped recording.
 _CHANGE_HOP = 400
@@ -73,6 +75,7 @@ def run(settings: SidecarSettings) -> None:
         workers=settings.workers,
         shadow_plan=_shadow_plan(card, settings),
         change_plan=_change_plan(settings),
+        tracing_of=lambda spans: make_tracing(settings, Owner.SIDECAR, spans),
     )
     if sidecar.change is not None:
         begin = sidecar.change.begin

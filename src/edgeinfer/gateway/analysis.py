@@ -19,6 +19,7 @@ from edgeinfer.gateway.outputs import OutputReader, Outputs
 from edgeinfer.gateway.samples import WINDOW_SAMPLES
 from edgeinfer.gateway.sidecar_client import Answer
 from edgeinfer.gateway.transport import unknown
+from edgeinfer.web.trace_context import current_trace
 
 _log = logging.getLogger(__name__)
 _MIN_TRY_SECONDS = 0.005
@@ -196,9 +197,9 @@ class InferenceService:
         question.counted.success.inc()
         member.instruments.success.inc()
         if self._observe(question, seconds):
-            self._calls.log(
-                question.request_id, question.operation, member.name, seconds, backend=answer.outputs.backend
-            )
+            traced = {"trace_id": trace_id} if (trace_id := _recorded_trace()) else {}
+            backend = answer.outputs.backend
+            self._calls.log(question.request_id, question.operation, member.name, seconds, backend=backend, **traced)
         if answer.inside_seconds is not None:
             self._instruments.outputs.network.observe(max(0.0, seconds - answer.inside_seconds))
         self._count_outputs(answer.outputs)
@@ -216,8 +217,10 @@ class InferenceService:
 
     def _observe(self, question: _InferenceCall, seconds: float) -> bool:
         """Observe a call in the histogram; returns whether it carries an exemplar, and so needs a log line."""
-        if self._calls.is_due(seconds):
-            question.counted.duration.observe(seconds, {"request_id": question.request_id})
+        trace_id = _recorded_trace()
+        if self._calls.is_due(seconds, is_traced=bool(trace_id)):
+            exemplar = {"request_id": question.request_id} | ({"trace_id": trace_id} if trace_id else {})
+            question.counted.duration.observe(seconds, exemplar)
             return True
         question.counted.duration.observe(seconds)
         return False
@@ -233,13 +236,15 @@ class InferenceService:
         if self.fallback is None:
             remedy = "Wait for a sidecar, or set EDGEINFER_GATEWAY_FALLBACK=true."
             raise NotReady("analysis", f"no sidecar answered ({why}) and the fallback is switched off", remedy)
-        started = self._clock()
+        started, trace, began = self._clock(), current_trace.get(), perf_counter()
         try:
             outputs = await self.fallback.infer(window)
         except (BackendError, SidecarError) as failure:
             _log.exception("the fallback failed")
             fault = f"no sidecar answered ({why}) and the fallback failed ({failure.fault})"
             raise NotReady("analysis", fault, "See the gateway's log.") from failure
+        if trace is not None:
+            trace.add("fallback", began, perf_counter(), reason=reason)
         self._instruments.fallback_duration.observe(self._clock() - started)
         self._instruments.fallbacks[reason].inc()
         return Analysis(outputs, "fallback")
@@ -262,3 +267,9 @@ class InferenceService:
         if self.fallback is None:
             raise NotReady("analysis", "no sidecar can be asked and the fallback is switched off", "Start a sidecar.")
         return Analysis(await self.fallback.infer(window), "fallback")
+
+
+def _recorded_trace() -> str:
+    """The id of the trace that this request is recorded in, or empty."""
+    trace = current_trace.get()
+    return trace.trace_id if trace is not None and trace.is_recorded else ""

@@ -29,6 +29,7 @@ from edgeinfer.web.application import new_application
 from edgeinfer.web.front_page import front_page_router
 from edgeinfer.web.metrics_endpoint import metrics_router
 from edgeinfer.web.request_metrics import RequestMetrics
+from edgeinfer.web.tracing import Tracing
 
 _log = logging.getLogger(__name__)
 _SWEEP_SECONDS = 10.0
@@ -41,6 +42,7 @@ class Parts:
     Args:
         store: opened before the application starts, closed after it ended.
         max_body_bytes: longest body that is read.
+        tracing: records sampled requests; None where traces are off.
         keys: the API keys, loaded before the application starts; None where no key is required.
         cors_origins: whose pages may read answers in a browser.
     """
@@ -55,6 +57,7 @@ class Parts:
     max_body_bytes: int = 262_144
     keys: KeyRing | None = None
     cors_origins: tuple[str, ...] = ()
+    tracing: Tracing | None = None
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -80,7 +83,7 @@ def build_app(parts: Parts) -> FastAPI:
     app.add_middleware(
         RequestMetrics, requests=parts.instruments.http_requests, duration=parts.instruments.http_duration
     )
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, tracing=parts.tracing)
     openapi.complete(app, asks_for_key=parts.keys is not None)
     return app
 
@@ -106,6 +109,8 @@ def _analysis_router(parts: Parts, hot: dict[tuple[str, str], HotRoute]) -> APIR
 async def _running(parts: Parts) -> AsyncIterator[None]:
     if parts.service.fallback is not None:
         parts.service.fallback.start()
+    if parts.tracing is not None:
+        parts.tracing.exporter.start()
     tasks = [asyncio.create_task(work) for work in _background(parts)]
     try:
         yield
@@ -116,6 +121,8 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
         await asyncio.gather(*(member.client.close() for member in parts.service.balancer.members))
         if parts.service.fallback is not None:
             await parts.service.fallback.close()
+        if parts.tracing is not None:
+            await asyncio.to_thread(parts.tracing.exporter.close)
 
 
 def _background(parts: Parts) -> list[Coroutine[None, None, None]]:

@@ -22,6 +22,7 @@ from edgeinfer.gateway.store.recovery import Recovered, RecoveredSession, read_a
 from edgeinfer.gateway.store.repair import Repair, repair
 from edgeinfer.gateway.store.writer import BatchedWriter, Durability
 from edgeinfer.gateway.stream import NEWEST_SAMPLES, Stream
+from edgeinfer.web.trace_context import current_trace
 
 _log = logging.getLogger(__name__)
 _ROW_BYTES = 44
@@ -224,7 +225,10 @@ class DurableSessions:
         for piece in pieces:
             records.append(self._record(kept, stream.role, before, piece))
             before += len(piece.batch)
+        trace, started = current_trace.get(), time.perf_counter()
         segment = await self.writer.write(b"".join(records))
+        if trace is not None:
+            trace.add("store", started, time.perf_counter())
         for piece in pieces:
             kept.note(stream.role, segment, min(len(piece.batch), NEWEST_SAMPLES))
 

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 _log = logging.getLogger(__name__)
+_TRACED_STAYS_SECONDS = 60.0
 
 
 class ExemplarSampler:
@@ -32,18 +33,25 @@ class ExemplarSampler:
         self._clock = clock
         self._interval = interval_seconds
         self._due = [-float("inf")] * (len(self._bounds) + 1)
+        self._traced_due = self._due.copy()
         self._failures_per_second = failures_per_second
         self._second = -1
         self._failures = 0
         self._unlogged = 0
 
-    def is_due(self, seconds: float) -> bool:
-        """Whether a call of this duration is picked; the next one in its bucket is then some seconds off."""
+    def is_due(self, seconds: float, *, is_traced: bool = False) -> bool:
+        """Whether a call of this duration is picked; the next one in its bucket is then some seconds off.
+
+        A bucket's exemplar that leads to a trace stays for a minute before one that does not takes its place.
+        """
         bucket = bisect_left(self._bounds, seconds)
         now = self._clock()
-        if now < self._due[bucket]:
+        due = self._traced_due if is_traced else self._due
+        if now < due[bucket]:
             return False
-        self._due[bucket] = now + self._interval
+        due[bucket] = now + self._interval
+        if is_traced:
+            self._due[bucket] = now + _TRACED_STAYS_SECONDS
         return True
 
     def log(self, request_id: str, operation: str, sidecar: str, seconds: float, **more: object) -> None:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from edgeinfer.catalog import gateway as catalog
-from edgeinfer.catalog import labels
+from edgeinfer.catalog import labels, tracing
 from edgeinfer.metrics import instruments
 from edgeinfer.metrics.readings import Readings, readings
 from edgeinfer.web.refusals import count_refusals
@@ -112,6 +112,7 @@ class GatewayInstruments:
         self.fallbacks = _by_value(instruments.counter(catalog.FALLBACKS, registry), labels.FALLBACK_REASONS)
         self.fallback_duration = instruments.histogram(catalog.FALLBACK_DURATION, registry)
         self.retries = instruments.counter(catalog.RETRIES, registry)
+        self.spans = instruments.counter(tracing.GATEWAY_SPANS, registry)
         self.drift_window = instruments.gauge(catalog.DRIFT_WINDOW, registry)
         self.known_activity = _by_value(instruments.counter(catalog.KNOWN_ACTIVITY, registry), labels.ACTIVITY_RESULTS)
         self.known_activity_groups = instruments.counter(catalog.KNOWN_ACTIVITY_GROUPS, registry)

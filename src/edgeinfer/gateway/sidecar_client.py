@@ -1,6 +1,7 @@
 """One call to a sidecar: what is sent, what an answer means, and which class a failure has."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
@@ -13,6 +14,7 @@ from edgeinfer.gateway.discovery import Discovery, SelfDescription
 from edgeinfer.gateway.outputs import OutputReader, Outputs
 from edgeinfer.gateway.protocols import SidecarProtocol
 from edgeinfer.gateway.transport import RawAnswer, Transport, timed_out
+from edgeinfer.web.trace_context import current_trace
 
 _MIN_SECONDS = 0.001
 _OK = 200
@@ -57,11 +59,25 @@ class SidecarClient:
         Raises:
             SidecarError: with one of `edgeinfer.catalog.labels.INFERENCE_ERROR_TYPES`.
         """
+        trace = current_trace.get()
+        if trace is None:
+            return await self._infer(window, {"X-Request-Id": request_id}, timeout_seconds)
+        started = perf_counter()
+        headers = {"X-Request-Id": request_id, **trace.call_headers()}
+        try:
+            answer = await self._infer(window, headers, timeout_seconds)
+        except SidecarError as failure:
+            trace.add_call(self.name, started, perf_counter(), None, failure.error_type)
+            raise
+        trace.add_call(self.name, started, perf_counter(), answer.inside_seconds, "")
+        return answer
+
+    async def _infer(self, window: NDArray[np.float32], given: Mapping[str, str], timeout_seconds: float) -> Answer:
         protocol = self.protocol
         if protocol is None:
             protocol, timeout_seconds = await self._learn_first(timeout_seconds)
         encoded = protocol.encode(window)
-        headers = {**encoded.headers, "X-Request-Id": request_id}
+        headers = {**encoded.headers, **given}
         raw = await self._transport.post(encoded.body, headers, timeout_seconds, path=protocol.path)
         if raw.status != _OK:
             raise _refused(self.name, raw)

@@ -1,5 +1,6 @@
 """The sidecar assembled from parts that come in as arguments."""
 
+import asyncio
 import platform
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -34,6 +35,7 @@ from edgeinfer.web.error_answers import Refusal
 from edgeinfer.web.front_page import front_page_router
 from edgeinfer.web.metrics_endpoint import metrics_router
 from edgeinfer.web.request_metrics import AnswerRecorder, RequestMetrics
+from edgeinfer.web.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
     workers: int | None = None,
     shadow_plan: ShadowPlan | None = None,
     change_plan: ReloadPlan | None = None,
+    tracing_of: Callable[[Counter], Tracing | None] = lambda _: None,
     clock: Callable[[], float] = monotonic,
 ) -> Sidecar:
     """Assemble a sidecar; nothing is opened before its lifespan begins.
@@ -78,9 +81,11 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         workers: threads that call the backend; as many as it can use if not given.
         shadow_plan: a second backend to compare a share of the windows with.
         change_plan: how another model takes this one's place while windows are answered.
+        tracing_of: makes the export of traces, with the counter of its spans; None where traces are off.
         clock: monotonic seconds.
     """
     instruments = SidecarInstruments(registry)
+    tracing = tracing_of(instruments.spans)
     instruments.build_info.replace([(version, platform.python_version())])
     model = ServedModel(backend, card, instruments)
     most = (lambda: workers) if workers is not None else (lambda: model.parallelism)
@@ -96,7 +101,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         runs_inline=model.runs_inline,
     )
     recorder = AnswerRecorder(instruments.http_requests, instruments.http_duration)
-    account, decoder = InferenceAccount(instruments), WindowDecoder(card.window.length)
+    account, decoder = InferenceAccount(instruments, tracing), WindowDecoder(card.window.length)
     endpoint = InferEndpoint(decoder, pool, model, account, recorder)
     requests = RequestDecoder(decoder, card.window.length, queue_capacity)
     open_inference = OpenInferenceEndpoint(requests, pool, model, account, recorder)
@@ -109,7 +114,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         last_seconds=lambda: account.last_seconds,
         clock=clock,
     )
-    rest = _framework(_Parts(model, pool, shadow, change), card, endpoint, instruments, queue_capacity)
+    rest = _framework(_Parts(model, pool, shadow, change, tracing), card, endpoint, instruments, queue_capacity)
     rest.include_router(status_router(status))
     rest.include_router(metrics_router(registry))
     rest.include_router(_front_page(version, status))
@@ -146,8 +151,11 @@ class _Parts:
     pool: InferencePool
     shadow: Shadow | None
     change: ModelReload | None
+    tracing: Tracing | None
 
     def start(self) -> None:
+        if self.tracing is not None:
+            self.tracing.exporter.start()
         self.pool.start()
         self.model.start()
         if self.shadow is not None:
@@ -160,6 +168,8 @@ class _Parts:
         if self.shadow is not None:
             self.shadow.close()
         self.model.close()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.exporter.close)
 
 
 def _front_page(version: str, status: SidecarStatus) -> APIRouter:

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import BodyTooLarge
-from edgeinfer.sidecar.accounting import InferenceAccount
+from edgeinfer.sidecar.accounting import Call, InferenceAccount
 from edgeinfer.sidecar.decoding import WindowDecoder
 from edgeinfer.sidecar.exchange import (
     BINARY,
@@ -20,12 +20,12 @@ from edgeinfer.sidecar.exchange import (
     little_endian,
     plain_body,
     problem_headers,
+    request_id_for,
     wants_binary,
 )
 from edgeinfer.sidecar.inference import Computed, InferencePool
 from edgeinfer.sidecar.model import ServedModel
 from edgeinfer.web.direct import DirectRoute
-from edgeinfer.web.request_id import request_id_of
 
 # 100 rows of 9 numbers with all their digits are 22 KB.
 MAX_BODY_BYTES = 64 * 1024
@@ -69,20 +69,20 @@ class InferEndpoint:
         await self._route(scope, receive, send)
 
     def _answer(self, request: Request, reply: Reply) -> None:
-        request_id = request_id_of(request.headers.get(b"x-request-id", b""))
+        call = Call(request, INFER_PATH, request_id_for(request.headers))
         try:
             window = self._decode(request.headers, request.body)
             decoded = perf_counter()
 
             def deliver(outcome: Computed | Exception) -> None:
                 if isinstance(outcome, Computed):
-                    reply(self._answered(request, decoded, outcome, request_id))
+                    reply(self._answered(call, decoded, outcome))
                 else:
-                    reply(self._refused(outcome, request_id))
+                    reply(self._refused(outcome, call))
 
             self._pool.submit(window, request.is_abandoned, deliver)
         except Exception as failure:  # noqa: BLE001 - every failure becomes an answer
-            reply(self._refused(failure, request_id))
+            reply(self._refused(failure, call))
 
     def _decode(self, headers: dict[bytes, bytes], body: bytes | None) -> Window:
         if body is None:
@@ -92,20 +92,20 @@ class InferEndpoint:
             return self._decoder.from_binary(body)
         return self._decoder.from_json(body)
 
-    def _answered(self, request: Request, decoded: float, computed: Computed, request_id: bytes) -> Answer:
+    def _answered(self, call: Call, decoded: float, computed: Computed) -> Answer:
         described, inference = self._model.description, computed.inference
         kind = described.kind if described is not None else ""
-        if wants_binary(request.headers):
+        if wants_binary(call.request.headers):
             body = little_endian(inference.latent) + little_endian(inference.motif_scores)
             form = _BINARY_HEADERS % inference.latent.size
         else:
             answer = {"latent": inference.latent, "motif_scores": inference.motif_scores, "backend": kind}
             body, form = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), _JSON_HEADERS
-        timing = self._account.answered(request.arrived, decoded, (computed,))
-        return Answer(200, _HEADERS % (form, kind.encode(), timing, request_id), body)
+        timing = self._account.answered(call, decoded, (computed,))
+        return Answer(200, _HEADERS % (form, kind.encode(), timing, call.request_id), body)
 
-    def _refused(self, failure: Exception, request_id: bytes) -> Answer | None:
-        problem = self._account.refused(failure, request_id)
+    def _refused(self, failure: Exception, call: Call) -> Answer | None:
+        problem = self._account.refused(failure, call)
         if problem is None:
             return None
-        return Answer(problem.status_code, problem_headers(problem, request_id), bytes(problem.body))
+        return Answer(problem.status_code, problem_headers(problem, call.request_id), bytes(problem.body))

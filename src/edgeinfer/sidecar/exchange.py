@@ -17,6 +17,8 @@ from edgeinfer.web.direct import DirectRequest, DirectRoute
 from edgeinfer.web.error_answers import CLIENT_CLOSED_REQUEST
 from edgeinfer.web.negotiation import first_accepted
 from edgeinfer.web.problems import Problem
+from edgeinfer.web.request_id import request_id_of
+from edgeinfer.web.trace_context import parse_headers
 
 JSON, BINARY = b"application/json", b"application/octet-stream"
 _ANSWERS = (BINARY.decode(), JSON.decode())
@@ -154,6 +156,14 @@ def plain_body(headers: dict[bytes, bytes], body: bytes, max_bytes: int) -> byte
     """The body with its compression undone; raises as `edgeinfer.web.content.decompress`."""
     coding = headers.get(b"content-encoding")
     return body if coding is None else decompress(body, coding.decode("latin-1"), max_bytes)
+
+
+def request_id_for(headers: dict[bytes, bytes]) -> bytes:
+    """The caller's id, else that of its trace, else a new one."""
+    given = headers.get(b"x-request-id", b"")
+    if not given and (context := parse_headers(headers)) is not None:
+        return context.trace_id.encode()
+    return request_id_of(given)
 
 
 def body_type(headers: dict[bytes, bytes]) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
-from edgeinfer.catalog import labels, sidecar
+from edgeinfer.catalog import labels, sidecar, tracing
 from edgeinfer.metrics import instruments
 from edgeinfer.web.refusals import count_refusals
 
@@ -35,6 +35,7 @@ class SidecarInstruments:
         self.model_info = instruments.info(sidecar.MODEL_INFO, [], registry)
         self.runtime_info = instruments.info(sidecar.RUNTIME_INFO, [], registry)
         self.build_info = instruments.info(sidecar.BUILD_INFO, [], registry)
+        self.spans = instruments.counter(tracing.SIDECAR_SPANS, registry)
         hardware_errors = instruments.counter(sidecar.HARDWARE_ERRORS, registry)
         self.count_hardware_error: dict[str, Callable[[], None]] = {
             error_class: hardware_errors.labels(error_class).inc for error_class in labels.HARDWARE_ERROR_CLASSES

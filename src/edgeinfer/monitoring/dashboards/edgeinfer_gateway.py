@@ -1,6 +1,6 @@
 """The gateway's dashboard: what phones ask, what they get, and how the gateway itself fares."""
 
-from edgeinfer.catalog import gateway, labels, system
+from edgeinfer.catalog import gateway, labels, system, tracing
 from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
@@ -437,13 +437,23 @@ def _monitoring() -> list[Panel]:
             "How long Prometheus waits for /metrics of each process.",
             [Query(LIVE.gauge(prometheus_metrics.SCRAPE_DURATION, by=("job", "instance")), "{{job}} {{instance}}")],
             FieldConfig(unit="s"),
-            size=(12, 7),
+            size=(8, 7),
         ),
         time_series(
             "Series exported",
             "Samples in one scrape of each process; a line that keeps rising is a label gone wild.",
             [Query(LIVE.gauge(prometheus_metrics.SCRAPE_SAMPLES, by=("job", "instance")), "{{job}} {{instance}}")],
             FieldConfig(unit=COUNT, decimals=0),
-            size=(12, 7),
+            size=(8, 7),
+        ),
+        time_series(
+            "Spans of traces",
+            "What became of the spans of sampled requests; failed and dropped ones never held up a request.",
+            [
+                Query(LIVE.rate(tracing.GATEWAY_SPANS, by=("result",)), "{{result}} gateway"),
+                Query(LIVE.rate(tracing.SIDECAR_SPANS, by=("result",)), "{{result}} sidecar"),
+            ],
+            FieldConfig(unit=PER_SECOND),
+            size=(8, 7),
         ),
     ]

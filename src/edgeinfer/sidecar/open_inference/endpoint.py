@@ -7,16 +7,15 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from edgeinfer.errors import BodyTooLarge
-from edgeinfer.sidecar.accounting import InferenceAccount
+from edgeinfer.sidecar.accounting import Call, InferenceAccount
 from edgeinfer.sidecar.batch import submit_all
-from edgeinfer.sidecar.exchange import Answer, FastRoute, Reply, Request, plain_body
+from edgeinfer.sidecar.exchange import Answer, FastRoute, Reply, Request, plain_body, request_id_for
 from edgeinfer.sidecar.inference import Computed, InferencePool
 from edgeinfer.sidecar.model import ServedModel
 from edgeinfer.sidecar.open_inference.answer import encode, failure_answer
 from edgeinfer.sidecar.open_inference.contract import check_model
 from edgeinfer.sidecar.open_inference.request import InferRequest, RequestDecoder
 from edgeinfer.web.direct import DirectRoute
-from edgeinfer.web.request_id import request_id_of
 
 # 64 windows as JSON of six digits are 0.5 MB; with all their digits, 47 fit.
 MAX_BODY_BYTES = 1024 * 1024
@@ -65,13 +64,12 @@ class OpenInferenceEndpoint:
 
     def _route(self, template: str, name: str, version: str) -> FastRoute:
         def answer(request: Request, reply: Reply) -> None:
-            self._answer(name, version, request, reply)
+            self._answer(name, version, Call(request, template, request_id_for(request.headers)), reply)
 
         return FastRoute(template, MAX_BODY_BYTES, answer, self._account.abandoned, self._record)
 
-    def _answer(self, name: str, version: str, request: Request, reply: Reply) -> None:
-        request_id = request_id_of(request.headers.get(b"x-request-id", b""))
-        count = 1
+    def _answer(self, name: str, version: str, call: Call, reply: Reply) -> None:
+        request, count = call.request, 1
         try:
             check_model(self._model.card, name, version)
             asked = self._read(request)
@@ -79,13 +77,13 @@ class OpenInferenceEndpoint:
 
             def deliver(outcome: Sequence[Computed] | Exception) -> None:
                 if isinstance(outcome, Exception):
-                    reply(self._refused(outcome, request_id, count))
+                    reply(self._refused(outcome, call, count))
                 else:
-                    reply(self._answered(asked, request.arrived, decoded, outcome, request_id))
+                    reply(self._answered(asked, call, decoded, outcome))
 
             submit_all(self._pool, asked.windows, request.is_abandoned, deliver)
         except Exception as failure:  # noqa: BLE001 - every failure becomes an answer
-            reply(self._refused(failure, request_id, count))
+            reply(self._refused(failure, call, count))
 
     def _read(self, request: Request) -> InferRequest:
         if request.body is None:
@@ -96,23 +94,22 @@ class OpenInferenceEndpoint:
     def _answered(
         self,
         asked: InferRequest,
-        arrived: float,
+        call: Call,
         decoded: float,
         computed: Sequence[Computed],
-        request_id: bytes,
     ) -> Answer:
         described, card = self._model.description, self._model.card
         backend = described.kind if described is not None else ""
         about: dict[str, Any] = {
             "model_name": card.name,
             "model_version": card.version,
-            "id": asked.id or request_id.decode(),
+            "id": asked.id or call.request_id.decode(),
             "parameters": {"backend": backend},
         }
         form, body = encode(asked, [one.inference for one in computed], about)
-        timing = self._account.answered(arrived, decoded, computed)
-        return Answer(200, _HEADERS % (form, backend.encode(), timing, request_id), body)
+        timing = self._account.answered(call, decoded, computed)
+        return Answer(200, _HEADERS % (form, backend.encode(), timing, call.request_id), body)
 
-    def _refused(self, failure: Exception, request_id: bytes, windows: int) -> Answer | None:
-        problem = self._account.refused(failure, request_id, windows)
-        return None if problem is None else failure_answer(problem, request_id)
+    def _refused(self, failure: Exception, call: Call, windows: int) -> Answer | None:
+        problem = self._account.refused(failure, call, windows)
+        return None if problem is None else failure_answer(problem, call.request_id)
