@@ -84,6 +84,13 @@ foreign-sidecars: setup ## Replay a recording through a gateway in front of MLSe
 	@benchmarks/peers/setup.sh mlserver
 	@$(BIN)/python -m tools.foreign_sidecars
 
+trace-proof: setup ## Trace requests through a real collector, and check that the parts of a trace add up (a minute)
+	@benchmarks/peers/setup.sh rotel
+	@$(BIN)/python -m tools.trace_proof $(ARGS)
+
+bench-open-inference: setup ## Compare the ways to ask the sidecar, in bits and in CPU time (two minutes)
+	@$(BIN)/python -m benchmarks.open_inference_cost
+
 setup-monitoring: setup ## Find or fetch Prometheus and Alertmanager
 	@$(BIN)/edgeinfer doctor --fetch --only prometheus
 
@@ -161,4 +168,4 @@ verify-units: setup ## Check the systemd units with systemd's own checker, and s
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
 
-.PHONY: bench bench-frames foreign-sidecars store-proof test-chip verify-units
+.PHONY: bench bench-frames bench-open-inference foreign-sidecars trace-proof store-proof test-chip verify-units

@@ -206,7 +206,7 @@ def test_a_wrong_tensor_is_refused_by_name_and_place(
 def test_a_body_that_is_no_request_is_refused(toy: Rig, body: bytes, status: int) -> None:
     answer = toy.client.post(INFER, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status, answer.text
-    assert set(answer.json()) == {"error", "code", "status", "message", "remedy"}
+    assert set(answer.json()) == {"error", "code", "status", "message", "remedy", "retry"}
 
 
 def test_two_inputs_and_unknown_outputs_are_refused(toy: Rig) -> None:

@@ -48,13 +48,8 @@ def encode(request: InferRequest, inferences: Sequence[Inference], about: dict[s
 
 def failure_answer(problem: Problem, request_id: bytes) -> Answer:
     """A failure in the protocol's shape: `error` is a sentence, and our own fields stand beside it."""
-    document = {
-        "error": f"{problem.message} {problem.remedy}",
-        "code": problem.problem,
-        "status": problem.status_code,
-        "message": problem.message,
-        "remedy": problem.remedy,
-    }
+    document = orjson.loads(problem.body)
+    document |= {"error": f"{problem.message} {problem.remedy}", "code": problem.problem}
     return Answer(problem.status_code, problem_headers(problem, request_id), orjson.dumps(document))
 
 

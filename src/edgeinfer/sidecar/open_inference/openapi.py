@@ -181,7 +181,7 @@ def _document(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _failure(description: str) -> dict[str, Any]:
     texts = dict.fromkeys(("error", "code", "message", "remedy"), _TEXT)
-    return _document(description, _object(texts | {"status": {"type": "integer"}}))
+    return _document(description, _object(texts | {"status": {"type": "integer"}, "retry": {"type": "boolean"}}))
 
 
 def _path_parameters(path: str, card: ModelCard) -> list[dict[str, Any]]:
