@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from chaos.actions.action import Process
 from chaos.actions.processes import StartWith
+from chaos.actions.sensors import SensorInG
 from chaos.faults import Fault, FaultKind
 from chaos.scenario import Scenario, error, proxied, violation
 
@@ -101,6 +102,15 @@ ANSWERS = (
         fixed_seconds=90.0,
         lost_requests=0.2,
         is_slow=True,
+    ),
+    Scenario(
+        name="sensor-in-g",
+        does="One more phone streams accelerations in g in place of m/s².",
+        actions=(SensorInG(),),
+        alert="EdgeInferSensorTrouble",
+        alert_minutes=7,
+        # Ten seconds until the streams are judged.
+        fixed_seconds=15.0,
     ),
     Scenario(
         name="stub-answers",

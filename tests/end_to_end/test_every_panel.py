@@ -59,7 +59,13 @@ def _live(station: PanelStation) -> None:
     windows = _samples()
     _, session = station.stack.ask("POST", "/api/v1/analysis/start", {})
     times = {"sessionId": session["sessionId"], "windowStart": 0, "windowEnd": 1}
-    station.stack.ask("PUT", "/api/v1/analysis/stream", times | {"samples": windows})
+    station.stack.ask("PUT", "/api/v1/analysis/stream", times | {"samples": windows, "activity": "walking"})
+    # A sensor in g whose clock is an hour behind: it must be seen while its stream is new.
+    behind = [sample | {"t": time.time() - 3600 + sample["t"], "ax": 0, "ay": 0, "az": 1} for sample in windows]
+    sick = {"sessionId": session["sessionId"], "role": "sick", "samples": behind}
+    station.stack.ask("PUT", "/api/v1/analysis/stream", sick)
+    station.stack.ask("GET", f"/api/v1/analysis/motifs?sessionId={session['sessionId']}&role=default")
+    assert until(lambda: math.isfinite(station.value("max(edgeinfer_stream_problem)")), 60, pause=1)
     # Only this state of the chip has a power meter: Prometheus must have seen it, and a step of the graphs too.
     assert until(lambda: math.isfinite(station.value("max(hailo_hardware_power_watts)")), 90, pause=1)
     time.sleep(6)

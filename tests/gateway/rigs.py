@@ -26,6 +26,7 @@ from edgeinfer.gateway.exemplars import ExemplarSampler
 from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.health import HealthMonitor
 from edgeinfer.gateway.http_client import HttpTransport
+from edgeinfer.gateway.input_quality import QualityWatch
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.outputs import OutputReader
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
@@ -91,6 +92,7 @@ class Rig:
     service: InferenceService
     health: HealthMonitor
     drift: DriftWatch
+    quality: QualityWatch
     model: SmallModel
 
     def value(self, metric: str, /, **labels: str) -> float | None:
@@ -119,6 +121,7 @@ class Rig:
             self.service,
             self.health,
             self.drift,
+            self.quality,
             **changes,
         )
 
@@ -180,7 +183,8 @@ def make_rig(
     if durable_folder is not None:
         kept = DurableSessions(sessions, DiskFiles(durable_folder), instruments.store)
     health = HealthMonitor(make_checks(service, kept, data_folder), instruments, interval_seconds=30)
-    return Rig(registry, instruments, card, sessions, kept, service, health, drift, model)
+    quality = QualityWatch(sessions.all, instruments)
+    return Rig(registry, instruments, card, sessions, kept, service, health, drift, quality, model)
 
 
 @asynccontextmanager

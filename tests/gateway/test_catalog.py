@@ -1,6 +1,7 @@
 """What the gateway exposes is what the catalog says, both ways."""
 
 from pathlib import Path
+from time import time
 
 import numpy as np
 
@@ -31,6 +32,10 @@ async def exercised(rig: Rig, folder: Path) -> None:
         await client.put(f"{API}/stream", json={"sessionId": session_id, "samples": samples(100)})
         await client.get(f"{API}/motifs", params={"sessionId": session_id})
         await client.post(f"{API}/process", json={"samples": samples(100)})
+        now = time()
+        bad = [one | {"t": now + one["t"], "ax": 0.1, "ay": 0.0, "az": 1.0} for one in samples(200)]
+        await client.put(f"{API}/stream", json={"sessionId": session_id, "samples": bad})
+        rig.quality.step()
         await client.post(f"{API}/stop", json={"sessionId": session_id})
         rig.drift.step(np.zeros((500, 64), np.float32), np.zeros(500, np.int64))
         files = drift_files_of(folder, rig.card)

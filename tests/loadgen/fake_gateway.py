@@ -35,6 +35,7 @@ class FakeGateway:
         app.router.add_get(f"{API}/motifs", self.motifs)
         app.router.add_get(f"{API}/synchrony", self.synchrony)
         app.router.add_post(f"{API}/stop", self.stop)
+        app.router.add_get(f"{API}/session", self.session)
         app.router.add_post(f"{API}/process", self.process)
         return app
 
@@ -90,6 +91,9 @@ class FakeGateway:
 
     async def synchrony(self, request: web.Request) -> web.StreamResponse:
         return answer({"r": 0.0, "lag_ms": 0, "confidence": 0.0})
+
+    async def session(self, request: web.Request) -> web.StreamResponse:
+        return answer({"sessionId": request.query["sessionId"], "streams": []})
 
     async def stop(self, request: web.Request) -> web.StreamResponse:
         if self.hang_up_before_stopping:

@@ -2,6 +2,7 @@
 
 from edgeinfer.catalog.backends import backend_kinds
 from edgeinfer.catalog.metric import Label
+from edgeinfer.catalog.sensor import SENSOR_NOTES, SENSOR_REMEDIES
 
 OPERATIONS = ("process", "motifs")
 STATUSES = ("success", "failure")
@@ -10,6 +11,10 @@ STAGES = ("queue", "decode", "preprocess", "execute", "postprocess")
 THROUGHPUT_KINDS = ("samples_processed", "latent_vectors", "motif_predictions")
 ACTIVITY_RESULTS = ("agreed", "differed", "unknown_to_model")
 ACTIVITY_SIDES = ("done", "said")
+SENSOR_TROUBLE = tuple(SENSOR_REMEDIES)
+SENSOR_PROBLEMS = (*SENSOR_TROUBLE, *SENSOR_NOTES)
+INPUT_EVENTS = ("gap", "missing", "duplicate", "reordered", "clock_jump", "pause")
+SPREAD = ("min", "median", "max")
 OUTPUTS = ("latent", "motif_scores")
 BASELINES = ("site", "population")
 SHARE_SOURCES = ("window", *BASELINES)

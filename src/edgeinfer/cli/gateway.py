@@ -21,6 +21,7 @@ from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.health import HealthMonitor
 from edgeinfer.gateway.http_client import HttpTransport
+from edgeinfer.gateway.input_quality import QualityWatch
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.outputs import OutputReader
@@ -102,8 +103,10 @@ def make_parts(settings: GatewaySettings) -> Parts:
     registry = new_registry()
     register_process_collectors(registry)
     instruments = GatewayInstruments(registry, motifs=card.motif_names, sidecars=[target.name for target in targets])
-    store = _make_store(settings, instruments)
-    return _assemble(settings, card, targets, registry, instruments, store)
+    table = SessionTable(
+        instruments.sessions, max_sessions=settings.max_sessions, idle_seconds=settings.session_idle_seconds
+    )
+    return _assemble(settings, card, targets, registry, instruments, table)
 
 
 def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
@@ -112,8 +115,9 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
     targets: list[Target],
     registry: CollectorRegistry,
     instruments: GatewayInstruments,
-    store: SessionStore,
+    table: SessionTable,
 ) -> Parts:
+    store = _make_store(settings, table, instruments)
     reader = OutputReader(card.latent_size, len(card.motifs), sum_to_one=card.scores_sum_to_one)
     members = [_make_member(settings, target, reader, card.name, instruments) for target in targets]
     answers = AnswerBuffer(card.latent_size, clock=perf_counter)
@@ -142,6 +146,7 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
         service=service,
         health=monitor,
         drift=_make_drift(settings, card, answers, instruments),
+        quality=QualityWatch(table.all, instruments),
         max_body_bytes=settings.max_body_bytes,
         keys=_make_keys(settings),
         cors_origins=settings.origins,
@@ -220,10 +225,7 @@ def _make_keys(settings: GatewaySettings) -> KeyRing | None:
     return KeyRing(settings.api_keys_file, requests_per_second=settings.key_requests_per_second)
 
 
-def _make_store(settings: GatewaySettings, instruments: GatewayInstruments) -> SessionStore:
-    table = SessionTable(
-        instruments.sessions, max_sessions=settings.max_sessions, idle_seconds=settings.session_idle_seconds
-    )
+def _make_store(settings: GatewaySettings, table: SessionTable, instruments: GatewayInstruments) -> SessionStore:
     if settings.data_folder is None:
         return MemorySessions(table)
     return DurableSessions(

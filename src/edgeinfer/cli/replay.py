@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import click
@@ -165,6 +166,8 @@ def _summary(recording: str, tally: Tally) -> Table:
         table.add_row(f"windows most like {motif}", str(count))
     for (done, said), count in tally.activities.most_common(_SHOWN_ACTIVITIES):
         table.add_row(f"{done}, and the model said {said}", str(count))
+    for stream in tally.session.get("streams", ()):
+        _add_quality(table, stream["role"], stream["quality"])
     table.add_row("sessions", str(tally.sessions))
     optional = {
         "requests repeated": tally.retries,
@@ -178,6 +181,15 @@ def _summary(recording: str, tally: Tally) -> Table:
     for failure, count in sorted(tally.failures.items()):
         table.add_row(f"answers {failure}", str(count))
     return table
+
+
+def _add_quality(table: Table, role: str, quality: Mapping[str, Any]) -> None:
+    """What the gateway says about the samples of the newest session."""
+    timing = f"{quality['rate_hz']} Hz, jitter {quality['jitter_ms']} ms"
+    counts = ", ".join(f"{quality[name]} {name}" for name in ("gaps", "dropped", "reordered", "clock_jumps"))
+    table.add_row(f"stream {role}", f"{timing}, {counts}")
+    for one in quality["problems"]:
+        table.add_row(f"stream {role}: {one['problem']}", one["remedy"])
 
 
 def _print_list(folder: Path | None, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from edgeinfer.gateway.api_key_auth import ApiKeyMiddleware, watch_keys
 from edgeinfer.gateway.cors import CorsMiddleware
 from edgeinfer.gateway.drift_watch import DriftWatch, watch_drift
 from edgeinfer.gateway.health import UNHEALTHY, HealthMonitor
+from edgeinfer.gateway.input_quality import QualityWatch, watch_quality
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.known_activity import ActivityCounter
@@ -54,6 +55,7 @@ class Parts:
     service: InferenceService
     health: HealthMonitor
     drift: DriftWatch
+    quality: QualityWatch
     max_body_bytes: int = 262_144
     keys: KeyRing | None = None
     cors_origins: tuple[str, ...] = ()
@@ -102,7 +104,9 @@ def _front_page(health: HealthMonitor) -> APIRouter:
 
 def _analysis_router(parts: Parts, hot: dict[tuple[str, str], HotRoute]) -> APIRouter:
     activities = ActivityCounter(parts.card.motifs, parts.instruments)
-    return analysis_router(parts.store, parts.service, parts.card.motifs, activities, parts.max_body_bytes, hot)
+    return analysis_router(
+        parts.store, parts.service, parts.card.motifs, activities, parts.quality, parts.max_body_bytes, hot
+    )
 
 
 @asynccontextmanager
@@ -129,6 +133,7 @@ def _background(parts: Parts) -> list[Coroutine[None, None, None]]:
     return [
         parts.health.watch(),
         watch_drift(parts.drift),
+        watch_quality(parts.quality),
         _sweep(parts.store),
         *([watch_keys(parts.keys)] if parts.keys is not None else ()),
     ]

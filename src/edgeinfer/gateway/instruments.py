@@ -23,6 +23,7 @@ class SessionInstruments:
     started: Counter
     ended: dict[str, Counter]
     received: Counter
+    events: dict[str, Counter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,10 @@ class GatewayInstruments:
                 catalog.POPULATION_MOTIF_DRIFT,
                 catalog.DIMENSION_DRIFT,
                 catalog.MOTIF_SHARES,
+                catalog.STREAM_PROBLEM,
+                catalog.STREAM_RATE,
+                catalog.STREAM_JITTER,
+                catalog.STREAM_CLOCK_OFFSET,
                 catalog.DRIFT_BASELINE,
                 catalog.DRIFT_BASELINE_LEARNED,
                 catalog.HEALTH_DURATION,
@@ -114,6 +119,9 @@ class GatewayInstruments:
         self.retries = instruments.counter(catalog.RETRIES, registry)
         self.spans = instruments.counter(tracing.GATEWAY_SPANS, registry)
         self.drift_window = instruments.gauge(catalog.DRIFT_WINDOW, registry)
+        self.streams_receiving = instruments.gauge(catalog.STREAMS_RECEIVING, registry)
+        problem = instruments.gauge(catalog.STREAMS_WITH_PROBLEM, registry)
+        self.streams_with_problem = {name: problem.labels(name) for name in labels.SENSOR_PROBLEMS}
         self.known_activity = _by_value(instruments.counter(catalog.KNOWN_ACTIVITY, registry), labels.ACTIVITY_RESULTS)
         self.known_activity_groups = instruments.counter(catalog.KNOWN_ACTIVITY_GROUPS, registry)
         self.health_status = instruments.gauge(catalog.HEALTH_STATUS, registry)
@@ -192,4 +200,5 @@ def _sessions(registry: CollectorRegistry) -> SessionInstruments:
         instruments.counter(catalog.SESSIONS_STARTED, registry),
         _by_value(ended, labels.SESSION_ENDS),
         instruments.counter(catalog.SAMPLES_RECEIVED, registry),
+        _by_value(instruments.counter(catalog.INPUT_EVENTS, registry), labels.INPUT_EVENTS),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from edgeinfer.gateway.analysis import Analysis, InferenceService
 from edgeinfer.gateway.resampling import WindowSource
-from edgeinfer.gateway.stream import Stream
+from edgeinfer.gateway.stream import Stream, TimelineEntry
 from edgeinfer.model.card import Motif
 
 
@@ -51,6 +51,7 @@ async def find_motifs(service: InferenceService, motifs: tuple[Motif, ...], stre
     analysis = await service.analyze_imu_window(window, "motifs", request_id)
     stream.note(source.end, analysis.outputs.top)
     activity = stream.activities.during(source.end - source.span_seconds, source.end)
+    stream.timeline.append(TimelineEntry(source.end, analysis.outputs.top, analysis.source, activity))
     return Motifs(rank(analysis.outputs.scores, motifs, stream), analysis, source, activity)
 
 

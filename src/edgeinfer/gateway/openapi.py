@@ -73,6 +73,14 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         reason={"enum": ["one_stream", "too_short", "hole", "rate", "two_clocks", None]},
         timestamp=_TIME,
     ),
+    "Session": _object(
+        sessionId=_STRING,
+        startedAt=_TIME,
+        duration_s=_NUMBER,
+        totalSamples={"type": "integer", "minimum": 0},
+        streams=_array({"type": "object"}),
+        timestamp=_TIME,
+    ),
     "Processed": _object(
         latent=_array(_NUMBER),
         motif_scores=_array(_NUMBER),
@@ -109,6 +117,7 @@ START = _route("Started", 200, 507)
 STREAM = _route("Accepted", 202, 400, 404, 410, 413, 415, 422, 507, body="StreamBody")
 MOTIFS = _route("Motifs", 200, 404, 409, 410, 422, 503)
 SYNCHRONY = _route("Synchrony", 200, 404, 410, 422)
+SESSION = _route("Session", 200, 404, 410, 422)
 STOP = _route("Stopped", 200, 400, 404, 410, 413, 415, 507, body="StopBody")
 PROCESS = _route("Processed", 200, 400, 409, 413, 415, 422, 503, body="ProcessBody")
 HEALTH_DETAILED = _route("HealthDetailed", 200)

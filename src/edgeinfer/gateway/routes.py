@@ -1,6 +1,7 @@
 """The routes of the gateway; what they do is in the core, what they answer in `answers`."""
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -10,6 +11,7 @@ from edgeinfer.gateway import answers, openapi
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.bodies import read_json_body
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, HealthMonitor
+from edgeinfer.gateway.input_quality import QualityWatch
 from edgeinfer.gateway.known_activity import ActivityCounter, check_activity
 from edgeinfer.gateway.motifs import find_motifs
 from edgeinfer.gateway.request_ids import id_of
@@ -22,6 +24,7 @@ from edgeinfer.gateway.samples import (
     make_window,
     read_batch,
 )
+from edgeinfer.gateway.session_answer import describe_session
 from edgeinfer.gateway.sessions import SessionStore, canonical_id
 from edgeinfer.gateway.shortcut import HotRoute
 from edgeinfer.gateway.synchrony import measure_session
@@ -66,6 +69,7 @@ def analysis_router(  # noqa: PLR0913, PLR0917 - the wiring
     service: InferenceService,
     motifs: tuple[Motif, ...],
     activities: ActivityCounter,
+    quality: QualityWatch,
     max_body_bytes: int,
     hot: Mapping[tuple[str, str], HotRoute],
 ) -> APIRouter:
@@ -94,6 +98,11 @@ def analysis_router(  # noqa: PLR0913, PLR0917 - the wiring
     async def synchrony(session_id: _SessionId) -> Response:
         session = store.get(canonical_id(session_id))
         return answers.synchrony(session, measure_session(session))
+
+    @router.get("/session", summary="Since when, motif timeline, synchrony and input quality", **openapi.SESSION)
+    async def session(session_id: _SessionId) -> Response:
+        found = quality.find(session_id) or store.get(session_id)
+        return answers.JsonAnswer(describe_session(found, quality, motifs, monotonic()) | {"timestamp": answers.now()})
 
     @router.post("/stop", summary="End a session", **openapi.STOP)
     async def stop(request: Request) -> Response:

@@ -267,6 +267,10 @@ class SessionTable:
         arrived = stream.account.newest_arrived
         return None if arrived is None else max(0.0, self._clock() - arrived)
 
+    def all(self) -> list[Session]:
+        """Every session under way."""
+        return list(self._sessions.values())
+
     @property
     def held(self) -> int:
         """Samples that all sessions hold."""
@@ -278,10 +282,14 @@ class SessionTable:
 
     def apply(self, session: Session, stream: Stream, placement: Placement) -> Stored:
         """Keep what was placed in a stream of a session of the table."""
+        before = stream.account.events
         jumps = stream.account.clock_jumps
         self._held += session.apply(stream, placement, self._clock(), self._wall())
         self._sessions.move_to_end(session.id)
         self._instruments.received.inc(placement.accepted)
+        for event, count in stream.account.events.items():
+            if count != before[event]:
+                self._instruments.events[event].inc(count - before[event])
         jumps = stream.account.clock_jumps - jumps
         return Stored(stream, placement.accepted, placement.known, placement.late, jumps)
 

@@ -16,6 +16,7 @@ from edgeinfer.gateway.samples import CHANNELS, SAMPLE_SECONDS, WINDOW_SAMPLES, 
 from edgeinfer.gateway.stream_account import StreamAccount, Timing, measure_timing
 
 NEWEST_SAMPLES = 2000
+TIMELINE_WINDOWS = 300
 _FIRST_ROWS = 128
 # Room beyond what is kept, so that moving the rows to the front is rare.
 _SLACK_ROWS = 500
@@ -38,6 +39,23 @@ class AnalyzedWindow:
     top: int
 
 
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One analysed window in the timeline of a stream.
+
+    Args:
+        end: time of its last sample, in seconds.
+        top: index of the motif that scored highest.
+        source: "sidecar" or "fallback".
+        activity: what its sender knows was done, or empty.
+    """
+
+    end: float
+    top: int
+    source: str
+    activity: str
+
+
 @dataclass(slots=True)
 class Stream:
     """Samples of one role, the 2000 that were accepted last, in one piece of memory.
@@ -49,6 +67,7 @@ class Stream:
     role: str
     total: int = 0
     seen: "deque[AnalyzedWindow]" = field(default_factory=lambda: deque(maxlen=NEWEST_SAMPLES // WINDOW_SAMPLES))
+    timeline: "deque[TimelineEntry]" = field(default_factory=lambda: deque(maxlen=TIMELINE_WINDOWS))
     account: StreamAccount = field(default_factory=StreamAccount)
     activities: KnownActivities = field(default_factory=KnownActivities)
     _times: NDArray[np.float64] = field(default_factory=lambda: np.empty(_FIRST_ROWS, np.float64))

@@ -63,6 +63,18 @@ class StreamAccount:
         return self.clock_jumps_forward + self.clock_jumps_back
 
     @property
+    def events(self) -> dict[str, int]:
+        """Counts of what was irregular, by the names of the metric; each only grows."""
+        return {
+            "gap": self.gaps,
+            "missing": self.missing,
+            "duplicate": self.duplicates,
+            "reordered": self.reordered,
+            "clock_jump": self.clock_jumps,
+            "pause": self.pauses,
+        }
+
+    @property
     def rate_hz(self) -> float | None:
         """The usual rate; None before a few samples came."""
         return 1.0 / self.period_seconds if self.period_seconds else None

@@ -95,6 +95,10 @@ class GatewayClient:
         """Request the synchrony of a session's streams."""
         return await self._call("GET", f"{_API}/synchrony?sessionId={session_id}")
 
+    async def session(self, session_id: str) -> Answer:
+        """Request what the gateway knows about a session."""
+        return await self._call("GET", f"{_API}/session?sessionId={session_id}")
+
     async def stop(self, session_id: str) -> Answer:
         """Stop a session; its totals are in the answer's document."""
         return await self._call("POST", f"{_API}/stop", orjson.dumps({"sessionId": session_id}))

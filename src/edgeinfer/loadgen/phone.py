@@ -45,6 +45,8 @@ class Tally:
     """Samples still buffered when the phone was stopped."""
     stored_samples: int = 0
     """Samples that the gateway reports for the stopped sessions."""
+    session: dict[str, Any] = field(default_factory=dict)
+    """What the gateway knew about the newest session when it ended."""
     is_connected: bool = True
 
     def as_document(self) -> dict[str, Any]:
@@ -65,6 +67,7 @@ class Tally:
             "refused_samples": self.refused_samples,
             "unsent_samples": self.unsent_samples,
             "samples_according_to_gateway": self.stored_samples,
+            "newest_session": self.session,
         }
 
 
@@ -202,6 +205,9 @@ class Phone:
     async def _end_session(self) -> None:
         if not self._session_id:
             return
+        about = await self._gateway.session(self._session_id)
+        if about.is_success:
+            self._tally.session = about.document
         answer = await self._persist(lambda: self._gateway.stop(self._session_id))
         self._tally.stored_samples += int(answer.document.get("totalSamples", 0))
         self._session_id = ""

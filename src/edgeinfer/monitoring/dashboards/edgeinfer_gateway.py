@@ -64,6 +64,12 @@ def create() -> Dashboard:
                 _SIDECAR,
                 open_when="senders know what was done, as the replay does",
             ),
+            Row(
+                "Sensors",
+                [_sensors(), _timing()],
+                _SIDECAR,
+                open_when="EdgeInferSensorTrouble fires or one session gets no motifs",
+            ),
             Row("Errors and checks", [_errors()], _SIDECAR, open_when="phones get errors or a check has stopped"),
             Row("Sessions and samples", [_sessions(), _store()], _SIDECAR, open_when="sessions end or fill the disk"),
             Row("Analyses and calls", [_analyses(), _upstream()], _SIDECAR, open_when="Analyses answered is not green"),
@@ -119,6 +125,72 @@ def _known() -> list[Panel]:
             FieldConfig(unit=PER_SECOND, colors=GROUP_COLORS, no_value="no sender knows what is done"),
             size=(7, 8),
             stacked=True,
+        ),
+    ]
+
+
+def _sensors() -> list[Panel]:
+    """Which stream has what problem of its sensor."""
+    return [
+        table(
+            "What is wrong with which stream",
+            "Problems of sensors now, twenty at most; the session is the first eight characters of its id. "
+            "GET /api/v1/analysis/session says more of it, and what to do to the sensor.",
+            Query(LIVE.gauge(gateway.STREAM_PROBLEM, by=("session", "role", "problem"))),
+            FieldConfig(unit="none", no_value="no sensor has a problem"),
+            columns={"session": "Session", "role": "Stream", "problem": "Problem"},
+            size=(8, 7),
+        ),
+        time_series(
+            "Streams with a problem",
+            "How many streams show each problem; an absent magnetometer is allowed.",
+            [Query(f"{LIVE.gauge(gateway.STREAMS_WITH_PROBLEM, how='sum', by=('problem',))} > 0", "{{problem}}")],
+            FieldConfig(unit=COUNT, decimals=0, no_value="no sensor has a problem"),
+            size=(8, 7),
+        ),
+        time_series(
+            "Irregular samples",
+            "What was irregular in the samples of all streams, per second: gaps and samples missing in them, "
+            "duplicates, reorderings, jumps of a sensor's clock, pauses.",
+            [Query(LIVE.rate(gateway.INPUT_EVENTS, by=("event",)), "{{event}}")],
+            FieldConfig(unit=PER_SECOND),
+            size=(8, 7),
+            stacked=True,
+        ),
+    ]
+
+
+def _timing() -> list[Panel]:
+    return [
+        time_series(
+            "Sample rate",
+            "Mean rate over the newest ten seconds of each stream: least, median and greatest. Windows are made from "
+            "16 Hz on.",
+            [Query(LIVE.gauge(gateway.STREAM_RATE, by=("of",)), "{{of}}")],
+            FieldConfig(unit="hertz", no_value="no samples"),
+            size=(6, 7),
+        ),
+        time_series(
+            "Jitter",
+            "Spread of the steps between samples: least, median and greatest of the streams.",
+            [Query(LIVE.gauge(gateway.STREAM_JITTER, by=("of",)), "{{of}}")],
+            FieldConfig(unit="s", no_value="no samples"),
+            size=(6, 7),
+        ),
+        time_series(
+            "Clock offset",
+            "Distance between the gateway's clock and t of the newest sample as it arrived, for sensors whose t counts "
+            "from 1970.",
+            [Query(LIVE.gauge(gateway.STREAM_CLOCK_OFFSET, by=("of",)), "{{of}}")],
+            FieldConfig(unit="s", no_value="no t counts from 1970"),
+            size=(6, 7),
+        ),
+        time_series(
+            "Streams with samples",
+            "Streams that got samples within the last minute.",
+            [Query(LIVE.gauge(gateway.STREAMS_RECEIVING, how="sum"), "streams")],
+            FieldConfig(unit=COUNT, decimals=0),
+            size=(6, 7),
         ),
     ]
 

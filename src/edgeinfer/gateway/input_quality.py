@@ -1,0 +1,174 @@
+"""Input quality: which streams have which problem of their sensor, published now and then with bounded labels."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+import numpy as np
+
+from edgeinfer.catalog import gateway as catalog
+from edgeinfer.catalog import labels
+from edgeinfer.gateway.instruments import GatewayInstruments
+from edgeinfer.gateway.resampling import LIMITS
+from edgeinfer.gateway.sensor_values import value_problems
+from edgeinfer.gateway.sessions import Session
+from edgeinfer.gateway.stream import Stream
+from edgeinfer.gateway.stream_account import StreamAccount
+
+INTERVAL_SECONDS = 10.0
+_LOOK_BACK = 6  # intervals: a minute
+_JUMP_LOOK_BACK = 60  # intervals: ten minutes, because one jump is over at once
+_ROWS = 1000
+_ACTIVE_SECONDS = 60.0
+_MAX_NAMED = 20
+_SHORT_ID = 8
+
+_DROPPED_SHARE = 0.02
+_DUPLICATE_SHARE = 0.1
+_REORDERED_SHARE = 0.01
+_JITTER_PERIODS = 0.25
+_OFFSET_SECONDS = 10.0
+_SPARSE_SHARE = 0.8
+
+
+@dataclass(slots=True)
+class _History:
+    """Snapshots of an account, one each interval, the newest last."""
+
+    accounts: "deque[StreamAccount]" = field(default_factory=lambda: deque(maxlen=_JUMP_LOOK_BACK + 1))
+
+    def before(self, intervals: int) -> StreamAccount:
+        """The account so many intervals ago, or as the stream began."""
+        return self.accounts[-1 - intervals] if len(self.accounts) > intervals else StreamAccount()
+
+
+def timing_problems(stream: Stream, minute_ago: StreamAccount, ten_minutes_ago: StreamAccount) -> tuple[str, ...]:
+    """What is wrong with the times of a stream, judged on its newest ten seconds and its counts of the last minutes."""
+    account, timing = stream.account, stream.timing
+    accepted = account.accepted - minute_ago.accepted
+    dropped = account.dropped - minute_ago.dropped
+    duplicates = account.duplicates - minute_ago.duplicates
+    offset = account.clock_offset_seconds
+    period = account.period_seconds or 0.0
+    has_jitter = timing is not None and 0 < _JITTER_PERIODS * period < timing.jitter_seconds
+    # Uneven steps look like holes one by one; samples are missing only if there are fewer of them as well.
+    is_sparse = not has_jitter or (timing is not None and timing.rate_hz * period < _SPARSE_SHARE)
+    found = {
+        "low_rate": timing is not None and timing.rate_hz < LIMITS.min_rate_hz,
+        "jitter": has_jitter,
+        "dropped_samples": is_sparse and dropped > _DROPPED_SHARE * (accepted + dropped),
+        "duplicates": duplicates > _DUPLICATE_SHARE * (accepted + duplicates),
+        "reordered": account.reordered - minute_ago.reordered > _REORDERED_SHARE * accepted,
+        "clock_jumps": account.clock_jumps > ten_minutes_ago.clock_jumps,
+        "clock_offset": offset is not None and abs(offset) > _OFFSET_SECONDS,
+    }
+    return tuple(problem for problem, is_so in found.items() if is_so)
+
+
+def stream_problems(stream: Stream, history: "_History | None" = None) -> tuple[str, ...]:
+    """Everything that is wrong with a stream now."""
+    history = history or _History()
+    timing = timing_problems(stream, history.before(_LOOK_BACK), history.before(_JUMP_LOOK_BACK))
+    return (*timing, *value_problems(stream.current.values[-_ROWS:]))
+
+
+class QualityWatch:
+    """Judges every stream that gets samples, once each interval.
+
+    Args:
+        sessions: all sessions under way.
+        instruments: where it is published.
+        clock: monotonic seconds, as in the accounts of the streams.
+    """
+
+    def __init__(
+        self,
+        sessions: Callable[[], list[Session]],
+        instruments: GatewayInstruments,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._sessions = sessions
+        self._instruments = instruments
+        self._clock = clock
+        self._histories: dict[tuple[str, str], _History] = {}
+
+    def problems_of(self, session: Session, stream: Stream) -> tuple[str, ...]:
+        """Everything that is wrong with a stream of a session now."""
+        return stream_problems(stream, self._histories.get((session.id, stream.role)))
+
+    def find(self, short_id: str) -> Session | None:
+        """The session whose id begins with the eight characters that alerts name, None where there is no such."""
+        if len(short_id) != _SHORT_ID:
+            return None
+        return next((session for session in self._sessions() if session.id.startswith(short_id.lower())), None)
+
+    def step(self) -> None:
+        """Judge all streams and publish."""
+        now = self._clock()
+        active = [
+            (session, stream)
+            for session in self._sessions()
+            for stream in session.streams.values()
+            if stream.account.newest_arrived is not None and now - stream.account.newest_arrived < _ACTIVE_SECONDS
+        ]
+        found = {(session.id, stream.role): self.problems_of(session, stream) for session, stream in active}
+        self._remember(active)
+        self._publish_counts(found)
+        self._publish_named(found)
+        self._publish_timing([stream for _, stream in active])
+
+    def _remember(self, active: list[tuple[Session, Stream]]) -> None:
+        kept = {(session.id, stream.role): stream for session, stream in active}
+        self._histories = {key: history for key, history in self._histories.items() if key in kept}
+        for key, stream in kept.items():
+            self._histories.setdefault(key, _History()).accounts.append(replace(stream.account))
+
+    def _publish_counts(self, found: dict[tuple[str, str], tuple[str, ...]]) -> None:
+        self._instruments.streams_receiving.set(len(found))
+        for problem in labels.SENSOR_PROBLEMS:
+            count = sum(problem in problems for problems in found.values())
+            self._instruments.streams_with_problem[problem].set(count)
+
+    def _publish_named(self, found: dict[tuple[str, str], tuple[str, ...]]) -> None:
+        readings = self._instruments.readings
+        readings.withdraw(catalog.STREAM_PROBLEM)
+        named = [
+            (problem, session_id[:_SHORT_ID], role)
+            for (session_id, role), problems in found.items()
+            for problem in problems
+            if problem in labels.SENSOR_TROUBLE
+        ]
+        for problem, session, role in named[:_MAX_NAMED]:
+            readings.publish(catalog.STREAM_PROBLEM, 1, problem, session, role)
+
+    def _publish_timing(self, streams: list[Stream]) -> None:
+        timings = [timing for stream in streams if (timing := stream.timing) is not None]
+        offsets = [
+            abs(stream.account.clock_offset_seconds)
+            for stream in streams
+            if stream.account.clock_offset_seconds is not None
+        ]
+        for metric, values in (
+            (catalog.STREAM_RATE, [timing.rate_hz for timing in timings]),
+            (catalog.STREAM_JITTER, [timing.jitter_seconds for timing in timings]),
+            (catalog.STREAM_CLOCK_OFFSET, offsets),
+        ):
+            self._instruments.readings.withdraw(metric)
+            for of, value in _spread(values).items():
+                self._instruments.readings.publish(metric, value, of)
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    return {"min": min(values), "median": float(np.median(values)), "max": max(values)}
+
+
+async def watch_quality(watch: QualityWatch, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+    """Judge the streams now and then, until cancelled."""
+    while True:
+        watch.step()
+        await asyncio.sleep(interval_seconds)

@@ -1,0 +1,181 @@
+"""What streams say about their sensors: each habit of a phone, and each fault of a sensor, by its name."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeinfer.catalog.labels import SENSOR_PROBLEMS, SENSOR_TROUBLE
+from edgeinfer.gateway.sensor_values import value_problems
+from edgeinfer.recordings.reader import list_recordings, load_recording
+from tests.gateway import faulty_peer as peers
+from tests.gateway.faulty_peer import peer
+from tests.gateway.rigs import API, Rig, api, make_rig
+
+WALK = load_recording("walking-upper-leg").samples[:1000]
+
+
+def changed(change: Callable[[Any], None]) -> Any:
+    values = WALK.copy()
+    change(values)
+    return values
+
+
+def clip(values: Any) -> None:
+    """A range of 2 g: what is beyond reads as its end."""
+    values[:, 0] = np.clip(values[:, 0] * 2, -19.6133, 19.6133)
+
+
+FAULTS: dict[str, Callable[[Any], None]] = {
+    "accelerometer_missing": lambda values: values[:, :3].fill(0),
+    "acceleration_in_g": lambda values: np.divide(values[:, :3], 9.80665, out=values[:, :3]),
+    "gyroscope_missing": lambda values: values[:, 3:6].fill(0),
+    "gyroscope_in_degrees": lambda values: np.multiply(values[:, 3:6], 57.29578, out=values[:, 3:6]),
+    "axis_stuck": lambda values: values[:, 4].fill(0.01),
+    "saturated": clip,
+    "magnetometer_absent": lambda values: values[:, 6:].fill(0),
+}
+
+
+@pytest.mark.parametrize("problem", FAULTS)
+def test_each_fault_of_values_has_its_name_and_no_other(problem: str) -> None:
+    assert value_problems(changed(FAULTS[problem])) == (problem,)
+
+
+@pytest.mark.parametrize("name", [info.name for info in list_recordings()])
+def test_a_real_recording_shows_no_trouble(name: str) -> None:
+    samples = load_recording(name).samples
+    for first in range(0, len(samples) - 1000, 500):
+        assert set(value_problems(samples[first : first + 1000])) <= {"magnetometer_absent"}
+
+
+def test_a_sensor_at_rest_is_not_stuck() -> None:
+    noise = np.random.default_rng(1).normal(scale=0.01, size=(1000, 9)).astype(np.float32)
+    assert value_problems(noise + np.array([0, 0, 9.81, 0, 0, 0, 20, 0, 40], np.float32)) == ()
+
+
+def test_too_few_samples_say_nothing() -> None:
+    assert value_problems(changed(FAULTS["axis_stuck"])[:99]) == ()
+
+
+# --- streams ---
+
+
+async def streamed(times: Any, *, again: int = 0, epoch: float = 0.0) -> tuple[Rig, dict[str, Any]]:
+    """Send a walk with these times, some batches again, and judge; the answer about the session."""
+    async with peer(peers.good) as sidecar:
+        rig = make_rig(sidecar.url)
+        async with api(rig) as client:
+            session_id = (await client.post(f"{API}/start")).json()["sessionId"]
+            rig.quality.step()
+            for first in range(0, len(times), 25):
+                body = {"sessionId": session_id, "samples": batch(times[first : first + 25] + epoch, first)}
+                for _ in range(1 + (first < 25 * again)):
+                    assert (await client.put(f"{API}/stream", json=body)).status_code == 202
+            rig.quality.step()
+            answer = await client.get(f"{API}/session", params={"sessionId": session_id})
+            assert answer.status_code == 200
+            document: dict[str, Any] = answer.json()
+            return rig, document
+
+
+def batch(times: Any, first: int) -> list[dict[str, float]]:
+    names = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
+    return [
+        {"t": float(t), **dict(zip(names, map(float, WALK[(first + row) % 1000]), strict=True))}
+        for row, t in enumerate(times)
+    ]
+
+
+def problems(document: dict[str, Any]) -> set[str]:
+    return {one["problem"] for one in document["streams"][0]["quality"]["problems"]}
+
+
+EVEN = np.arange(1000) / 100
+RANDOM = np.random.default_rng(1)
+HABITS: dict[str, Any] = {
+    "low_rate": np.arange(150) / 12,
+    "jitter": np.arange(500) / 50 + RANDOM.uniform(-0.0098, 0.0098, 500),
+    "dropped_samples": EVEN[(np.arange(1000) % 200) > 30],
+    "clock_jumps": np.concatenate((EVEN[:500], EVEN[500:] + 3e7)),
+}
+
+
+async def test_a_good_stream_shows_nothing() -> None:
+    rig, document = await streamed(EVEN)
+    assert problems(document) == set()
+    assert rig.value("edgeinfer_streams_receiving") == 1
+    assert rig.value("edgeinfer_stream_rate_hertz", of="median") == pytest.approx(100)
+    assert rig.value("edgeinfer_stream_clock_offset_seconds", of="max") is None
+    assert rig.counts("edgeinfer_input_events_total", "event") == {}
+    assert rig.counts("edgeinfer_stream_problem", "problem") == {}
+
+
+@pytest.mark.parametrize("problem", HABITS)
+async def test_each_habit_of_a_phone_has_its_name(problem: str) -> None:
+    rig, document = await streamed(HABITS[problem])
+    assert problems(document) == {problem}
+    short = document["sessionId"][:8]
+    assert rig.value("edgeinfer_stream_problem", problem=problem, session=short, role="default") == 1
+    assert rig.value("edgeinfer_streams_with_problem", problem=problem) == 1
+
+
+async def test_duplicates_are_named_and_counted() -> None:
+    rig, document = await streamed(EVEN[:250], again=10)
+    assert problems(document) == {"duplicates"}
+    assert rig.value("edgeinfer_input_events_total", event="duplicate") == 250
+
+
+async def test_a_clock_that_is_an_hour_off_is_named() -> None:
+    rig, document = await streamed(EVEN, epoch=time.time() - 3600)
+    assert problems(document) == {"clock_offset"}
+    assert rig.value("edgeinfer_stream_clock_offset_seconds", of="max") == pytest.approx(3590, abs=20)
+
+
+async def test_events_are_counted_to_the_sample() -> None:
+    rig, document = await streamed(HABITS["dropped_samples"])
+    quality = document["streams"][0]["quality"]
+    assert rig.value("edgeinfer_input_events_total", event="gap") == quality["gaps"] == 4
+    assert rig.value("edgeinfer_input_events_total", event="missing") == quality["dropped"] == 4 * 31
+
+
+async def test_every_problem_has_a_remedy_for_the_sensor() -> None:
+    _, document = await streamed(HABITS["jitter"])
+    [problem] = document["streams"][0]["quality"]["problems"]
+    assert "sensor's own times" in problem["remedy"]
+    assert set(FAULTS) | set(HABITS) | {"duplicates", "clock_offset", "reordered"} == set(SENSOR_PROBLEMS)
+    assert set(SENSOR_TROUBLE) == set(SENSOR_PROBLEMS) - {"magnetometer_absent"}
+
+
+async def test_the_answer_about_a_session_holds_its_timeline_and_is_found_by_the_alerts_short_id() -> None:
+    async with peer(peers.good) as sidecar:
+        rig = make_rig(sidecar.url)
+        async with api(rig) as client:
+            session_id = (await client.post(f"{API}/start")).json()["sessionId"]
+            for role in ("dog", "handler"):
+                body = {"sessionId": session_id, "role": role, "samples": batch(EVEN[:600], 0), "activity": "walking"}
+                await client.put(f"{API}/stream", json=body)
+            await client.get(f"{API}/motifs", params={"sessionId": session_id, "role": "dog"})
+            found = (await client.get(f"{API}/session", params={"sessionId": session_id[:8]})).json()
+            unknown = await client.get(f"{API}/session", params={"sessionId": "00000000"})
+    assert unknown.status_code == 404
+    assert found["sessionId"] == session_id
+    assert found["totalSamples"] == 1200
+    assert found["synchrony"]["r"] == pytest.approx(1, abs=0.01)
+    dog, handler = found["streams"]
+    assert dog["windows"] == {"sidecar": 1}
+    assert dog["timeline"] == [
+        {"windowEnd": pytest.approx(5.99), "motif": "walking", "source": "sidecar", "activity": "walking"}
+    ]
+    assert handler["timeline"] == []
+
+
+async def test_a_stream_that_ended_is_named_no_more() -> None:
+    rig, document = await streamed(HABITS["jitter"])
+    rig.table.end(rig.table.get(document["sessionId"]), "stopped")
+    rig.quality.step()
+    assert rig.counts("edgeinfer_stream_problem", "problem") == {}
+    assert rig.value("edgeinfer_streams_receiving") == 0
+    assert rig.value("edgeinfer_stream_rate_hertz", of="min") is None
