@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from edgeinfer.errors import StorageError
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.samples import Batch
+from edgeinfer.gateway.store.layout import LIVE
 from edgeinfer.gateway.store.records import Kind
 from edgeinfer.gateway.stream import NEWEST_SAMPLES, Stream
 from tests.gateway.power_cut import Disk, PowerCutFiles
@@ -226,6 +227,18 @@ def test_any_sequence_of_uploads_is_the_same_after_a_restart_in_its_middle(seque
         store.close()
 
     asyncio.run(play())
+
+
+async def test_what_housekeeping_wrote_again_goes_in_the_order_in_which_it_was_written() -> None:
+    disk = PowerCutFiles(Disk(), random.Random(0))  # noqa: S311 - nothing is left to chance
+    store = make_store(disk)
+    store.open()
+    session = await store.start()
+    for upload in (seconds(0, 1000), seconds(10.5, 500), seconds(10, 50)):
+        await store.append(session.id, "default", batch(upload))
+    await store._move(session.id, store._kept[session.id], store.log.current(LIVE))
+    await store.append(session.id, "default", batch(seconds(15.5, 1600)))
+    await reopened(store, disk, session.id)
 
 
 async def test_an_upload_of_more_than_a_stream_holds_is_the_same_after_a_restart(tmp_path: Path) -> None:
