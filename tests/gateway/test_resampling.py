@@ -104,6 +104,15 @@ def test_what_makes_no_window_is_refused_with_what_was_seen(
     assert refused.value.fields["seen"]["samples"] <= len(times)  # type: ignore[index]  # an object by its annotation
 
 
+def test_a_hole_is_bridged_by_a_straight_line_that_overshoots_nothing() -> None:
+    times = np.concatenate((np.arange(150) / 100, 1.59 + np.arange(50) / 100))
+    values = np.repeat(100 * times.clip(max=1.49)[:, None], 9, axis=1).astype(np.float32)
+    window, source = cut_window(times, values)
+    assert source.max_hole_seconds == pytest.approx(0.1)
+    assert window.max() <= 149.1
+    assert cut_window(times[::2], values[::2])[0].max() <= 149.1
+
+
 def test_a_hole_before_the_newest_second_does_not_matter() -> None:
     times = np.concatenate((np.arange(100) / 100, 600 + np.arange(100) / 100))
     window, source = cut_window(times, swing(times))
