@@ -20,7 +20,7 @@ from edgeinfer.model.card import default_folder, load_card
 from edgeinfer.parity import recorded_windows
 from edgeinfer.recordings.reader import list_recordings
 
-_ROUNDS = 15
+_ROUNDS = 9
 _REQUESTS = 320
 _BATCH = 16
 _JSON, _BINARY = "application/json", "application/octet-stream"

@@ -2,7 +2,7 @@
 
 import json
 import random
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgeinfer.errors import InputError
 from edgeinfer.sidecar.decoding import WindowDecoder
-from edgeinfer.sidecar.fast_json import FastJson
+from edgeinfer.sidecar.fast_json import FastJson, sum_of_squares
 from tests.sidecar.rig import window
 
 LENGTH = 3
@@ -162,3 +162,19 @@ def test_what_is_no_window_is_left_to_the_careful_decoder(body: bytes) -> None:
     assert QUICK.window(body) is None
     with pytest.raises(InputError):
         DECODER.from_json(body)
+
+
+def test_many_numbers_are_summed_in_pieces_that_blas_gives_to_no_threads_of_its_own() -> None:
+    class Watched(np.ndarray):
+        sizes: ClassVar[list[int]] = []
+
+        def dot(self, other: Any, out: Any = None) -> Any:
+            self.sizes.append(self.size)
+            return np.asarray(self).dot(np.asarray(other), out)
+
+    values = np.arange(57_600, dtype=np.float32)
+    assert sum_of_squares(values.view(Watched)) == pytest.approx(float((values.astype(float) ** 2).sum()), rel=1e-5)
+    assert sum(Watched.sizes) == values.size
+    assert max(Watched.sizes) < 10_000
+    values[-1] = np.inf
+    assert sum_of_squares(values) == np.inf

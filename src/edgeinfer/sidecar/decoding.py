@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import InvalidBody, InvalidWindow
-from edgeinfer.sidecar.fast_json import FastJson
+from edgeinfer.sidecar.fast_json import FastJson, sum_of_squares
 from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
 
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
@@ -138,10 +138,8 @@ class WindowDecoder:
 
 
 def _first_not_finite(values: Window) -> int | None:
-    # One infinity or NaN anywhere shows in the sum of squares, at a fraction of looking at each value.
-    with np.errstate(over="ignore", invalid="ignore"):
-        square = float(values.dot(values))
-    if isfinite(square) or np.isfinite(values).all():
+    # At a fraction of looking at each value.
+    if isfinite(sum_of_squares(values)) or np.isfinite(values).all():
         return None
     return int(np.argmin(np.isfinite(values)))
 

@@ -12,6 +12,7 @@ from edgeinfer.backends.base import Window
 _REFUSALS = (ValueError, TypeError, KeyError, IndexError, RuntimeError)
 _STRUCTURE = b"{}[]:,"
 _OTHER_BYTES = bytes(set(range(256)) - set(_STRUCTURE))
+_BLAS_NUMBERS = 8192
 # Below it, no number of the window lies beyond float32.
 _MAX_SQUARE = float(np.finfo(np.float32).max) ** 2
 
@@ -60,7 +61,7 @@ class FastJson:
             # The old one may be referred to by the failure and would refuse to be used again.
             self._parser = simdjson.Parser()
             return None
-        if values.size != size or _square(values) > _MAX_SQUARE:
+        if values.size != size or sum_of_squares(values) > _MAX_SQUARE:
             return None
         return values.astype(np.float32)
 
@@ -73,7 +74,13 @@ def _whole_array(document: Any) -> Any:
     return document
 
 
-@np.errstate(over="ignore")
-def _square(values: NDArray[np.float64]) -> float:
-    """The sum of the squares, infinite where it is beyond float64."""
-    return float(values.dot(values))
+@np.errstate(over="ignore", invalid="ignore")
+def sum_of_squares(values: NDArray[np.floating[Any]]) -> float:
+    """The sum of the squares, infinite where it is beyond the type; one infinity or NaN anywhere shows in it.
+
+    In pieces: BLAS has more than 10,000 numbers summed by threads of its own, which spin and wait for each other.
+    """
+    if values.size <= _BLAS_NUMBERS:
+        return float(values.dot(values))
+    pieces = (values[at : at + _BLAS_NUMBERS] for at in range(0, values.size, _BLAS_NUMBERS))
+    return sum(float(piece.dot(piece)) for piece in pieces)
