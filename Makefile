@@ -64,6 +64,9 @@ test-chip: setup ## Play every failure of a Hailo chip, and two hours of its lif
 bench-frames: setup ## Measure one and several frames in flight on a simulated chip (two minutes)
 	@$(BIN)/python -m benchmarks.frames_in_flight $(ARGS)
 
+month: setup setup-monitoring ## Write thirty synthetic days of one device to build/month, for tools.measure_dashboards (half an hour)
+	@nice $(BIN)/python -m tools.backfill --days 30 $(ARGS) build/month
+
 fuzz: setup ## Throw malformed input and hostile connections at all services for ten minutes
 	@$(BIN)/python -m tools.fuzz --minutes 10 $(ARGS)
 
@@ -168,4 +171,4 @@ verify-units: setup ## Check the systemd units with systemd's own checker, and s
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
 
-.PHONY: bench bench-frames bench-open-inference foreign-sidecars trace-proof store-proof test-chip verify-units
+.PHONY: bench bench-frames bench-open-inference foreign-sidecars month store-proof test-chip trace-proof verify-units

@@ -8,6 +8,7 @@ Each aligned window of six hours becomes one block, which keeps promtool's memor
 
 import argparse
 import math
+import re
 import subprocess
 import sys
 import time
@@ -17,13 +18,13 @@ from functools import cache
 from itertools import islice, product
 from pathlib import Path
 
-import yaml
-
 from edgeinfer.catalog.all import metrics_of
 from edgeinfer.catalog.metric import Kind, Metric, Owner
-from edgeinfer.monitoring import files
+from edgeinfer.console.ranges import parse_duration
+from edgeinfer.monitoring import recording
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
+from tools.promql_tree import names_in
 
 WINDOW_SECONDS = 6 * 3600
 _DAY = 86_400
@@ -46,6 +47,7 @@ _OPEN_LABELS = {
     "collector": ("system",),
     "level": ("0", "1", "2", "3"),
 }
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _REQUESTS_PER_SECOND = 20.0
 _HTTP_COMBINATIONS = 6
 
@@ -96,6 +98,41 @@ def _histogram(metric: Metric, text: str, per_second: float) -> Iterator[Line]:
     yield Line(f"{metric.name}_count{{{text}}} ", per_second, 0.0)
 
 
+def recorded_lines(step: int) -> Iterator[tuple[int, str, list[Line]]]:
+    """Every recorded series of one device as a gauge: seconds between its samples, its name, its series.
+
+    Args:
+        step: of the groups that are evaluated as often as is scraped.
+    """
+    found: dict[tuple[int, str], set[str]] = {}
+    for group in recording.groups():
+        interval = int(parse_duration(group.interval) or 0) if group.interval else step
+        for rule in group.rules:
+            found.setdefault((interval, rule.record.name), set()).update(_recorded_texts(rule))
+    for (interval, name), texts in found.items():
+        yield interval, name, [Line(f"{text} ", 0.0, 1.0) for text in sorted(texts)]
+
+
+def _recorded_texts(rule: recording.Rule) -> Iterator[str]:
+    """One series for each combination of the labels that the rule keeps, as its sources have them."""
+    source = next(iter(_sources() & names_in(rule.expression)), "")
+    known = {tuple((name, labels.get(name, "one")) for name in rule.record.labels) for labels in _labels_of(source)}
+    for pairs in known:
+        inner = ",".join(f'{name}="{value}"' for name, value in {**dict(pairs), **rule.labels}.items())
+        yield f"{rule.record.name}{{{inner}}}"
+
+
+@cache
+def _sources() -> frozenset[str]:
+    return frozenset(line.text.split("{")[0] for _, lines in series_lines() for line in lines)
+
+
+@cache
+def _labels_of(name: str) -> list[dict[str, str]]:
+    every = [line.text for _, lines in series_lines() for line in lines if line.text.split("{")[0] == name]
+    return [dict(_LABEL.findall(text)) for text in every] or [{"job": str(Owner.GATEWAY)}]
+
+
 def write_window(path: Path, begin: int, first: int, step: int, until: int) -> int:
     """OpenMetrics of one window; the number of samples."""
     times = range(begin, min(begin + WINDOW_SECONDS, until), step)
@@ -107,6 +144,20 @@ def write_window(path: Path, begin: int, first: int, step: int, until: int) -> i
             out.write(f"# TYPE {family} {kind}\n")
             for line in lines:
                 out.writelines(_samples(line, times, first))
+                written += len(times)
+        out.write("# EOF\n")
+    return written
+
+
+def write_recorded(path: Path, begin: int, step: int, until: int) -> int:
+    """OpenMetrics of the recorded series of one window; the number of samples."""
+    written = 0
+    with path.open("w", encoding="utf-8") as out:
+        for interval, name, lines in recorded_lines(step):
+            times = range(begin, min(begin + WINDOW_SECONDS, until), interval)
+            out.write(f"# TYPE {name} gauge\n")
+            for line in lines:
+                out.writelines(_samples(line, times, begin))
                 written += len(times)
         out.write("# EOF\n")
     return written
@@ -125,62 +176,38 @@ def _wave(at: int) -> float:
     return 3000 * (1 + math.sin(at / _DAY * 2 * math.pi))
 
 
-def backfill(folder: Path, *, days: float, step: int, promtool: Path, tell: bool = True) -> int:
-    """Fill a data folder; the number of samples. The last window ends a few minutes ago."""
+def backfill(folder: Path, *, days: float, step: int, promtool: Path, raw: bool = True) -> int:
+    """Fill a data folder, raw and recorded series; the number of samples. The last window ends a few minutes ago."""
     until = int(time.time()) - 300
     first = int(until - days * _DAY) // WINDOW_SECONDS * WINDOW_SECONDS
     folder.mkdir(parents=True, exist_ok=True)
     total = 0
+    command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=6h", "--quiet"]
+    path = folder / "window.om"
     for begin in range(first, until, WINDOW_SECONDS):
-        path = folder / "window.om"
-        total += write_window(path, begin, first, step, until)
-        command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=6h", "--quiet"]
+        total += write_window(path, begin, first, step, until) if raw else 0
+        if raw:
+            subprocess.run([*command, str(path), str(folder)], check=True, capture_output=True)
+        total += write_recorded(path, begin, step, until)
         subprocess.run([*command, str(path), str(folder)], check=True, capture_output=True)
         path.unlink()
-        if tell:
-            print(f"{time.strftime('%F %H:%M', time.gmtime(begin))}: {total / 1e6:.1f} million samples", flush=True)
+        print(f"{time.strftime('%F %H:%M', time.gmtime(begin))}: {total / 1e6:.1f} million samples", flush=True)
     return total
 
 
-def record(folder: Path, promtool: Path, address: str, *, days: float) -> None:
-    """Compute recorded series of the past from a Prometheus that serves this folder.
-
-    History and indicators for all days, and for the last two hours what live dashboards read.
-    """
-    until = int(time.time()) - 300
-    groups = yaml.safe_load((files.rules_folder() / "recording.yml").read_text(encoding="utf-8"))["groups"]
-    live, *slow = groups
-    _compute(folder, promtool, address, [live], until - 7200, until, "10s")
-    for begin in range(int(until - days * _DAY), until, _DAY):
-        _compute(folder, promtool, address, slow, begin, min(begin + _DAY, until), "5m")
-        print(f"recorded {time.strftime('%F', time.gmtime(begin))}", flush=True)
-
-
-def _compute(  # noqa: PLR0913, PLR0917  # what promtool requires
-    folder: Path, promtool: Path, address: str, groups: list[object], begin: int, end: int, interval: str
-) -> None:
-    rules = folder.parent / "recorded-rules.yml"
-    rules.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
-    command = [str(promtool), "tsdb", "create-blocks-from", "rules", f"--start={begin}", f"--end={end}"]
-    options = [f"--url={address}", f"--eval-interval={interval}", f"--output-dir={folder}", str(rules)]
-    subprocess.run([*command, *options], check=True, capture_output=True)
-
-
 def main() -> int:
-    """Write the data folder or, with --record, add the recorded series to it."""
+    """Write the data folder."""
     parser = argparse.ArgumentParser(prog="python -m tools.backfill", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--days", type=float, default=30)
     parser.add_argument("--step", type=int, default=10, help="seconds between samples")
-    parser.add_argument("--record", metavar="URL", help="compute recorded series by the Prometheus at this address")
+    parser.add_argument("--recorded-only", action="store_true", help="add recorded series to what is there")
     options = parser.parse_args()
     binaries = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
     promtool = require(binaries, Program.PROMTOOL).path
-    if options.record:
-        record(options.folder, promtool, options.record, days=options.days)
-        return 0
     began = time.monotonic()
-    total = backfill(options.folder, days=options.days, step=options.step, promtool=promtool)
+    raw = not options.recorded_only
+    total = backfill(options.folder, days=options.days, step=options.step, promtool=promtool, raw=raw)
     print(f"{total / 1e6:.1f} million samples in {time.monotonic() - began:.0f} s")
     return 0
 

@@ -9,6 +9,7 @@ import promql_parser
 
 from edgeinfer.catalog.units import UNITS as CATALOG_UNITS
 from edgeinfer.monitoring.files import all_panels
+from edgeinfer.monitoring.recording import RESOLUTION
 from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
 from tools.promql_lint import Known, by_labels, faults, known_series, selectors, substituted
 from tools.promql_tree import children
@@ -47,6 +48,7 @@ _FAILED = "#E02F44"
 _WITHOUT_INSTANCE = ("edgeinfer-slo",)
 _RANGES = ("$__rate_interval", "$__range")
 _RANGE_OF_RATE = re.compile(r"(?:rate|irate|increase)\([^\[\]]*\[([^\]:]+)\]")
+_RATE_OF_A_RANGE = re.compile(r"(?:rate|increase)\([^\[]*\[\$__(?:rate_interval|range)\]")
 _LINE_AT = {"s": LATENCY_OBJECTIVE_SECONDS, "percentunit": OBJECTIVE}
 _OPEN_WHEN = re.compile(r"\(open when [^)]{8,}\)$")
 _LABEL_VALUES = re.compile(r"label_values\((?P<series>.+), (?P<label>\w+)\)")
@@ -68,8 +70,9 @@ def lint(document: Mapping[str, Any]) -> list[str]:
         *_grid(document["panels"]),
         *_unused_pickers(document),
     ]
-    pickers = {one["name"]: one["label"] for one in document["templating"]["list"] if one["type"] == "query"}
-    labels = {one["name"]: _label_of(one) for one in document["templating"]["list"] if one["type"] == "query"}
+    visible = [one for one in document["templating"]["list"] if one["type"] == "query" and not one.get("hide")]
+    pickers = {one["name"]: one["label"] for one in visible}
+    labels = {one["name"]: _label_of(one) for one in visible}
     for panel in all_panels(document):
         where = f"panel {panel.get('title', '')!r}"
         found += [f"{where}: {fault}" for fault in _idle_pickers(panel, pickers)]
@@ -127,8 +130,15 @@ def _variables(document: Mapping[str, Any], known: Mapping[str, Known]) -> Itera
     for variable in variables:
         if not variable.get("label"):
             yield f"variable {variable['name']}: label missing"
-        if variable["type"] == "query":
+        if variable["type"] == "query" and not variable.get("hide"):
             yield from _query_variable(variable, known)
+        if variable.get("hide") and not variable.get("skipUrlSync"):
+            yield f"variable {variable['name']}: nobody sees it, so no address may carry it; set skipUrlSync"
+    used = any(
+        f"${RESOLUTION}" in target["expr"] for panel in all_panels(document) for target in panel.get("targets", [])
+    )
+    if used != (RESOLUTION in names):
+        yield f"variables: {RESOLUTION} is for dashboards that read recorded series over days, and for no other"
 
 
 def _query_variable(variable: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:
@@ -225,6 +235,7 @@ def _drawn(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Mappin
     yield from _digits(panel)
     yield from _now(panel)
     yield from _stack(panel)
+    yield from _long_range(panel)
     if panel.get("datasource") != _DATASOURCE:
         yield "datasource: must be the variable"
     if not panel.get("targets"):
@@ -289,6 +300,13 @@ def _stack(panel: Mapping[str, Any]) -> Iterator[str]:
         for target in panel.get("targets", []):
             if not target["expr"].endswith(") > 0"):
                 yield f"query {target['refId']}: failures of 0 are a red line on top of what went well; leave them out"
+
+
+def _long_range(panel: Mapping[str, Any]) -> Iterator[str]:
+    """Thirty days of raw counters are half a million samples a series; numbers of now read a minute of them."""
+    for target in panel.get("targets", []):
+        if _RATE_OF_A_RANGE.search(target["expr"]) and f"${RESOLUTION}" not in target["expr"]:
+            yield f"query {target['refId']}: over days it reads every raw sample; build it with LongRangeQueries"
 
 
 def _order(panel: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:

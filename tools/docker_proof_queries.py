@@ -17,6 +17,7 @@ _VARIABLES = {
     "$job": ".+",
     "$instance": ".+",
     "$chip": ".+",
+    "$resolution": ".*",
     "${datasource}": "prometheus",
 }
 

@@ -47,7 +47,7 @@ SPACE = Meant("space", "a narrow space that does not break keeps a number and it
 ABSENT = Meant("absent", "a dash says that nothing is there; Grafana leaves the place empty, which reads as a fault")
 INFINITE = Meant(
     "infinity",
-    "Grafana writes 'undefined' behind infinitely many requests, and a time for an infinite age",
+    "Grafana writes 'undefined' behind infinitely many requests, a time for an infinite age, 'Invalid date' for no end",
 )
 DIGITS = Meant("digits", "six digits go over the wire, a fifth less than seven would take; more are not compared")
 MEANT = (MINUS, SPACE, ABSENT, INFINITE, DIGITS)
@@ -164,7 +164,7 @@ def meant(grafana: str, console: str) -> tuple[bool, tuple[Meant, ...]]:
         return True, ()
     if grafana in ("", "NaN") and console == NO_VALUE:
         return True, (ABSENT,)
-    if "∞undefined" in grafana or "Infinity" in grafana:
+    if "∞undefined" in grafana or "Infinity" in grafana or grafana == "Invalid date":
         return "∞" in console, (INFINITE,)
     text = console.replace(NARROW, " ").replace(MINUS_SIGN, "-")
     used = (SPACE,) * (NARROW in console) + (MINUS,) * (MINUS_SIGN in console)

@@ -23,6 +23,7 @@ _VARIABLES = {
     "$job": ".+",
     "$instance": ".+",
     "$chip": ".+",
+    "$resolution": ".*",
 }
 _COUNTER_FUNCTIONS = ("rate", "irate", "increase")
 
@@ -139,6 +140,8 @@ def _keeps_le(node: Any, above: tuple[Any, ...]) -> bool:
 
 
 def _matcher(name: str, series: Known, matcher: Any) -> Iterator[str]:
+    if matcher.name == recording.RESOLUTION:
+        return
     if matcher.name not in series.labels:
         yield f"{name}: it has no label {matcher.name}, only {', '.join(sorted(series.labels))}"
         return

@@ -1,5 +1,6 @@
 """The unit of an expression's result, as far as it follows from the catalog."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -22,6 +23,8 @@ _KEEPING = (
     "scalar",
 )
 _AGGREGATIONS = ("sum", "max", "min", "avg", "topk")
+# Raw, or the recorded rate of one.
+_COUNT = re.compile(r"_count(:\w+)?$")
 PER_SECOND = "/s"
 _FILTERS = (">=", ">", "<=", "<", "==", "!=", "and", "unless")
 
@@ -95,7 +98,7 @@ def _of_pair(node: Any, known: Mapping[str, Known]) -> str:
 
 def _counts_only(node: Any) -> bool:
     names = _names(node)
-    return bool(names) and all(name.endswith("_count") for name in names)
+    return bool(names) and all(_COUNT.search(name) for name in names)
 
 
 def _names(node: Any) -> list[str]:

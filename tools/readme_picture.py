@@ -20,7 +20,7 @@ from tests.end_to_end.running_stack import RunningStack
 
 _PICTURE = Path(__file__).parents[1] / "docs/pictures/readme.png"
 _PAGE = "/d/hailo-sidecar-monitoring?from=now-5m&to=now"
-_SIZE: Any = {"width": 1440, "height": 1500}
+_SIZE: Any = {"width": 1440, "height": 1270}
 _PHONES = ("walking-upper-leg", "walking-lower-leg", "watch-row-right-person-1", "watch-pendulum-left-person-1")
 _BEFORE_SECONDS, _AFTER_SECONDS = 220, 50
 _KILLS, _BETWEEN_SECONDS = 3, 4

@@ -34,7 +34,7 @@ def expression(target: dict[str, Any], step: float, seconds: float) -> str:
     """The query with All chosen everywhere, written out by hand rather than by the console's own code."""
     window = max(step + 5, 20)
     text = str(target["expr"]).replace("$__rate_interval", f"{window:g}s").replace("$__interval", f"{step:g}s")
-    text = text.replace("$__range", f"{seconds:g}s")
+    text = text.replace("$__range", f"{seconds:g}s").replace("$resolution", ".*")
     return re.sub(r"\$(job|instance|chip)\b|\$\{(job|instance|chip)\}", ".+", text)
 
 

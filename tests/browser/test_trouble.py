@@ -41,9 +41,46 @@ PROBLEMS = board(
     panel(10, {"refId": "A", "expr": '{app="x"}'}, datasource={"type": "loki", "uid": "l"}),
     panel(11, target("vector(2)", legendFormat="two"), timeShift="1d"),
     panel(12, target("vector(1)", legendFormat="one"), {"refId": "B", "type": "math", "expression": "$A * 2"}),
+    panel(
+        14,
+        target("vector(0)", legendFormat="zero"),
+        fieldConfig={"defaults": {"custom": {"scaleDistribution": {"type": "log", "log": 2}}}},
+    ),
+    panel(
+        15,
+        target("vector(1)", legendFormat="one"),
+        fieldConfig={"defaults": {"custom": {"scaleDistribution": {"type": "symlog"}}}},
+    ),
+    panel(
+        16,
+        target("vector(1) and on () vector(time() % 60) < 30", legendFormat="failure"),
+        target("vector(2)", "B", legendFormat="success"),
+        fieldConfig={"defaults": {"custom": {"fillOpacity": 60, "stacking": {"mode": "normal", "group": "A"}}}},
+    ),
     {"title": "Panel 13", "libraryPanel": {"uid": "l"}, "gridPos": {"x": 0, "y": 80, "w": 12, "h": 8}},
     uid="problem-board",
     title="Problems",
+    refresh="",
+)
+
+
+# More panels than the server answers at a time, none of which is open at first.
+MANY = board(
+    {
+        "id": 1,
+        "type": "row",
+        "title": "All of them",
+        "collapsed": True,
+        "gridPos": {"x": 0, "y": 0, "w": 24, "h": 1},
+        "panels": [
+            panel(
+                2 + at, target("vector(1)"), kind="stat", gridPos={"x": at % 12 * 2, "y": 1 + at // 12, "w": 2, "h": 2}
+            )
+            for at in range(120)
+        ],
+    },
+    uid="many-board",
+    title="Many",
     refresh="",
 )
 
@@ -53,6 +90,7 @@ def boards(tmp_path: Path) -> Path:
     folder = tmp_path / "boards"
     folder.mkdir()
     (folder / "problems.json").write_text(json.dumps(PROBLEMS), "utf-8")
+    (folder / "many.json").write_text(json.dumps(MANY), "utf-8")
     (folder / "malformed.json").write_text('{"uid": "x", "panels": [', "utf-8")
     return folder
 
@@ -83,16 +121,43 @@ def test_each_kind_of_trouble_is_said_in_its_panel(small: Stack, open_window: Op
     assert "heatmap" in found[4]["message"]
     told = ["unit furlongs", "option custom.wobble", "color mode continuous-GrYlRd", "transformation calculateField"]
     assert sorted(found[5]["notices"]) == sorted(told)
-    assert (found[10]["state"], found[13]["state"]) == ("unknown", "unknown")
+    assert (found[10]["state"], found[17]["state"]) == ("unknown", "unknown")
     assert "loki" in found[10]["message"]
-    assert "library panel" in found[13]["message"]
+    assert "library panel" in found[17]["message"]
     assert found[11]["notices"] == ["the shift in time by 1d: what is drawn is of now"]
+    assert (found[14]["state"], found[15]["notices"]) == ("drawn", ["scale symlog"])
     assert found[12]["notices"] == ["queries B, which are expressions or not of Prometheus"]
     assert found[6]["series"][0]["text"] == "0"
     expect(page.locator("#panel-7 .badge.bad")).to_be_visible()
     assert page.locator("#panel-8 img").count() == 0
     assert page.locator("#panel-8 a").count() == 0
     expect(page.locator("#panel-8 strong")).to_have_text("bold")
+
+
+def test_a_stacked_area_stands_on_what_lies_below_it_without_gaps(small: Stack, open_window: OpenWindow) -> None:
+    """Failures are absent while nothing fails: the area of what went well must not end there."""
+    page = open_window(small, WHOLE).open_drawn("/d/problem-board")
+    found = page.evaluate(
+        """() => {
+          const { drawing } = window.edgeinfer.page().frames.get(16);
+          const [band] = drawing.plot.bands;
+          const edge = Array.from(drawing.plot.data[band.series[1]]);
+          return { upper: band.series[0], failures: drawing.raw[0], edge };
+        }"""
+    )
+    assert found["upper"] == 2
+    assert {None, 1} == set(found["failures"])
+    assert found["edge"] == [value or 0 for value in found["failures"]]
+
+
+def test_a_dashboard_of_collapsed_rows_and_more_panels_than_one_request_takes(
+    small: Stack, open_window: OpenWindow
+) -> None:
+    window = open_window(small, WHOLE)
+    page = window.open_whole("/d/many-board")
+    expect(page.get_by_role("button", name="All of them")).to_be_visible()
+    assert set(states(window.panels()).values()) == {"drawn"}
+    assert len(window.panels()) == 120
 
 
 def test_a_malformed_file_is_listed_and_the_others_work(small: Stack, open_window: OpenWindow) -> None:

@@ -30,9 +30,22 @@ def test_a_malformed_file_is_told_and_harms_no_other(tmp_path: Path, text: str) 
     assert broken[0].fault
 
 
-def test_two_panels_with_one_id_are_refused(tmp_path: Path) -> None:
-    write(tmp_path, board(panel(1, target("up")), panel(1, target("up"))))
-    assert isinstance(parse_file(tmp_path / "small-board.json"), Broken)
+def test_of_two_panels_with_one_id_the_second_gets_another_with_a_note(tmp_path: Path) -> None:
+    write(tmp_path, board(panel(1, target("up")), panel(1, target("down"))))
+    found = DashboardFiles(tmp_path).get("small-board")
+    assert {number: one.targets[0].expression for number, one in found.panels.items()} == {1: "up", 2: "down"}
+    assert [one["id"] for one in found.document["panels"]] == [1, 2]
+    assert "1 panels had the id of another" in found.document["description"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [('{"rows": [], "title": "Old"}', "Grafana 4 or older"), ('{"spec": {"elements": {}}}', "schema v2")],
+)
+def test_a_model_that_the_console_does_not_read_is_named(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "other.json").write_text(text)
+    _, (broken,) = DashboardFiles(tmp_path).read()
+    assert says in broken.fault
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:

@@ -68,6 +68,13 @@ def test_a_rate_window_holds_four_scrapes_or_a_step_and_one() -> None:
     assert rate_interval(30, 5) == 35
 
 
+def test_the_last_point_of_a_long_range_is_of_the_newest_minute() -> None:
+    month = TimeRange(1003, 1003 + 30 * 86_400).aligned(7200)
+    assert month.end == (1003 + 30 * 86_400) // 60 * 60
+    assert month.start <= 1003
+    assert (month.end - month.start) % 7200 == 0
+
+
 def test_aligned_ends_are_multiples_of_the_step_and_not_later() -> None:
     aligned = TimeRange(1003, 2006).aligned(10)
     assert aligned == TimeRange(1000, 2000)

@@ -119,13 +119,39 @@ async def test_a_variable_sees_the_choice_of_the_one_before(bench: Bench) -> Non
     assert selectors == ['up{job=~"b"}']
 
 
+async def test_a_variable_is_taken_from_the_result_of_a_query_as_grafana_writes_it(bench: Bench) -> None:
+    query = 'query_result(topk(2, up{a="$__range_s"}))'
+    pattern = {"regex": '/job="([^"]+)".* 7 /', "multi": False, "includeAll": False}
+    bench.boards(
+        board(panel(1, target('up{job="$job"}')), templating={"list": [query_variable("job", query, **pattern)]})
+    )
+    found = [series([(END, value)], __name__="up", job=job) for job, value in (("b", "7"), ("a", "7"), ("c", "8"))]
+    bench.prometheus.series['topk(2, up{a="3600"})'] = found
+    answer = (await bench.refresh(**{"from": "now-1h"})).json()
+    assert answer["variables"][0]["options"] == ["b", "a"]
+    assert 'up{job="b"}' in bench.prometheus.queries()
+
+
 async def test_a_variable_that_cannot_be_read_says_why_and_the_panels_still_answer(bench: Bench) -> None:
-    variable = query_variable("job", "query_result(up)")
+    variable = query_variable("job", "metrics(up)")
     bench.boards(board(panel(1, target("up")), templating={"list": [variable]}))
     bench.prometheus.series["up"] = ONE
     answer = (await bench.refresh()).json()
     assert "label_values" in answer["variables"][0]["fault"]
     assert answer["panels"]["1"]["frames"]
+
+
+async def test_a_panel_names_the_fault_of_its_variable_and_asks_nothing_else(bench: Bench) -> None:
+    variables = [query_variable("job", "metrics(up)"), {"name": "filter", "type": "adhoc"}]
+    panels = [panel(1, target('up{job=~"$job"}')), panel(2, target("sum(up[[filter]])")), panel(3, target("up"))]
+    bench.boards(board(*panels, templating={"list": variables}))
+    answer = (await bench.refresh(panels=[{"id": 1}, {"id": 2}, {"id": 3}])).json()["panels"]
+    (first,), (second,) = answer["1"]["errors"], answer["2"]["errors"]
+    assert first["kind"] == second["kind"] == "variable"
+    assert first["message"].startswith("variable job: the console knows label_values")
+    assert "does not know variables of type 'adhoc'" in second["message"]
+    assert bench.prometheus.queries().count("up") == 1
+    assert not any("up{" in query or "sum(" in query for query in bench.prometheus.queries())
 
 
 async def test_annotations_come_with_the_refresh(bench: Bench) -> None:

@@ -38,6 +38,7 @@ _VARIABLES = {
     "$job": ".+",
     "$instance": ".+",
     "$chip": ".+",
+    "$resolution": ".*",
 }
 
 

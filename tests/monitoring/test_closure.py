@@ -23,7 +23,12 @@ def test_every_series_that_is_read_exists(documents: dict[str, dict[str, Any]]) 
 def test_every_recorded_series_is_read(documents: dict[str, dict[str, Any]]) -> None:
     used = drawn(documents.values()) | _ruled()
     assert [
-        rule.record.name for group in recording.groups() for rule in group.rules if rule.record.name not in used
+        rule.record.name
+        for group in recording.groups()
+        # Of every counter, so that a panel that is new can be drawn over days at once.
+        if group.name != "edgeinfer-long-range"
+        for rule in group.rules
+        if rule.record.name not in used
     ] == []
 
 

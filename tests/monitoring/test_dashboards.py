@@ -2,16 +2,21 @@
 
 import copy
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
+from edgeinfer.catalog import labels
 from edgeinfer.monitoring import files
 from tools.dashboard_lint import lint
 from tools.grafana_types import faults
 
 Document = dict[str, Any]
+# Of style.py, which needs Grafana's SDK: good, to be watched, serious, failed; a number, and what does not count.
+JUDGING = ["#56A64B", "#E0B400", "#FF780A", "#E02F44"]
+PLAIN = ["#3274D9", "#8E8E8E"]
 HAILO = "grafana_hailo_sidecar_dashboard.json"
 
 
@@ -113,6 +118,37 @@ def test_a_stub_is_shown_in_red(documents: dict[str, Document]) -> None:
     assert red == ["#E02F44"]
 
 
+def _colors(documents: Iterable[Document]) -> Iterator[tuple[str, str]]:
+    """Each color that a series wears by its name, with the first word of the name."""
+    for document in documents:
+        for panel in files.all_panels(document):
+            for override in panel.get("fieldConfig", {}).get("overrides", []):
+                for one in override["properties"]:
+                    if one["id"] == "color":
+                        yield one["value"]["fixedColor"], override["matcher"]["options"].split(" ")[0]
+
+
+_CATEGORY = re.compile("|".join((r"p\d+|mean|\d+[mhd]|network", *labels.STAGES, *labels.INFERENCE_ERROR_TYPES)))
+
+
+def test_every_color_means_one_thing(documents: dict[str, Document]) -> None:
+    worn: dict[str, set[str]] = {}
+    for color, name in _colors(documents.values()):
+        worn.setdefault(color, set()).add(name)
+    shared = {color: names for color, names in worn.items() if len(names) > 1}
+    assert shared.keys() <= {*JUDGING, *PLAIN}
+    judged = {name for color in JUDGING for name in worn.get(color, ())}
+    assert {name for name in judged if _CATEGORY.fullmatch(name)} == set()
+    assert len(worn) > 20
+
+
+def test_a_number_that_nobody_judges_is_blue(documents: dict[str, Document]) -> None:
+    panel = next(one for one in files.all_panels(documents[HAILO]) if one["title"] == "Requests per minute")
+    config = panel["fieldConfig"]["defaults"]
+    assert config["color"] == {"mode": "thresholds"}
+    assert [step["color"] for step in config["thresholds"]["steps"]] == PLAIN[:1]
+
+
 TYPE_DEFECTS: dict[str, Callable[[Document], object]] = {
     "a mistyped key of a panel": lambda d: _graph(d).update(titel="x"),
     "a mistyped key of the dashboard": lambda d: d.update(refreshh="5s"),
@@ -168,6 +204,20 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
         "overlap",
     ),
     "a fault within a collapsed row": (lambda d: _collapsed(d)["panels"][0].update(title=""), "title missing"),
+    "raw counters over days": (
+        lambda d: _graph(d)["targets"][0].update(
+            expr="sum(rate(hailo_inference_requests_total[$__rate_interval])) > 0"
+        ),
+        "over days it reads every raw sample",
+    ),
+    "a hidden variable in the address": (
+        lambda d: d["templating"]["list"][-1].update(skipUrlSync=False),
+        "no address may carry it",
+    ),
+    "two sources and no variable to choose": (
+        lambda d: d["templating"]["list"].pop(),
+        "resolution is for dashboards that read recorded series",
+    ),
     "an id of the dashboard": (lambda d: d.update(id=1), "id: a provisioned file has none"),
     "another refresh": (lambda d: d.update(refresh="1m"), "refresh and time"),
     "editable": (lambda d: d.update(editable=True), "editable"),

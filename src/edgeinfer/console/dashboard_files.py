@@ -160,29 +160,34 @@ def _completed(document: dict[str, Any], name: str) -> dict[str, Any]:
     """What Grafana adds to a file by itself: a uid, and ids of panels. A library panel has its type elsewhere."""
     panels = list(_flattened(document["panels"]))
     free = itertools.count(1 + max((one["id"] for one in panels if isinstance(one.get("id"), int)), default=0))
-    missing = 0
+    missing = doubled = 0
+    taken: set[Any] = set()
     for one in panels:
-        if one.get("id") is None:
+        missing += one.get("id") is None
+        doubled += one.get("id") in taken
+        if one.get("id") is None or one["id"] in taken:
             one["id"] = next(free)
-            missing += 1
+        taken.add(one["id"])
         if "libraryPanel" in one:
             one.setdefault("type", "library panel")
     notes = ([] if document.get("uid") else [f"The file has no uid; its name {name} stands in."]) + (
         [f"{missing} panels had no id."] if missing else []
     )
+    notes += [f"{doubled} panels had the id of another."] if doubled else []
     document["uid"] = document.get("uid") or name
     return _noted(document, " ".join(notes)) if notes else document
 
 
 def _dashboard(document: Any, name: str) -> Dashboard:
+    if isinstance(document, dict) and "rows" in document and "panels" not in document:
+        raise ValueError("it is of Grafana 4 or older, with 'rows'; open it in a newer Grafana and export it again")
+    if isinstance(document, dict) and ("elements" in document or "spec" in document):
+        raise ValueError("it is of Grafana's schema v2; export it in the classic model")
     if not isinstance(document, dict) or "panels" not in document:
         raise ValueError("an object with 'uid', 'title' and 'panels' is wanted, not wrapped in anything")
     document = _completed(document, name)
     panels = [_panel(one) for one in _flattened(document["panels"])]
-    by_id = {panel.id: panel for panel in panels}
-    if len(by_id) != len(panels):
-        raise ValueError("two panels have the same id")
-    return Dashboard(str(document["uid"]), str(document["title"]), document, by_id)
+    return Dashboard(str(document["uid"]), str(document["title"]), document, {panel.id: panel for panel in panels})
 
 
 def _flattened(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

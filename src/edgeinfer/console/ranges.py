@@ -11,6 +11,7 @@ _RELATIVE = re.compile(r"now(?:-(\d{1,6})([smhdwMy]))?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)")
 _DURATION_SECONDS = {"ms": 0.001} | {unit: float(seconds) for unit, seconds in _UNIT_SECONDS.items() if unit != "M"}
 _EPOCH_MILLISECONDS = re.compile(r"\d{1,14}")
+_MAX_LATENESS_SECONDS = 60.0
 _MAX_SECONDS = 5 * _UNIT_SECONDS["y"]
 
 # Prometheus refuses more points than this in one series.
@@ -64,8 +65,14 @@ class TimeRange:
         return self.end - self.start
 
     def aligned(self, step_seconds: float) -> "TimeRange":
-        """Both ends moved back to multiples of the step, so that refreshes and viewers ask for the same points."""
-        return TimeRange(_floor(self.start, step_seconds), _floor(self.end, step_seconds))
+        """Both ends moved back to multiples of the step, so that refreshes and viewers ask for the same points.
+
+        A step of hours would leave the newest hours out; there the last point is of the newest whole minute.
+        """
+        if step_seconds <= _MAX_LATENESS_SECONDS:
+            return TimeRange(_floor(self.start, step_seconds), _floor(self.end, step_seconds))
+        end = _floor(self.end, _MAX_LATENESS_SECONDS)
+        return TimeRange(end - math.ceil(round((end - self.start) / step_seconds, 6)) * step_seconds, end)
 
 
 def parse_range(start: str, end: str, now: float) -> TimeRange:

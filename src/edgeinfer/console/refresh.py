@@ -10,7 +10,7 @@ import msgspec
 from edgeinfer.console import annotations
 from edgeinfer.console.dashboard_files import Dashboard, DashboardFiles, Panel, Target, annotation_expression
 from edgeinfer.console.frames import Frame, instant_frame, range_frame
-from edgeinfer.console.interpolation import Interpolation, VariableValue
+from edgeinfer.console.interpolation import Interpolation, VariableValue, references
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.ranges import TimeRange, parse_duration, parse_range, rate_interval, step_for
 from edgeinfer.console.single_flight import SingleFlightCache
@@ -165,12 +165,18 @@ class Refresher:
         time = await self._since_data(parse_range(request.start, request.end, now), request.start)
         panels = [(_panel(dashboard, view.id), _points(view.width)) for view in request.panels]
         variables = await resolve_variables(dashboard, request.variables, time, self._prometheus)
-        choices = {one.name: one.choice for one in variables}
+        # What a variable stands for is unknown while it has a fault: its panels say so, and ask nothing else instead.
+        choices = {one.name: one.choice for one in variables if not one.fault}
+        faults = {one.name: one.fault for one in variables if one.fault}
         answers, events, status = await asyncio.gather(
             asyncio.gather(
                 *(
                     self._panel(
-                        panel, points, _time_of(panel, time, is_relative=request.start.startswith("now")), choices
+                        panel,
+                        points,
+                        _time_of(panel, time, is_relative=request.start.startswith("now")),
+                        choices,
+                        faults,
                     )
                     for panel, points in panels
                 )
@@ -208,10 +214,18 @@ class Refresher:
         await self._series.close()
         await self._status.close()
 
-    async def _panel(
-        self, panel: Panel, points: int, time: TimeRange, choices: Mapping[str, VariableValue]
+    async def _panel(  # what a panel's queries depend on
+        self,
+        panel: Panel,
+        points: int,
+        time: TimeRange,
+        choices: Mapping[str, VariableValue],
+        faults: Mapping[str, str],
     ) -> PanelAnswer:
         points = min(points, panel.max_points or points)
+        unresolved = [_unresolved(target, faults) for target in panel.targets]
+        if any(unresolved):
+            return PanelAnswer(time, [], [error for error in unresolved if error], [])
         asked = [self._target(panel, target, points, time, choices) for target in panel.targets]
         answers = await asyncio.gather(*asked)
         frames = [frame for found, _ in answers for frame in found]
@@ -303,6 +317,13 @@ def _time_of(panel: Panel, time: TimeRange, *, is_relative: bool) -> TimeRange:
     if panel.time_from_seconds and is_relative:
         return TimeRange(time.end - panel.time_from_seconds, time.end)
     return time
+
+
+def _unresolved(target: Target, faults: Mapping[str, str]) -> dict[str, str] | None:
+    """The error of a query that reads a variable with a fault."""
+    names = sorted(references(target.expression) & faults.keys())
+    message = "; ".join(f"variable {name}: {faults[name]}" for name in names)
+    return {"ref": target.ref, "kind": "variable", "message": message} if names else None
 
 
 def _panel(dashboard: Dashboard, panel_id: int) -> Panel:

@@ -12,6 +12,7 @@ from edgeinfer.console.ranges import TimeRange
 from edgeinfer.errors import InvalidBody, MonitoringError
 
 _LABEL_VALUES = re.compile(r"label_values\(\s*(?:(?P<selector>.+?)\s*,\s*)?(?P<label>[a-zA-Z_]\w*)\s*\)", re.DOTALL)
+_QUERY_RESULT = re.compile(r"query_result\((?P<query>.+)\)", re.DOTALL)
 _SLASHED = re.compile(r"/(.*)/[a-z]*", re.DOTALL)
 _MAX_OPTIONS = 500
 
@@ -117,13 +118,26 @@ async def _options(
 
 async def _queried(document: Mapping[str, Any], expansion: Interpolation, prometheus: Prometheus) -> tuple[str, ...]:
     query = document.get("query", "")
-    text = str(query.get("query", "") if isinstance(query, dict) else query)
-    parsed = _LABEL_VALUES.fullmatch(text.strip())
+    text = str(query.get("query", "") if isinstance(query, dict) else query).strip()
+    pattern = str(document.get("regex") or "")
+    if result := _QUERY_RESULT.fullmatch(text):
+        series = await prometheus.query(expansion.expand(result["query"]), expansion.time.end)
+        return tuple(dict.fromkeys(_filtered([_as_text(one) for one in series], pattern)))[:_MAX_OPTIONS]
+    parsed = _LABEL_VALUES.fullmatch(text)
     if parsed is None:
-        raise ValueError(f"the console knows label_values(...) only, not {text[:60]!r}")
+        raise ValueError(f"the console knows label_values(...) and query_result(...) only, not {text[:60]!r}")
     selector = expansion.expand(parsed["selector"] or "")
     values = await prometheus.label_values(parsed["label"], selector, expansion.time.start, expansion.time.end)
-    return tuple(sorted(_filtered(values, str(document.get("regex") or ""))))[:_MAX_OPTIONS]
+    return tuple(sorted(_filtered(values, pattern)))[:_MAX_OPTIONS]
+
+
+def _as_text(series: Mapping[str, Any]) -> str:
+    """A series of an instant query as Grafana writes it for a variable's pattern: name, labels, value, milliseconds."""
+    labels = dict(series["metric"])
+    name = labels.pop("__name__", "")
+    moment, value = series["value"]
+    pairs = ",".join(f'{label}="{text}"' for label, text in labels.items())
+    return f"{name}{{{pairs}}} {value} {float(moment) * 1000:.0f}"
 
 
 def _filtered(values: Sequence[str], pattern: str) -> list[str]:

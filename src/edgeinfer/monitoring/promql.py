@@ -110,12 +110,12 @@ class Queries:
     def rate(self, counter: Source, *, by: Iterable[str] = (), where: Where | None = None, window: str = "") -> str:
         """Increase per second, summed by labels."""
         _expect(counter, Kind.COUNTER)
-        return _sum(counter, by, f"rate({self.select(counter, where)}[{window or self.window}])")
+        return _sum(counter, by, self.over("rate", counter, "", where, window or self.window))
 
     def increase(self, counter: Source, *, by: Iterable[str] = (), where: Where | None = None, window: str = "") -> str:
         """Increase over the window, summed by labels."""
         _expect(counter, Kind.COUNTER)
-        return _sum(counter, by, f"increase({self.select(counter, where)}[{window or self.window}])")
+        return _sum(counter, by, self.over("increase", counter, "", where, window or self.window))
 
     def buckets(self, histogram: Metric, *, by: Iterable[str] = (), where: Where | None = None) -> str:
         """Rate of each bucket, summed by `le` and these labels."""
@@ -166,8 +166,11 @@ class Queries:
 
     def _part(self, histogram: Metric, suffix: str, by: tuple[str, ...], where: Where | None) -> str:
         _expect(histogram, Kind.HISTOGRAM)
-        inner = f"rate({self.select(histogram, where, suffix=suffix)}[{self.window}])"
-        return _sum(histogram, by, inner)
+        return _sum(histogram, by, self.over("rate", histogram, suffix, where, self.window))
+
+    def over(self, function: str, source: Source, suffix: str, where: Where | None, window: str) -> str:
+        """A function of counters over a window, before series are added up."""
+        return f"{function}({self.select(source, where, suffix=suffix)}[{window}])"
 
 
 def ratio(part: str, whole: str) -> str:

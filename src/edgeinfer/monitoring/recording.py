@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 
 from edgeinfer.catalog import device, gateway, sidecar, system
+from edgeinfer.catalog.all import all_metrics
+from edgeinfer.catalog.metric import Kind, Metric
 from edgeinfer.monitoring import prometheus_metrics
-from edgeinfer.monitoring.promql import Queries, Recorded
+from edgeinfer.monitoring.promql import BuiltIn, Queries, Recorded
 from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS
 
 JOB = ("job",)
@@ -26,11 +28,41 @@ ERRORS = Recorded("job_error_type:hailo_inference_errors:rate5m", (*JOB, "error_
 CONFIDENCE = Recorded("job:hailo_motif_confidence_ratio:mean1h", JOB)
 MOTIF_SHARE = Recorded("job_motif:hailo_motif_top:share1h", (*JOB, "motif"))
 
-HISTORY_BUCKETS = Recorded("history:hailo_inference_duration_seconds_bucket:rate5m", (*TARGET, "operation", "le"))
-HISTORY_REQUESTS = Recorded("history:hailo_inference_requests:rate5m", (*TARGET, "status"))
-HISTORY_ERRORS = Recorded("history:hailo_inference_errors:rate5m", (*TARGET, "error_type"))
-HISTORY_SAMPLES = Recorded("history:hailo_samples_processed:rate5m", (*TARGET, "metric"))
-HISTORY_ANALYSES = Recorded("history:edgeinfer_analyses:rate5m", (*TARGET, "source"))
+# What dashboards may draw over days: the rates of all counters and histograms, recorded with every label.
+LONG_RANGE_COUNTERS: tuple[Metric | BuiltIn, ...] = (
+    *(metric for metric in all_metrics() if metric.kind is Kind.COUNTER),
+    prometheus_metrics.PROCESS_CPU,
+)
+LONG_RANGE_HISTOGRAMS = {
+    metric: ("_bucket", "_sum", "_count") for metric in all_metrics() if metric.kind is Kind.HISTOGRAM
+}
+LONG_RANGE_SECONDS = 300
+# No series has this label: by its matchers a panel reads raw series or recorded ones (dashboards/long_range.py).
+RESOLUTION = "resolution"
+
+
+def long_range(source: Metric | BuiltIn, suffix: str = "") -> Recorded | None:
+    """The recorded rate of a counter or of a part of a histogram, over five minutes; None if it is not recorded."""
+    parts = LONG_RANGE_HISTOGRAMS.get(source, ()) if isinstance(source, Metric) else ()
+    if suffix not in (parts or ([""] if source in LONG_RANGE_COUNTERS else [])):
+        return None
+    own = source.label_names if isinstance(source, Metric) else source.labels
+    labels = (*TARGET, *own, *(("le",) if suffix == "_bucket" else ()))
+    return Recorded(f"history:{source.name.removesuffix('_total')}{suffix}:rate5m", labels)
+
+
+def _recorded(source: Metric | BuiltIn, suffix: str = "") -> Recorded:
+    found = long_range(source, suffix)
+    if found is None:
+        raise ValueError(f"{source.name}{suffix} is not among the long ranges of {__name__}; add it there")
+    return found
+
+
+HISTORY_BUCKETS = _recorded(gateway.INFERENCE_DURATION, "_bucket")
+HISTORY_REQUESTS = _recorded(gateway.INFERENCE_REQUESTS)
+HISTORY_ERRORS = _recorded(gateway.INFERENCE_ERRORS)
+HISTORY_SAMPLES = _recorded(gateway.SAMPLES_PROCESSED)
+HISTORY_ANALYSES = _recorded(gateway.ANALYSES)
 HISTORY_STAGES = Recorded("history:hailo_stage_duration_seconds:mean5m", ("stage",))
 HISTORY_TEMPERATURE = Recorded("history:hailo_hardware_temperature_celsius:max5m", (*TARGET, "chip_id"))
 HISTORY_UTILIZATION = Recorded("history:hailo_hardware_utilization_ratio:mean5m", (*TARGET, "chip_id"))
@@ -82,6 +114,7 @@ def groups() -> tuple[Group, ...]:
         # Well within the five minutes that Prometheus looks back, so that an evaluation that comes late leaves no gap.
         Group("edgeinfer-long-windows", _long_windows(), interval="2m"),
         Group("edgeinfer-history", _history(), interval="5m"),
+        Group("edgeinfer-long-range", _long_range_rates(), interval="5m"),
     )
 
 
@@ -134,11 +167,6 @@ def _over(part: Recorded, whole: Recorded, window: str) -> str:
 def _history() -> tuple[Rule, ...]:
     q = Queries("5m", {})
     return (
-        Rule(HISTORY_BUCKETS, q.buckets(gateway.INFERENCE_DURATION, by=(*TARGET, "operation"))),
-        Rule(HISTORY_REQUESTS, q.rate(gateway.INFERENCE_REQUESTS, by=(*TARGET, "status"))),
-        Rule(HISTORY_ERRORS, q.rate(gateway.INFERENCE_ERRORS, by=(*TARGET, "error_type"))),
-        Rule(HISTORY_SAMPLES, q.rate(gateway.SAMPLES_PROCESSED, by=(*TARGET, "metric"))),
-        Rule(HISTORY_ANALYSES, q.rate(gateway.ANALYSES, by=(*TARGET, "source"))),
         Rule(HISTORY_STAGES, f"({q.mean(sidecar.STAGE_DURATION, by=('stage',))}) >= 0"),
         Rule(HISTORY_STAGES, f"({q.mean(gateway.NETWORK_DURATION)}) >= 0", {"stage": "network"}),
         _over_time(HISTORY_TEMPERATURE, "max", device.TEMPERATURE.name),
@@ -152,6 +180,16 @@ def _history() -> tuple[Rule, ...]:
             HISTORY_ALERTS,
             f'count by (severity) ({prometheus_metrics.ALERTS.name}{{alertstate="firing", severity!="none"}})',
         ),
+    )
+
+
+def _long_range_rates() -> tuple[Rule, ...]:
+    parts = [(source, "") for source in LONG_RANGE_COUNTERS]
+    parts += [(source, suffix) for source, suffixes in LONG_RANGE_HISTOGRAMS.items() for suffix in suffixes]
+    records = ((_recorded(source, suffix), f"{source.name}{suffix}") for source, suffix in parts)
+    return tuple(
+        Rule(record, f"sum by ({', '.join(record.labels)}) (rate({name}[{LONG_RANGE_SECONDS // 60}m]))")
+        for record, name in records
     )
 
 

@@ -1,7 +1,6 @@
 // The frame of a panel: title, notices, links, and what stands in it while there is nothing to draw.
 
 import { el, clear, icon, popover, setStyles } from "./dom.js";
-import { dateTime } from "./time.js";
 import { duration } from "./units.js";
 import { foreignSource, knowsKind, makeDrawing, noticesOf } from "./panels/registry.js";
 
@@ -67,7 +66,7 @@ export class PanelFrame {
   // The whole refresh failed: what was drawn stays and is marked as old.
   fail(failure) {
     if (this.drawing && this.state === "drawn") this.element.classList.add("stale");
-    else if (this.isKnown && this.hasQueries) this.#failed([{ message: failure.message, kind: "unreachable" }]);
+    else if (this.isKnown && this.hasQueries) this.#failed([{ message: failure.message, kind: failure.status >= 400 && failure.status < 500 ? "refused" : "unreachable" }]);
   }
 
   retheme() {
@@ -131,7 +130,7 @@ export class PanelFrame {
 
   #failed(failures) {
     const [first] = failures;
-    const title = { timeout: "The query took too long", unreachable: "Prometheus does not answer", starting: "Prometheus is starting", too_large: "Too much to draw" }[first.kind] || "The query failed";
+    const title = { timeout: "The query took too long", unreachable: "Prometheus does not answer", starting: "Prometheus is starting", too_large: "Too much to draw", variable: "A variable of this panel has no value" }[first.kind] || "The query failed";
     const isOne = failures.every((one) => one.message === first.message);
     this.#say("error", title, isOne ? first.message : failures.map((one) => `${one.ref}: ${one.message}`).join("\n"));
   }
@@ -181,10 +180,9 @@ export class PanelFrame {
   }
 }
 
-// Over a long range the points are hours apart, and what came after the last of them is not drawn yet.
+// Over a long range the points are hours apart, and what is drawn may be recorded every few minutes only.
 function why(answer) {
   const [frame] = answer.frames;
   if (!frame || frame.step < 300) return "Nothing was measured in this time range.";
-  const next = frame.start + (Math.floor((answer.end - frame.start) / frame.step) + 1) * frame.step;
-  return `No value at any point of this range. The points are ${duration(frame.step)} apart; the next comes at ${dateTime(next)}.`;
+  return `No value at any point of this range. The points are ${duration(frame.step)} apart; long ranges are drawn from series that are recorded every few minutes.`;
 }

@@ -171,6 +171,21 @@ export function ago(milliseconds, now = Date.now()) {
   return seconds > 0 ? `${amount} ${word} ago` : `in ${amount} ${word}`;
 }
 
+// Up to how many of a unit are told as such, and with how many the next begins, as Grafana rounds: of 50 s "a minute".
+const RELATIVE = [[86400 * 365.2425, Infinity, "year"], [86400 * 365.2425 / 12, 11, "month"], [86400, 26, "day"], [3600, 22, "hour"], [60, 45, "minute"]];
+
+// "3 minutes ago" from milliseconds since 1970, in Grafana's words.
+export function fromNow(milliseconds, now = Date.now()) {
+  if (!Number.isFinite(milliseconds)) return digits(milliseconds);
+  const seconds = Math.abs(now - milliseconds) / 1000;
+  const words = (text) => (milliseconds > now ? `in ${text}` : `${text} ago`);
+  if (Math.round(seconds) < 45) return words("a few seconds");
+  const at = RELATIVE.findLastIndex(([size, most]) => Math.round(seconds / size) < most);
+  const [size, , name] = RELATIVE[at];
+  const amount = Math.max(1, Math.round(seconds / size));
+  return words(amount === 1 ? `${name === "hour" ? "an" : "a"} ${name}` : `${amount} ${name}s`);
+}
+
 // "2 h 5 min" from seconds.
 export function duration(seconds) {
   const parts = [];
@@ -183,7 +198,7 @@ export function duration(seconds) {
 }
 
 function moment(milliseconds, unit) {
-  if (unit === "dateTimeFromNow") return ago(milliseconds);
+  if (unit === "dateTimeFromNow") return fromNow(milliseconds);
   const date = new Date(milliseconds);
   const pad = (number) => String(number).padStart(2, "0");
   const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;

@@ -6,7 +6,7 @@ import pkgutil
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 
 # The parts that dashboards are made of.
-_PARTS = ("dashboard", "layout", "panels", "sources", "style", "variables")
+_PARTS = ("dashboard", "layout", "long_range", "panels", "sources", "style", "variables")
 
 
 def dashboard_names() -> tuple[str, ...]:

@@ -164,7 +164,7 @@ def _way_to(link: DashboardLink) -> Any:
 
 def _name_idle_pickers(document: dict[str, Any]) -> None:
     """A picker acts on every panel, or the panel says that it does not: a series may lack the label."""
-    pickers = [one for one in document["templating"]["list"] if one["type"] == "query"]
+    pickers = [one for one in document["templating"]["list"] if one["type"] == "query" and not one.get("hide")]
     for panel in all_panels(document):
         asked = " ".join(target["expr"] for target in panel.get("targets", []))
         idle = [one["label"] for one in pickers if f"${one['name']}" not in asked]
@@ -185,5 +185,8 @@ def _tidy(document: dict[str, Any]) -> None:
         if panel["type"] == "table":
             panel["options"].pop("footer", None)
     for variable in document["templating"]["list"]:
+        if variable.get("hide"):
+            # It follows from the range alone: an address or a link must not carry it to another range.
+            variable["skipUrlSync"] = True
         for key in _STRAY_VARIABLE_KEYS:
             variable.pop(key, None)

@@ -5,6 +5,7 @@ from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.long_range import resolution
 from edgeinfer.monitoring.dashboards.panels import (
     DashboardLink,
     FieldConfig,
@@ -27,13 +28,14 @@ from edgeinfer.monitoring.dashboards.style import (
     GROUP_COLORS,
     LATENCY_LINE,
     NONE_IS_GOOD,
-    ORANGE,
     PER_SECOND,
+    PERCENTILE_COLORS,
     RED,
     REQUESTS_PER_SECOND,
     SOURCE_COLORS,
     YELLOW,
     Thresholds,
+    of,
 )
 from edgeinfer.monitoring.promql import matching, other_than
 from edgeinfer.monitoring.thresholds import SERVER_ERROR_SHARE, UNANSWERED_SHARE
@@ -54,7 +56,7 @@ def create() -> Dashboard:
         file="edgeinfer_gateway_dashboard.json",
         title="EdgeInfer",
         description="The gateway: what phones ask of it, what they get, and how it fares.",
-        variables=[variables.datasource(), variables.job(), variables.instance()],
+        variables=[variables.datasource(), variables.job(), variables.instance(), resolution()],
         rows=[
             Row("Now", [_now()], _SIDECAR),
             Row("What phones get", [_requests(), _answers()], _SIDECAR),
@@ -454,7 +456,7 @@ def _upstream() -> list[Panel]:
                 Query(finite(LIVE.quantile(0.5, gateway.NETWORK_DURATION)), "p50"),
                 Query(finite(LIVE.quantile(0.95, gateway.NETWORK_DURATION)), "p95"),
             ],
-            FieldConfig(unit="s", colors={"p50": GREEN, "p95": ORANGE}),
+            FieldConfig(unit="s", colors=of(PERCENTILE_COLORS, "p50", "p95")),
             size=(8, 7),
         ),
         time_series(

@@ -7,6 +7,7 @@ from edgeinfer.catalog.metric import Metric
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.long_range import resolution
 from edgeinfer.monitoring.dashboards.panels import (
     DashboardLink,
     FieldConfig,
@@ -26,6 +27,7 @@ from edgeinfer.monitoring.dashboards.sources import (
     finite,
     health_state,
     quantile,
+    quantile_now,
     success_ratio,
 )
 from edgeinfer.monitoring.dashboards.style import (
@@ -36,13 +38,14 @@ from edgeinfer.monitoring.dashboards.style import (
     ERROR_COLORS,
     GREEN,
     GREY,
+    INVALID_OUTPUT,
     LATENCY,
     LATENCY_LINE,
     NONE_IS_GOOD,
     ORANGE,
     PER_SECOND,
     PERCENTILE_COLORS,
-    PURPLE,
+    PROBE,
     RED,
     REQUESTS_PER_SECOND,
     SOURCE_COLORS,
@@ -50,7 +53,6 @@ from edgeinfer.monitoring.dashboards.style import (
     STATUS_COLORS,
     SUCCESS,
     SUCCESS_LINE,
-    TEAL,
     YELLOW,
     Thresholds,
     of,
@@ -61,6 +63,7 @@ from edgeinfer.monitoring.thresholds import DRIFT_LARGE, DRIFT_NOTICEABLE, FALLB
 
 _DRIFT: Thresholds = ((None, GREEN), (DRIFT_NOTICEABLE, YELLOW), (DRIFT_LARGE, RED))
 _FALLBACK: Thresholds = ((None, RED), (1 - FALLBACK_SHARE, YELLOW), (0.999, GREEN))
+_NO_ERRORS = "no errors counted"
 _SLO, _GATEWAY, _HARDWARE = (
     DashboardLink("What the objectives say", "edgeinfer-slo"),
     DashboardLink("The gateway in detail", "edgeinfer-gateway"),
@@ -75,7 +78,7 @@ def create() -> Dashboard:
         file="grafana_hailo_sidecar_dashboard.json",
         title="Hailo Sidecar Monitoring Dashboard",
         description="Inference through the Hailo sidecar: is it fast, right, healthy and real, and if not, why.",
-        variables=[variables.datasource(), variables.job(), variables.instance()],
+        variables=[variables.datasource(), variables.job(), variables.instance(), resolution()],
         rows=[
             Row("Now: fast, right, healthy, real?", [_now()], _GATEWAY),
             Row("What has changed?", [_outcome(), _causes()], _GATEWAY),
@@ -100,7 +103,7 @@ def _now() -> list[Panel]:
         stat(
             "P95 latency",
             "Nineteen of twenty inference requests were faster than this over the last minute. The promise is 100 ms.",
-            [Query(quantile(0.95), "p95")],
+            [Query(quantile_now(0.95), "p95")],
             FieldConfig(unit="s", thresholds=LATENCY, no_value="no requests"),
             link=_SLO,
         ),
@@ -223,7 +226,7 @@ def _causes() -> list[Panel]:
             "Errors by class",
             "Failed inference requests per second by class, as the gateway saw them.",
             [Query(LIVE.rate(gateway.INFERENCE_ERRORS, by=("error_type",)), "{{error_type}}")],
-            FieldConfig(unit=PER_SECOND, colors=ERROR_COLORS),
+            FieldConfig(unit=PER_SECOND, colors=ERROR_COLORS, no_value=_NO_ERRORS),
             size=(8, 6),
             stacked=True,
             bars=True,
@@ -311,7 +314,7 @@ def _errors() -> list[Panel]:
             "Answers that break the model's contract, by the check that found them. "
             "Any is too many: such a model is wrong.",
             [Query(LIVE.rate(gateway.CONTRACT_VIOLATIONS, by=("check",)), "{{check}}")],
-            FieldConfig(unit=PER_SECOND),
+            FieldConfig(unit=PER_SECOND, no_value=_NO_ERRORS),
             size=(8, 8),
             bars=True,
         ),
@@ -319,7 +322,7 @@ def _errors() -> list[Panel]:
             "What became of windows",
             "Windows that reached the sidecar, by what became of them there.",
             [Query(LIVE.rate(sidecar.INFERENCES, by=("status",)), "{{status}}")],
-            FieldConfig(unit=PER_SECOND, colors=status_colors | {"invalid_output": PURPLE, "not_ready": GREY}),
+            FieldConfig(unit=PER_SECOND, colors=status_colors | {"invalid_output": INVALID_OUTPUT, "not_ready": GREY}),
             size=(8, 8),
             stacked=True,
         ),
@@ -429,7 +432,9 @@ def _health() -> list[Panel]:
                 Query(quantile(0.95), "p95 of requests"),
             ],
             FieldConfig(
-                unit="s", thresholds=LATENCY_LINE, colors={"probe of the sidecar": BLUE, "p95 of requests": ORANGE}
+                unit="s",
+                thresholds=LATENCY_LINE,
+                colors={"probe of the sidecar": PROBE, "p95 of requests": PERCENTILE_COLORS["p95"]},
             ),
             size=(8, 8),
             line=True,
@@ -481,21 +486,21 @@ def _output() -> list[Panel]:
 
 
 def _confidence() -> list[Panel]:
-    of = gateway.MOTIF_CONFIDENCE
+    score = gateway.MOTIF_CONFIDENCE
     spread = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
     return [
         time_series(
             "Motif confidence",
             "Score of the most likely motif: the middle, the lowest and the highest tenth of the answers.",
-            [Query(finite(LIVE.quantile(fraction, of)), name) for name, fraction in spread.items()],
-            FieldConfig(unit="percentunit", maximum=1, colors={"p10": TEAL, "p50": GREEN, "p90": BLUE}),
+            [Query(finite(LIVE.quantile(fraction, score)), name) for name, fraction in spread.items()],
+            FieldConfig(unit="percentunit", maximum=1, colors=of(PERCENTILE_COLORS, *spread)),
             size=(8, 8),
         ),
         bar_gauge(
             "Confidence distribution",
             "Share of the shown time range's answers by how sure they were of their motif. "
             "A model that knows its input has long bars below.",
-            _shares(of),
+            _shares(score),
             FieldConfig(unit="percentunit", decimals=1, minimum=0, color=BLUE, no_value="no answers"),
             size=(8, 8),
         ),
@@ -503,7 +508,7 @@ def _confidence() -> list[Panel]:
             "Length of the latent vector",
             "Euclidean length of the latent vectors: a jump means other input or another model.",
             [Query(finite(LIVE.quantile(fraction, gateway.LATENT_NORM)), name) for name, fraction in spread.items()],
-            FieldConfig(unit="none", decimals=1, colors={"p10": TEAL, "p50": GREEN, "p90": BLUE}),
+            FieldConfig(unit="none", decimals=1, colors=of(PERCENTILE_COLORS, *spread)),
             size=(8, 8),
         ),
     ]
@@ -615,7 +620,7 @@ def _shadow() -> list[Panel]:
             "Shadow likeness",
             "Cosine between the two latent vectors: 1 means the same direction. Absent without a shadow.",
             [Query(finite(LIVE.quantile(value, sidecar.SHADOW_COSINE)), name) for name, value in spread.items()],
-            FieldConfig(unit="none", decimals=4, maximum=1, colors={"p10": ORANGE, "p50": GREEN}),
+            FieldConfig(unit="none", decimals=4, maximum=1, colors=of(PERCENTILE_COLORS, *spread)),
             size=(8, 7),
         ),
         time_series(

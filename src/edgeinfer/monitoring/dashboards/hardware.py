@@ -4,6 +4,7 @@ from edgeinfer.catalog import device, sidecar, system
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.long_range import LongRangeQueries, resolution
 from edgeinfer.monitoring.dashboards.panels import (
     DashboardLink,
     FieldConfig,
@@ -30,14 +31,14 @@ from edgeinfer.monitoring.dashboards.style import (
     YELLOW,
     Thresholds,
 )
-from edgeinfer.monitoring.promql import Queries, matching
+from edgeinfer.monitoring.promql import matching
 from edgeinfer.monitoring.thresholds import (
     SENSOR_STALE_SECONDS,
     UTILIZATION_SATURATED_RATIO,
 )
 
-_Q = Queries("$__rate_interval", SCOPE | {"chip_id": matching("$chip")})
-_SERVED = Queries("$__rate_interval", SCOPE)
+_Q = LongRangeQueries("$__rate_interval", SCOPE | {"chip_id": matching("$chip")})
+_SERVED = LongRangeQueries("$__rate_interval", SCOPE)
 _CHIP = ("chip_id", "instance")
 _LEGEND = "{{chip_id}} {{instance}}"
 _SIDECAR = DashboardLink("Inference in detail", "hailo-sidecar-monitoring")
@@ -55,7 +56,7 @@ def create() -> Dashboard:
         title="Hailo hardware",
         description="Each chip: temperature against its own limits, throttling, use by network, current, and whether "
         "its sensors are read. What cannot be read is absent here, never zero.",
-        variables=[variables.datasource(), variables.job(), variables.instance(), variables.chip()],
+        variables=[variables.datasource(), variables.job(), variables.instance(), variables.chip(), resolution()],
         rows=[
             Row("Now", [_now()], _SIDECAR),
             Row("Heat and use", [_heat(), _trouble()], _SIDECAR, no_value=_NO_CHIP),

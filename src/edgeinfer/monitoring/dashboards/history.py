@@ -11,6 +11,7 @@ from edgeinfer.monitoring.dashboards.panels import DashboardLink, FieldConfig, P
 from edgeinfer.monitoring.dashboards.panels import time_series as any_time_series
 from edgeinfer.monitoring.dashboards.sources import PERCENTILES, SCOPE
 from edgeinfer.monitoring.dashboards.style import (
+    BLUE,
     COUNT,
     ERROR_COLORS,
     GREEN,
@@ -24,7 +25,6 @@ from edgeinfer.monitoring.dashboards.style import (
     STAGE_COLORS,
     STATUS_COLORS,
     SUCCESS_LINE,
-    TEAL,
     of,
 )
 from edgeinfer.monitoring.promql import Queries, Recorded, Where
@@ -89,7 +89,7 @@ def _promises() -> list[Panel]:
             "Alerts",
             "Alerts that fired, by severity.",
             [Query(_mean(recording.HISTORY_ALERTS, how="max", by=("severity",)), "{{severity}}")],
-            FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": BLUE}),
             size=(8, 9),
             bars=True,
             stacked=True,

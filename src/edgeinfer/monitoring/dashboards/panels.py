@@ -37,7 +37,7 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.models import common, dashboard, prometheus
 from grafana_foundation_sdk.models import text as text_models
 
-from edgeinfer.monitoring.dashboards.style import GREY, PLAIN, RED, Thresholds
+from edgeinfer.monitoring.dashboards.style import ERROR_COLORS, GREY, PLAIN, RED, Thresholds
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -180,7 +180,7 @@ def time_series(  # noqa: PLR0913  # a panel is told by name, like the entry of 
         .tooltip(_tooltip())
         .max_data_points(_GRAPH_POINTS)
     )
-    if stacked and RED in (field_config.colors or {}).values():
+    if stacked and {RED, *ERROR_COLORS.values()} & set((field_config.colors or {}).values()):
         # Nothing that failed, stacked on what went well, would be a red line along the top of a healthy picture.
         queries = [replace(query, expression=f"({query.expression}) > 0") for query in queries]
     if axis:
@@ -298,7 +298,9 @@ def _apply_field_config(  # noqa: PLR0913  # what all panels have in common
 ) -> None:
     builder.title(title).description(description).datasource(DATASOURCE).unit(field_config.unit)
     builder.thresholds(_thresholds(field_config.thresholds))
-    by_value = len(field_config.thresholds) > 1 and not isinstance(builder, timeseries_builders.Panel)
+    is_number = isinstance(builder, (stat_builders.Panel, gauge_builders.Panel, bargauge_builders.Panel))
+    # A number that nobody judges is blue: a palette would begin with green, as if it were good.
+    by_value = is_number or (len(field_config.thresholds) > 1 and not isinstance(builder, timeseries_builders.Panel))
     mode = dashboard.FieldColorModeId.THRESHOLDS if by_value else dashboard.FieldColorModeId.PALETTE_CLASSIC
     scheme = dashboard_builders.FieldColor().mode(mode)
     if field_config.color:
@@ -312,7 +314,6 @@ def _apply_field_config(  # noqa: PLR0913  # what all panels have in common
     ):
         if value is not None:
             apply(value)
-    is_number = isinstance(builder, (stat_builders.Panel, gauge_builders.Panel, bargauge_builders.Panel))
     nothing = [_nothing(field_config.no_value)] if is_number and field_config.no_value else []
     if field_config.value_mappings or nothing:
         builder.mappings([*([_mapping(field_config.value_mappings)] if field_config.value_mappings else []), *nothing])

@@ -6,6 +6,7 @@ from edgeinfer.catalog import gateway
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.long_range import LongRangeQueries, resolution
 from edgeinfer.monitoring.dashboards.panels import (
     DashboardLink,
     FieldConfig,
@@ -19,22 +20,22 @@ from edgeinfer.monitoring.dashboards.panels import (
 )
 from edgeinfer.monitoring.dashboards.sources import JOBS, finite
 from edgeinfer.monitoring.dashboards.style import (
+    BLUE,
     COUNT,
     ERROR_COLORS,
     GREEN,
     ORANGE,
-    PURPLE,
     RED,
     REQUESTS_PER_SECOND,
     STATUS_COLORS,
     SUCCESS,
     SUCCESS_LINE,
-    TEAL,
+    WINDOW_COLORS,
     YELLOW,
     Thresholds,
     of,
 )
-from edgeinfer.monitoring.promql import Queries, Recorded
+from edgeinfer.monitoring.promql import Recorded
 from edgeinfer.monitoring.recording import FAILURES, REQUESTS, SLOW, TIMED, failure_ratio, slow_ratio
 from edgeinfer.monitoring.thresholds import BURN_FAST, BURN_SLOW, ERROR_BUDGET, LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
 
@@ -42,10 +43,9 @@ _SIDECAR = DashboardLink("Inference in detail", "hailo-sidecar-monitoring")
 _LEFT: Thresholds = ((None, RED), (0.25, YELLOW), (0.5, GREEN))
 _FAST, _SLOW_PACE = round(BURN_FAST / ERROR_BUDGET, 4), round(BURN_SLOW / ERROR_BUDGET, 4)
 _BURN: Thresholds = ((None, GREEN), (1, YELLOW), (_FAST, RED))
-_WINDOW_COLORS = {"5m": RED, "1h": ORANGE, "6h": TEAL, "3d": PURPLE}
 
 # The objectives are those of all instances together; nobody promised anything of one.
-_WHOLE = Queries("$__range", JOBS.scope)
+_WHOLE = LongRangeQueries("$__range", JOBS.scope)
 
 
 def create() -> Dashboard:
@@ -56,7 +56,7 @@ def create() -> Dashboard:
         title="EdgeInfer objectives",
         description="What is promised (95 % of requests succeed, 95 % within 100 ms, over 30 days), what is left of "
         "the budget, how fast it burns, and what spent it.",
-        variables=[variables.datasource(), variables.job()],
+        variables=[variables.datasource(), variables.job(), resolution()],
         rows=[
             Row("Budget", [_now()], _SIDECAR),
             Row("How fast it burns, and what fires", [_burning()], _SIDECAR),
@@ -73,7 +73,7 @@ def _promise() -> list[Panel]:
         f"**Promise**, over 30 days: {OBJECTIVE:.0%} of inference requests succeed, and {OBJECTIVE:.0%} take at most "
         f"{LATENCY_OBJECTIVE_SECONDS * 1000:.0f} ms. The budget is the other {ERROR_BUDGET:.0%}. "
         f"A burn rate of 1 spends it in exactly 30 days; {_SLOW_PACE:.0f} in 10 days (a warning), "
-        f"{_FAST:.0f} in 5 days (somebody gets up)."
+        f"{_FAST:.0f} in 5 days (a page)."
     )
     return [text("How to read this", "What the objectives are and what a burn rate means.", content)]
 
@@ -138,13 +138,13 @@ def _now() -> list[Panel]:
 
 
 def _burning() -> list[Panel]:
-    field_config = FieldConfig(unit="none", decimals=2, thresholds=((None, GREEN), (_FAST, RED)), colors=_WINDOW_COLORS)
+    field_config = FieldConfig(unit="none", decimals=2, thresholds=((None, GREEN), (_FAST, RED)), colors=WINDOW_COLORS)
     columns = {"alertname": "Alert", "alertstate": "State", "severity": "Severity", "signal": "Signal"}
     return [
         time_series(
             "Error burn by window",
-            "1 spends the budget in exactly 30 days. The red line is where somebody is called.",
-            [Query(_burn(failure_ratio(window)), window) for window in _WINDOW_COLORS],
+            "1 spends the budget in exactly 30 days. The red line is where an alert pages.",
+            [Query(_burn(failure_ratio(window)), window) for window in WINDOW_COLORS],
             field_config,
             size=(8, 7),
             line=True,
@@ -152,8 +152,8 @@ def _burning() -> list[Panel]:
         ),
         time_series(
             "Latency burn by window",
-            "1 spends the budget in exactly 30 days. The red line is where somebody is called.",
-            [Query(_burn(slow_ratio(window)), window) for window in _WINDOW_COLORS],
+            "1 spends the budget in exactly 30 days. The red line is where an alert pages.",
+            [Query(_burn(slow_ratio(window)), window) for window in WINDOW_COLORS],
             field_config,
             size=(8, 7),
             line=True,
@@ -208,7 +208,7 @@ def _spent() -> list[Panel]:
         bar_gauge(
             "Errors by class",
             "Failures of the shown time range by class: what spent the error budget.",
-            [Query(f"sort_desc({errors})", "{{error_type}}", instant=True)],
+            [Query(f"sort_desc({errors} > 0)", "{{error_type}}", instant=True)],
             FieldConfig(unit=COUNT, decimals=0, minimum=0, colors=ERROR_COLORS, no_value="none"),
             size=(8, 5),
             link=_SIDECAR,
@@ -216,14 +216,14 @@ def _spent() -> list[Panel]:
         bar_gauge(
             "Failures by sidecar",
             "Failed calls of the shown time range: which sidecar spent it.",
-            [Query(f"sort_desc({sidecars})", "{{sidecar}}", instant=True)],
+            [Query(f"sort_desc({sidecars} > 0)", "{{sidecar}}", instant=True)],
             FieldConfig(unit=COUNT, decimals=0, minimum=0, no_value="none"),
             size=(8, 5),
         ),
         bar_gauge(
             "Share of each class",
             "The same as a share of all requests of the shown range; together they are what success lacks.",
-            [Query(f"sort_desc({finite(f'{errors} / scalar({whole})')})", "{{error_type}}", instant=True)],
+            [Query(f"sort_desc({errors} / scalar({whole}) > 0)", "{{error_type}}", instant=True)],
             FieldConfig(unit="percentunit", decimals=2, minimum=0, colors=ERROR_COLORS, no_value="none"),
             size=(8, 5),
         ),
@@ -236,7 +236,7 @@ def _alerts() -> list[Panel]:
             "Alerts over time",
             "Alerts that fired, by severity.",
             [Query('count by (severity) (ALERTS{alertstate="firing", severity!="none"})', "{{severity}}")],
-            FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": TEAL}),
+            FieldConfig(unit=COUNT, decimals=0, colors={"critical": RED, "warning": ORANGE, "ticket": BLUE}),
             size=(24, 8),
             bars=True,
             stacked=True,

@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 
 from edgeinfer.catalog import gateway, labels
-from edgeinfer.monitoring.promql import Queries, Recorded, matching
-from edgeinfer.monitoring.recording import BUCKETS
+from edgeinfer.monitoring.dashboards.long_range import LongRangeQueries, only_raw, only_recorded
+from edgeinfer.monitoring.promql import Queries, matching
+from edgeinfer.monitoring.recording import BUCKETS, HISTORY_BUCKETS
 
 SCOPE = {"job": matching("$job"), "instance": matching("$instance")}
-LIVE = Queries("$__rate_interval", SCOPE)
+LIVE = LongRangeQueries("$__rate_interval", SCOPE)
 # For numbers of now: as long as a rate needs at a scrape each 15 s, whatever range is picked.
 NOW = Queries("1m", SCOPE)
 # Over the whole range that the dashboard shows.
-WHOLE = Queries("$__range", SCOPE)
+WHOLE = LongRangeQueries("$__range", SCOPE)
 JOBS = Queries("$__rate_interval", {"job": matching("$job")})
 
 PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -28,9 +29,16 @@ def or_zero(expression: str) -> str:
     return f"{expression} or vector(0)"
 
 
-def quantile(fraction: float, buckets: Recorded = BUCKETS, *, by: Iterable[str] = ()) -> str:
+def quantile(fraction: float, *, by: Iterable[str] = ()) -> str:
     """A quantile over recorded bucket rates: buckets add up across instances, quantiles never do."""
-    return f"histogram_quantile({fraction}, {LIVE.recorded(buckets, by=('le', *by))}) >= 0"
+    live, past = only_raw(LIVE.select(BUCKETS)), only_recorded(LIVE.select(HISTORY_BUCKETS))
+    buckets = f"sum by ({', '.join(('le', *by))}) ({live} or avg_over_time({past}[$__interval]))"
+    return f"histogram_quantile({fraction}, {buckets}) >= 0"
+
+
+def quantile_now(fraction: float) -> str:
+    """A quantile over the last minute, whatever range is picked."""
+    return f"histogram_quantile({fraction}, {NOW.recorded(BUCKETS, by=('le',))}) >= 0"
 
 
 def success_ratio(queries: Queries = LIVE) -> str:

@@ -9,15 +9,15 @@ from edgeinfer.monitoring.thresholds import (
     OBJECTIVE,
 )
 
+# Green, yellow, orange and red judge: good, to be watched, serious, failed. Grey is what does not count, blue a number
+# that nobody judges. No category wears one of these; the hue of any other color names a family, its shade a member.
 GREEN = "#56A64B"
 YELLOW = "#E0B400"
 ORANGE = "#FF780A"
 RED = "#E02F44"
 BLUE = "#3274D9"
-LIGHT_BLUE = "#8AB8FF"
-PURPLE = "#A352CC"
-TEAL = "#1F9E9E"
 GREY = "#8E8E8E"
+JUDGING = (GREEN, YELLOW, ORANGE, RED)
 
 # A threshold step: from this value on, this color. The first has no value.
 Thresholds = tuple[tuple[float | None, str], ...]
@@ -35,26 +35,41 @@ ALL_UP: Thresholds = ((None, RED), (1, GREEN))
 STATUS_COLORS = {"success": GREEN, "failure": RED}
 SOURCE_COLORS = {"sidecar": GREEN, "fallback": YELLOW, "none": RED}
 BACKEND_COLORS = {"hailo": GREEN, "cpu": BLUE, "stub": RED}
+# Blues: how a quantity is spread.
+PERCENTILE_COLORS = {
+    "p10": "#5FA8E8",
+    "p50": "#8AB8FF",
+    "p90": "#1F60C4",
+    "p95": "#2C7BE0",
+    "p99": "#6F5FE0",
+    "mean": "#A0B4D0",
+}
+# Teals: where the time goes.
 STAGE_COLORS = {
-    "network": LIGHT_BLUE,
-    "queue": ORANGE,
-    "decode": PURPLE,
-    "preprocess": TEAL,
-    "execute": GREEN,
-    "postprocess": GREY,
+    "network": "#6ED0E0",
+    "queue": "#1F9E9E",
+    "decode": "#B0E3DC",
+    "preprocess": "#0F7A80",
+    "execute": "#37B4C8",
+    "postprocess": "#8CCFC6",
 }
-GROUP_COLORS = {"move": BLUE, "static": GREEN, "transition": ORANGE, "other": GREY}
-PERCENTILE_COLORS = {"p50": GREEN, "p90": TEAL, "p95": ORANGE, "p99": PURPLE, "mean": BLUE}
+# Violets: what people do.
+GROUP_COLORS = {"move": "#5A6ACF", "static": "#A9B4E8", "transition": "#7A4FBF", "other": GREY}
+# Purples and pinks: kinds of failure.
 ERROR_COLORS = {
-    "timeout": ORANGE,
-    "http_4xx": YELLOW,
-    "http_5xx": RED,
-    "malformed_response": PURPLE,
-    "decode_error": LIGHT_BLUE,
-    "unknown_error": GREY,
-    "connection_error": "#B877D9",
-    "circuit_open": TEAL,
+    "timeout": "#8F3BB8",
+    "http_4xx": "#DEB6F2",
+    "http_5xx": "#E0529C",
+    "malformed_response": "#B877D9",
+    "decode_error": "#F2A7C3",
+    "unknown_error": "#C9B8D6",
+    "connection_error": "#A3327F",
+    "circuit_open": "#CA95E5",
 }
+INVALID_OUTPUT = "#D64FC4"
+# Browns: over how long.
+WINDOW_COLORS = {"5m": "#E3C9A8", "1h": "#C49A6C", "6h": "#96693C", "3d": "#7A5230"}
+PROBE = "#7A8FA6"
 
 # For a panel whose row says already why there is nothing.
 EMPTY = "\N{EN DASH}"

@@ -15,6 +15,8 @@ import { absolute, isRange, seconds, shifted, zoomedOut } from "../time.js";
 
 const MIN_PAUSE_MILLISECONDS = 1000;
 const NEAR = "400px 0px";
+// The server answers so many panels at a time.
+const MAX_PANELS = 100;
 
 export class DashboardPage {
   constructor(uid, app) {
@@ -124,11 +126,15 @@ export class DashboardPage {
     this.refreshing.busy(true);
     const asked = ids.filter((id) => this.frames.get(id)?.hasQueries);
     const panels = asked.map((id) => ({ id, width: Math.round(this.frames.get(id).element.clientWidth) || 600 }));
+    const parts = [panels.slice(0, MAX_PANELS)];
+    while (parts.length * MAX_PANELS < panels.length) parts.push(panels.slice(parts.length * MAX_PANELS, (parts.length + 1) * MAX_PANELS));
     const variables = Object.fromEntries(Object.entries(this.state.variables).filter(([name]) => this.variableNames.has(name)));
     const began = performance.now();
     try {
-      const answer = await ask(`/api/dashboards/${encodeURIComponent(this.uid)}/refresh`, { method: "POST", signal: asking.signal, body: { from: this.state.from, to: this.state.to, panels, variables } });
-      if (!asking.signal.aborted) this.#show(answer);
+      for (const some of parts) {
+        const answer = await ask(`/api/dashboards/${encodeURIComponent(this.uid)}/refresh`, { method: "POST", signal: asking.signal, body: { from: this.state.from, to: this.state.to, panels: some, variables } });
+        if (!asking.signal.aborted) this.#show(answer);
+      }
     } catch (failure) {
       if (asking.signal.aborted) return;
       this.#failed(failure);
@@ -208,6 +214,8 @@ export class DashboardPage {
     this.#arrange();
     this.time.update();
     this.refreshing.update();
+    // Where every row is collapsed no panel comes into view, but variables and state are wanted all the same.
+    if (!this.frames.size) this.refresh();
   }
 
   #links() {
@@ -334,7 +342,7 @@ export class DashboardPage {
   }
 
   #chosen() {
-    return Object.fromEntries(this.variables.filter((one) => one.kind !== "datasource" && one.kind !== "constant").map((one) => [one.name, [...one.values]]));
+    return Object.fromEntries(this.variables.filter((one) => one.kind !== "datasource" && one.kind !== "constant" && one.hide !== 2).map((one) => [one.name, [...one.values]]));
   }
 
   async #inspect(frame) {

@@ -24,6 +24,8 @@ export function notices(panel) {
     const value = panel.fieldConfig?.defaults?.custom?.[name];
     if (value && !known.includes(value)) found.push(`${name} ${value}`);
   }
+  const scale = panel.fieldConfig?.defaults?.custom?.scaleDistribution?.type;
+  if (scale && !["linear", "log"].includes(scale)) found.push(`scale ${scale}`);
   return found;
 }
 
@@ -92,14 +94,16 @@ export class TimeSeries {
     const tables = series.map((one) => [one.values.map((_, place) => timeAt(one, place)), one.values]);
     const [times, ...raw] = !series.length ? [[]] : isOneGrid ? [tables[0][0], ...tables.map((table) => table[1])] : uPlot.join(tables);
     this.raw = raw.map((values) => values.map((value) => value ?? null));
-    return [times, ...this.#stacked(times.length)];
+    const stacked = this.#stacked(times.length);
+    return [times, ...stacked, ...this.bases];
   }
 
   #stacked(length) {
     this.bands = [];
+    this.bases = [];
     const sums = new Map();
     const totals = this.#totals(length);
-    const below = new Map();
+    const below = new Set();
     const columns = [...this.raw];
     const places = this.raw.map((_, place) => (this.isReversed ? this.raw.length - 1 - place : place));
     for (const place of places) columns[place] = this.#onTop(place, length, { sums, totals, below });
@@ -114,15 +118,17 @@ export class TimeSeries {
     const sum = sums.get(key) || new Array(length).fill(0);
     sums.set(key, sum);
     const isHidden = this.hidden.has(this.series[place].name);
+    // What lies below, without gaps: an area would end where the series under it has no value.
+    if (!isHidden && below.has(key) && !this.isReversed) {
+      this.bases.push([...sum]);
+      this.bands.push({ series: [place + 1, this.raw.length + this.bases.length] });
+    }
     const column = values.map((value, at) => {
       if (value === null) return null;
       if (!isHidden) sum[at] += stacking.mode === "percent" ? value / (totals.get(stacking.group)[at] || 1) : value;
       return sum[at];
     });
-    if (!isHidden) {
-      if (below.has(key) && !this.isReversed) this.bands.push({ series: [place + 1, below.get(key)] });
-      below.set(key, place + 1);
-    }
+    if (!isHidden) below.add(key);
     return column;
   }
 
@@ -173,10 +179,10 @@ export class TimeSeries {
       legend: { show: false },
       cursor: {
         y: false, drag: { x: true, y: false, setScale: false, dist: 6 },
-        points: { size: 7, stroke: (plot, at) => this.series[at - 1]?.color, fill: () => css("--panel"), width: 2 },
+        points: { size: (plot, at) => (at > this.series.length ? 0 : 7), stroke: (plot, at) => this.series[at - 1]?.color, fill: () => css("--panel"), width: 2 },
       },
       bands: this.bands.map((band) => ({ ...band, fill: this.#fill(this.series[band.series[0] - 1], true) })),
-      series: [{}, ...this.series.map((one) => this.#line(one))],
+      series: [{}, ...this.series.map((one) => this.#line(one)), ...this.bands.map((band) => this.#base(this.series[band.series[0] - 1]))],
       hooks: {
         drawClear: [(plot) => this.#areas(plot)],
         draw: [(plot) => this.#lines(plot), (plot) => this.#annotations(plot), (plot) => this.#exemplars(plot)],
@@ -184,6 +190,11 @@ export class TimeSeries {
         setSelect: [(plot) => this.#select(plot)],
       },
     };
+  }
+
+  // The lower edge of an area: never seen itself.
+  #base(series) {
+    return { label: "", scale: this.#scaleKey(series), show: true, paths: this.#line(series).paths, width: 0, points: { show: false }, value: null };
   }
 
   #line(series) {
@@ -223,14 +234,16 @@ export class TimeSeries {
   #scale(series, key) {
     const { custom, min, max } = series.config;
     const isLog = custom.scaleDistribution?.type === "log";
+    const base = isLog ? custom.scaleDistribution.log || 10 : 10;
     const soft = (value, fallback) => (value === undefined || value === null ? fallback : value);
     const isPercent = this.#stacking(series)?.mode === "percent";
     return {
-      distr: isLog ? 3 : 1, log: isLog ? custom.scaleDistribution.log || 10 : 10,
+      distr: isLog ? 3 : 1, log: base,
       range: (plot, low, high) => {
         if (isPercent) return [0, 1];
+        // A logarithm has no zero: marks up from it would never end.
+        if (isLog) return low > 0 && high > 0 ? uPlot.rangeLog(low, high, base, true) : [1, base];
         if (low === null || high === null) return [soft(min, 0), soft(max, 1)];
-        if (isLog) return uPlot.rangeLog(low, high, 10, true);
         const bounds = this.#thresholdBounds(key);
         const below = Math.min(low, soft(custom.axisSoftMin, low), bounds.low);
         const above = Math.max(high, soft(custom.axisSoftMax, high), bounds.high);
