@@ -137,6 +137,22 @@ def play_in_browser(gateway: str, *origins: str) -> list[Steps]:
         return found
 
 
+def send_from_api_page(address: str) -> tuple[str, list[str]]:
+    """What the page of the API shows after the button of its first route was pressed, and what it loaded."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(ignore_https_errors=True)
+        loaded: list[str] = []
+        page.on("request", lambda request: loaded.append(request.url))
+        page.goto(f"{address}/docs")
+        page.click("summary >> nth=0")
+        page.click("button >> nth=0")
+        page.wait_for_function("/\\d ms/.test(document.querySelector('output').textContent)", timeout=30_000)
+        return page.text_content("output") or "", [url for url in loaded if not url.startswith("data:")]
+
+
 @contextmanager
 def proxy(folder: Path, gateway: str, sidecar: str) -> Iterator[tuple[str, Path]]:
     """Nginx with TLS, HTTP/2 and a path prefix for each service; gives its address and the certificate to trust."""

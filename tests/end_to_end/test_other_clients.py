@@ -93,6 +93,16 @@ def test_the_pages_of_the_api_hold_behind_a_path_prefix(proxy: tuple[str, Path],
     assert f'"servers":[{{"url":"{prefix}"}}]' in read("/openapi.json").replace(" ", "")
 
 
+@pytest.mark.skipif(other_clients.CHROMIUM is None, reason="chromium is missing; make setup-browser installs it")
+def test_the_page_of_the_api_sends_requests_behind_a_prefix_and_loads_nothing_else(proxy: tuple[str, Path]) -> None:
+    address = f"{proxy[0]}/edge"
+    shown, loaded = other_clients.send_from_api_page(address)
+    assert shown.startswith("200")
+    assert '"sessionId"' in shown
+    paths = ("docs", "docs/page.css", "docs/page.js", "api/v1/analysis/start")
+    assert sorted(loaded) == sorted(f"{address}/{path}" for path in paths)
+
+
 def test_a_gateway_asks_a_sidecar_behind_a_prefix_for_health_there(proxy: tuple[str, Path], tmp_path: Path) -> None:
     address, certificate = proxy
     settings = {"MODEL_BACKEND_URL": f"{address}/npu0/infer", "SSL_CERT_FILE": str(certificate)}
