@@ -79,7 +79,7 @@ class EdgeInferError(Exception):
         thing: what is affected, such as "sample 12" or "port 9000".
         fault: what is wrong with it.
         remedy: what the reader can do about it.
-        fields: the same for programs, by name; they stand in the answer.
+        fields: the same for programs, by name; they are in the answer.
     """
 
     def __init__(self, thing: str, fault: str, remedy: str, *, fields: Mapping[str, object] | None = None) -> None:
@@ -131,7 +131,7 @@ class NotEnoughSamples(InputError):
 
 
 class UnusableWindow(InputError):
-    """The newest second of the samples makes no window: they come too rarely, or a hole lies in it."""
+    """The newest second of the samples makes no window: they come too rarely, or it has a gap."""
 
 
 class UnknownRecording(InputError):

@@ -91,7 +91,7 @@ def test_the_source_s_dashboard_has_its_name_and_rows(documents: dict[str, Docum
     assert titles >= {
         "P95 latency", "Success", "Request rate", "Success and failure", "Latency percentiles", "Sample throughput",
         "Errors by class", "Health checks", "Health response times", "Output dimensions", "Where the time goes",
-        "Backend", "Fallbacks by reason", "Calls by sidecar", "Health beside latency", "Motif confidence", "Drift",
+        "Backend", "Fallbacks by reason", "Calls by sidecar", "Health and latency", "Motif confidence", "Drift",
         "Contract violations",
     }  # fmt: skip
 

@@ -10,7 +10,7 @@ INFERENCE_REQUESTS = Metric(
     name="hailo_inference_requests_total",
     kind=Kind.COUNTER,
     unit="requests",
-    help="Inference requests to a sidecar by outcome; one that the open circuit refused is a failure.",
+    help="Inference requests to a sidecar, by outcome; a request rejected by the open circuit is a failure.",
     owners=GATEWAY,
     labels=(OPERATION, STATUS),
 )
@@ -18,7 +18,7 @@ INFERENCE_DURATION = Metric(
     name="hailo_inference_duration_seconds",
     kind=Kind.HISTOGRAM,
     unit="seconds",
-    help="Time from sending a window to a sidecar until its answer was read and validated, or failed.",
+    help="Time from sending a window to a sidecar until its response was validated or the request failed.",
     owners=GATEWAY,
     labels=(OPERATION,),
     buckets=buckets.LATENCY_SECONDS,
@@ -27,7 +27,7 @@ INFERENCE_ERRORS = Metric(
     name="hailo_inference_errors_total",
     kind=Kind.COUNTER,
     unit="errors",
-    help="Failed inference requests by class of error.",
+    help="Failed inference requests, by error class.",
     owners=GATEWAY,
     labels=(Label("error_type", labels.INFERENCE_ERROR_TYPES),),
 )
@@ -35,7 +35,7 @@ SAMPLES_PROCESSED = Metric(
     name="hailo_samples_processed_total",
     kind=Kind.COUNTER,
     unit="samples",
-    help="IMU samples in windows that a sidecar answered, and the latent vectors and motif predictions it gave.",
+    help="IMU samples in windows answered by a sidecar, and the latent vectors and motif predictions returned.",
     owners=GATEWAY,
     labels=(Label("metric", labels.THROUGHPUT_KINDS),),
 )
@@ -43,7 +43,7 @@ CONTRACT_VIOLATIONS = Metric(
     name="hailo_output_contract_violations_total",
     kind=Kind.COUNTER,
     unit="errors",
-    help="Answers of a sidecar that break the model's contract, by the check that found it.",
+    help="Responses of a sidecar that violate the model's contract, by check.",
     owners=GATEWAY,
     labels=(Label("check", labels.CONTRACT_CHECKS),),
 )
@@ -51,7 +51,7 @@ OUTPUT_DIMENSIONS = Metric(
     name="hailo_model_output_dimensions",
     kind=Kind.GAUGE,
     unit="dimensions",
-    help="Length of each output in the newest answer of a sidecar; absent before the first.",
+    help="Length of each output in the last response of a sidecar; absent before the first.",
     owners=GATEWAY,
     labels=(Label("output", labels.OUTPUTS),),
     sensor=True,
@@ -60,7 +60,7 @@ MOTIF_CONFIDENCE = Metric(
     name="hailo_motif_confidence_ratio",
     kind=Kind.HISTOGRAM,
     unit="ratio",
-    help="Score of the most likely motif of each answer.",
+    help="Score of the most likely motif of each response.",
     owners=GATEWAY,
     buckets=buckets.RATIO,
 )
@@ -68,7 +68,7 @@ MOTIF_TOP = Metric(
     name="hailo_motif_top_total",
     kind=Kind.COUNTER,
     unit="windows",
-    help="Answers in which this motif was the most likely one; names stand in hailo_motif_info.",
+    help="Responses in which this motif was the most likely one; hailo_motif_info has its name.",
     owners=GATEWAY,
     labels=(Label("motif", bounded_by="the motifs of the model card"),),
 )
@@ -76,7 +76,7 @@ LATENT_NORM = Metric(
     name="hailo_latent_l2_norm",
     kind=Kind.HISTOGRAM,
     unit="norm",
-    help="Euclidean length of the latent vector of each answer.",
+    help="Euclidean norm of the latent vector of each response.",
     owners=GATEWAY,
     buckets=buckets.LATENT_NORM,
 )
@@ -143,7 +143,7 @@ DRIFT_WINDOW = Metric(
     name="hailo_drift_window_answers",
     kind=Kind.GAUGE,
     unit="windows",
-    help="Answers in the window that drift is computed over.",
+    help="Number of responses in the window over which drift is computed.",
     owners=GATEWAY,
 )
 DRIFT_BASELINE = Metric(
@@ -252,7 +252,7 @@ HTTP_REQUESTS = Metric(
     name="edgeinfer_http_requests_total",
     kind=Kind.COUNTER,
     unit="requests",
-    help="HTTP requests that the gateway answered.",
+    help="HTTP requests answered by the gateway.",
     owners=GATEWAY,
     labels=(METHOD, ENDPOINT, STATUS_CODE),
 )
@@ -260,7 +260,7 @@ HTTP_DURATION = Metric(
     name="edgeinfer_http_request_duration_seconds",
     kind=Kind.HISTOGRAM,
     unit="seconds",
-    help="Time from the request's first byte at the gateway to the last byte of its answer.",
+    help="Time from the first byte of a request at the gateway to the last byte of its response.",
     owners=GATEWAY,
     labels=(METHOD, ENDPOINT),
     buckets=buckets.LATENCY_SECONDS,
@@ -269,7 +269,7 @@ PROBLEMS = Metric(
     name="edgeinfer_http_errors_total",
     kind=Kind.COUNTER,
     unit="errors",
-    help="Requests that the gateway answered with an error, by kind of problem.",
+    help="Requests that the gateway answered with an error, by error type.",
     owners=GATEWAY,
     labels=(PROBLEM,),
 )
@@ -277,7 +277,7 @@ ANALYSES = Metric(
     name="edgeinfer_analyses_total",
     kind=Kind.COUNTER,
     unit="requests",
-    help="Analyses asked of the gateway by where the answer came from; none means that nobody could answer.",
+    help="Analyses requested from the gateway, by source of the result; none means that there was no result.",
     owners=GATEWAY,
     labels=(OPERATION, Label("source", labels.SOURCES)),
 )
@@ -285,7 +285,7 @@ FALLBACKS = Metric(
     name="edgeinfer_fallbacks_total",
     kind=Kind.COUNTER,
     unit="requests",
-    help="Analyses answered by the model on the gateway's CPU, by the reason why no sidecar answered.",
+    help="Analyses computed on the gateway's CPU, by the reason why no sidecar answered.",
     owners=GATEWAY,
     labels=(Label("reason", labels.FALLBACK_REASONS),),
 )
@@ -293,7 +293,7 @@ FALLBACK_DURATION = Metric(
     name="edgeinfer_fallback_duration_seconds",
     kind=Kind.HISTOGRAM,
     unit="seconds",
-    help="Time that the model on the gateway's CPU took for an answer.",
+    help="Time that the fallback on the gateway's CPU took to compute a window.",
     owners=GATEWAY,
     buckets=buckets.LATENCY_SECONDS,
 )
@@ -301,7 +301,7 @@ NETWORK_DURATION = Metric(
     name="edgeinfer_network_duration_seconds",
     kind=Kind.HISTOGRAM,
     unit="seconds",
-    help="Part of a successful call that the sidecar did not account for: network, connection, both HTTP stacks.",
+    help="Part of a successful call outside the sidecar: network, connection and HTTP stacks.",
     owners=GATEWAY,
     buckets=buckets.STAGE_SECONDS,
 )
@@ -309,7 +309,7 @@ SIDECAR_REQUESTS = Metric(
     name="edgeinfer_sidecar_requests_total",
     kind=Kind.COUNTER,
     unit="requests",
-    help="Calls to each sidecar by outcome.",
+    help="Calls to each sidecar, by outcome.",
     owners=GATEWAY,
     labels=(SIDECAR, STATUS),
 )
@@ -317,7 +317,7 @@ SIDECAR_IN_FLIGHT = Metric(
     name="edgeinfer_sidecar_in_flight",
     kind=Kind.GAUGE,
     unit="requests",
-    help="Calls under way to each sidecar.",
+    help="Calls to each sidecar in flight.",
     owners=GATEWAY,
     labels=(SIDECAR,),
 )
@@ -325,7 +325,7 @@ CIRCUIT_STATE = Metric(
     name="edgeinfer_circuit_state",
     kind=Kind.GAUGE,
     unit="state",
-    help="1 for the state that the circuit breaker of a sidecar is in, 0 for the others.",
+    help="1 for the current state of a sidecar's circuit breaker, 0 for the other states.",
     owners=GATEWAY,
     labels=(SIDECAR, Label("state", labels.CIRCUIT_STATES)),
 )
@@ -333,7 +333,7 @@ CIRCUIT_TRANSITIONS = Metric(
     name="edgeinfer_circuit_transitions_total",
     kind=Kind.COUNTER,
     unit="events",
-    help="Times that the circuit breaker of a sidecar entered a state.",
+    help="Transitions of a sidecar's circuit breaker into each state.",
     owners=GATEWAY,
     labels=(SIDECAR, Label("state", labels.CIRCUIT_STATES)),
 )
@@ -341,14 +341,14 @@ RETRIES = Metric(
     name="edgeinfer_sidecar_retries_total",
     kind=Kind.COUNTER,
     unit="requests",
-    help="Calls to a sidecar that were made again after a failure.",
+    help="Retries of a call to a sidecar after a failure.",
     owners=GATEWAY,
 )
 SESSIONS_ACTIVE = Metric(
     name="edgeinfer_sessions_active",
     kind=Kind.GAUGE,
     unit="sessions",
-    help="Sessions that were started and have not ended.",
+    help="Number of active sessions.",
     owners=GATEWAY,
 )
 SESSIONS_STARTED = Metric(
@@ -362,7 +362,7 @@ SESSIONS_ENDED = Metric(
     name="edgeinfer_sessions_ended_total",
     kind=Kind.COUNTER,
     unit="sessions",
-    help="Sessions ended, by how.",
+    help="Sessions ended, by reason.",
     owners=GATEWAY,
     labels=(Label("reason", labels.SESSION_ENDS),),
 )
@@ -370,21 +370,21 @@ SAMPLES_RECEIVED = Metric(
     name="edgeinfer_samples_received_total",
     kind=Kind.COUNTER,
     unit="samples",
-    help="IMU samples of streams that were accepted with 202.",
+    help="IMU samples of streams accepted with status 202.",
     owners=GATEWAY,
 )
 SAMPLES_STORED = Metric(
     name="edgeinfer_session_samples",
     kind=Kind.GAUGE,
     unit="samples",
-    help="IMU samples that sessions hold at this moment.",
+    help="IMU samples currently held by sessions.",
     owners=GATEWAY,
 )
 STORE_USED = Metric(
     name="edgeinfer_store_used_bytes",
     kind=Kind.GAUGE,
     unit="bytes",
-    help="Size of the session store's files; absent where sessions live in memory.",
+    help="Size of the session store's files; absent if sessions are kept in memory.",
     owners=GATEWAY,
     sensor=True,
 )
@@ -392,7 +392,7 @@ STORE_LIMIT = Metric(
     name="edgeinfer_store_limit_bytes",
     kind=Kind.GAUGE,
     unit="bytes",
-    help="Largest size that the session store may have; absent where sessions live in memory.",
+    help="Maximum size of the session store; absent if sessions are kept in memory.",
     owners=GATEWAY,
     sensor=True,
 )
@@ -400,15 +400,15 @@ STORE_WRITTEN = Metric(
     name="edgeinfer_store_written_bytes_total",
     kind=Kind.COUNTER,
     unit="bytes",
-    help="Bytes that the session store wrote to its files.",
+    help="Bytes written by the session store.",
     owners=GATEWAY,
 )
 STORE_SET_ASIDE = Metric(
     name="edgeinfer_store_set_aside",
     kind=Kind.GAUGE,
     unit="count",
-    help="Folders of damaged files that the session store has set aside and nobody has removed; absent where "
-    "sessions live in memory.",
+    help="Folders of damaged files that the session store has set aside and that still exist; absent if "
+    "sessions are kept in memory.",
     owners=GATEWAY,
     sensor=True,
 )
@@ -416,14 +416,14 @@ STORE_EARLY_DROPS = Metric(
     name="edgeinfer_store_early_drops_total",
     kind=Kind.COUNTER,
     unit="events",
-    help="Segments of ended sessions that were dropped before their retention time, for want of room.",
+    help="Segments of ended sessions dropped before their retention time for lack of space.",
     owners=GATEWAY,
 )
 HEALTH_STATUS = Metric(
     name="edgeinfer_health_status",
     kind=Kind.GAUGE,
     unit="state",
-    help="1 for the status that a health check found last, 0 for the others; all 0 before its first run.",
+    help="1 for the last status of a health check, 0 for the others; all 0 before its first run.",
     owners=GATEWAY,
     labels=(Label("check", labels.HEALTH_CHECKS), Label("status", labels.HEALTH_STATUSES)),
 )
@@ -431,7 +431,7 @@ HEALTH_DURATION = Metric(
     name="edgeinfer_health_check_duration_seconds",
     kind=Kind.GAUGE,
     unit="seconds",
-    help="Time that a health check took when it last ran; absent before its first run.",
+    help="Duration of the last run of a health check; absent before its first run.",
     owners=GATEWAY,
     labels=(Label("check", labels.HEALTH_CHECKS),),
     sensor=True,
@@ -440,7 +440,7 @@ HEALTH_LAST_RUN = Metric(
     name="edgeinfer_health_check_last_run_timestamp_seconds",
     kind=Kind.GAUGE,
     unit="timestamp",
-    help="When a health check last ran; absent before its first run.",
+    help="Time of the last run of a health check; absent before its first run.",
     owners=GATEWAY,
     labels=(Label("check", labels.HEALTH_CHECKS),),
     sensor=True,
@@ -449,7 +449,7 @@ BUILD_INFO = Metric(
     name="edgeinfer_build_info",
     kind=Kind.INFO,
     unit="info",
-    help="Version of the gateway; a change of it marks a deploy.",
+    help="Version of the gateway; a change marks a deployment.",
     owners=GATEWAY,
     labels=(Label("version", bounded_by="one per process"), Label("python", bounded_by="one per process")),
 )
@@ -457,7 +457,7 @@ MOTIF_INFO = Metric(
     name="hailo_motif_info",
     kind=Kind.INFO,
     unit="info",
-    help="Name of each motif of the model card, for reading hailo_motif_top_total.",
+    help="Name of each motif of the model card, to join with hailo_motif_top_total.",
     owners=GATEWAY,
     labels=(
         Label("motif", bounded_by="the motifs of the model card"),

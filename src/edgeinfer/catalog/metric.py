@@ -63,7 +63,7 @@ class Metric:
     Args:
         name: full name in Prometheus, with `_total` for counters and the unit as suffix.
         unit: a key of `edgeinfer.catalog.units.UNITS`.
-        help: one sentence that a newcomer understands.
+        help: one sentence that explains the metric to a new reader.
         owners: the processes that export it.
         buckets: upper bounds of a histogram, in its unit, without +Inf.
         sensor: a reading that is absent, never zero, while it cannot be read.

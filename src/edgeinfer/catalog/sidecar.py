@@ -10,7 +10,7 @@ HTTP_REQUESTS = Metric(
     name="hailo_http_requests_total",
     kind=Kind.COUNTER,
     unit="requests",
-    help="HTTP requests that the sidecar answered.",
+    help="HTTP requests answered by the sidecar.",
     owners=SIDECAR,
     labels=(METHOD, ENDPOINT, STATUS_CODE),
 )
@@ -18,7 +18,7 @@ HTTP_DURATION = Metric(
     name="hailo_http_request_duration_seconds",
     kind=Kind.HISTOGRAM,
     unit="seconds",
-    help="Time from the request's first byte at the sidecar to the last byte of its answer.",
+    help="Time from the first byte of a request at the sidecar to the last byte of its response.",
     owners=SIDECAR,
     labels=(METHOD, ENDPOINT),
     buckets=buckets.LATENCY_SECONDS,
@@ -27,7 +27,7 @@ PROBLEMS = Metric(
     name="hailo_sidecar_http_errors_total",
     kind=Kind.COUNTER,
     unit="errors",
-    help="Requests that the sidecar answered with an error, by kind of problem.",
+    help="Requests that the sidecar answered with an error, by error type.",
     owners=SIDECAR,
     labels=(PROBLEM,),
 )
@@ -35,7 +35,7 @@ INFERENCES = Metric(
     name="hailo_sidecar_inferences_total",
     kind=Kind.COUNTER,
     unit="windows",
-    help="Windows sent to the sidecar by what became of them.",
+    help="Windows received by the sidecar, by outcome.",
     owners=SIDECAR,
     labels=(Label("status", labels.SIDECAR_INFERENCE_STATUSES),),
 )
@@ -43,7 +43,7 @@ STAGE_DURATION = Metric(
     name="hailo_sidecar_stage_duration_seconds",
     kind=Kind.HISTOGRAM,
     unit="seconds",
-    help="Time of each stage of an answered window inside the sidecar.",
+    help="Duration of each stage of an answered window in the sidecar.",
     owners=SIDECAR,
     labels=(Label("stage", labels.STAGES),),
     buckets=buckets.STAGE_SECONDS,
@@ -52,35 +52,36 @@ QUEUE_DEPTH = Metric(
     name="hailo_sidecar_queue_depth",
     kind=Kind.GAUGE,
     unit="windows",
-    help="Windows that wait for a worker.",
+    help="Number of windows waiting for a worker.",
     owners=SIDECAR,
 )
 QUEUE_CAPACITY = Metric(
     name="hailo_sidecar_queue_capacity",
     kind=Kind.GAUGE,
     unit="windows",
-    help="Windows that may wait before the sidecar sheds with 503.",
+    help="Number of windows that may wait before the sidecar sheds load with status 503.",
     owners=SIDECAR,
 )
 IN_FLIGHT = Metric(
     name="hailo_sidecar_in_flight",
     kind=Kind.GAUGE,
     unit="windows",
-    help="Windows that workers are computing.",
+    help="Number of windows being computed.",
     owners=SIDECAR,
 )
 WORKERS = Metric(
     name="hailo_sidecar_workers",
     kind=Kind.GAUGE,
     unit="count",
-    help="Threads that may call the backend at once: one for each frame that a chip takes, or for each core.",
+    help="Number of threads that may call the backend concurrently: one for each frame a chip accepts, or for each "
+    "core.",
     owners=SIDECAR,
 )
 BATCH_SIZE = Metric(
     name="hailo_sidecar_batch_size",
     kind=Kind.HISTOGRAM,
     unit="windows",
-    help="Windows that the backend computed together; 1 where it does not batch.",
+    help="Windows computed in one batch; 1 if the backend does not batch.",
     owners=SIDECAR,
     buckets=buckets.BATCH_SIZE,
 )
@@ -88,7 +89,7 @@ FRAMES_IN_FLIGHT = Metric(
     name="hailo_sidecar_frames_in_flight",
     kind=Kind.HISTOGRAM,
     unit="windows",
-    help="Windows with a chip at once, when each answered one was handed to it; nothing without a chip.",
+    help="Windows in flight on the chip when each answered window was submitted; no observations without a chip.",
     owners=SIDECAR,
     buckets=buckets.FRAMES_IN_FLIGHT,
 )
@@ -96,14 +97,14 @@ READY = Metric(
     name="hailo_sidecar_ready",
     kind=Kind.GAUGE,
     unit="state",
-    help="1 while the model is loaded and answers, else 0.",
+    help="1 while the model is loaded and serving, else 0.",
     owners=SIDECAR,
 )
 HARDWARE_ERRORS = Metric(
     name="hailo_hardware_errors_total",
     kind=Kind.COUNTER,
     unit="errors",
-    help="Failures of the backend by class, from HailoRT's status codes where there is a chip.",
+    help="Failures of the backend, by error class, derived from HailoRT's status codes if there is a chip.",
     owners=SIDECAR,
     labels=(Label("error_class", labels.HARDWARE_ERROR_CLASSES),),
 )
@@ -111,14 +112,14 @@ BACKEND_RECOVERIES = Metric(
     name="hailo_sidecar_backend_recoveries_total",
     kind=Kind.COUNTER,
     unit="events",
-    help="Times that the backend answered again after it had failed.",
+    help="Recoveries of the backend after a failure.",
     owners=SIDECAR,
 )
 MODEL_INFO = Metric(
     name="hailo_model_info",
     kind=Kind.INFO,
     unit="info",
-    help="The model that the sidecar serves.",
+    help="Model served by the sidecar.",
     owners=SIDECAR,
     labels=tuple(
         Label(name, bounded_by="one per process")
@@ -129,7 +130,7 @@ RUNTIME_INFO = Metric(
     name="hailo_runtime_info",
     kind=Kind.INFO,
     unit="info",
-    help="What computes the answers; backend is stub where they are synthetic.",
+    help="Backend that computes the results; stub if they are synthetic.",
     owners=SIDECAR,
     labels=(
         Label("backend", bounded_by="hailo, cpu or stub"),
@@ -141,7 +142,7 @@ BUILD_INFO = Metric(
     name="hailo_sidecar_build_info",
     kind=Kind.INFO,
     unit="info",
-    help="Version of the sidecar; a change of it marks a deploy.",
+    help="Version of the sidecar; a change marks a deployment.",
     owners=SIDECAR,
     labels=(Label("version", bounded_by="one per process"), Label("python", bounded_by="one per process")),
 )
@@ -149,8 +150,7 @@ MODEL_CHANGES = Metric(
     name="hailo_sidecar_model_changes_total",
     kind=Kind.COUNTER,
     unit="events",
-    help="Times that the sidecar was told to change its model, by what became of it; refused leaves the old one "
-    "serving.",
+    help="Requested changes of the sidecar's model, by outcome; after a refused change the old model keeps serving.",
     owners=SIDECAR,
     labels=(Label("result", ("switched", "unchanged", "refused")),),
 )
@@ -158,7 +158,7 @@ SHADOW_COMPARISONS = Metric(
     name="hailo_shadow_comparisons_total",
     kind=Kind.COUNTER,
     unit="windows",
-    help="Windows that the shadow backend computed too, by whether its top motif agreed.",
+    help="Windows computed by the shadow backend, by whether its top motif agreed.",
     owners=SIDECAR,
     labels=(Label("result", ("agreed", "differed", "failed", "skipped")),),
 )
@@ -166,7 +166,7 @@ SHADOW_COSINE = Metric(
     name="hailo_shadow_latent_cosine",
     kind=Kind.HISTOGRAM,
     unit="score",
-    help="Cosine between the latent of the serving and of the shadow backend.",
+    help="Cosine similarity between the latent vectors of the serving and the shadow backend.",
     owners=SIDECAR,
     buckets=buckets.COSINE,
 )

@@ -1,4 +1,4 @@
-"""Who looks at which part of a data folder: the one list, because the rooms of the parts do not know each other."""
+"""What inspects which part of a data folder: the one list, because the rooms of the parts do not know each other."""
 
 from edgeinfer.diagnostics import FolderInspector
 from edgeinfer.gateway.store.inspection import inspect_store

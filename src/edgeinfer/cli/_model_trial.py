@@ -142,7 +142,7 @@ def _agreement(card: ModelCard, windows: Sequence[Window]) -> list[Diagnostic]:
 
 
 def _what_else(card: ModelCard) -> list[Diagnostic]:
-    """What will not work later, and is no fault of the files."""
+    """What will not work later, and is not a fault of the files."""
     found = []
     if "cpu" not in card.files:
         message = "the card has no variant cpu: the gateway cannot fall back, and the backend onnx cannot run it"

@@ -104,6 +104,6 @@ def sparkline(history: tuple[float | None, ...], width: int) -> str:
         return ""
     low, span = min(known), max(known) - min(known)
     top = len(_BLOCKS) - 1
-    # What does not change stands in the middle: at the bottom it would not be visible.
+    # What does not change is in the middle: at the bottom it would not be visible.
     places = [None if value is None else round((value - low) / span * top) if span else top // 2 for value in values]
     return "".join(" " if place is None else _BLOCKS[place] for place in places)

@@ -54,7 +54,7 @@ def create() -> click.Command:
         known cause fits, 4 too little could be seen to say.
         """
         if at is not None and at > time.time() + 1:
-            raise click.BadParameter("this moment lies in the future", param_hint="--at")
+            raise click.BadParameter("this moment is in the future", param_hint="--at")
         if since is not None and since > (at or time.time()):
             raise click.BadParameter("the cost cannot be counted from after the moment on", param_hint="--since")
         settings = StackSettings.from_environment(None, data_folder=data_folder)

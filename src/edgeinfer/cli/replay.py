@@ -125,15 +125,15 @@ async def _play(  # noqa: PLR0913 - one person's turn
         await stopping.wait()
         phone.stop()
 
-    beside = [asyncio.create_task(stop())]
+    tasks = [asyncio.create_task(stop())]
     if show:
-        beside.append(asyncio.create_task(_show_progress(gateway, feed, tally)))
+        tasks.append(asyncio.create_task(_show_progress(gateway, feed, tally)))
     try:
         await phone.run()
     finally:
-        for task in beside:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _show_progress(gateway: str, feed: SampleSource, tally: Tally) -> None:

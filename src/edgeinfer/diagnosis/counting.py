@@ -20,7 +20,7 @@ async def grown(
         selector: series of a counter.
         start: seconds since 1970; what had been counted until then does not count.
         end: seconds since 1970.
-        by: labels that are told apart.
+        by: labels that are distinguished.
     """
     answer = await prometheus.samples(selector, end - start + _BASE_SECONDS, end)
     return growth(answer, start, by)

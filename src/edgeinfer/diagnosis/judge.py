@@ -29,7 +29,7 @@ class Status(StrEnum):
     MATCHED = "matched"  # all of its evidence holds
     POSSIBLE = "possible"  # some holds, and the rest could not be seen
     REFUTED = "refuted"  # some of its evidence does not hold
-    RULED_OUT = "ruled out"  # something holds that speaks against it
+    RULED_OUT = "ruled out"  # some evidence contradicts it
     UNSEEN = "unseen"  # nothing of it could be seen
 
 

@@ -57,7 +57,7 @@ class Facts:
     unseen: list[str] = field(default_factory=list)
 
     def add(self, subject: str, value: str, detail: str = "") -> None:
-        """Keep a fact; of several processes of a kind, the one in trouble counts."""
+        """Keep a fact; of several processes of a kind, the failing one counts."""
         if subject not in self.found or self.found[subject].value in _FINE:
             self.found[subject] = Fact(value, detail)
 

@@ -154,7 +154,7 @@ class Diagnostician:
 
 
 def headline(diagnosis: Diagnosis) -> str:
-    """The first line: what somebody who is woken reads."""
+    """The first line: what the person on call reads."""
     if diagnosis.findings:
         first, more = diagnosis.findings[0], len(diagnosis.findings) - 1
         unsure = "" if first.certainty is Certainty.CERTAIN else f" ({first.certainty})"

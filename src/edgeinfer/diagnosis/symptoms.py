@@ -10,7 +10,7 @@ from edgeinfer.monitoring.alerts.alert import Alert, Severity
 ACTIVE = 'ALERTS{alertstate=~"firing|pending"}'
 SINCE = "ALERTS_FOR_STATE"
 _OWN_LABELS = ("__name__", "alertname", "alertstate")
-# What is only planned for, or shown next to others, is no symptom before it fires.
+# What is only planned for, or shown next to others, is not a symptom before it fires.
 _EARLY = (Severity.CRITICAL, Severity.WARNING)
 _URGENCY = (Severity.CRITICAL, Severity.WARNING, Severity.TICKET, Severity.INFO)
 
@@ -66,7 +66,7 @@ def _counts(one: Series) -> bool:
 
 
 def urgency(severity: str) -> int:
-    """0 for what wakes somebody, more for less."""
+    """0 for a page, more for less urgent ones."""
     return next((rank for rank, known in enumerate(_URGENCY) if known == severity), len(_URGENCY))
 
 

@@ -14,7 +14,7 @@ from edgeinfer.monitoring.promql import Queries
 _Q = Queries("2m", {})
 _JOB = ("job",)
 _SHOWN = 5
-# Under this part of its own size a difference is no difference.
+# Under this part of its own size a difference is ignored.
 _MIN_CHANGE = 0.1
 
 SIGNALS: Mapping[str, str] = {
@@ -47,7 +47,7 @@ class Unusual:
     """A signal outside of what it was within the last day.
 
     Args:
-        signal: in words, with the labels that tell its series.
+        signal: in words, with the labels that identify its series.
         job: of its process.
         value: at the moment.
         low: the least of the day before.
@@ -103,5 +103,5 @@ def _key(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _named(name: str, labels: Mapping[str, str]) -> str:
-    told = ", ".join(value for label, value in sorted(labels.items()) if label not in ("job", "__name__"))
-    return f"{name} ({told})" if told else name
+    values = ", ".join(value for label, value in sorted(labels.items()) if label not in ("job", "__name__"))
+    return f"{name} ({values})" if values else name

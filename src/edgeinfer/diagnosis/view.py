@@ -87,7 +87,7 @@ async def ask(
 
 
 def series_of(answer: Iterable[dict[str, Any]]) -> list[Series]:
-    """Series with a finite value; NaN is no observation."""
+    """Series with a finite value; NaN is not an observation."""
     read = [Series(one["metric"], float(one["value"][1])) for one in answer]
     return [one for one in read if math.isfinite(one.value)]
 

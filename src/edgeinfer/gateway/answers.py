@@ -26,7 +26,7 @@ class JsonAnswer(Response):
 
 
 def now() -> str:
-    """The time as it stands in answers: ISO 8601, UTC, milliseconds."""
+    """The time as it is in answers: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -20,7 +20,7 @@ _KEPT_SECONDS = "7200"
 
 @dataclass(frozen=True, slots=True)
 class _Preflight:
-    """Stands in the scope where the framework puts its route, for the request metrics."""
+    """Takes the place of the framework's route in the scope, for the request metrics."""
 
     path: str = "preflight"
 

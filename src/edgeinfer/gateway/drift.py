@@ -166,7 +166,7 @@ class RecentAnswers:
         self.newest = now
 
     def drop_old(self, now: float) -> None:
-        """Let go of what is too old, and of what a clock that was ahead has dated after now."""
+        """Drop what is too old, and what a clock that was ahead has dated after now."""
         last = int(now // self.part_seconds)
         self.parts = {number: part for number, part in self.parts.items() if last - WINDOW_PARTS < number <= last}
         if self.newest is not None and (not self.parts or self.newest > now + self.part_seconds):

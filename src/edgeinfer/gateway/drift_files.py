@@ -68,7 +68,7 @@ class DriftFiles:
 
     @property
     def window(self) -> Path:
-        """The answers of the last hours, so that a restart goes on with them."""
+        """The answers of the last hours, so that a restart continues with them."""
         return self.folder / "drift-window.json"
 
     @property
@@ -168,7 +168,7 @@ def _read(path: Path, kind: type[_Struct]) -> _Struct | None:
 
 
 def _write(path: Path, content: msgspec.Struct) -> None:
-    # A power cut leaves the file of before or the new one, never half of it.
+    # A power cut leaves the previous file or the new one, never half of it.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.new")
@@ -182,4 +182,4 @@ def _write(path: Path, content: msgspec.Struct) -> None:
 
 
 def _unusable(path: Path, fault: str) -> DataFolderError:
-    return DataFolderError(str(path), fault, "Remove it to begin anew; the gateway goes on without it.")
+    return DataFolderError(str(path), fault, "Remove it to start again; the gateway continues without it.")

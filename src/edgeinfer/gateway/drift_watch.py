@@ -92,7 +92,7 @@ class DriftWatch:
         self._failure = ""
 
     def load(self) -> None:
-        """Go on with the window and the baseline of the run before."""
+        """Continue with the window and the baseline of the previous run."""
         if self._files is None or self.recent is None:
             return
         try:
@@ -138,7 +138,7 @@ class DriftWatch:
 
     def _report(self, failure: DataFolderError) -> None:
         if str(failure) != self._failure:
-            _log.warning("drift goes on without its file", extra={"fault": str(failure)})
+            _log.warning("cannot write the drift file; drift is kept in memory", extra={"fault": str(failure)})
         self._failure = str(failure)
 
     def _publish(self, recent: RecentAnswers, population: AnswerShares, now: float) -> None:

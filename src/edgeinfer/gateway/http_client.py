@@ -33,7 +33,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class HttpTransport:
     """Carries calls over a pool of connections.
 
-    A kept connection that the peer closes before it answers is no failure: the call goes out once more
+    A kept connection that the peer closes before it answers is not a failure: the call goes out once more
     on a new one, which is safe because an inference changes nothing.
 
     Args:

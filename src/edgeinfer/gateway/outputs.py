@@ -111,7 +111,7 @@ class OutputReader:
         return self.check(latent, scores, backend)
 
     def check(self, latent: NDArray[np.float32], scores: NDArray[np.float32], backend: str) -> Outputs:
-        """Outputs held against the model's contract, whichever way they came; raises ContractViolation."""
+        """Outputs checked against the model's contract, from any protocol; raises ContractViolation."""
         self._check_shapes(len(latent), len(scores))
         known = backend if backend in BACKEND_KINDS else "unknown"
         return check_outputs(latent, scores, known, sum_to_one=self._sum_to_one)
@@ -145,7 +145,7 @@ _THING = "the sidecar's answer"
 
 
 def decode_json(decode: Callable[[bytes], _T], body: bytes) -> _T:
-    """A document of an answer; raises SidecarError: decode_error for what stands in place of a number."""
+    """A document of an answer; raises SidecarError: decode_error for anything else than a number."""
     try:
         return decode(body)
     except msgspec.ValidationError as failure:

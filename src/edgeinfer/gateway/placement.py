@@ -109,7 +109,7 @@ def _take(batch: Batch, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Batch:
 
 
 def _runs(batch: Batch, placement: Placement) -> list[Batch]:
-    """Parts in strictly rising time; of neighbours with one t the first counts."""
+    """Parts in strictly rising time; of adjacent samples with the same t the first counts."""
     if not len(batch):
         return []
     is_repeated = np.diff(batch.times, prepend=-np.inf) == 0

@@ -1,6 +1,6 @@
 """A window by its times: the newest second of a stream on the model's grid, or the reason why there is none.
 
-Between two samples a value is taken from the cubic through its four neighbours (Catmull-Rom with the true distances
+Between two samples a value is taken from the cubic through its four nearest samples (Catmull-Rom with true distances
 between them), across a hole from the straight line, because a cubic overshoots there. A sensor that is faster than
 the model is brought on a multiple of the model's rate first, and a low-pass filter keeps what the model's rate cannot
 hold (above half of it) from folding down. A grid point that has a sample on it gets that sample.
@@ -147,7 +147,7 @@ def _interpolated(times: Times, period: float, length: int) -> float:
 def _check(source: WindowSource, times: Times, reach_needed: float, period: float, limits: Limits) -> None:
     reach = float(times[-1] - times[0]) if len(times) else 0.0
     if len(times) > 1 and source.max_hole_seconds > limits.max_hole_seconds + _SAME_TIME * period:
-        raise _unusable("hole", f"a hole of {source.max_hole_seconds:.3g} s lies in its newest second", source)
+        raise _unusable("hole", f"a hole of {source.max_hole_seconds:.3g} s is in its newest second", source)
     if reach < reach_needed - SPAN_TOLERANCE * period:
         seen = f"{len(times)} samples span {reach:.3g} s of the {reach_needed:.3g} s that make a window"
         raise _unusable("too_short", seen, source)
@@ -169,7 +169,7 @@ _REMEDIES = {
 
 
 def seen_of(source: WindowSource) -> dict[str, float]:
-    """What stands in answers of a window's origin; what cannot be known is left out."""
+    """What answers say about a window's origin; what is unknown is left out."""
     seen: dict[str, float] = {"samples": source.samples, "span_ms": round(1000 * source.span_seconds)}
     if source.rate_hz:
         seen |= {"rate_hz": round(source.rate_hz, 2), "longest_hole_ms": round(1000 * source.max_hole_seconds)}
@@ -201,7 +201,7 @@ def interpolate(times: Times, values: NDArray[np.float64], grid: Times) -> NDArr
 
 
 def _slopes(times: Times, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slope at each sample, from the parabola through it and its two neighbours."""
+    """Slope at each sample, from the parabola through it and its two adjacent samples."""
     steps = np.diff(times)[:, None]
     rises = np.diff(values, axis=0) / steps
     slopes = np.empty_like(values)
@@ -218,7 +218,7 @@ def _decimate(
     side = _TAPS_EACH_SIDE * factor
     fine = grid[0] + period / factor * np.arange(-side, (len(grid) - 1) * factor + side + 1)
     inside = interpolate(times, values, fine.clip(times[0], times[-1]))
-    # Beyond both ends the movement goes on as it came, turned about the last value: a flat end would bend it.
+    # Beyond both ends the movement continues as it came, turned about the last value: a flat end would bend it.
     inside = _turned_ends(inside, fine, times)
     taps = _low_pass(factor)
     pieces = np.lib.stride_tricks.sliding_window_view(inside, len(taps), axis=0)[::factor]

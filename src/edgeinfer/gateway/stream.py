@@ -174,7 +174,7 @@ class Stream:
             self.account.arrive(self.newest_seconds, arrived, wall)
 
     def insert(self, piece: Piece) -> None:
-        """Keep samples, and let go of what was accepted before the newest 2000."""
+        """Keep samples, and drop what was accepted before the newest 2000."""
         if piece.is_late:
             self._merge(piece.batch)
         else:
@@ -266,7 +266,7 @@ class Stream:
         """Remember what an analysed window showed."""
         length = WINDOW_SAMPLES * SAMPLE_SECONDS
         before = self.seen[-1].end if self.seen else -np.inf
-        if window_end < before:  # the clock went back: its time begins anew
+        if window_end < before:  # the clock went back: its time starts again
             self.seen.clear()
             before = -np.inf
         if window_end > before:

@@ -45,7 +45,7 @@ class Machine:
     numpy_version: str = ""
 
 
-def diagnose(  # the subject, and what it is held against
+def diagnose(  # the subject, and what it is compared with
     *,
     hef_path: Path | None = None,
     card: ModelCard | None = None,

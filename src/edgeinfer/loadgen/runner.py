@@ -100,7 +100,7 @@ class _Pace:
         return self.clock() - self.origin
 
     async def wait_until(self, at_seconds: float) -> bool:
-        """Sleep until then; gives whether the run still goes on."""
+        """Sleep until then; returns whether the run still continues."""
         while (wait := at_seconds - self.now()) > 0 and not self.stopping.is_set():  # noqa: ASYNC110 - see above
             await asyncio.sleep(min(wait, _LOOK_UP_SECONDS))
         return not self.stopping.is_set()

@@ -54,7 +54,7 @@ class SampleSource:
 
     Args:
         recording: what to send.
-        loop: whether to begin again at the end; time goes on growing.
+        loop: whether to begin again at the end; time keeps growing.
         batch_samples: samples of each batch; a divisor of 100 lets windows end with a batch.
     """
 

@@ -1,4 +1,4 @@
-"""Where the generated dashboards and rules lie in the installed package, and what is in a dashboard."""
+"""Where the generated dashboards and rules are in the installed package, and what is in a dashboard."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -87,7 +87,7 @@ class FastRoute:
         template: of its path, as the metrics name it.
         max_body_bytes: a longer body reaches the handler as None.
         answer: reads the request before it returns, and replies once, then or later.
-        on_abandoned: told of a caller that was gone before its body was whole.
+        on_abandoned: called when a client disconnected before its body was complete.
         record: counts an answer to a direct request: method, endpoint, status, seconds.
     """
 
@@ -208,7 +208,7 @@ def little_endian(values: Window) -> bytes:
 def _hang_up_of(receive: Receive) -> Callable[[], bool]:
     """Whether the caller has hung up, without awaiting: a window in a full queue is often nobody's any more.
 
-    ASGI tells it only to one who waits for the next message, which costs a task for every request; the server's
+    ASGI reports it only to a task that waits for the next message, which costs a task per request; the server's
     exchange, whose method `receive` is, knows it at once.
     """
     cycle: Any = getattr(receive, "__self__", None)

@@ -56,7 +56,21 @@ class InferencePool:
     each other and wait for the interpreter's lock. So the loop computes a brief window itself, between two looks at
     its connections, while the threads take what arrived meanwhile (docs/concepts/performance.md).
 
-    `submit` and everything about the queue happen on the loop's thread; workers only compute.
+    `submit` and everything about the queue happen on the loop's thread; workers only compute. The states of a window::
+
+        submit -- check_room refuses --> Overloaded, NotReady (raised; the window never enters)
+          |
+          +-- runs_inline, loop free, nothing queued --> INLINE --- _run_inline on the loop --+
+          |                                                                                   |
+          +-- otherwise --> QUEUED --- a worker thread, or the loop between two requests -----+
+                                                                                              |
+                              is_abandoned --> ClientDisconnected <-- _run ------------------ +
+                                                       |                |
+                                                       |                +--> Computed, or the backend's error
+                                                       v                v
+                                     DONE (in `_done`) --- _deliver on the loop, once ---> `deliver`
+
+    `_pending` counts windows from `submit` to `_deliver`. `close` waits for INLINE and QUEUED to become empty.
 
     Args:
         compute: answers one window; called from as many threads at once as `workers` says.

@@ -1,6 +1,6 @@
 """How many damaged files lie aside, as a series in Prometheus.
 
-`edgeinfer up` is no target that could be scraped, and must not need one: it writes a recording rule with the numbers
+`edgeinfer up` is not a target that could be scraped, and must not need one: it writes a recording rule with the numbers
 that it counted, so that the series is there as long as Prometheus is. A rule file is YAML, of which JSON is a part.
 """
 

@@ -1,4 +1,4 @@
-"""What doctor tells about the native stack: binaries, ports, data folder."""
+"""What doctor reports about the native stack: binaries, ports, data folder."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the stack tells while it runs: one event each, for people and for programs."""
+"""What the stack reports while it runs: one event each, for people and for programs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

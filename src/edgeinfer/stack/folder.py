@@ -79,7 +79,7 @@ def free_bytes(folder: Path) -> int:
 def prepare(root: Path) -> DataFolder:
     """Make the folders, for this user's eyes only, and prove that they can be written.
 
-    A full disk is no reason to refuse: gateway and sidecar answer on it, and EdgeInfer can drop most of what fills it.
+    A full disk is accepted: gateway and sidecar still answer, and EdgeInfer can drop most of what fills it.
 
     Raises:
         DataFolderError: a folder cannot be created or written.

@@ -56,7 +56,7 @@ def shorten(path: Path, kept_bytes: int = TAIL_BYTES) -> None:
     """Keep only the end of a log and none of its older parts, needing no room: the cut comes before the writing.
 
     Raises:
-        OSError: the log cannot be cut. That its end could not be written back is no error: it is cut then.
+        OSError: the log cannot be cut. That its end could not be written back is not an error: it is cut then.
     """
     for part in _parts(path):
         part.unlink(missing_ok=True)

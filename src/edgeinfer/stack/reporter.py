@@ -1,4 +1,4 @@
-"""Tells a person or a program what the stack does: in a terminal, into a pipe, or as JSON lines."""
+"""Reports to a person or a program what the stack does: in a terminal, into a pipe, or as JSON lines."""
 
 import json
 import sys

@@ -272,7 +272,7 @@ class StackRun:
     def _signals(self, supervisor: Supervisor) -> Iterator[None]:
         """The first signal ends the run in order, a second one at once.
 
-        A terminal that is closed is no second signal: it often goes right after a Ctrl-C, and Prometheus must not be
+        A terminal that is closed is not a second signal: it often goes right after a Ctrl-C, and Prometheus must not be
         killed for that.
         """
         loop = asyncio.get_running_loop()

@@ -158,5 +158,5 @@ def _form(path: str, method: str, parameters: list[Json], example: str | None) -
 
 
 def _marked(text: str) -> str:
-    """Text with its `code` marked as such; no other Markdown stands in our descriptions."""
+    """Text with its `code` marked as such; descriptions use no other Markdown."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -200,7 +200,7 @@ class HttpConnection(asyncio.Protocol):
             self.answered(request)
 
     def answered(self, exchange: DirectRequest | AsgiExchange) -> None:
-        """The whole answer is written: go on when it is taken."""
+        """The whole answer is written: continue once it is accepted."""
         self._exchange = None
         self._is_last = self._is_last or not exchange.keep_alive
         if self.flow.is_paused:

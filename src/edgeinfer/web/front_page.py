@@ -1,4 +1,4 @@
-"""GET /: what answers here, and where to go on; for a person's browser as a page."""
+"""GET /: what answers here, and where to continue; for a person's browser as a page."""
 
 from collections.abc import Callable
 from html import escape
@@ -22,7 +22,7 @@ def front_page_router(service: str, version: str, *, is_ok: Callable[[], bool], 
     """
     router = APIRouter(tags=["operation"])
 
-    @router.get("/", summary="What answers here, and where to go on")
+    @router.get("/", summary="What answers here, and where to continue")
     async def front_page(request: Request) -> Response:
         document = {"ok": is_ok(), "service": service, "version": version, "links": links}
         headers = {"Cache-Control": "no-store", "Vary": "Accept"}

@@ -40,7 +40,7 @@ def _weighted(header: str) -> Iterator[tuple[str, float]]:
 
 
 def _weight(parameters: list[str]) -> float:
-    """The weight of a value; one that is no number counts as 1, as if it were missing."""
+    """The weight of a value; one that is not a number counts as 1, as if it were missing."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "q":

@@ -7,7 +7,7 @@ import httptools
 
 from edgeinfer.web.error_answers import Refusal, Refused, head_too_large, malformed
 
-# What Python takes for a header beside its bytes: a tuple and two byte strings.
+# Python's overhead for a header in addition to its bytes: a tuple and two byte strings.
 _HEADER_OVERHEAD_BYTES = 150
 _MAX_LENGTH_DIGITS = 18
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect")

@@ -27,7 +27,7 @@ from edgeinfer.web.open_files import connections_within, raise_open_files_limit
 from edgeinfer.web.systemd import NO_SYSTEMD, SystemdNotifier
 
 _BACKLOG = 2048
-# Files beside connections of callers: connections to sidecars or Prometheus, the store, listeners, libraries.
+# Files other than connections of clients: connections to sidecars or Prometheus, the store, listeners, libraries.
 _OTHER_OPEN_FILES = 768
 
 

@@ -135,7 +135,7 @@ class OtlpSpanExporter:
         spans = [self._readable(span, offset) for spans, offset in batches for span in spans]
         try:
             result = self._exporter.export(spans)
-        except Exception as failure:  # noqa: BLE001 - whatever a collector provokes, the service goes on
+        except Exception as failure:  # noqa: BLE001 - whatever a collector provokes, the service continues
             fault = f"{type(failure).__name__}: {failure}"
         else:
             fault = "" if result is SpanExportResult.SUCCESS else "it did not take them"

@@ -1,4 +1,4 @@
-"""What a service tells systemd: ready, alive, stopping (the datagrams of sd_notify, without its library)."""
+"""What a service reports to systemd: ready, alive, stopping (the datagrams of sd_notify, without its library)."""
 
 import logging
 import socket

@@ -318,7 +318,7 @@ def _apply(found: Recovered, number: int, record: Record) -> None:
 def _apply_batch(found: Recovered, number: int, record: Record) -> None:
     stored = StoredBatch.decode(record)
     if closed := found.closed.pop(stored.session, None):
-        # Its end reached the file, but not whoever asked for it: it goes on.
+        # Its end reached the file, but not the client: it continues.
         found.sessions[stored.session] = closed
         del found.ended[stored.session]
     session = found.sessions.get(stored.session)

@@ -64,7 +64,7 @@ class Cause:
         unless: none of it holds; each is the reason by which the cause is ruled out.
         remedy: what to do, in this order.
         service: the job in whose neighbourhood it lies.
-        confused_with: causes that look alike; what tells them apart stands in `evidence` and `unless`.
+        confused_with: causes that look alike; what distinguishes them is in `evidence` and `unless`.
         leads_to: causes that this one brings about, which are then no findings of their own.
         follows_from: causes that bring this one about; the same, said by the consequence.
     """

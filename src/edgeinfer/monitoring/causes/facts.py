@@ -1,4 +1,4 @@
-"""What a look at the machine can find, beside measurements: each subject with its closed set of values."""
+"""What an inspection of the machine can find: each subject with its closed set of values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ from edgeinfer.monitoring.thresholds import LATENCY_WARNING_SECONDS
 _VIOLATES = Evidence("its answers break the model's contract", f"{Q.rate(gateway.CONTRACT_VIOLATIONS)} > 0")
 _SHOW_CALL = "curl -si -m 5 localhost:8080/health/detailed"
 _ROUTE = "sudo ss -tnp state established '( dport = :9000 )'"
-# What the fallback hides from phones is still told by these.
+# What the fallback hides from phones still shows in these.
 _FAILS = (*CALLS_FAIL, *CALLS_LATE)
 _SLOW_SIDECAR = f"{Q.quantile(0.95, sidecar.HTTP_DURATION, where={'endpoint': '/infer'})} > {LATENCY_WARNING_SECONDS}"
 _QUEUED = f"{Q.gauge(sidecar.QUEUE_DEPTH, how='min')} > 0"

@@ -76,7 +76,7 @@ def silent(job: str) -> str:
 
 
 def was_away(job: str) -> str:
-    """It was down or started anew a moment ago, so that failures of that time prove nothing else."""
+    """It was down or restarted a moment ago, so that failures of that time prove nothing else."""
     target = {"job": job}
     return either(f"min_over_time({Q.select(UP, target)}[2m]) == 0", f"changes({Q.select(STARTED, target)}[2m]) > 0")
 
@@ -99,5 +99,5 @@ def sidecar_failures() -> str:
 
 
 SIDECAR_SCRAPED = Evidence("the sidecar answers Prometheus", scraped(SIDECAR))
-SIDECAR_WAS_AWAY = Evidence("the sidecar was down or started anew within two minutes", was_away(SIDECAR))
+SIDECAR_WAS_AWAY = Evidence("the sidecar was down or restarted within two minutes", was_away(SIDECAR))
 SIDECAR_FAILS = Evidence("the sidecar itself counts failures, {value} a second", sidecar_failures())

@@ -178,7 +178,7 @@ def _processor() -> Cause:
         service=SIDECAR,
         alerts=("HailoCpuBusy", "ScrapeSlow", "HailoQueueBacklog", *CALLS_LATE),
         evidence=(
-            # The alert itself, not its condition: a busy minute slows nothing down that somebody would look for.
+            # The alert itself, not its condition: a busy minute slows nothing down that users would notice.
             Evidence("the processor has been busy for a quarter of an hour", firing),
         ),
         confused_with=("sidecar-overloaded",),

@@ -27,7 +27,7 @@ class Dashboard:
     """One dashboard.
 
     Args:
-        uid: stays for ever, because links and bookmarks name it.
+        uid: stays forever, because links and bookmarks name it.
         file: name of its JSON file.
         variables: builders, the data source first.
         start: beginning of the time range it opens with.
@@ -105,7 +105,7 @@ def _annotations() -> list[Any]:
 def _new(by: str, info: str) -> str:
     """What is there within a step and was not in the hour before, in a monitoring that knew anything at all then.
 
-    What comes back after an outage is no deploy, and neither is the first start.
+    What comes back after an outage is not a deploy, and neither is the first start.
     """
     before = f"{info}[1h] offset $__rate_interval"
     is_known = f"count(last_over_time({info}[1d] offset $__rate_interval))"
@@ -152,7 +152,7 @@ def _grid_position(place: Place) -> dict[str, int]:
 
 
 def _say_once(panels: list[dict[str, Any]], words: str) -> None:
-    """A reason that all panels of a row share stands in the first; the others are only empty."""
+    """A reason that all panels of a row share is shown in the first; the others are only empty."""
     for panel, text in zip(panels, (words, *(EMPTY for _ in panels[1:])), strict=True):
         panel["fieldConfig"]["defaults"].setdefault("noValue", text)
 

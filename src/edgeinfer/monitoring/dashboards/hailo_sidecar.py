@@ -175,7 +175,7 @@ def _now() -> list[Panel]:
 
 def _outcome() -> list[Panel]:
     statuses = [
-        # What is asked first lies at the bottom: failures below, lest they draw a red edge along what went well.
+        # The first query is drawn at the bottom: failures first, or they would draw a red edge along the successes.
         Query(LIVE.rate(gateway.INFERENCE_REQUESTS, where={"status": status}), status)
         for status in reversed(labels.STATUSES)
     ]
@@ -419,13 +419,13 @@ def _health() -> list[Panel]:
         ),
         time_series(
             "Health response times",
-            "How long each health check took. A check that gets slow announces trouble.",
+            "How long each health check took. A check that becomes slow often precedes a failure.",
             [Query(LIVE.gauge(gateway.HEALTH_DURATION, by=("check", "instance")), "{{check}} {{instance}}")],
             FieldConfig(unit="s"),
             size=(8, 8),
         ),
         time_series(
-            "Health beside latency",
+            "Health and latency",
             "The probe of the sidecar and the p95 of real requests in one picture: do they move together?",
             [
                 Query(LIVE.gauge(gateway.HEALTH_DURATION, where={"check": "hailo_backend"}), "probe of the sidecar"),
@@ -610,7 +610,7 @@ def _shadow() -> list[Panel]:
     return [
         time_series(
             "Shadow comparisons",
-            "Windows that a second model computed beside the serving one, by whether both named the same motif.",
+            "Windows that a second model also computed, by whether both named the same motif.",
             [Query(LIVE.rate(sidecar.SHADOW_COMPARISONS, by=("result",)), "{{result}}")],
             FieldConfig(unit=PER_SECOND, colors={"agreed": GREEN, "differed": ORANGE, "failed": RED, "skipped": GREY}),
             size=(8, 7),
@@ -625,7 +625,7 @@ def _shadow() -> list[Panel]:
         ),
         time_series(
             "Model changes",
-            "Times that the sidecar was told to serve another model; refused leaves the old one serving.",
+            "Requested changes of the sidecar's model, by outcome; after a refused change the old model keeps serving.",
             [Query(LIVE.increase(sidecar.MODEL_CHANGES, by=("result",)), "{{result}}")],
             FieldConfig(unit=COUNT, decimals=0, colors={"switched": GREEN, "unchanged": GREY, "refused": RED}),
             size=(8, 7),

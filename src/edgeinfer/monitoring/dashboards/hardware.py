@@ -43,7 +43,7 @@ _CHIP = ("chip_id", "instance")
 _LEGEND = "{{chip_id}} {{instance}}"
 _SIDECAR = DashboardLink("Inference in detail", "hailo-sidecar-monitoring")
 _NO_CHIP = "no chip is read here"
-# The firmware's own defaults; what a device really says is drawn beside its temperature.
+# The firmware's own defaults; what a device reports itself is drawn with its temperature.
 _USE: Thresholds = ((None, GREEN), (UTILIZATION_SATURATED_RATIO, YELLOW))
 _AGE: Thresholds = ((None, GREEN), (SENSOR_STALE_SECONDS / 2, YELLOW), (SENSOR_STALE_SECONDS, RED))
 
@@ -189,7 +189,7 @@ def _trouble() -> list[Panel]:
         ),
         state_timeline(
             "The Raspberry Pi itself",
-            "What its firmware complains of: a weak supply or heat slows the processor that feeds the chip.",
+            "What its firmware reports: a weak supply or heat slows the processor that feeds the chip.",
             [
                 Query(
                     _Q.gauge(device.RASPBERRY_PI_CONDITION, by=("condition", "instance")), "{{condition}} {{instance}}"
@@ -340,7 +340,7 @@ def _bus() -> list[Panel]:
         stat(
             "On the bus",
             "Hailo chips on the PCI bus, and device nodes by whether the exporter may open them. "
-            "More on the bus than HailoRT finds means trouble with driver or rights.",
+            "More on the bus than HailoRT finds indicates a fault of the driver or its permissions.",
             [
                 Query(_Q.gauge(device.PCI_DEVICES, how="sum"), "chips on the bus"),
                 Query(_Q.gauge(device.DEVICE_NODES, how="sum", by=("access",)), "nodes, {{access}}"),

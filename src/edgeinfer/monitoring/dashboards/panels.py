@@ -116,7 +116,7 @@ class FieldConfig:
         return self.thresholds is not PLAIN or bool(self.color or self.colors or self.value_mappings)
 
 
-def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def stat(  # noqa: PLR0913  # a panel is given by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
@@ -151,7 +151,7 @@ def stat(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     return Panel(builder, *size, link)
 
 
-def time_series(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def time_series(  # noqa: PLR0913  # a panel is given by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
@@ -191,7 +191,7 @@ def time_series(  # noqa: PLR0913  # a panel is told by name, like the entry of 
     return Panel(builder, *size, link)
 
 
-def bar_gauge(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def bar_gauge(  # noqa: PLR0913  # a panel is given by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
@@ -213,7 +213,7 @@ def bar_gauge(  # noqa: PLR0913  # a panel is told by name, like the entry of a 
     return Panel(builder, *size, link)
 
 
-def gauge(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def gauge(  # noqa: PLR0913  # a panel is given by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
@@ -234,7 +234,7 @@ def gauge(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     return Panel(builder, *size, link)
 
 
-def table(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def table(  # noqa: PLR0913  # a panel is given by name, like the entry of a form
     title: str,
     description: str,
     query: Query,
@@ -254,7 +254,7 @@ def table(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
     return Panel(builder, *size, link)
 
 
-def state_timeline(  # noqa: PLR0913  # a panel is told by name, like the entry of a form
+def state_timeline(  # noqa: PLR0913  # a panel is given by name, like the entry of a form
     title: str,
     description: str,
     queries: Sequence[Query],
@@ -379,7 +379,7 @@ def _mapping(value_mappings: ValueMappings) -> dashboard.ValueMap:
 
 
 def _nothing(words: str) -> dashboard.SpecialValueMap:
-    """Grafana shows "NaN" for not-a-number unless it is told other words."""
+    """Grafana shows "NaN" for not-a-number unless it is given another text."""
     result = dashboard.ValueMappingResult(text=words, color=GREY, index=0)
     options = dashboard.DashboardSpecialValueMapOptions(match=dashboard.SpecialValueMatch.NULL_AND_NAN, result=result)
     return dashboard.SpecialValueMap(options=options)

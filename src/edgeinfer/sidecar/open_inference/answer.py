@@ -28,7 +28,7 @@ def encode(request: InferRequest, inferences: Sequence[Inference], about: dict[s
     Args:
         request: that is answered.
         inferences: one for each of its windows.
-        about: what stands beside the outputs: model, version, id.
+        about: what accompanies the outputs: model, version, id.
     """
     outputs, parts = [], []
     for wanted in request.outputs:
@@ -47,7 +47,7 @@ def encode(request: InferRequest, inferences: Sequence[Inference], about: dict[s
 
 
 def failure_answer(problem: Problem, request_id: bytes) -> Answer:
-    """A failure in the protocol's shape: `error` is a sentence, and our own fields stand beside it."""
+    """A failure in the protocol's shape: `error` is a sentence, with our own fields in addition."""
     document = orjson.loads(problem.body)
     document |= {"error": f"{problem.message} {problem.remedy}", "code": problem.problem}
     return Answer(problem.status_code, problem_headers(problem, request_id), orjson.dumps(document))
