@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from edgeinfer.catalog.labels import SENSOR_PROBLEMS, SENSOR_TROUBLE
+from edgeinfer.gateway.input_quality import timing_problems
+from edgeinfer.gateway.placement import Piece
+from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.sensor_values import value_problems
+from edgeinfer.gateway.stream import Stream
+from edgeinfer.gateway.stream_account import StreamAccount
 from edgeinfer.recordings.reader import list_recordings, load_recording
 from tests.gateway import faulty_peer as peers
 from tests.gateway.faulty_peer import peer
@@ -120,6 +125,16 @@ async def test_each_habit_of_a_phone_has_its_name(problem: str) -> None:
     short = document["sessionId"][:8]
     assert rig.value("edgeinfer_stream_problem", problem=problem, session=short, role="default") == 1
     assert rig.value("edgeinfer_streams_with_problem", problem=problem) == 1
+
+
+def test_uneven_steps_are_not_taken_for_samples_that_are_missing() -> None:
+    noise = np.random.default_rng(2)
+    stream = Stream("default")
+    for first in range(0, 1000, 25):
+        times = np.arange(first, first + 25) / 50 + noise.uniform(-0.0098, 0.0098, 25)
+        stream.accept([Piece(Batch(np.sort(times), WALK[:25]))], first / 50, 1.8e9)
+    assert stream.account.dropped > 0.02 * 1000
+    assert timing_problems(stream, StreamAccount(), StreamAccount()) == ("jitter",)
 
 
 async def test_duplicates_are_named_and_counted() -> None:
