@@ -189,16 +189,12 @@ def make_rig(
 
 @asynccontextmanager
 async def running(rig: Rig) -> AsyncIterator[InferenceService]:
-    """The core alone: its fallback started, its connections closed in the end."""
-    if rig.service.fallback is not None:
-        rig.service.fallback.start()
+    """The core alone, from its start to its end."""
+    rig.service.start()
     try:
         yield rig.service
     finally:
-        for member in rig.service.balancer.members:
-            await member.client.close()
-        if rig.service.fallback is not None:
-            await rig.service.fallback.close()
+        await rig.service.close()
 
 
 @asynccontextmanager

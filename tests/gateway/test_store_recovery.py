@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from edgeinfer.gateway.durable_sessions import DurableSessions
-from edgeinfer.gateway.samples import CHANNELS, Batch
+from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.store.layout import LIVE
 from edgeinfer.gateway.store.records import probe
 from edgeinfer.gateway.store.recovery import RecoveredStream
 from edgeinfer.gateway.stream import NEWEST_SAMPLES
+from edgeinfer.model.window import CHANNELS
 from tests.gateway.power_cut import Disk, Inode, PowerCutFiles
 from tests.gateway.stores import make_store
 from tests.gateway.test_sessions import batch

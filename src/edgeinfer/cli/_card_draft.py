@@ -10,9 +10,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edgeinfer.errors import ModelFileError
-from edgeinfer.model.description import CHANNELS, WINDOW_LENGTH, WINDOW_RATE_HZ
+from edgeinfer.model.window import CHANNEL_UNITS, CHANNELS, WINDOW_LENGTH, WINDOW_RATE_HZ
 
-_UNITS = ("m/s²", "m/s²", "m/s²", "rad/s", "rad/s", "rad/s", "µT", "µT", "µT")
 _TRIED_WINDOWS = 8
 _SCORES_SUM_TOLERANCE = 1e-3
 _SCORE_WORDS = ("score", "logit", "motif", "prob", "class")
@@ -63,7 +62,7 @@ def draft_card(path: Path) -> dict[str, Any]:
             "length": WINDOW_LENGTH,
             "rate_hz": WINDOW_RATE_HZ,
             "channels": list(CHANNELS),
-            "units": list(_UNITS),
+            "units": list(CHANNEL_UNITS),
         },
         "latent_size": latent.values.shape[1],
         "normalization": {"mean": [0.0] * len(CHANNELS), "std": [1.0] * len(CHANNELS)},

@@ -1,5 +1,6 @@
 """The core of the gateway: a window goes to a sidecar, else to the same model on this CPU, and is accounted for."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,6 +96,17 @@ class InferenceService:
         self._calls = calls or ExemplarSampler(INFERENCE_DURATION.buckets, clock)
         self._under_way = 0
         self._dimensions: tuple[int, int] | None = None
+
+    def start(self) -> None:
+        """Load the fallback's model in the background; call it in the event loop, before the first analysis."""
+        if self.fallback is not None:
+            self.fallback.start()
+
+    async def close(self) -> None:
+        """Close the connections to sidecars, and release the fallback; nothing is analyzed afterwards."""
+        await asyncio.gather(*(member.client.close() for member in self.balancer.members))
+        if self.fallback is not None:
+            await self.fallback.close()
 
     async def analyze_imu_window(self, window: NDArray[np.float32], operation: str, request_id: str) -> Analysis:
         """Analyse one window (100, 9) float32.

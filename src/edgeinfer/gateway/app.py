@@ -111,8 +111,7 @@ def _analysis_router(parts: Parts, hot: dict[tuple[str, str], HotRoute]) -> APIR
 
 @asynccontextmanager
 async def _running(parts: Parts) -> AsyncIterator[None]:
-    if parts.service.fallback is not None:
-        parts.service.fallback.start()
+    parts.service.start()
     if parts.tracing is not None:
         parts.tracing.exporter.start()
     tasks = [asyncio.create_task(work) for work in _background(parts)]
@@ -122,9 +121,7 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(member.client.close() for member in parts.service.balancer.members))
-        if parts.service.fallback is not None:
-            await parts.service.fallback.close()
+        await parts.service.close()
         if parts.tracing is not None:
             await asyncio.to_thread(parts.tracing.exporter.close)
 

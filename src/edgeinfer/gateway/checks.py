@@ -15,9 +15,10 @@ from edgeinfer.gateway.balance import SidecarMember
 from edgeinfer.gateway.circuit import State
 from edgeinfer.gateway.discovery import SelfDescription
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, UNHEALTHY, Check, Look
-from edgeinfer.gateway.samples import CHANNELS, WINDOW_SAMPLES
+from edgeinfer.gateway.samples import WINDOW_SAMPLES
 from edgeinfer.gateway.sessions import SessionStore
 from edgeinfer.gateway.sidecar_client import is_about_health
+from edgeinfer.model.window import CHANNELS
 
 _SIDECAR_SECONDS = 2.0
 _SLOW_LOOP_SECONDS = 0.25

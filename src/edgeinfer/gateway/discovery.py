@@ -23,6 +23,7 @@ from edgeinfer.gateway.protocols import (
     pick_outputs,
 )
 from edgeinfer.gateway.transport import RawAnswer, Target
+from edgeinfer.model.window import WINDOW_SHAPE
 from edgeinfer.web.json_errors import UNDECODABLE
 
 _OK, _NOT_FOUND, _NOT_ALLOWED = 200, 404, 405
@@ -147,7 +148,7 @@ class Discovery:
 
 
 def _holds_window(shape: list[int]) -> bool:
-    return not shape or all(size in {-1, wanted} for size, wanted in zip(shape[-2:], (100, 9), strict=False))
+    return not shape or all(size in {-1, wanted} for size, wanted in zip(shape[-2:], WINDOW_SHAPE, strict=False))
 
 
 def _read(answer: RawAnswer, kind: type[_T]) -> _T | None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from edgeinfer.backends.base import Backend, Description
 from edgeinfer.errors import BackendError, ModelFileError, NotReady, Overloaded
 from edgeinfer.gateway.outputs import Outputs, check_outputs
-from edgeinfer.gateway.samples import CHANNELS, WINDOW_SAMPLES
+from edgeinfer.gateway.samples import WINDOW_SAMPLES
+from edgeinfer.model.window import CHANNELS
 
 _log = logging.getLogger(__name__)
 _WAITING_PER_THREAD = 16

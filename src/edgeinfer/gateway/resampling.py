@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.errors import InputError, NotEnoughSamples, UnusableWindow
-from edgeinfer.model.description import WINDOW_LENGTH, WINDOW_RATE_HZ
+from edgeinfer.model.window import WINDOW_LENGTH, WINDOW_RATE_HZ
 
 RATE_HZ, LENGTH = WINDOW_RATE_HZ, WINDOW_LENGTH
 SPAN_TOLERANCE = 0.5

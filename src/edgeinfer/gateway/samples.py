@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from edgeinfer.errors import InvalidBody, InvalidSamples, InvalidWindow, NotEnoughSamples
 from edgeinfer.gateway.clock_units import check_unit
 from edgeinfer.gateway.resampling import LENGTH, RATE_HZ, WindowSource, cut_window
+from edgeinfer.model.window import CHANNELS, MAX_READING
 from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
 
 WINDOW_SAMPLES = LENGTH
-CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 COLUMNS = 1 + len(CHANNELS)
 SAMPLE_SECONDS = 1 / RATE_HZ
 DEFAULT_ROLE = "default"
@@ -22,11 +22,8 @@ ROLE_PATTERN = r"^[a-z0-9_-]{1,32}$"
 _SEE = "See GET /docs for the body of this route."
 _ALL_FIELDS = f"Send t (seconds) and {', '.join(CHANNELS)} as finite numbers in each sample."
 T = TypeVar("T")
-# Far beyond any sensor, and far below what makes a model's own numbers overflow: such a window would
-# look like a failure of the device, and a single client could open the circuit for all.
-_MAX_READING = 1e6
 # A time is bounded by what 64 bits represent to the millisecond.
-_LARGEST = np.array([1e12, *[_MAX_READING] * len(CHANNELS)])
+_LARGEST = np.array([1e12, *[MAX_READING] * len(CHANNELS)])
 _LARGEST_IN_ANY_UNIT = 1e19  # nanoseconds since 1970 are 1.8e18
 
 

@@ -12,8 +12,9 @@ from edgeinfer.gateway.clock_units import name_unit
 from edgeinfer.gateway.known_activity import KnownActivities
 from edgeinfer.gateway.placement import MERGE_SECONDS, Piece, Placement, place
 from edgeinfer.gateway.resampling import WindowSource, cut_window
-from edgeinfer.gateway.samples import CHANNELS, SAMPLE_SECONDS, WINDOW_SAMPLES, Batch
+from edgeinfer.gateway.samples import SAMPLE_SECONDS, WINDOW_SAMPLES, Batch
 from edgeinfer.gateway.stream_account import StreamAccount, Timing, measure_timing
+from edgeinfer.model.window import CHANNELS
 
 NEWEST_SAMPLES = 2000
 TIMELINE_WINDOWS = 300

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.errors import ModelFileError
+from edgeinfer.model.window import WINDOW_SHAPE
 
-LENGTH, CHANNELS = 100, 9
+LENGTH, CHANNELS = WINDOW_SHAPE
 LayoutChoice = Literal["auto", "time_major", "channel_major"]
 _SETTING = "EDGEINFER_HEF_LAYOUT"
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import orjson
 
+from edgeinfer.model.window import CHANNELS, WINDOW_LENGTH
 from edgeinfer.recordings.reader import Recording
 
-CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
-WINDOW_SAMPLES = 100
+WINDOW_SAMPLES = WINDOW_LENGTH
 BATCH_SAMPLES = 25
 _DIGITS = 5  # a phone's sensor has 16 bits over its range: five decimals keep all of them
 

@@ -14,7 +14,6 @@ import msgspec
 from edgeinfer.errors import ModelFileError
 from edgeinfer.model.checks import violations
 from edgeinfer.model.description import (
-    CHANNELS,
     IDENTITY,
     Baseline,
     Distribution,
@@ -27,6 +26,7 @@ from edgeinfer.model.description import (
     TensorSpec,
     Window,
 )
+from edgeinfer.model.window import CHANNELS
 
 __all__ = [
     "CARD_NAME",

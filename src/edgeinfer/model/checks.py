@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from edgeinfer.model.description import (
-    CHANNELS,
-    WINDOW_LENGTH,
-    WINDOW_RATE_HZ,
     Baseline,
     Distribution,
     ModelCard,
@@ -15,6 +12,7 @@ from edgeinfer.model.description import (
     Rotation,
     Window,
 )
+from edgeinfer.model.window import CHANNELS, WINDOW_LENGTH, WINDOW_RATE_HZ
 
 SHA256_DIGITS = 64
 

@@ -8,12 +8,6 @@ from typing import Any, Literal
 
 from edgeinfer.errors import ModelFileError
 
-CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
-"""The order of the contract: accelerometer in m/s², gyroscope in rad/s, magnetometer in µT."""
-
-WINDOW_LENGTH, WINDOW_RATE_HZ = 100, 100.0
-"""The window that every service cuts, sends and takes: one second at 100 Hz."""
-
 Row = tuple[float, float, float]
 Rotation = tuple[Row, Row, Row]
 IDENTITY: Rotation = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))

@@ -9,10 +9,10 @@ import numpy as np
 
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import InvalidBody, InvalidWindow
+from edgeinfer.model.window import CHANNELS
 from edgeinfer.sidecar.fast_json import FastJson, sum_of_squares
 from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
 
-CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz", "mx", "my", "mz")
 _REMEDY = "Send rows of 9 finite numbers: ax ay az (m/s²), gx gy gz (rad/s), mx my mz (µT)."
 _ROW = tuple[float, float, float, float, float, float, float, float, float]
 _PLACE = re.compile(r"\$\.x\[(\d+)\](?:\[(\d+)\])?")

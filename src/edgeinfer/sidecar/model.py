@@ -13,6 +13,7 @@ import numpy as np
 from edgeinfer.backends.base import Backend, Description, Inference, Window, check_inference
 from edgeinfer.errors import BackendError, ConfigurationError, InvalidOutput, InvalidWindow, NotReady
 from edgeinfer.model.card import ModelCard
+from edgeinfer.model.window import MAX_READING
 from edgeinfer.sidecar.instruments import SidecarInstruments
 
 _log = logging.getLogger(__name__)
@@ -23,8 +24,6 @@ _FAILING_SECONDS = 60.0
 # While the loop computes a window it looks at no connection. This much is lost in what a busy core does to it anyway.
 MAX_BRIEF_SECONDS = 0.002
 _PROBES = 5
-# Below this no model of ours overflows; beyond it the caller is at fault, and not the device.
-_MAX_READING = 1e6
 # After these no window can be answered until the device is back; other classes cost one window only.
 _LOSES_THE_DEVICE = frozenset(
     {"hailort_init_failure", "version_mismatch", "device_not_found", "device_in_use", "communication_closed"}
@@ -265,6 +264,6 @@ class ServedModel:
 
 def _check_bearable(window: Window, failure: BackendError) -> None:
     """Raise InvalidWindow where an output is unusable because the window holds what no sensor measures."""
-    if isinstance(failure, InvalidOutput) and np.abs(window).max() > _MAX_READING:
-        fault = f"it holds values beyond {_MAX_READING:g}, which no sensor measures and no model bears"
+    if isinstance(failure, InvalidOutput) and np.abs(window).max() > MAX_READING:
+        fault = f"it holds values beyond {MAX_READING:g}, which no sensor measures and no model bears"
         raise InvalidWindow("x", fault, "Send m/s², rad/s and µT.") from failure

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from edgeinfer.sidecar.decoding import CHANNELS
+from edgeinfer.model.window import CHANNELS
 from edgeinfer.sidecar.model import ServedModel, State
 from edgeinfer.sidecar.reload import ModelReload
 from edgeinfer.sidecar.schema import Change, Health, Status

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from edgeinfer.catalog.labels import BACKEND_KINDS
-from edgeinfer.sidecar.decoding import CHANNELS
+from edgeinfer.model.window import CHANNELS
 
 _TIMING = "Milliseconds inside the sidecar: total, queue, decode, preprocess, execute, postprocess; the parts add up."
 

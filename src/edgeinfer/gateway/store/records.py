@@ -14,7 +14,8 @@ from uuid import UUID
 
 import numpy as np
 
-from edgeinfer.gateway.samples import CHANNELS, Batch
+from edgeinfer.gateway.samples import Batch
+from edgeinfer.model.window import CHANNELS
 
 MARK = b"\xe1IR\x01"
 MAX_PAYLOAD_BYTES = 512 * 1024

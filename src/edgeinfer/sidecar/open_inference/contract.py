@@ -4,7 +4,7 @@ from typing import Any
 
 from edgeinfer.errors import UnknownModel
 from edgeinfer.model.card import ModelCard
-from edgeinfer.sidecar.decoding import CHANNELS
+from edgeinfer.model.window import CHANNELS
 from edgeinfer.sidecar.model import ServedModel, State
 
 INPUT, LATENT, SCORES = "window", "latent", "motif_scores"

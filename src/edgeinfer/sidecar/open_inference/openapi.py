@@ -3,7 +3,7 @@
 from typing import Any
 
 from edgeinfer.model.card import ModelCard
-from edgeinfer.sidecar.decoding import CHANNELS
+from edgeinfer.model.window import CHANNELS
 from edgeinfer.sidecar.open_inference import app, contract, endpoint
 
 _FAILURES = {

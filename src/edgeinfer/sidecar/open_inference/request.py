@@ -7,7 +7,8 @@ import msgspec
 
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import InvalidBody, InvalidWindow
-from edgeinfer.sidecar.decoding import CHANNELS, WindowDecoder
+from edgeinfer.model.window import CHANNELS
+from edgeinfer.sidecar.decoding import WindowDecoder
 from edgeinfer.sidecar.exchange import body_type
 from edgeinfer.sidecar.open_inference.contract import DATATYPE, INPUT, OUTPUTS
 from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
