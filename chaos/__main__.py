@@ -4,7 +4,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -12,6 +12,9 @@ from time import monotonic
 import click
 import orjson
 
+from chaos.actions.resources import CpuStress
+from chaos.examination import as_table as answers_table
+from chaos.examination import examiner, pairs
 from chaos.runner import ChaosRunner
 from chaos.scenario import Scenario
 from chaos.scenarios import SCENARIOS
@@ -50,6 +53,9 @@ def create() -> click.Command:
     )
     @click.option("--parallel", type=click.IntRange(1, 8), default=1, show_default=True, help="Stacks side by side.")
     @click.option("--keep", type=click.Path(path_type=Path), help="Folder in which logs and measurements are kept.")
+    @click.option("--examine", is_flag=True, help="Ask diagnose at each alert and after it, and grade its answers.")
+    @click.option("--pairs", "in_pairs", is_flag=True, help="Play two failures at once; implies --examine.")
+    @click.option("--busy", is_flag=True, help="Keep every core busy while a failure lasts.")
     @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
     def chaos(  # noqa: PLR0913 - click passes each option
         *,
@@ -61,6 +67,9 @@ def create() -> click.Command:
         libfaketime: str | None,
         parallel: int,
         keep: Path | None,
+        examine: bool,
+        in_pairs: bool,
+        busy: bool,
         as_json: bool,
     ) -> None:
         """Break a stack of its own in every way that is known, and show what was noticed and what was lost.
@@ -71,20 +80,25 @@ def create() -> click.Command:
         Exits with 0 when every scenario passed, else with 1.
         """
         has_chip, has_clock = show_list or bool(chip), show_list or bool(libfaketime)
-        scenarios = _chosen(names, has_chip=has_chip, has_clock=has_clock, quick=quick)
+        known = pairs() if in_pairs else SCENARIOS
+        scenarios = _chosen(known, names, has_chip=has_chip, has_clock=has_clock, quick=quick and not in_pairs)
+        if busy:
+            scenarios = [replace(scenario, actions=(CpuStress(), *scenario.actions)) for scenario in scenarios]
         if show_list:
             _print_list(scenarios)
             return
         with TemporaryDirectory(prefix="edgeinfer-chaos-") as scratch:
             factor = 1.0 if full else _SHORT_FACTOR
             folder, words = keep or Path(scratch), shlex.split(chip)
-            plan = _Plan(folder, factor, parallel, words, libfaketime or "", PortPool())
+            plan = _Plan(folder, factor, parallel, words, libfaketime or "", PortPool(), examine or in_pairs)
             outcomes = asyncio.run(_run(scenarios, plan))
         if as_json:
             document = [outcome.as_document() for outcome in outcomes]
             click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
         else:
             click.echo(as_table(outcomes))
+            if examine or in_pairs:
+                click.echo("\n" + answers_table({one.scenario.name: one.answers for one in outcomes}))
         sys.exit(0 if all(outcome.passed for outcome in outcomes) else 1)
 
     return chaos
@@ -109,6 +123,7 @@ class _Plan:
     chip: Sequence[str]
     clock: str
     ports: PortPool
+    is_examined: bool
 
 
 async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[Outcome]:
@@ -147,19 +162,24 @@ async def _run_share(
         has_short_blocks=scenarios[0].needs_store,
     )
     outcomes = []
-    async with running, own_testbed as testbed:
-        runner = ChaosRunner(testbed, feeds, factor=plan.factor)
+    async with running, own_testbed as testbed, examiner(testbed.stack, plan.factor) as asking:
+        runner = ChaosRunner(testbed, feeds, factor=plan.factor, examiner=asking if plan.is_examined else None)
         for scenario in scenarios:
             began = monotonic()
             outcome = await runner.run(scenario)
             said = "; ".join(outcome.complaints) or "ok"
             click.echo(f"{scenario.name}: {said} ({monotonic() - began:.0f} s)", err=True)
+            for question, answer in outcome.answers.items():
+                named = ", ".join(name for name, _ in answer.named) or "nothing"
+                click.echo(f"  {question}: {answer.grade}: {named}", err=True)
             outcomes.append(outcome)
     return outcomes
 
 
-def _chosen(names: tuple[str, ...], *, has_chip: bool, has_clock: bool, quick: bool) -> list[Scenario]:
-    known = {scenario.name: scenario for scenario in SCENARIOS}
+def _chosen(
+    scenarios: Sequence[Scenario], names: tuple[str, ...], *, has_chip: bool, has_clock: bool, quick: bool
+) -> list[Scenario]:
+    known = {scenario.name: scenario for scenario in scenarios}
     for name in names:
         if name not in known:
             raise click.BadParameter(f"there is no scenario {name}; see --list", param_hint="SCENARIO")
@@ -169,7 +189,7 @@ def _chosen(names: tuple[str, ...], *, has_chip: bool, has_clock: bool, quick: b
             raise click.BadParameter(f"{name} needs a clock to set off; give --libfaketime", param_hint="SCENARIO")
     if names:
         return [known[name] for name in names]
-    chosen = [scenario for scenario in SCENARIOS if not (quick and scenario.is_slow)]
+    chosen = [scenario for scenario in scenarios if not (quick and scenario.is_slow)]
     return [
         scenario
         for scenario in chosen

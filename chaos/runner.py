@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from itertools import pairwise
-from time import monotonic
+from time import monotonic, time
 
 from chaos.actions.action import Process, Samples, Testbed
+from chaos.examination import Examiner, truth_of
 from chaos.scenario import Scenario
 from chaos.traffic import Traffic
 from chaos.verdict import Outcome, judge
@@ -38,6 +39,7 @@ class ChaosRunner:
         slack_seconds: what an alert may take beyond the times of its rules.
         quiet_seconds: how long no alert may be active before the steady state begins.
         clock: monotonic seconds, the same that the receiver uses.
+        examiner: asks `diagnose` at the alert and after recovery; None asks nothing.
     """
 
     def __init__(  # noqa: PLR0913 - each is one choice, by name
@@ -49,6 +51,7 @@ class ChaosRunner:
         slack_seconds: float = ALERT_SLACK_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
         clock: Callable[[], float] = monotonic,
+        examiner: Examiner | None = None,
     ) -> None:
         self._testbed = testbed
         self._feeds = feeds
@@ -56,6 +59,7 @@ class ChaosRunner:
         self._slack_seconds = slack_seconds
         self._quiet_seconds = quiet_seconds
         self._clock = clock
+        self._examiner = examiner
 
     async def run(self, scenario: Scenario) -> Outcome:
         """Play a scenario from a healthy stack to a healthy stack."""
@@ -94,6 +98,8 @@ class ChaosRunner:
     async def _play(self, scenario: Scenario, traffic: Traffic, outcome: Outcome) -> tuple[float, float]:
         """Play a scenario under traffic; gives when the fault began and when its effects were over."""
         watched = {Process.GATEWAY, *(counted.process for counted in scenario.counted)}
+        if self._examiner:
+            await self._examiner.before()
         before = {process: await self._testbed.counters(process) for process in watched}
         began = self._clock()
         async with AsyncExitStack() as undo:
@@ -101,9 +107,14 @@ class ChaosRunner:
                 await undo.enter_async_context(action.applied(self._testbed, traffic))
             outcome.alert_seconds = await self._await_alerts(scenario, began, outcome)
             await asyncio.sleep(max(0.0, began + scenario.min_seconds - self._clock()))
+            alert_at = time()
+            if self._examiner:
+                outcome.answers |= await self._examiner.during(truth_of(scenario.name))
             during = {process: await self._testbed.counters(process) for process in watched}
         healed = self._clock()
         recovered = await traffic.wait_until_good(healed, scenario.recovery_seconds)
+        if self._examiner:
+            outcome.answers |= await self._examiner.after(truth_of(scenario.name), alert_at)
         after = {process: await self._testbed.counters(process) for process in watched}
         outcome.fault_seconds = healed - began
         outcome.others = self._others(scenario, began)

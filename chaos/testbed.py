@@ -15,6 +15,8 @@ from chaos.actions.action import Edit, Process, Samples
 from chaos.configuration import MonitoringConfiguration
 from chaos.proxy import FaultyProxy
 from chaos.webhook import WebhookReceiver
+from edgeinfer.diagnosis.places import Place, Stack, process_of
+from edgeinfer.monitoring.causes.commands import Way
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack import plan
 from edgeinfer.stack.binaries import Program, cache_folder, require
@@ -140,6 +142,23 @@ class LiveTestbed:
     def prometheus_url(self) -> str:
         """Where questions about series go."""
         return f"http://{plan.LOOPBACK}:{self._settings.prometheus_port}"
+
+    def stack(self) -> Stack:
+        """The stack as a diagnosis finds it, at this moment."""
+        places = [
+            Place(
+                process_of(name),
+                name,
+                member.plan.address,
+                member.pid,
+                str(member.state),
+                member.crashes_in_a_row,
+                member.fault,
+                member.log,
+            )
+            for name, member in self._members.items()
+        ]
+        return Stack(Way.UP, self.folder.root, tuple(place for place in places if place.process))
 
     @property
     def folder(self) -> DataFolder:

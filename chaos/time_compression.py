@@ -30,7 +30,7 @@ def compress_rule_times(text: str, factor: float, scrape_seconds: float) -> str:
         if "interval" in group:
             group["interval"] = _divide(group["interval"], factor, scrape_seconds)
         for rule in group["rules"]:
-            rule["expr"] = _shorten_expression(str(rule["expr"]), factor, scrape_seconds)
+            rule["expr"] = compress_expression(str(rule["expr"]), factor, scrape_seconds)
             for key in _HOLDS:
                 if key in rule:
                     rule[key] = _divide(rule[key], factor, 0.0)
@@ -52,7 +52,8 @@ def _shorten_route(route: dict[str, Any], factor: float) -> None:
         _shorten_route(inner, factor)
 
 
-def _shorten_expression(expression: str, factor: float, scrape_seconds: float) -> str:
+def compress_expression(expression: str, factor: float, scrape_seconds: float) -> str:
+    """An expression with its ranges and offsets divided; ranges keep four scrapes at least."""
     least = _SCRAPES_PER_RANGE * scrape_seconds
 
     def divide_range(found: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chaos.examination import Answer, Question
 from chaos.scenario import Scenario
 
 _Row = tuple[str, str, str, str, str, str, str]
@@ -36,6 +37,8 @@ class Outcome:
     samples: int = 0
     samples_lost: int = 0
     recovery_seconds: float | None = None
+    answers: dict[Question, Answer] = field(default_factory=dict)
+    """What `diagnose` named, where it was asked."""
     complaints: list[str] = field(default_factory=list)
     """What was not as the scenario demands; empty means passed."""
 
@@ -65,6 +68,15 @@ class Outcome:
             "samples_lost": self.samples_lost,
             "recovery_seconds": _rounded(self.recovery_seconds),
             "recovery_limit_seconds": self.scenario.recovery_seconds,
+            "diagnosed": {
+                str(question): {
+                    "grade": one.grade,
+                    "named": one.named,
+                    "services": one.services,
+                    "seconds": one.seconds,
+                }
+                for question, one in self.answers.items()
+            },
             "passed": self.passed,
             "complaints": self.complaints,
         }

@@ -14,6 +14,7 @@ EdgeInferError
 │   ├── UnusableWindow          samples too rare, or with a hole, in the newest second
 │   ├── UnknownRecording
 │   ├── UnknownDashboard
+│   ├── UnknownIncident
 │   ├── UnknownModel
 │   └── Unauthorized
 ├── Overloaded                  come back after `retry_after_seconds`
@@ -63,6 +64,7 @@ __all__ = [
     "StorageError",
     "Unauthorized",
     "UnknownDashboard",
+    "UnknownIncident",
     "UnknownModel",
     "UnknownRecording",
     "UnknownSession",
@@ -140,6 +142,10 @@ class UnknownRecording(InputError):
 
 class UnknownDashboard(InputError):
     """No dashboard file has this uid."""
+
+
+class UnknownIncident(InputError):
+    """No incident of the last thirty days has this id."""
 
 
 class UnknownModel(InputError):

@@ -38,7 +38,7 @@ async def test_only_files_of_the_page_are_served(bench: Bench, path: str) -> Non
 
 
 LATER = {
-    "inspect.js", "markdown.js", "pages/alerts.js", "pages/list.js", "pages/targets.js",
+    "inspect.js", "markdown.js", "pages/alerts.js", "pages/incidents.js", "pages/list.js", "pages/targets.js",
     "panels/gauge.js", "panels/table.js", "panels/text.js",
 }  # fmt: skip
 
@@ -260,10 +260,20 @@ async def test_a_notification_is_logged_and_kept(bench: Bench, caplog: pytest.Lo
     with caplog.at_level(logging.INFO):
         answer = await bench.client.post("/hooks/alerts", json=message)
     assert answer.json() == {"received": 1}
-    [record] = [one for one in caplog.records if one.name.startswith("edgeinfer")]
+    [record, diagnosis] = [one for one in caplog.records if one.name.startswith("edgeinfer")]
     assert record.getMessage() == "alert Hot firing: a is hot"
     assert record.levelno == logging.ERROR
-    assert (await bench.client.get("/api/alerts")).json()["received"][0]["alert"] == "Hot"
+    assert diagnosis.getMessage().startswith("diagnosis of Hot: ")
+    received = (await bench.client.get("/api/alerts")).json()["received"][0]
+    assert received["alert"] == "Hot"
+    assert diagnosis.getMessage().endswith(received["diagnosis"])
+
+
+async def test_what_is_resolved_is_not_diagnosed(bench: Bench) -> None:
+    alert = {"status": "resolved", "labels": HOT}
+    await bench.client.post("/hooks/alerts", json={"alerts": [alert]})
+    assert "diagnosis" not in (await bench.client.get("/api/alerts")).json()["received"][0]
+    assert bench.prometheus.queries() == []
 
 
 async def test_only_the_newest_notifications_are_kept(bench: Bench) -> None:

@@ -1,15 +1,20 @@
 """`edgeinfer console`: the dashboards in a browser."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import click
 
 from edgeinfer import logs
 from edgeinfer.console.app import build_app
 from edgeinfer.console.routes import MAX_BODY_BYTES
+from edgeinfer.diagnosis.machine import Facts, look
+from edgeinfer.diagnosis.places import find_stack
 from edgeinfer.monitoring.files import dashboards_folder
-from edgeinfer.settings import ConsoleSettings
+from edgeinfer.settings import ConsoleSettings, StackSettings
+from edgeinfer.stack.folder import root_of
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import bind, serve
 from edgeinfer.web.systemd import systemd_notifier_of
@@ -42,11 +47,21 @@ def create() -> click.Command:
             alertmanager_url=settings.alertmanager_url,
             runbooks=_runbooks(),
             hosts=hosts(settings.host, settings.allowed_hosts),
+            look=_look,
         )
         limits = ConnectionLimits(max_body_bytes=MAX_BODY_BYTES)
         serve(app, [listener], limits=limits, drain_seconds=2, supervisor=systemd_notifier_of(settings))
 
     return console
+
+
+async def _look(http: aiohttp.ClientSession) -> Facts:
+    """Look at the stack of this machine, where its own record names it; in a container there is none."""
+    stacked = StackSettings.from_environment(None)
+    stack = await asyncio.to_thread(find_stack, stacked, root_of(stacked.data_folder, stacked.data_home))
+    if stack.is_recorded:
+        return await look(http, stack)
+    return Facts(unseen=["the machine: no run of 'edgeinfer up' is recorded on it"])
 
 
 def hosts(host: str, allowed: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import orjson
 from edgeinfer.cli._moment import Moment
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.diagnosis.diagnosis import Diagnosis, Verdict
-from edgeinfer.diagnosis.machine import look
+from edgeinfer.diagnosis.machine import Facts, look
 from edgeinfer.diagnosis.places import Stack, find_stack
 from edgeinfer.diagnosis.report import as_lines
 from edgeinfer.diagnosis.run import Diagnostician
@@ -70,11 +70,20 @@ def create() -> click.Command:
     return diagnose
 
 
+def _is_its_own(stack: Stack, url: str) -> bool:
+    """Whether this Prometheus is the one of the stack on this machine: another's processes are not to be found here."""
+    return url.rstrip("/") == stack.url("prometheus")
+
+
+async def _look_nowhere() -> Facts:
+    return Facts(unseen=["the machine: this Prometheus is not the one of the stack on this machine"])
+
+
 async def _run(stack: Stack, url: str, at: float | None, since: float | None) -> Diagnosis:
     async with aiohttp.ClientSession() as http:
         diagnostician = Diagnostician(
             Prometheus(http, url, timeout_seconds=_ANSWER_SECONDS),
-            partial(look, http, stack),
+            partial(look, http, stack) if _is_its_own(stack, url) else _look_nowhere,
             stack.way,
             stack.folder,
             lambda: {process: stack.pid(process) for process in PROCESSES},

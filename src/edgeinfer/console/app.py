@@ -1,7 +1,7 @@
 """The console as an ASGI application of its own: it is up when the gateway is down."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from edgeinfer.console.alerts import Alerts
 from edgeinfer.console.assets import Assets, load_assets
 from edgeinfer.console.compressed_body import CompressedBody
 from edgeinfer.console.dashboard_files import DashboardFiles
+from edgeinfer.console.diagnosis_routes import Diagnosing, diagnosis_router
 from edgeinfer.console.guard import Guard
 from edgeinfer.console.notifications import Inbox
 from edgeinfer.console.prometheus import Prometheus
@@ -23,10 +24,14 @@ from edgeinfer.console.refresh import SCRAPE_SECONDS, Refresher
 from edgeinfer.console.routes import Parts, api_router, operations_router, pages_router
 from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.console.status import StatusReader
+from edgeinfer.diagnosis.incidents import Incidents
+from edgeinfer.diagnosis.machine import Facts
+from edgeinfer.diagnosis.run import Diagnostician, no_look
 from edgeinfer.heartbeat import why_no_alert_can_fire
 from edgeinfer.web.application import new_application
 
 _CONNECTIONS = 16
+_DIAGNOSIS_SECONDS = 10.0
 
 
 def build_app(  # noqa: PLR0913 - each is a thing that the caller may want another way
@@ -37,6 +42,7 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
     runbooks: Path | None = None,
     hosts: Iterable[str] = (),
     assets: Assets | None = None,
+    look: Callable[[aiohttp.ClientSession], Awaitable[Facts]] | None = None,
     clock: Callable[[], float] = time.time,
     scrape_seconds: float = SCRAPE_SECONDS,
 ) -> ASGIApp:
@@ -49,6 +55,7 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
         runbooks: folder of `<alert name>.md`.
         hosts: names under which browsers reach it, beside loopback; empty where any name may be.
         assets: the files of the pages, if not the shipped ones.
+        look: looks at the machine for a diagnosis; without it measurements alone are read.
         clock: seconds since 1970.
         scrape_seconds: scrape interval of that Prometheus.
     """
@@ -65,12 +72,16 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
             refresher = Refresher(library, prometheus, status, clock, scrape_seconds)
             alerts = Alerts(prometheus, Alertmanager(http, alertmanager_url), runbooks)
             bodies: SingleFlightCache[tuple[Any, ...], CompressedBody] = SingleFlightCache(scrape_seconds, most=64)
-            parts.append(Parts(library, refresher, status, alerts, Inbox(clock), bodies, clock))
+            diagnostician = Diagnostician(prometheus, partial(look, http) if look else no_look, clock=clock)
+            shared: SingleFlightCache[tuple[str, float], Any] = SingleFlightCache(_DIAGNOSIS_SECONDS, most=16)
+            diagnosing = Diagnosing(diagnostician, Incidents(diagnostician), shared, clock)
+            parts.append(Parts(library, refresher, status, alerts, Inbox(clock), bodies, diagnosing, clock))
             try:
                 yield
             finally:
                 parts.clear()
                 await bodies.close()
+                await shared.close()
                 await refresher.close()
 
     app = new_application(
@@ -78,5 +89,6 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
     )
     app.include_router(api_router(lambda: parts[0]))
     app.include_router(operations_router(lambda: parts[0]))
+    app.include_router(diagnosis_router(lambda: parts[0]))
     app.include_router(pages_router(assets or load_assets()))
     return Guard(app, tuple(hosts))

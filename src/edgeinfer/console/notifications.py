@@ -57,6 +57,19 @@ class Inbox:
             self._take(alert, message.receiver)
         return len(message.alerts)
 
+    def has_firing(self, count: int) -> bool:
+        """Whether one of the newest so many alerts fires; the one that always does is none."""
+        return any(one["status"] == "firing" and one["severity"] != "none" for one in list(self._kept)[-count:])
+
+    def annotate(self, count: int, diagnosis: str) -> None:
+        """Put the first line of a diagnosis to the newest so many alerts that fire, and log it once."""
+        newest = [one for one in list(self._kept)[-count:] if one["status"] == "firing" and one["severity"] != "none"]
+        for one in newest:
+            one["diagnosis"] = diagnosis
+        if newest and diagnosis:
+            names = ", ".join(dict.fromkeys(one["alert"] for one in newest))
+            _log.warning("diagnosis of %s: %s", names, diagnosis, extra={"diagnosis": diagnosis, "alerts": names})
+
     def newest_first(self) -> list[dict[str, Any]]:
         """What was received."""
         return list(reversed(self._kept))

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from edgeinfer.console.alerts import Alerts, read_silence
 from edgeinfer.console.assets import Assets
 from edgeinfer.console.compressed_body import CompressedBody, encode
 from edgeinfer.console.dashboard_files import DashboardFiles
+from edgeinfer.console.diagnosis_routes import Diagnosing
 from edgeinfer.console.notifications import Inbox
 from edgeinfer.console.refresh import Refresher, read_request
 from edgeinfer.console.scrape_targets import targets_document
@@ -36,6 +38,7 @@ class Parts:
     alerts: Alerts
     inbox: Inbox
     bodies: SingleFlightCache[tuple[Any, ...], CompressedBody]
+    diagnosing: Diagnosing
     clock: Callable[[], float]
 
 
@@ -97,7 +100,10 @@ def operations_router(parts: Callable[[], Parts]) -> APIRouter:
 
     @router.post("/hooks/alerts", summary="Alertmanager's webhook")
     async def hook(request: Request) -> Response:
-        return encode({"received": parts().inbox.receive(await _body(request))}).response(request)
+        count = parts().inbox.receive(await _body(request))
+        answer = encode({"received": count}).response(request)
+        answer.background = BackgroundTask(_diagnose, parts(), count)  # the sender does not wait for it
+        return answer
 
     @router.get("/api/targets", summary="What Prometheus scrapes")
     async def targets(request: Request) -> Response:
@@ -115,7 +121,7 @@ def pages_router(assets: Assets) -> APIRouter:
         page = CompressedBody(assets.shell.body, assets.shell.compressed)
         return page.response(request, media_type=assets.shell.media_type, cache="no-cache")
 
-    for path in ("/", "/d/{uid}", "/d/{uid}/{slug}", "/alerts", "/targets"):
+    for path in ("/", "/d/{uid}", "/d/{uid}/{slug}", "/alerts", "/targets", "/incidents", "/incidents/{incident_id}"):
         router.add_api_route(path, shell, methods=["GET", "HEAD"])
 
     @router.get("/static/{version}/{path:path}")
@@ -131,6 +137,12 @@ def pages_router(assets: Assets) -> APIRouter:
         return await static(request, assets.version, "icon.svg")
 
     return router
+
+
+async def _diagnose(parts: Parts, count: int) -> None:
+    """Put the first line of the diagnosis to what was just received."""
+    if count and parts.inbox.has_firing(count):
+        parts.inbox.annotate(count, await parts.diagnosing.headline())
 
 
 async def _body(request: Request) -> bytes:

@@ -6,8 +6,8 @@ from typing import Any
 
 from edgeinfer.diagnosis.view import Asks
 
-# Before its first moment a counter's last sample is looked for: three scrapes, of which one may be missing.
-_BASE_SECONDS = 20.0
+# Before its first moment a counter's last sample is looked for: twelve scrapes, of which some may be missing.
+_BASE_SECONDS = 60.0
 
 
 async def grown(

@@ -4,6 +4,8 @@ Nothing is changed and nobody is waited for: each look has a time limit, and wha
 """
 
 import asyncio
+import contextlib
+import os
 import re
 import resource
 import shutil
@@ -25,6 +27,8 @@ _COMMAND_SECONDS = 1.0
 _OK = 200
 _LOG_BYTES, _LOG_LINES = 16_384, 40
 _NEARLY_ALL = 0.95
+# Tasks that wait for each core; from here on a process that does not answer in time may be well.
+_OVERLOADED = 4
 _KILLED_WITHIN_SECONDS = 3600.0
 # What each of our processes exports and nobody else does; the servers answer their own way.
 _OWN_WORDS = {
@@ -77,7 +81,8 @@ async def run_command(words: tuple[str, ...]) -> str | None:
         async with asyncio.timeout(_COMMAND_SECONDS):
             out, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it ended at this very moment
+            process.kill()
         await process.wait()
         return None
     return out.decode("utf-8", "replace") if process.returncode == 0 else None
@@ -138,7 +143,9 @@ def _look_at_processes(places: Sequence[Place], facts: Facts) -> None:
             facts.add(f"{place.process}.process", "restarting", f"it ended {place.crashes} times in a row: {detail}")
         elif place.state:
             facts.add(f"{place.process}.process", "ended", place.fault)
-        if place.state and place.state != "ready" and place.log:
+        if place.state == "ready":  # what its log said before this start is over
+            facts.add(f"{place.process}.log", "nothing")
+        elif place.state and place.log:
             _look_at_log(place, place.log, facts)
 
 
@@ -226,6 +233,9 @@ def _look_at_machine(folder: Path, facts: Facts) -> None:
     share = memory.available / memory.total
     detail = f"{memory.available / 1e6:.0f} MB of {memory.total / 1e6:.0f} MB are available"
     facts.add("machine.memory", "low" if share < MEMORY_AVAILABLE_SHARE else "left", detail)
+    waiting, cores = os.getloadavg()[0], os.cpu_count() or 1
+    detail = f"{waiting:.0f} tasks want its {cores} cores"
+    facts.add("machine.processor", "overloaded" if waiting > _OVERLOADED * cores else "left", detail)
     facts.add("machine.folder", "there" if folder.is_dir() else "missing", str(folder))
     if not folder.is_dir():
         facts.unseen.append(f"there is no data folder {folder}")

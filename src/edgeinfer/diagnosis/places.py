@@ -63,12 +63,14 @@ class Stack:
         folder: its data folder.
         places: its processes.
         unseen: what could not be found out, a sentence each.
+        is_recorded: whether its own record names its processes; without, usual addresses are assumed.
     """
 
     way: Way
     folder: Path
     places: tuple[Place, ...]
     unseen: tuple[str, ...] = ()
+    is_recorded: bool = False
 
     def url(self, process: str) -> str:
         """Address of the first process of this kind; empty without one."""
@@ -96,7 +98,7 @@ def find_stack(settings: StackSettings, root: Path, way: Way | None = None, unit
     except OSError as failure:
         is_held, unseen = False, (f"{folder.lock} could not be read: {failure.strerror}",)
     if way in (None, Way.UP) and record is not None and is_held:
-        return Stack(Way.UP, folder.root, _recorded(record, folder))
+        return Stack(Way.UP, folder.root, _recorded(record, folder), is_recorded=True)
     if way is None:
         way = _found_way(units)
     if record is None and folder.record.exists():

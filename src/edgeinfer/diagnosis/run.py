@@ -22,8 +22,6 @@ from edgeinfer.monitoring.causes.commands import Way
 
 _SHOWN_CONSIDERED = 5
 _FRESH_SECONDS = 60.0
-# After the first rule that failed: by then two scrapes have seen what makes a rate.
-_LATER_SECONDS = 15.0
 _UP = "up"
 _RULES = "count(ALERTS{alertname='Watchdog', alertstate='firing'})"
 
@@ -45,6 +43,7 @@ class Diagnostician:
         pids: of its processes, where they are known.
         causes: the entries; all of them if not given.
         rewrite: applied to each expression, for rules whose times were divided.
+        later_seconds: after an alert's condition first held; by then scrapes have seen what makes a rate.
         clock: seconds since 1970.
     """
 
@@ -55,6 +54,7 @@ class Diagnostician:
     pids: Callable[[], dict[str, int | None]] = dict
     causes: Sequence[Cause] = ()
     rewrite: Callable[[str], str] = unchanged
+    later_seconds: float = 15.0
     clock: Callable[[], float] = time.time
 
     @cached_property
@@ -133,7 +133,7 @@ class Diagnostician:
             still = judge.unexplained(left, found)
             if view.series and any(one.since == began for one in still):
                 series, _ = await ask(
-                    self.prometheus, self._expressions, min(view.moment, began + _LATER_SECONDS), self.rewrite
+                    self.prometheus, self._expressions, min(view.moment, began + self.later_seconds), self.rewrite
                 )
                 then = View(began, series)
                 found += judge.roots([judge.judge(cause, then, still) for cause in self._entries])

@@ -10,8 +10,9 @@ from edgeinfer.monitoring.alerts.alert import Alert, Severity
 ACTIVE = 'ALERTS{alertstate=~"firing|pending"}'
 SINCE = "ALERTS_FOR_STATE"
 _OWN_LABELS = ("__name__", "alertname", "alertstate")
-# What is only planned for, or shown next to others, is not a symptom before it fires.
+# What is only planned for, and what waits long to be sure, is not a symptom before it fires.
 _EARLY = (Severity.CRITICAL, Severity.WARNING)
+_SHORT_HOLDS = ("30s", "1m", "2m", "5m")
 _URGENCY = (Severity.CRITICAL, Severity.WARNING, Severity.TICKET, Severity.INFO)
 
 
@@ -56,13 +57,14 @@ def active_symptoms(active: Iterable[Series], since: Iterable[Series]) -> tuple[
     found = [
         _symptom(one, entries.get(name), began.get(name))
         for name, one in states.items()
-        if not (name in entries and entries[name].always) and _counts(one)
+        if not (name in entries and entries[name].always) and _counts(one, entries.get(name))
     ]
     return tuple(sorted(found, key=lambda one: (not one.is_firing, urgency(one.severity), one.name)))
 
 
-def _counts(one: Series) -> bool:
-    return one.labels.get("alertstate") == "firing" or one.labels.get("severity") in _EARLY
+def _counts(one: Series, entry: Alert | None) -> bool:
+    is_short = entry is None or entry.for_ in _SHORT_HOLDS
+    return one.labels.get("alertstate") == "firing" or (is_short and one.labels.get("severity") in _EARLY)
 
 
 def urgency(severity: str) -> int:

@@ -31,6 +31,7 @@ STATUS_AND_PROBLEM: dict[type[Exception], tuple[int, str]] = {
     errors.NotEnoughSamples: (409, "not_enough_samples"),
     errors.UnusableWindow: (409, "unusable_window"),
     errors.UnknownDashboard: (404, "not_found"),
+    errors.UnknownIncident: (404, "not_found"),
     errors.UnknownModel: (404, "not_found"),
     errors.Unauthorized: (401, "unauthorized"),
     errors.Overloaded: (503, "overloaded"),

@@ -44,7 +44,7 @@ function drawBar(uid) {
   clear(bar).append(
     el("a", { href: "/", class: "brand", "aria-label": "EdgeInfer home" }, logo, el("span", {}, "EdgeInfer")),
     select,
-    el("nav", { "aria-label": "Pages" }, link("/?list", "Dashboards", here === "/"), link("/alerts", "Alerts", here === "/alerts", badge), link("/targets", "Targets", here === "/targets")),
+    el("nav", { "aria-label": "Pages" }, link("/?list", "Dashboards", here === "/"), link("/alerts", "Alerts", here === "/alerts", badge), link("/incidents", "Incidents", here.startsWith("/incidents")), link("/targets", "Targets", here === "/targets")),
     el("button", { class: "quiet help", "aria-label": "Keyboard", title: "Keyboard (?)", onclick: helpDialog }, icon("help")));
 }
 
@@ -58,6 +58,7 @@ async function choose() {
   const parts = location.pathname.split("/").filter(Boolean);
   if (parts[0] === "d" && parts[1]) return new DashboardPage(decodeURIComponent(parts[1]), app);
   if (parts[0] === "alerts") return new (await part(import("./pages/alerts.js"))).AlertsPage(app);
+  if (parts[0] === "incidents") return new (await part(import("./pages/incidents.js"))).IncidentsPage(app, decodeURIComponent(parts[1] || ""));
   if (parts[0] === "targets") return new (await part(import("./pages/targets.js"))).TargetsPage(app);
   return new (await part(import("./pages/list.js"))).ListPage(app);
 }
@@ -96,7 +97,7 @@ document.addEventListener("click", (event) => {
 addEventListener("popstate", () => show({ isBack: true }));
 
 listen((key) => {
-  const everywhere = { "?": helpDialog, d: () => go("/?list"), a: () => go("/alerts"), g: () => go("/targets") };
+  const everywhere = { "?": helpDialog, d: () => go("/?list"), a: () => go("/alerts"), g: () => go("/targets"), i: () => go("/incidents") };
   if (key in everywhere) return everywhere[key](), true;
   return page?.key?.(key) || false;
 });

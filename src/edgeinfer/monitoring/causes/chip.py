@@ -233,7 +233,7 @@ def _work() -> list[Cause]:
             title="The sidecar's backend fails on windows",
             service=SIDECAR,
             alerts=(*_ERRORS, *CALLS_FAIL),
-            evidence=(Evidence("it fails on {value} windows a second", backend_fails()),),
+            evidence=(Evidence("windows fail in it, {value} a second", backend_fails()),),
             confused_with=("path-answers-errors",),
             remedy=(
                 Action("Read which class of failure it is.", verb=Verb.LOG, process="sidecar"),

@@ -20,6 +20,7 @@ _ASPECTS: Mapping[str, tuple[str, ...]] = {
 _MACHINE: Mapping[str, tuple[str, ...]] = {
     "machine.disk": ("left", "low", "full"),
     "machine.memory": ("left", "low"),
+    "machine.processor": ("left", "overloaded"),
     "machine.kernel_log": ("nothing", "killed_for_memory"),
     "machine.clock": ("right", "behind_measurements"),
     "machine.folder": ("there", "missing"),

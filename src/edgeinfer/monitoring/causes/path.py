@@ -1,6 +1,6 @@
 """The way between gateway and sidecar: late, cut, or answered by something else."""
 
-from edgeinfer.catalog import gateway, sidecar
+from edgeinfer.catalog import gateway, sidecar, system
 from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
 from edgeinfer.monitoring.causes.commands import Verb
 from edgeinfer.monitoring.causes.facts import fact
@@ -25,7 +25,16 @@ _ROUTE = "sudo ss -tnp state established '( dport = :9000 )'"
 # What the fallback hides from phones still shows in these.
 _FAILS = (*CALLS_FAIL, *CALLS_LATE)
 _SLOW_SIDECAR = f"{Q.quantile(0.95, sidecar.HTTP_DURATION, where={'endpoint': '/infer'})} > {LATENCY_WARNING_SECONDS}"
-_QUEUED = f"{Q.gauge(sidecar.QUEUE_DEPTH, how='min')} > 0"
+_QUEUED = f"min(min_over_time({Q.select(sidecar.QUEUE_DEPTH)}[1m])) > 0"
+# A machine without an idle moment delays many calls; only where it delays most of them, something else does it.
+_BUSY_SHARE, _LATE_SECONDS, _TIMEOUTS = 0.9, 0.25, 0.5
+_TIMED_OUT = Q.rate(gateway.INFERENCE_ERRORS, where={"error_type": "timeout"})
+_ANSWERED = Q.rate(gateway.INFERENCE_REQUESTS, where={"status": "success"})
+_BUSY = (
+    f"avg(avg_over_time({Q.select(system.CPU_USAGE_RATIO)}[1m])) > {_BUSY_SHARE}"
+    f" unless on () ({Q.quantile(0.5, gateway.NETWORK_DURATION)} > {_LATE_SECONDS})"
+    f" unless on () ({_TIMED_OUT} > {_TIMEOUTS} * {_ANSWERED})"
+)
 
 
 def create() -> list[Cause]:
@@ -50,6 +59,7 @@ def _late() -> Cause:
         unless=(
             Evidence("the sidecar itself takes {value} s for 95 % of its answers", _SLOW_SIDECAR),
             Evidence("{value} windows wait in the sidecar's queue", _QUEUED),
+            Evidence("the whole machine is busy, which delays some calls", _BUSY),
             SIDECAR_FAILS,
             SIDECAR_WAS_AWAY,
         ),

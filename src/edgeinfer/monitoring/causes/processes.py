@@ -218,8 +218,11 @@ def _hangs(process: str) -> Cause:
                 (fact(f"{process}.answer", "silent"),),
             ),
         ),
-        unless=(_answers_now(process),),
-        confused_with=(f"{process}-stopped", f"{process}-suspended"),
+        unless=(
+            _answers_now(process),
+            Evidence("the machine is overloaded: {found}", facts=(fact("machine.processor", "overloaded"),)),
+        ),
+        confused_with=(f"{process}-stopped", f"{process}-suspended", "processor-busy"),
         remedy=(
             Action("Keep its log.", verb=Verb.LOG, process=process),
             Action("Restart it.", verb=Verb.RESTART, process=process),
@@ -312,7 +315,7 @@ def _not_ready() -> Cause:
 
 def _overloaded() -> Cause:
     shed = condition("HailoSheddingLoad")
-    waits = f"{Q.gauge(sidecar.QUEUE_DEPTH, how='min', by=('job', 'instance'))} > 0"
+    waits = f"min by (job, instance) (min_over_time({Q.select(sidecar.QUEUE_DEPTH)}[1m])) > 0"
     return Cause(
         name="sidecar-overloaded",
         title="More windows come to the sidecar than it computes",
@@ -327,7 +330,7 @@ def _overloaded() -> Cause:
         ),
         confused_with=("chip-saturated", "processor-busy"),
         leads_to=("path-loses-answers", "path-answers-errors"),
-        follows_from=("chip-throttled", "chip-hot", "chip-too-hot", "chip-hangs", "processor-busy"),
+        follows_from=("chip-throttled", "chip-hot", "chip-too-hot", "chip-hangs"),
         remedy=(
             Action(
                 "See who sends: the panel 'Requests per minute' of the dashboard 'Hailo Sidecar'.",

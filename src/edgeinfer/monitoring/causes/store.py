@@ -174,12 +174,14 @@ def _processor() -> Cause:
     firing = selector(ALERTS, {"alertname": "HailoCpuBusy", "alertstate": "firing"})
     return Cause(
         name="processor-busy",
-        title="Other programs take the whole processor",
+        title="The processor has more to do than it can",
         service=SIDECAR,
         alerts=("HailoCpuBusy", "ScrapeSlow", "HailoQueueBacklog", *CALLS_LATE),
         evidence=(
             # The alert itself, not its condition: a busy minute slows nothing down that users would notice.
-            Evidence("the processor has been busy for a quarter of an hour", firing),
+            Evidence(
+                "more work waits for the processor than it can do", firing, (fact("machine.processor", "overloaded"),)
+            ),
         ),
         confused_with=("sidecar-overloaded",),
         remedy=(

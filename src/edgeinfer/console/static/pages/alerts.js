@@ -169,7 +169,7 @@ export class AlertsPage {
 
 function received(messages) {
   if (!messages.length) return [];
-  const items = messages.slice(0, 30).map((one) => el("li", {}, el("span", { class: `state ${one.status !== "firing" ? "up" : one.severity === "none" ? "" : "down"}` }, one.status), el("span", {}, el("strong", {}, words(one.alert)), " ", ...inline(one.summary)), el("span", { class: "muted", "data-since": one.received * 1000 }, ago(one.received * 1000))));
+  const items = messages.slice(0, 30).map((one) => el("li", {}, el("span", { class: `state ${one.status !== "firing" ? "up" : one.severity === "none" ? "" : "down"}` }, one.status), el("span", {}, el("strong", {}, words(one.alert)), " ", ...inline(one.summary), one.diagnosis ? el("a", { href: "/incidents", class: "muted" }, ` ${one.diagnosis}`) : ""), el("span", { class: "muted", "data-since": one.received * 1000 }, ago(one.received * 1000))));
   return [el("h2", {}, "Sent to the console"), el("ul", { class: "received" }, ...items)];
 }
 

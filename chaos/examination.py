@@ -1,0 +1,242 @@
+"""Asks `diagnose` while a fault lasts and after it, and counts how often it named the true cause."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from time import time
+
+import aiohttp
+
+from chaos.scenario import Scenario
+from chaos.scenarios import SCENARIOS
+from chaos.time_compression import compress_expression
+from chaos.true_causes import PAIRS, TRUE_CAUSES
+from edgeinfer.console.prometheus import Prometheus
+from edgeinfer.diagnosis.diagnosis import Certainty, Diagnosis, Verdict
+from edgeinfer.diagnosis.machine import look
+from edgeinfer.diagnosis.places import Stack
+from edgeinfer.diagnosis.run import Diagnostician, no_look
+from edgeinfer.monitoring.causes import all_causes
+from edgeinfer.monitoring.causes.cause import Cause
+
+_FIRST_THREE = 3
+_SCRAPE_SECONDS = 1.0
+# Evidence that looks back over a minute or two: so many seconds are left of it, in which an open circuit tries a call.
+_SHORT_RANGES, _SHORT_SECONDS = ("[1m]", "[2m]"), 16
+# A cause of the machine that plays the scenarios is no mistake.
+_OF_THE_MACHINE = frozenset({"processor-busy", "memory-low"})
+_PAIR_SECONDS = 10.0
+_LATER_SECONDS = 3.0
+
+
+class Grade(StrEnum):
+    """How good an answer was."""
+
+    FIRST = "first"  # a true cause is named first
+    AMONG_THREE = "first three"  # it is the second or the third
+    NEAR = "neighbourhood"  # asked without its entry: a consequence or another cause of the same service is named
+    UNKNOWN = "unknown"  # no cause is named, and that is said
+    WRONG = "wrong"  # another cause is named, and none of the true ones among the first three
+
+
+class Question(StrEnum):
+    """When, and knowing what, it is asked."""
+
+    DURING = "at the alert"
+    AFTER = "after recovery, of the moment of the alert"
+    RECOVERED = "after recovery, of now"
+    WITHOUT_ENTRY = "at the alert, without the entry of the cause"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered to a question.
+
+    Args:
+        grade: how good it was.
+        named: causes in their order, with how sure each was.
+        services: of what was named or left unexplained.
+        seconds: that it took.
+    """
+
+    grade: Grade
+    named: tuple[tuple[str, Certainty], ...]
+    services: tuple[str, ...]
+    seconds: float
+
+    @property
+    def is_wrong_with_certainty(self) -> bool:
+        """Whether what is named first is not true, and is said to be certain."""
+        return self.grade is Grade.WRONG and self.named[0][1] is Certainty.CERTAIN
+
+
+def graded(diagnosis: Diagnosis, truth: Sequence[str], lingering: frozenset[str] = frozenset()) -> Answer:
+    """How good an answer is; of a scenario without a fault, only "nothing is wrong" is right.
+
+    Args:
+        diagnosis: what was answered.
+        truth: the true causes.
+        lingering: causes that were named before the fault already.
+    """
+    found = [(one.name, one.certainty) for one in (*diagnosis.findings, *diagnosis.possible)]
+    found = [one for one in found if one[0] not in _OF_THE_MACHINE | lingering or one[0] in truth]
+    services = {one.service for one in (*diagnosis.findings, *diagnosis.possible)}
+    services |= {one.service for one in diagnosis.unexplained}
+    names = [name for name, _ in found]
+    if names[:1] and names[0] in truth:
+        grade = Grade.FIRST
+    elif set(truth) & set(names[:_FIRST_THREE]):
+        grade = Grade.AMONG_THREE
+    elif names:
+        grade = Grade.WRONG
+    else:
+        is_right = not truth and (diagnosis.verdict is not Verdict.UNKNOWN or lingering)
+        grade = Grade.FIRST if is_right else Grade.UNKNOWN
+    return Answer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
+
+
+class Examiner:
+    """Asks about one stack.
+
+    Args:
+        http: an open client session.
+        stack: gives the stack as it is at that moment.
+        factor: by which the times of its rules are divided.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, stack: Callable[[], Stack], factor: float) -> None:
+        self._http = http
+        self._stack = stack
+        self._factor = factor
+        self._entries = tuple(all_causes())
+        self._lingering = frozenset[str]()
+
+    async def before(self) -> None:
+        """Before the fault: what scenarios before it have left is not counted against the answers."""
+        self._lingering = frozenset[str]()
+        self._lingering = frozenset(name for name, _ in (await self._ask((), self._entries)).named)
+
+    async def during(self, truth: Sequence[str]) -> dict[Question, Answer]:
+        """At the alert: with all entries, and with those of the true causes left out."""
+        found = {Question.DURING: await self._ask(truth, self._entries)}
+        if truth:
+            left = tuple(one for one in self._entries if one.name not in truth)
+            found[Question.WITHOUT_ENTRY] = self._near(await self._ask(truth, left), truth)
+        return found
+
+    def _near(self, answer: Answer, truth: Sequence[str]) -> Answer:
+        known = {one.name: one for one in self._entries}
+        if answer.grade is not Grade.WRONG:
+            return answer
+        named = known[answer.named[0][0]]
+        is_near = any(known[name].brings_about(named) or known[name].service == named.service for name in truth)
+        return replace(answer, grade=Grade.NEAR) if is_near else answer
+
+    async def after(self, truth: Sequence[str], alert_at: float) -> dict[Question, Answer]:
+        """After recovery: of the moment of the alert, and of now, when nothing but what has ended may be named."""
+        then = await self._ask(truth, self._entries, at=alert_at)
+        now = await self._ask(truth, self._entries)
+        if now.grade is Grade.UNKNOWN:  # nothing is named, and nothing is wrong any more
+            now = replace(now, grade=Grade.FIRST)
+        return {Question.AFTER: then, Question.RECOVERED: now}
+
+    async def _ask(self, truth: Sequence[str], entries: Sequence[Cause], at: float | None = None) -> Answer:
+        stack = self._stack()
+        scale = self._factor
+        diagnostician = Diagnostician(
+            Prometheus(self._http, stack.url("prometheus"), timeout_seconds=10),
+            partial(look, self._http, stack) if at is None else no_look,
+            causes=entries,
+            rewrite=lambda text: _compressed(text, scale) if scale > 1 else text,
+            later_seconds=max(_LATER_SECONDS, 15 / scale),
+            clock=time,
+        )
+        return graded(await diagnostician.diagnose(at), truth, self._lingering)
+
+
+@asynccontextmanager
+async def examiner(stack: Callable[[], Stack], factor: float) -> AsyncIterator[Examiner]:
+    """An examiner with a session of its own."""
+    async with aiohttp.ClientSession() as http:
+        yield Examiner(http, stack, factor)
+
+
+def _compressed(expression: str, factor: float) -> str:
+    for text in _SHORT_RANGES:
+        expression = expression.replace(text, f"[{_SHORT_SECONDS * factor:.0f}s]")
+    return compress_expression(expression, factor, _SCRAPE_SECONDS)
+
+
+def pairs() -> tuple[Scenario, ...]:
+    """Two scenarios at once, as one; the later alert is waited for."""
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    return tuple(_paired(known[first], known[second]) for first, second in PAIRS)
+
+
+def truth_of(name: str) -> tuple[str, ...]:
+    """The true causes of a scenario, or of a pair."""
+    return tuple(cause for part in name.split("+") for cause in TRUE_CAUSES[part])
+
+
+def _paired(first: Scenario, second: Scenario) -> Scenario:
+    later = max(first, second, key=lambda one: one.alert_minutes)
+    return replace(
+        later,
+        name=f"{first.name}+{second.name}",
+        does=f"{first.does} {second.does}",
+        actions=(*first.actions, *second.actions),
+        counted=(),
+        or_alert=min(first, second, key=lambda one: one.alert_minutes).alert,
+        further_alerts=(),
+        lost_requests=1.0,
+        recovery_seconds=60.0,
+        min_seconds=max(first.min_seconds, second.min_seconds, _PAIR_SECONDS),
+        needs_chip=first.needs_chip or second.needs_chip,
+        is_slow=True,
+    )
+
+
+def as_table(answers: Mapping[str, Mapping[Question, Answer]]) -> str:
+    """What was answered to each scenario, and how often each grade was given, as Markdown."""
+    lines = _head(("scenario", "true cause", "at the alert", "grade", "after recovery", "without its entry"))
+    for name, asked in answers.items():
+        during = asked.get(Question.DURING)
+        cells = [
+            name,
+            ", ".join(truth_of(name)) or "none",
+            _named(during),
+            str(during.grade) if during else "-",
+            _grade(asked.get(Question.AFTER)),
+            _named(asked.get(Question.WITHOUT_ENTRY)),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *_counts(answers.values())])
+
+
+def _counts(answers: Collection[Mapping[Question, Answer]]) -> list[str]:
+    lines = _head(("asked", "answers", *Grade, "wrong with certainty"))
+    for question in Question:
+        given = [asked[question] for asked in answers if question in asked]
+        grades = Counter(one.grade for one in given)
+        certain = sum(one.is_wrong_with_certainty for one in given)
+        counts = [len(given), *(grades[grade] for grade in Grade)]
+        lines.append(f"| {question} | " + " | ".join(str(count) for count in (*counts, certain)) + " |")
+    return lines
+
+
+def _head(titles: Sequence[str]) -> list[str]:
+    return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+
+
+def _named(answer: Answer | None) -> str:
+    if answer is None:
+        return "-"
+    marks = {Certainty.CERTAIN: "", Certainty.LIKELY: " (likely)", Certainty.POSSIBLE: " (possible)"}
+    return ", ".join(f"{name}{marks[certainty]}" for name, certainty in answer.named[:_FIRST_THREE]) or "nothing"
+
+
+def _grade(answer: Answer | None) -> str:
+    return str(answer.grade) if answer else "-"
