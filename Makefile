@@ -87,6 +87,10 @@ foreign-sidecars: setup ## Replay a recording through a gateway in front of MLSe
 	@benchmarks/peers/setup.sh mlserver
 	@$(BIN)/python -m tools.foreign_sidecars
 
+open-inference-clients: setup ## Ask the sidecar with unchanged clients of Triton and KServe, and compare every bit (two minutes)
+	@benchmarks/peers/setup.sh clients
+	@$(BIN)/python -m tools.open_inference_clients
+
 trace-proof: setup ## Trace requests through a real collector, and check that the parts of a trace add up (a minute)
 	@benchmarks/peers/setup.sh rotel
 	@$(BIN)/python -m tools.trace_proof $(ARGS)
@@ -171,4 +175,4 @@ verify-units: setup ## Check the systemd units with systemd's own checker, and s
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
 
-.PHONY: bench bench-frames bench-open-inference foreign-sidecars month store-proof test-chip trace-proof verify-units
+.PHONY: bench bench-frames bench-open-inference foreign-sidecars open-inference-clients month store-proof test-chip trace-proof verify-units
