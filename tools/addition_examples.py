@@ -412,7 +412,7 @@ ADDITIONS = (
         0.0, validation_alias=_env("EDGEINFER_GATEWAY_NAP_SECONDS"), description="Length of a nap of the gateway."
     )
 """,
-                before="""    encoding: Literal["binary", "json"] = Field(""",
+                before="    backend_timeout_ms:",
                 named=("nap_seconds", _GATEWAY),
                 is_found_by_linters=True,
                 omissions=(
