@@ -61,6 +61,6 @@ def test_a_machine_without_a_stack_is_answered_in_words_and_as_json(tmp_path: Pa
 
 def test_a_moment_in_the_future_and_a_cost_from_after_it_are_refused(tmp_path: Path) -> None:
     code, text = run(tmp_path, "--at", "2099-01-01")
-    assert (code, "lies in the future" in text) == (2, True)
+    assert (code, "is in the future" in text) == (2, True)
     code, text = run(tmp_path, "--at", "2h", "--since", "1h")
     assert (code, "after the moment" in text) == (2, True)

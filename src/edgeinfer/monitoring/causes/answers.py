@@ -12,7 +12,7 @@ _MODEL = "curl -s localhost:9000/status"
 
 def create() -> list[Cause]:
     """The entries that diagnosis and reference are made from."""
-    return [_shape(), _nan(), _scores(), _stub(), _undecided(), _other_signal(), _silence()]
+    return [_shape(), _nan(), _scores(), _stub(), _undecided(), _other_signal(), _sensor(), _silence()]
 
 
 def _shape() -> Cause:
@@ -121,6 +121,24 @@ def _other_signal() -> Cause:
         remedy=(
             Action("Ask where the sensors are worn, and whether their app was changed: place, rate, units, axes."),
             Action("Record a session and compare it with a shipped one.", command="edgeinfer replay --list"),
+        ),
+    )
+
+
+def _sensor() -> Cause:
+    return Cause(
+        name="sensor-trouble",
+        title="A sensor sends samples that cannot be right",
+        service=GATEWAY,
+        alerts=("EdgeInferSensorTrouble",),
+        evidence=(Evidence("stream {role} of session {session} shows {problem}", condition("EdgeInferSensorTrouble")),),
+        confused_with=("input-changed",),
+        remedy=(
+            Action(
+                "See what else its stream shows; the session is named by its first eight characters.",
+                command="curl -s 'localhost:8080/api/v1/analysis/session?sessionId=SESSION'",
+            ),
+            Action("Fix the sensor, its rate or its units as the runbook says for that problem."),
         ),
     )
 
