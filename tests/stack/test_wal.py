@@ -46,6 +46,14 @@ def test_a_flipped_bit_loses_the_records_it_is_in_and_no_record_comes_back_chang
     assert read_segment(write_segment(found.records)).fault == "", "what is kept is a segment again"
 
 
+@pytest.mark.parametrize("left", range(10))
+def test_a_page_whose_last_bytes_take_a_header_and_no_data_is_whole(left: int) -> None:
+    """Prometheus 2.42 and 3.5: a header is written wherever its seven bytes fit, with no data where none fits."""
+    records = ((0, bytes([1]) * (32 * 1024 - 7 - left)), (0, bytes([2]) * 100))
+    found = read_segment(write_segment(records))
+    assert (found.records, found.fault) == (records, "")
+
+
 def test_records_behind_a_damaged_page_are_kept() -> None:
     """Prometheus' own repair drops everything behind the first damage."""
     records = tuple((0, bytes([number % 9 + 1, number]) * 5_000) for number in range(1, 30))

@@ -96,7 +96,7 @@ def write_segment(records: tuple[tuple[int, bytes], ...]) -> bytes:
         left, is_first = memoryview(record), True
         while is_first or left:
             room = _PAGE_BYTES - len(out) % _PAGE_BYTES
-            if room < _HEADER.size + 1:
+            if room < _HEADER.size:
                 out += bytes(room)
                 room = _PAGE_BYTES
             piece = left[: room - _HEADER.size]

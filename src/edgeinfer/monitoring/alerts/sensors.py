@@ -60,7 +60,7 @@ def create() -> list[Alert]:
                 expected_description="Stream dog of session 7bf48c73 shows acceleration_in_g.",
             ),
             negative_cases=(
-                RuleCase(why="over within five minutes", series={_SERIES: gauge((1, 120), (None, 600))}, at=420),
+                RuleCase(why="over within five minutes", series={_SERIES: gauge((1, 120), (0, 600))}, at=420),
             ),
         )
     ]
