@@ -50,7 +50,7 @@ def create() -> click.Command:
     @click.option("--prometheus-port", type=_PORT, help="Port of Prometheus (9090).")
     @click.option("--alertmanager-port", type=_PORT, help="Port of Alertmanager (9093).")
     @click.option("--exporter-port", type=_PORT, help="Port of the chip exporter (9048).")
-    @click.option("--json", "as_json", is_flag=True, help="EventHandler everything as JSON lines.")
+    @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON lines.")
     def up(
         *,
         with_replay: bool,
@@ -109,7 +109,7 @@ def recording_note(recording: str | None) -> str:
 
 
 def _check_recording(name: str) -> None:
-    """EventHandler a wrong name before anything starts; numpy, which this needs, stays out of other runs' memory."""
+    """Report a wrong name before anything starts; numpy, which this needs, stays out of other runs' memory."""
     from edgeinfer.recordings.reader import IN_TURN, load_recording  # noqa: PLC0415
 
     if name != IN_TURN:
