@@ -33,7 +33,7 @@ $(VENV)/ready: $(VENV)/running requirements.lock
 setup: $(VENV)/ready ## Set up the environment in .venv
 
 run: $(VENV)/running ## Run the whole stack on this machine and replay a recorded session
-	@$(BIN)/edgeinfer up --data-folder $(DATA) $(ARGS)
+	@$(BIN)/edgeinfer up --data-folder "$(DATA)" $(ARGS)
 
 test: setup setup-monitoring setup-browser setup-fleet setup-clients check ## Check everything, then the whole suite
 	@trap 'exit 130' INT; failed=0; $(TWO_AT_ONCE) -m "not end_to_end" --durations=10 || failed=$$?; \

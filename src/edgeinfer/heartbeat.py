@@ -17,8 +17,12 @@ _ANSWER_SECONDS = 5.0
 # Rules are evaluated every 5 s.
 _OLDEST_SECONDS = 60.0
 _AHEAD_SECONDS = 60.0
+# Prometheus drops what fires before it has discovered Alertmanager, some 5 s after its start, and sends it again a
+# minute later (seen in 2.42; the default of --rules.alert.resend-delay).
+_RESEND_SECONDS = 75.0
 _WATCHDOG = 'ALERTS{alertname="Watchdog", alertstate="firing"}'
 _NEWEST = f"max(timestamp({_WATCHDOG}))"
+_FIRES_SINCE = 'min(ALERTS_FOR_STATE{alertname="Watchdog"})'
 _FAILURES = (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError, ValueError, IndexError)
 
 
@@ -51,7 +55,9 @@ async def why_no_alert_can_fire(
 ) -> str:
     """The reason, in words; empty where alerts can fire and reach Alertmanager, if there is one."""
     try:
-        newest, stored = await asyncio.gather(_newest(http, prometheus_url, now()), _stored_until(http, prometheus_url))
+        newest, stored = await asyncio.gather(
+            _value(http, prometheus_url, _NEWEST, now()), _stored_until(http, prometheus_url)
+        )
     except _FAILURES:
         return "Prometheus does not answer"
     if newest is None or now() - newest > _OLDEST_SECONDS:
@@ -62,7 +68,18 @@ async def why_no_alert_can_fire(
         is_known = await _is_known(http, alertmanager_url)
     except _FAILURES:
         return "Alertmanager does not answer"
-    return "" if is_known else "Alertmanager has not heard of the alert that always fires"
+    if is_known or await _has_just_begun(http, prometheus_url, now()):
+        return ""
+    return "Alertmanager has not heard of the alert that always fires"
+
+
+async def _has_just_begun(http: aiohttp.ClientSession, url: str, now: float) -> bool:
+    """Whether the alert may not have been sent a second time yet."""
+    try:
+        since = await _value(http, url, _FIRES_SINCE, now)
+    except _FAILURES:
+        return False
+    return since is not None and now - since < _RESEND_SECONDS
 
 
 def _why_it_is_old(newest: float | None, stored: float, now: float) -> str:
@@ -74,11 +91,11 @@ def _why_it_is_old(newest: float | None, stored: float, now: float) -> str:
     )
 
 
-async def _newest(http: aiohttp.ClientSession, url: str, now: float) -> float | None:
-    parameters = {"query": _NEWEST, "time": f"{now:.3f}"}
+async def _value(http: aiohttp.ClientSession, url: str, query: str, now: float) -> float | None:
+    parameters = {"query": query, "time": f"{now:.3f}"}
     answer = msgspec.json.decode(await _get(http, f"{url}/api/v1/query", parameters), type=_Query)
-    newest = float(answer.data.result[0].value[1]) if answer.data.result else math.nan
-    return newest if math.isfinite(newest) else None
+    value = float(answer.data.result[0].value[1]) if answer.data.result else math.nan
+    return value if math.isfinite(value) else None
 
 
 async def _stored_until(http: aiohttp.ClientSession, url: str) -> float:

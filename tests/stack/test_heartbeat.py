@@ -16,6 +16,7 @@ class Servers:
 
     def __init__(self) -> None:
         self.evaluated: float | None = NOW - 4
+        self.fires_since = NOW - 3600
         self.stored_until = NOW - 2
         self.heard_of = ["Watchdog"]
         self.status = 200
@@ -23,7 +24,8 @@ class Servers:
 
     async def query(self, request: web.Request) -> web.Response:
         assert "Watchdog" in request.query["query"]
-        result = [] if self.evaluated is None else [{"metric": {}, "value": [NOW, str(self.evaluated)]}]
+        value = self.fires_since if "FOR_STATE" in request.query["query"] else self.evaluated
+        result = [] if value is None else [{"metric": {}, "value": [NOW, str(value)]}]
         document = {"status": "success", "data": {"resultType": "vector", "result": result}}
         return web.json_response(document, status=self.status)
 
@@ -93,3 +95,13 @@ async def test_an_alertmanager_that_does_not_know_it_or_does_not_answer_is_said(
 async def test_a_prometheus_that_does_not_answer_is_said(status: int, servers: Servers) -> None:
     servers.status = status
     assert await reason(servers) == "Prometheus does not answer"
+
+
+async def test_a_prometheus_that_has_just_begun_gets_the_minute_after_which_it_sends_an_alert_again(
+    servers: Servers,
+) -> None:
+    servers.heard_of = []
+    servers.fires_since = NOW - 60
+    assert await reason(servers) == ""
+    servers.fires_since = NOW - 90
+    assert await reason(servers) == "Alertmanager has not heard of the alert that always fires"
