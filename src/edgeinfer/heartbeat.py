@@ -79,7 +79,7 @@ async def _has_just_begun(http: aiohttp.ClientSession, url: str, now: float) -> 
         since = await _value(http, url, _FIRES_SINCE, now)
     except _FAILURES:
         return False
-    return since is not None and now - since < _RESEND_SECONDS
+    return since is not None and 0 <= now - since < _RESEND_SECONDS
 
 
 def _why_it_is_old(newest: float | None, stored: float, now: float) -> str:

@@ -105,3 +105,9 @@ async def test_a_prometheus_that_has_just_begun_gets_the_minute_after_which_it_s
     assert await reason(servers) == ""
     servers.fires_since = NOW - 90
     assert await reason(servers) == "Alertmanager has not heard of the alert that always fires"
+
+
+async def test_an_alert_that_fires_since_a_moment_ahead_of_the_clock_has_not_just_begun(servers: Servers) -> None:
+    servers.heard_of = []
+    servers.fires_since = NOW + 600
+    assert await reason(servers) == "Alertmanager has not heard of the alert that always fires"
