@@ -18,7 +18,7 @@ def main() -> None:
     """Run windows one after the other on each thread, and print the rate and the CPU time per window."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("threads", type=int, help="each with windows of its own")
-    parser.add_argument("seconds", type=float, help="to go on")
+    parser.add_argument("seconds", type=float, help="to continue")
     arguments = parser.parse_args()
     threads, seconds = arguments.threads, arguments.seconds
     file = load_card(default_folder()).file("cpu")

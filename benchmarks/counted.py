@@ -19,7 +19,7 @@ class Counted:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Stop accepting; open connections go on."""
+        """Stop accepting; open connections continue."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

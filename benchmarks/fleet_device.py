@@ -103,8 +103,8 @@ def sent(device: Device) -> dict[str, float]:
     """What a Prometheus says that it has sent so far, and what passed its relay."""
     text = _get(f"{device.address}/metrics").decode()
     names = {"samples": "samples_total", "bytes": "bytes_total", "failed": "samples_failed_total"}
-    told = {short: _sum(text, f"prometheus_remote_storage_{name}{{") for short, name in names.items()}
-    return told | {"received": device.uplink.received, "answered": device.uplink.answered}
+    reported = {short: _sum(text, f"prometheus_remote_storage_{name}{{") for short, name in names.items()}
+    return reported | {"received": device.uplink.received, "answered": device.uplink.answered}
 
 
 def _sum(text: str, beginning: str) -> float:

@@ -5,7 +5,7 @@
 The chip is the tests' fake of HailoRT 4.23: each frame takes 3 ms from its submission to its answer, up to eight
 are worked on at once, as the queue of the packages takes them and as was seen with the real Python module, where
 1, 2, 4 and 8 in flight gave 1, 2.2, 4.4 and 5 times the rate. What blocks in HailoRT holds the interpreter here too,
-and the fake computes its answers in Python besides, which the real one does not.
+and the fake computes its answers in Python as well, which the real one does not.
 Both settings are measured in turns within one run, so that a busy machine is busy for both.
 """
 

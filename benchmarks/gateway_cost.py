@@ -172,14 +172,14 @@ def _load(url: str, connections: int, body: bytes) -> load.Load:
 
 
 def _fill(gateway: str, pid: int, requests: int) -> None:
-    sent, next_told = 0, requests // 10
+    sent, next_report = 0, requests // 10
     print(f"memory of the gateway after {sent} requests: {resident_megabytes(pid):.1f} MB")
     while sent < requests:
         sent += _load(gateway + load.PROCESS, 16, load.samples()).requests
-        told = f"memory of the gateway after {sent} requests: {resident_megabytes(pid):.1f} MB"
-        if sent >= next_told:
-            print(told)
-            next_told += requests // 10
+        report = f"memory of the gateway after {sent} requests: {resident_megabytes(pid):.1f} MB"
+        if sent >= next_report:
+            print(report)
+            next_report += requests // 10
     for encoding in ("identity", "gzip"):
         with httpx.stream("GET", gateway + "/metrics", headers={"Accept-Encoding": encoding}) as answer:
             size = sum(len(chunk) for chunk in answer.iter_raw())

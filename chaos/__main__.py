@@ -156,7 +156,7 @@ async def _run_share(
         plan.folder / f"stack-{number}",
         settings_on_free_ports(plan.ports),
         factor=plan.factor,
-        tell=quiet,
+        report=quiet,
         chip=plan.chip if scenarios[0].needs_chip else (),
         clock=plan.clock if scenarios[0].needs_clock else "",
         has_short_blocks=scenarios[0].needs_store,
@@ -167,7 +167,7 @@ async def _run_share(
         for scenario in scenarios:
             began = monotonic()
             outcome = await runner.run(scenario)
-            said = "; ".join(outcome.complaints) or "ok"
+            said = "; ".join(outcome.violations) or "ok"
             click.echo(f"{scenario.name}: {said} ({monotonic() - began:.0f} s)", err=True)
             for question, answer in outcome.answers.items():
                 named = ", ".join(name for name, _ in answer.named) or "nothing"

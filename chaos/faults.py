@@ -117,7 +117,7 @@ def refusal(status: int) -> Message:
     return Message(f"HTTP/1.1 {status} Injected", headers, orjson.dumps(document))
 
 
-def spoil(fault: Fault, answer: Message, turn: int = 0, now: float = 0.0) -> Message:
+def corrupt(fault: Fault, answer: Message, turn: int = 0, now: float = 0.0) -> Message:
     """The answer as this fault leaves it; faults of time and connection leave it alone.
 
     Args:
@@ -130,8 +130,8 @@ def spoil(fault: Fault, answer: Message, turn: int = 0, now: float = 0.0) -> Mes
         return _with_times(answer, now - (fault.seconds if turn % 2 else 0.0))
     if fault.kind is FaultKind.READINGS:
         return _with_readings(answer, {one.series: one.value - one.falls_by * turn for one in fault.readings})
-    spoiler = _SPOILERS.get(fault.kind)
-    return spoiler(answer) if spoiler else answer
+    corruption = _CORRUPTIONS.get(fault.kind)
+    return corruption(answer) if corruption else answer
 
 
 def _truncate(answer: Message) -> Message:
@@ -202,7 +202,7 @@ def _with_times(answer: Message, seconds: float) -> Message:
     return plain.with_body("".join(f"{line}\n" for line in lines).encode())
 
 
-_SPOILERS: Mapping[FaultKind, Callable[[Message], Message]] = {
+_CORRUPTIONS: Mapping[FaultKind, Callable[[Message], Message]] = {
     FaultKind.TRUNCATED: _truncate,
     FaultKind.MALFORMED: _put_page,
     FaultKind.WRONG_DIMENSIONS: lambda answer: answer.with_body(_shorten(answer)),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import time
 from typing import Self
 
-from chaos.faults import NO_FAULT, Fault, FaultKind, Message, refusal, spoil
+from chaos.faults import NO_FAULT, Fault, FaultKind, Message, corrupt, refusal
 
 _HEAD_LIMIT_BYTES = 64 * 1024
 _INFER_PATH = b"/infer"
@@ -143,7 +143,7 @@ class _Connection:
         whole = await self._ask(head, body)
         if fault.kind is FaultKind.NONE and head.startswith(b"POST " + _INFER_PATH) and whole.is_ok:
             self._proxy.newest = whole
-        answer = spoil(fault, whole, turn=self._proxy.injected[fault.kind.value], now=time())
+        answer = corrupt(fault, whole, turn=self._proxy.injected[fault.kind.value], now=time())
         match fault.kind:
             case FaultKind.BROKEN_OFF:
                 await self._write(_wire(answer)[: -len(answer.body) // 2])

@@ -67,7 +67,7 @@ class ChaosRunner:
         await self._settle(scenario)
         async with Traffic(self._testbed.gateway_url, self._feeds, self._clock) as traffic:
             if await traffic.wait_until_good(self._clock(), _WARM_UP_SECONDS) is None:
-                outcome.complaints.append("the stack was not healthy before the fault")
+                outcome.violations.append("the stack was not healthy before the fault")
             began, ended = await self._play(scenario, traffic, outcome)
         records = traffic.due_between(began, ended)
         outcome.requests = len(records)

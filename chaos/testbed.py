@@ -37,7 +37,7 @@ _CAP, _CAP_WORDS = "/bin/sh", 4
 _ASK = aiohttp.ClientTimeout(total=2)
 # A restart loop must not end the run: how the real supervisor gives up is tested with it.
 _POLICY = RestartPolicy(first_seconds=0.5, max_seconds=2.0, max_crashes=10_000)
-# Minutes each, unless told otherwise: until an alert is told again, until a remote write is given up, and how long
+# Minutes each, unless said otherwise: until an alert is reported again, until a remote write is given up, and how long
 # a series that just ends is seen (three of the longest intervals between two evaluations).
 _SHORT_FLAGS = (
     "--rules.alert.resend-delay=1s",
@@ -69,7 +69,7 @@ class LiveTestbed:
         chip: words of a program that runs our commands with a fake chip; without it sidecars compute on the CPU.
         clock: path of libfaketime, with which the clock of our services is set off; empty leaves it alone.
         has_short_blocks: whether Prometheus writes a block every ten seconds.
-        tell: hears what processes do.
+        report: hears what processes do.
     """
 
     def __init__(  # noqa: PLR0913 - each is one choice, by name
@@ -78,14 +78,14 @@ class LiveTestbed:
         settings: StackSettings,
         *,
         factor: float,
-        tell: EventHandler,
+        report: EventHandler,
         chip: Sequence[str] = (),
         clock: str = "",
         has_short_blocks: bool = False,
     ) -> None:
         self._root = folder
         self._factor = factor
-        self._tell = tell
+        self._report = report
         self._chip = tuple(chip)
         self._clock = clock
         self._has_short_blocks = has_short_blocks
@@ -109,9 +109,9 @@ class LiveTestbed:
                 folder.logs,
                 spawn,
                 http_probe(self._http),
-                self._tell,
+                self._report,
                 _POLICY,
-                before_restart=Repairs(folder, self._tell).before_restart,
+                before_restart=Repairs(folder, self._report).before_restart,
             )
             self._members = {member.plan.name: member for member in self._supervisor.members}
             self._environments = {name: member.plan.environment for name, member in self._members.items()}
@@ -228,7 +228,7 @@ class LiveTestbed:
         self._state_file.write_text(state, encoding="utf-8")
 
     async def set_raspberry_pi(self, word: int) -> None:
-        """Let the board's firmware say this word; 0 is a board without a complaint."""
+        """Let the Raspberry Pi's firmware say this word; 0 is a Raspberry Pi without a problem."""
         self._firmware_file.write_text(f"{word:x}\n", encoding="ascii")
 
     async def set_link(self, generation: int | None) -> None:
@@ -280,7 +280,7 @@ class LiveTestbed:
         if self._clock:
             self._clock_file.write_text("+0", encoding="utf-8")
             services = [self._with_clock(service) for service in services]
-        binaries = find_or_fetch(cache_folder(settings.cache_home.expanduser()), self._tell)
+        binaries = find_or_fetch(cache_folder(settings.cache_home.expanduser()), self._report)
         self._configuration = MonitoringConfiguration(
             folder, settings, services, factor=self._factor, receiver_url=self.receiver.url
         )
@@ -311,7 +311,7 @@ class LiveTestbed:
         return replace(gateway, environment=environment)
 
     def _make_board(self) -> None:
-        """A machine of its own for the exporter: the processes and devices of this one, a board's firmware, a bus."""
+        """A machine of its own for the exporter: this one's processes and devices, a Raspberry Pi's firmware, a bus."""
         self._firmware_file.parent.mkdir(parents=True, exist_ok=True)
         self._firmware_file.write_text("0\n", encoding="ascii")
         chip = self._machine / _CHIP_ON_BUS

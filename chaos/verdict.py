@@ -39,13 +39,13 @@ class Outcome:
     recovery_seconds: float | None = None
     answers: dict[Question, Answer] = field(default_factory=dict)
     """What `diagnose` named, where it was asked."""
-    complaints: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     """What was not as the scenario demands; empty means passed."""
 
     @property
     def passed(self) -> bool:
         """Whether every condition of the scenario was met."""
-        return not self.complaints
+        return not self.violations
 
     def as_document(self) -> dict[str, Any]:
         """The outcome as a JSON object."""
@@ -78,31 +78,31 @@ class Outcome:
                 for question, one in self.answers.items()
             },
             "passed": self.passed,
-            "complaints": self.complaints,
+            "violations": self.violations,
         }
 
 
 def judge(outcome: Outcome) -> None:
     """Write down every way in which an outcome is not what its scenario demands."""
-    scenario, complaints = outcome.scenario, outcome.complaints
-    complaints += [f"{title} was not counted" for title, growth in outcome.counted.items() if growth <= 0]
+    scenario, violations = outcome.scenario, outcome.violations
+    violations += [f"{title} was not counted" for title, growth in outcome.counted.items() if growth <= 0]
     if scenario.alert and outcome.alert_seconds is None:
         instead = f" (arrived: {', '.join(outcome.others)})" if outcome.others else ""
-        complaints.append(f"{scenario.alert} did not arrive within {outcome.alert_limit_seconds:.0f} s{instead}")
-    complaints += [
+        violations.append(f"{scenario.alert} did not arrive within {outcome.alert_limit_seconds:.0f} s{instead}")
+    violations += [
         f"{name} did not arrive within {outcome.alert_limit_seconds:.0f} s"
         for name, seconds in outcome.further_seconds.items()
         if seconds is None
     ]
     if scenario.is_steady_state:
-        complaints += [f"{name} arrived although nothing was wrong" for name in outcome.others]
+        violations += [f"{name} arrived although nothing was wrong" for name in outcome.others]
     if outcome.requests_lost > scenario.lost_requests * outcome.requests:
         classes = ", ".join(f"{name} {count}" for name, count in outcome.lost_by_class.items()) or "no class"
-        complaints.append(f"{outcome.requests_lost} of {outcome.requests} requests were lost ({classes})")
+        violations.append(f"{outcome.requests_lost} of {outcome.requests} requests were lost ({classes})")
     if outcome.samples_lost:
-        complaints.append(f"{outcome.samples_lost} samples were lost")
+        violations.append(f"{outcome.samples_lost} samples were lost")
     if outcome.recovery_seconds is None:
-        complaints.append(f"sidecars did not answer again within {scenario.recovery_seconds:.0f} s")
+        violations.append(f"sidecars did not answer again within {scenario.recovery_seconds:.0f} s")
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -114,12 +114,12 @@ def as_table(outcomes: Sequence[Outcome]) -> str:
     rows = [_TITLES, *(_row(outcome) for outcome in outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    complaints = [f"{one.scenario.name}: {complaint}" for one in outcomes for complaint in one.complaints]
+    violations = [f"{one.scenario.name}: {violation}" for one in outcomes for violation in one.violations]
     passed = sum(outcome.passed for outcome in outcomes)
-    return "\n".join([*lines, "", *complaints, f"{passed} of {len(outcomes)} scenarios as demanded"])
+    return "\n".join([*lines, "", *violations, f"{passed} of {len(outcomes)} scenarios passed"])
 
 
-def _told(seconds: float | None) -> str:
+def _reported(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds:.1f} s"
 
 
@@ -127,7 +127,7 @@ def _row(outcome: Outcome) -> _Row:
     counts = {**outcome.errors, **outcome.counted}
     counted = ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "-"
     alerts = [(outcome.alert or outcome.scenario.alert, outcome.alert_seconds), *outcome.further_seconds.items()]
-    alert = ", ".join(f"{name} {_told(seconds)}" for name, seconds in alerts if name) or "-"
+    alert = ", ".join(f"{name} {_reported(seconds)}" for name, seconds in alerts if name) or "-"
     alert += " (in Prometheus)" if outcome.scenario.seen_in_prometheus else ""
     recovery = "never" if outcome.recovery_seconds is None else f"{outcome.recovery_seconds:.1f} s"
     lost = f"{outcome.requests_lost} of {outcome.requests}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the make targets of the compose stack do. Usage: deploy/stack.sh TARGET; without a docker engine the same
-# target runs the native stack. Exit codes: 0 done, 78 something must be mended first, else what docker said.
+# target runs the native stack. Exit codes: 0 done, 78 something must be fixed first, else what docker said.
 set -euo pipefail
 cd "$(dirname "$0")"
 readonly TARGET=${1:?a target: hailo-stub, hailo-cpu, hailo-device, monitoring-up, monitoring-down, stack-down, image, image-digests}
@@ -27,7 +27,7 @@ has_engine() { command -v docker >/dev/null && docker info >/dev/null 2>&1; }
 native() {
   [ -x "$EDGEINFER" ] || refuse "$EDGEINFER: not found" "Run 'make setup' first."
   echo "No docker engine answers here, so this runs the native stack: edgeinfer up $*"
-  echo "It is the same services, rules and boards, with the console in Grafana's place."
+  echo "It is the same services, rules and dashboards, with the console in Grafana's place."
   echo "Ctrl-C ends it, or 'make stack-down' in another terminal."
   hand_on
   exec "$EDGEINFER" up --data-folder "$DATA" "$@"
@@ -134,7 +134,7 @@ ensure_password() {
   fi
 }
 
-up() { # start and wait; on failure, say which service and its last words
+up() { # start and wait; on failure, say which service and its last output
   "$@" up --detach --wait --wait-timeout "${WAIT_SECONDS:-600}" && return
   local code=$? name
   for name in $(docker ps -a -q -f label=com.docker.compose.project=edgeinfer); do
@@ -144,7 +144,7 @@ up() { # start and wait; on failure, say which service and its last words
     esac
   done
   printf 'error: the stack did not get ready (docker said %s)\nhint: %s\n' "$code" \
-    "Mend what the last lines above say. 'permission denied' on a volume: 'docker volume rm' it if it holds nothing, else 'docker run --rm -u 0 -v VOLUME:/v IMAGE chown -R UID /v'." >&2
+    "Fix what the last lines above say. 'permission denied' on a volume: 'docker volume rm' it if it holds nothing, else 'docker run --rm -u 0 -v VOLUME:/v IMAGE chown -R UID /v'." >&2
   return "$code"
 }
 

@@ -19,7 +19,7 @@ class Omission:
     Args:
         what: as a person would say it.
         part: of the step's text.
-        instead: what stands in its place.
+        instead: what is in its place.
         named: what must be named then.
         is_found_by_linters: whether ruff or mypy say it.
     """
@@ -254,7 +254,7 @@ def create(context: CollectorContext) -> "FineSupplyCollector":
 
 
 class FineSupplyCollector:
-    """Reports a supply without trouble."""
+    """Reports a supply without a fault."""
 
     name = "fine_supply"
     interval_seconds = 30.0

@@ -29,13 +29,13 @@ class Result:
         title: the addition, and the forgotten step if there is one.
         files: what a person touched.
         says: the first lines of what `make check` said; empty if it passed.
-        complaint: why the result is not as it should be; empty if it is.
+        violation: why the result is not as it should be; empty if it is.
     """
 
     title: str
     files: tuple[str, ...]
     says: str
-    complaint: str
+    violation: str
 
 
 class Clone:
@@ -140,11 +140,11 @@ def main() -> int:
     is_right = True
     with TemporaryDirectory(prefix="additions-") as folder:
         for result in results(chosen, Path(folder), with_linters=not given.quick):
-            is_right = is_right and not result.complaint
+            is_right = is_right and not result.violation
             first = "; ".join(result.says.splitlines()[:2]) or "make check passes"
             print(f"{result.title}\n  touches {', '.join(result.files)}\n  says    {first}")
-            if result.complaint:
-                print(f"  WRONG   {result.complaint}")
+            if result.violation:
+                print(f"  WRONG   {result.violation}")
     return 0 if is_right else 1
 
 

@@ -13,15 +13,15 @@ def verdict(document: Document) -> tuple[int, str]:
     unknown = [package["name"] for package in packages if "skip_reason" in package]
     known = [package for package in packages if "skip_reason" not in package]
     holes = [
-        f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none'}"
+        f"{package['name']} {package['version']}: {hole['id']}, fixed in {', '.join(hole['fix_versions']) or 'none'}"
         for package in known
         for hole in package["vulns"]
     ]
     if holes:
         return 1, "\n".join([f"{len(holes)} known vulnerabilities:", *holes])
     if not known:
-        return 0, f"NOT AUDITED: the index here tells no advisories of any of the {len(packages)} packages"
-    left = f"; no advisories are told of {', '.join(unknown)}" if unknown else ""
+        return 0, f"NOT AUDITED: the index here shows no advisories of any of the {len(packages)} packages"
+    left = f"; no advisories are reported of {', '.join(unknown)}" if unknown else ""
     return 0, f"{len(known)} packages audited, no known vulnerabilities{left}"
 
 
@@ -31,8 +31,8 @@ def main() -> None:
     if not text.strip():
         sys.stdout.write("NOT AUDITED: pip-audit could not ask the index\n")
         return
-    code, told = verdict(json.loads(text))
-    sys.stdout.write(told + "\n")
+    code, reported = verdict(json.loads(text))
+    sys.stdout.write(reported + "\n")
     sys.exit(code)
 
 

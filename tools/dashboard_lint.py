@@ -82,8 +82,8 @@ def lint(document: Mapping[str, Any]) -> list[str]:
 
 def _idle_pickers(panel: Mapping[str, Any], pickers: Mapping[str, str]) -> Iterator[str]:
     asked = " ".join(target["expr"] for target in panel.get("targets", []))
-    told = re.search(r"((?:\w+ and )*\w+) do(?:es)? not act here\.$", panel.get("description", ""))
-    named = set(told[1].split(" and ")) if told else set()
+    reported = re.search(r"((?:\w+ and )*\w+) do(?:es)? not act here\.$", panel.get("description", ""))
+    named = set(reported[1].split(" and ")) if reported else set()
     for name, label in pickers.items():
         if asked and (f"${name}" in asked) == (label in named):
             yield f"it ignores the picker {label} and does not say so, or follows it and says that it does not"
@@ -223,7 +223,7 @@ def _panel(panel: Mapping[str, Any], known: Mapping[str, Known], pickers: Mappin
         return
     description = panel.get("description", "")
     if len(description) < _MIN_DESCRIPTION or description[-1] not in ".?":
-        yield "description: a sentence that a newcomer understands"
+        yield "description: a sentence that a new reader understands"
     if panel["type"] != "text":
         yield from _drawn(panel, known, pickers)
 
@@ -274,7 +274,7 @@ def _digits(panel: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _now(panel: Mapping[str, Any]) -> Iterator[str]:
-    """The last number that there was is not one of now: no panel may go on showing it when its source has stopped."""
+    """The last number that there was is not one of now: no panel may keep showing it when its source has stopped."""
     if panel["type"] not in _NUMBERS:
         return
     defaults = panel["fieldConfig"]["defaults"]
@@ -323,7 +323,7 @@ def _threshold_line(panel: Mapping[str, Any]) -> Iterator[str]:
     values = [step["value"] for step in defaults["thresholds"]["steps"] if step["value"] is not None]
     wanted = _LINE_AT.get(defaults["unit"])
     if style != "off" and wanted is not None and wanted not in values:
-        yield f"thresholds: the line must stand at the objective {wanted}, got {values}"
+        yield f"thresholds: the line must be at the objective {wanted}, got {values}"
 
 
 def _target(panel: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[str, Known]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A private docker engine on a bare Debian machine without an image registry, for tools/docker_proof.sh.
-# Usage: tools/docker_engine.sh start|stop FOLDER. Needs root. Everything lies in FOLDER; only the packages of
+# Usage: tools/docker_engine.sh start|stop FOLDER. Needs root. Everything is in FOLDER; only the packages of
 # docker.io and debootstrap are installed on the machine.
 set -euo pipefail
 readonly ACTION=${1:?start or stop} FOLDER=${2:?a folder}

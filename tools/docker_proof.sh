@@ -18,9 +18,9 @@ make_in() { make --no-print-directory -C "$CHECKOUT" "$@"; }
 query() { "$BIN/python" -m tools.docker_proof_queries value "$PROMETHEUS" "$@"; }
 
 must_say() { # WHAT it must say, then a command that must fail
-  local what=$1 told; shift
-  if told=$("$@" 2>&1); then failed "'$*' should have been refused"; fi
-  grep -qF -- "$what" <<<"$told" || failed "'$*' does not say '$what' but: $told"
+  local what=$1 reported; shift
+  if reported=$("$@" 2>&1); then failed "'$*' should have been refused"; fi
+  grep -qF -- "$what" <<<"$reported" || failed "'$*' does not say '$what' but: $reported"
   shown "refused with '$what'"
 }
 
@@ -116,7 +116,7 @@ replay_ends() {
   "$BIN/python" -m tools.docker_proof_queries replay "$FOLDER/replay.json"
 }
 
-guide_block() { # NUMBER: a block of commands, as the guide tells them
+guide_block() { # NUMBER: a block of commands, as the guide shows them
   awk -v wanted="$1" '/^```bash/ {number++; inside = 1; next} /^```/ {inside = 0} inside && number == wanted' \
     docs/guides/backup-and-restore.md
 }

@@ -41,25 +41,27 @@ def play(pair: Pair, place: str, code: int) -> tuple[Counter[str], list[str]]:
     """One case: its windows by source, and what does not hold."""
     before = pair.counted()
     if place == "in flight":
-        pair.tell(chip={"latency_seconds": _FRAME_SECONDS, "overlap": 8}, inject=[["completion", code, 1, _GOES_WELL]])
+        pair.script(
+            chip={"latency_seconds": _FRAME_SECONDS, "overlap": 8}, inject=[["completion", code, 1, _GOES_WELL]]
+        )
         with ThreadPoolExecutor(_FRAMES) as callers:
             answers = list(callers.map(pair.process, range(_FRAMES)))
         expected = {"sidecar": _GOES_WELL, "fallback": _FRAMES - _GOES_WELL}
     else:
-        pair.tell(inject=[["run_async" if place == "submit" else "completion", code, 1, 0]])
+        pair.script(inject=[["run_async" if place == "submit" else "completion", code, 1, 0]])
         answers, expected = [pair.process(0)], {"fallback": 1}
-    pair.tell(chip={"latency_seconds": 0.0}, heal=True)
+    pair.script(chip={"latency_seconds": 0.0}, heal=True)
     pair.until_served()
     found = Counter(str(answer["source"]) for answer in answers)
     moved = {name: value - before.get(name, 0.0) for name, value in pair.counted().items()}
     moved = {name: value for name, value in moved.items() if value}
     error_class = _OF_A_FRAME.get(code, BY_CODE[code].error_class)
-    complaints = [] if found == expected else [f"answered by {dict(found)}"]
+    violations = [] if found == expected else [f"answered by {dict(found)}"]
     if moved != {error_class: 1.0}:
-        complaints.append(f"counted {moved} where {error_class} is due")
+        violations.append(f"counted {moved} where {error_class} is due")
     if any(difference(answer, pair.process(at)) > _SAME for at, answer in enumerate(answers)):
-        complaints.append("a wrong answer")
-    return found, complaints
+        violations.append("a wrong answer")
+    return found, violations
 
 
 def table(version: str, say: Callable[[str], object]) -> list[dict[str, Any]]:
@@ -71,13 +73,13 @@ def table(version: str, say: Callable[[str], object]) -> list[dict[str, Any]]:
             pair.until_served()
             for place in PLACES:
                 row: dict[str, Any] = {"line": version, "place": place, "cases": 0, "sidecar": 0, "fallback": 0}
-                row["complaints"] = []
+                row["violations"] = []
                 for code in codes(version, place):
-                    found, complaints = play(pair, place, code)
+                    found, violations = play(pair, place, code)
                     row["cases"] += 1
                     row["sidecar"] += found["sidecar"]
                     row["fallback"] += found["fallback"]
-                    row["complaints"] += [f"{code}: {complaint}" for complaint in complaints]
+                    row["violations"] += [f"{code}: {violation}" for violation in violations]
                 row["restarts"] = sum(process.poll() is not None for process in pair.processes)
                 say(json.dumps(row))
                 rows.append(row)
@@ -92,7 +94,7 @@ def main(say: Callable[[str], object] = print) -> None:
     parser.add_argument("--line", choices=VERSIONS, action="append", help="of HailoRT; both if not given")
     given = parser.parse_args()
     rows = [row for version in given.line or VERSIONS for row in table(version, say)]
-    sys.exit(1 if any(row["complaints"] or row["restarts"] for row in rows) else 0)
+    sys.exit(1 if any(row["violations"] or row["restarts"] for row in rows) else 0)
 
 
 if __name__ == "__main__":

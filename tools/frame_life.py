@@ -68,7 +68,7 @@ class Sums:
     counted: Counter[str] = field(default_factory=Counter)
     """Failures of windows and probes by class, each event once."""
     repeated: Counter[str] = field(default_factory=Counter)
-    """Windows and probes that the same events cost besides."""
+    """Windows and probes that the same events cost as well."""
     probes: Counter[str] = field(default_factory=Counter)
     failed_windows: int = 0
     max_in_flight: int = 0
@@ -173,7 +173,7 @@ class FrameLife:
             for at in moments:
                 self._clock.set(float(at))
                 self._life.step(at)
-                self._spoil(at // moments.step)
+                self._damage(at // moments.step)
                 list(callers.map(self._call, range(CALLERS), [self._windows] * CALLERS))
                 self.machine.chip.stuck = False
         self.machine.heal()
@@ -202,7 +202,7 @@ class FrameLife:
                     raise
                 time.sleep(0.005)
 
-    def _spoil(self, step: int) -> None:
+    def _damage(self, step: int) -> None:
         for every, call, codes in _PLAN:
             if step % every == every - 1:
                 self.machine.inject(call, codes[step // every % len(codes)])
@@ -240,7 +240,7 @@ class FrameLife:
                     found[sample.labels["error_class"]] = sample.value
         return found
 
-    def complaints(self) -> list[str]:
+    def violations(self) -> list[str]:
         """What does not add up; empty when everything does."""
         sums, machine = self.sums, self.machine
         expected = {name: float(count) for name, count in (sums.counted + self.watched.open_failures).items()}
@@ -296,9 +296,9 @@ def main(say: Callable[[str], object] = print) -> None:
     given = parser.parse_args()
     life = live(range(0, given.minutes * 60, 5))
     say(json.dumps(life.report(), indent=1))
-    complaints = life.complaints()
-    say("everything adds up" if not complaints else "does not hold: " + "; ".join(complaints))
-    sys.exit(1 if complaints else 0)
+    violations = life.violations()
+    say("everything adds up" if not violations else "does not hold: " + "; ".join(violations))
+    sys.exit(1 if violations else 0)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class Fuzzing:
 
 
 async def fuzz(folder: Path, seconds: float, seed: int, *, crowd: int, hold_seconds: float) -> Fuzzing:
-    """Fuzz all four services for a while; their logs and sessions lie in the folder.
+    """Fuzz all four services for a while; their logs and sessions are in the folder.
 
     Args:
         folder: for logs and sessions.

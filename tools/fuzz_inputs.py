@@ -104,11 +104,11 @@ def _flipped(chance: random.Random, goods: list[Good]) -> Input:
 
 
 def _flip(chance: random.Random, data: bytes) -> bytes:
-    spoilt = bytearray(data)
+    corrupted = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 5, 20))):
-        if spoilt:
-            spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
-    return bytes(spoilt)
+        if corrupted:
+            corrupted[chance.randrange(len(corrupted))] = chance.randrange(256)
+    return bytes(corrupted)
 
 
 def _odd_head(chance: random.Random, goods: list[Good]) -> Input:
@@ -148,10 +148,10 @@ def _odd_head(chance: random.Random, goods: list[Good]) -> Input:
 def _lying_length(chance: random.Random, goods: list[Good]) -> Input:
     good = chance.choice(goods)
     body = _encode(good.document)
-    told = chance.choice(
+    reported = chance.choice(
         ("-1", "0", str(len(body) - 1), str(len(body) + 1), "1e9", "99999999999999999999", "", "1, 2", "+5")
     )
-    head = f"{good.method} {good.path} {_JSON_HEAD}Content-Length: {told}\r\n\r\n"
+    head = f"{good.method} {good.path} {_JSON_HEAD}Content-Length: {reported}\r\n\r\n"
     return Input("lying length", head.encode() + body, is_whole=False)
 
 

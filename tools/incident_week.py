@@ -31,7 +31,7 @@ _HOLD_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Fault:
     """One incident of the script.
 
     Args:
@@ -66,16 +66,16 @@ _AVAILABLE, _TOTAL = (f'hailo_disk_space_bytes{{{_SIDECAR},space="{space}"}}' fo
 _DOWN = ("HailoSidecarDown", "EdgeInferFallingBack", "HailoCircuitOpen")
 _REFUSED = ("EdgeInferServerErrors",)
 
-TROUBLES = (
-    Trouble("sidecar-stopped", 6 * _HOUR, 900, _DOWN, "connection_error", gauges=_GONE),
-    Trouble("path-answers-errors", 18 * _HOUR, 1200, ("EdgeInferFallingBack",), "http_5xx"),
-    Trouble("chip-hot", DAY + 2 * _HOUR, 3600, ("HailoTemperatureHigh",), gauges=_HOT),
-    Trouble("sidecar-hangs", DAY + 9 * _HOUR, 600, _DOWN, "timeout", gauges=_HANGS),
-    Trouble("connections-reset", DAY + 20 * _HOUR, 750, ("EdgeInferFallingBack",), "connection_error"),
-    Trouble("store-cannot-write", 2 * DAY + 3 * _HOUR, 1500, _REFUSED, refused=5),
-    Trouble("answers-corrupted", 2 * DAY + 15 * _HOUR, 660, ("EdgeInferFallingBack",), "malformed_response"),
-    Trouble("disk-full", 3 * DAY + 4 * _HOUR, 1800, ("HailoDiskFull", *_REFUSED), refused=8, gauges={_AVAILABLE: 1e9}),
-    Trouble(
+FAULTS = (
+    Fault("sidecar-stopped", 6 * _HOUR, 900, _DOWN, "connection_error", gauges=_GONE),
+    Fault("path-answers-errors", 18 * _HOUR, 1200, ("EdgeInferFallingBack",), "http_5xx"),
+    Fault("chip-hot", DAY + 2 * _HOUR, 3600, ("HailoTemperatureHigh",), gauges=_HOT),
+    Fault("sidecar-hangs", DAY + 9 * _HOUR, 600, _DOWN, "timeout", gauges=_HANGS),
+    Fault("connections-reset", DAY + 20 * _HOUR, 750, ("EdgeInferFallingBack",), "connection_error"),
+    Fault("store-cannot-write", 2 * DAY + 3 * _HOUR, 1500, _REFUSED, refused=5),
+    Fault("answers-corrupted", 2 * DAY + 15 * _HOUR, 660, ("EdgeInferFallingBack",), "malformed_response"),
+    Fault("disk-full", 3 * DAY + 4 * _HOUR, 1800, ("HailoDiskFull", *_REFUSED), refused=8, gauges={_AVAILABLE: 1e9}),
+    Fault(
         "sidecar-stopped",
         4 * DAY + 1 * _HOUR,
         900,
@@ -84,9 +84,9 @@ TROUBLES = (
         failed=_PER_STEP,
         gauges=_GONE,
     ),
-    Trouble("gateway-stopped", 5 * DAY, 540, ("EdgeInferDown",), gauges=_up(_GATEWAY, 0, 0.001)),
-    Trouble("path-loses-answers", 5 * DAY + 12 * _HOUR, 840, ("EdgeInferFallingBack",), "timeout"),
-    Trouble("sidecar-stopped", 6 * DAY + 7 * _HOUR, 1020, _DOWN, "connection_error", gauges=_GONE),
+    Fault("gateway-stopped", 5 * DAY, 540, ("EdgeInferDown",), gauges=_up(_GATEWAY, 0, 0.001)),
+    Fault("path-loses-answers", 5 * DAY + 12 * _HOUR, 840, ("EdgeInferFallingBack",), "timeout"),
+    Fault("sidecar-stopped", 6 * DAY + 7 * _HOUR, 1020, _DOWN, "connection_error", gauges=_GONE),
 )
 _BEFORE, _AFTER = '{version="1.4.0"}', '{version="1.5.0"}'
 _DEPLOYED_AT = 18 * _HOUR - 600  # ten minutes before the second incident
@@ -129,13 +129,13 @@ def openmetrics(begin: int, totals: Totals) -> Iterator[str]:
     samples: dict[str, list[str]] = {}
     counters: dict[str, int] = dict.fromkeys(_counters(), 0)
     for at in range(0, WEEK, STEP_SECONDS):
-        trouble = next((one for one in TROUBLES if one.at <= at < one.at + one.seconds), None)
-        is_away = trouble is not None and trouble.cause == "gateway-stopped"
+        fault = next((one for one in FAULTS if one.at <= at < one.at + one.seconds), None)
+        is_away = fault is not None and fault.cause == "gateway-stopped"
         if not is_away:  # who is down counts nothing, and has no samples
-            _count(counters, trouble, totals)
+            _count(counters, fault, totals)
             for text, value in counters.items():
                 samples.setdefault(text, []).append(f"{text} {value} {begin + at}")
-        for text, level in _gauges(at, trouble, begin).items():
+        for text, level in _gauges(at, fault, begin).items():
             samples.setdefault(text, []).append(f"{text} {level} {begin + at}")
     families = sorted(samples, key=_family)
     known = ""
@@ -168,17 +168,17 @@ _STORAGE_ERROR = f'edgeinfer_http_errors_total{{{_GATEWAY},error_type="storage_e
 _SIDECAR_SUCCESS = f'hailo_sidecar_inferences_total{{{_SIDECAR},status="success"}}'
 
 
-def _count(counters: dict[str, int], trouble: Trouble | None, totals: Totals) -> None:
+def _count(counters: dict[str, int], fault: Fault | None, totals: Totals) -> None:
     analyses, requests, errors = (list(counters)[first:last] for first, last in ((0, 3), (3, 5), (5, 9)))
-    is_failing = trouble is not None and bool(trouble.error_type)
-    failed = trouble.failed if trouble else 0
-    refused = trouble.refused if trouble else 0
+    is_failing = fault is not None and bool(fault.error_type)
+    failed = fault.failed if fault else 0
+    refused = fault.refused if fault else 0
     by_fallback = _PER_STEP - failed if is_failing else 0
     for text, more in zip(analyses, (0 if is_failing else _PER_STEP, by_fallback, failed), strict=True):
         counters[text] += more
     counters[requests[1 if is_failing else 0]] += _PER_STEP
-    if trouble and trouble.error_type:
-        counters[errors[_ERROR_TYPES.index(trouble.error_type)]] += _PER_STEP
+    if fault and fault.error_type:
+        counters[errors[_ERROR_TYPES.index(fault.error_type)]] += _PER_STEP
     if not is_failing:
         counters[_SIDECAR_SUCCESS] += _PER_STEP
     counters[_stream("202")] += _UPLOADS_PER_STEP - refused
@@ -191,19 +191,19 @@ def _count(counters: dict[str, int], trouble: Trouble | None, totals: Totals) ->
     totals.refused_uploads += refused
 
 
-def _gauges(at: int, trouble: Trouble | None, begin: int) -> dict[str, float]:
+def _gauges(at: int, fault: Fault | None, begin: int) -> dict[str, float]:
     version = _AFTER if at >= _DEPLOYED_AT else _BEFORE
     gauges = {**_STEADY, f"hailo_sidecar_build_info{version.replace('{', '{' + _SIDECAR + ',')}": 1.0}
     gauges.pop(f"hailo_sidecar_build_info{{{_SIDECAR}}}")
-    if trouble:
-        gauges |= trouble.gauges
-        if trouble.cause == "path-loses-answers":
+    if fault:
+        gauges |= fault.gauges
+        if fault.cause == "path-loses-answers":
             gauges[f"hailo_sidecar_queue_depth{{{_SIDECAR}}}"] = 0.0
-        state = "firing" if at >= trouble.at + _HOLD_SECONDS else "pending"
-        for name in trouble.alerts:
+        state = "firing" if at >= fault.at + _HOLD_SECONDS else "pending"
+        for name in fault.alerts:
             labels = ",".join(f'{key}="{value}"' for key, value in _labels(name).items())
             gauges[f'ALERTS{{alertname="{name}",alertstate="{state}",{labels}}}'] = 1.0
-            gauges[f'ALERTS_FOR_STATE{{alertname="{name}",{labels}}}'] = float(begin + trouble.at)
+            gauges[f'ALERTS_FOR_STATE{{alertname="{name}",{labels}}}'] = float(begin + fault.at)
     return gauges
 
 

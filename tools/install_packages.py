@@ -29,7 +29,7 @@ def count_pins(locks: Sequence[Path]) -> int:
 
 
 def count_installed() -> int:
-    """Packages that lie in this environment."""
+    """Packages in this environment."""
     return sum(1 for _ in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
 
 
@@ -133,7 +133,7 @@ def main() -> None:
         sys.exit(130)
     if code:
         print(f"error: {' and '.join(map(str, locks))}: pip ended with exit code {code}; it says why above.")
-        print("hint: Most often the package index cannot be reached. The same command again goes on from here.")
+        print("hint: Most often the package index cannot be reached. The same command again continues from here.")
     sys.exit(code)
 
 

@@ -522,17 +522,17 @@ def main() -> int:
     parser.add_argument("--kind", action="append", type=Kind, choices=list(Kind))
     parser.add_argument("--state", action="append", type=State, choices=list(State))
     parser.add_argument("--seed", type=int, default=1)
-    told = parser.parse_args()
+    reported = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="power-cut-") as place:
         template = make_template(Path(place) / "template", programs_here())
         cases = (
             quick_cases(template)
-            if told.quick
-            else all_cases(template, told.only, told.kind or list(Kind), told.state or list(State))
+            if reported.quick
+            else all_cases(template, reported.only, reported.kind or list(Kind), reported.state or list(State))
         )
         outcomes = []
         for number, (file, kind, state) in enumerate(cases, start=1):
-            chance = random.Random(f"{told.seed} {file} {kind} {state}")  # noqa: S311 - to be repeated, not to be secret
+            chance = random.Random(f"{reported.seed} {file} {kind} {state}")  # noqa: S311 - to be repeated, not to be secret
             outcomes.append(play(template, [(file, kind)], state, chance))
             one = outcomes[-1]
             print(

@@ -149,11 +149,11 @@ def run(promtool: Path, cases: Iterable[Case], folder: Path) -> dict[str, str]:
     done = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
     )
-    told = done.stdout
-    parts = re.split(r"^Unit Testing:\s+", told, flags=re.MULTILINE)[1:]
+    reported = done.stdout
+    parts = re.split(r"^Unit Testing:\s+", reported, flags=re.MULTILINE)[1:]
     results = {part.split(".test.yml", 1)[0].strip(): part for part in parts}
     if set(results) != set(names):
-        raise subprocess.SubprocessError(f"promtool ran {len(results)} of {len(names)} files: {told[-2000:]}")
+        raise subprocess.SubprocessError(f"promtool ran {len(results)} of {len(names)} files: {reported[-2000:]}")
     return {name: part for name, part in results.items() if "SUCCESS" not in part}
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the browser tests need beside Python: Debian's Chromium, and page checkers from npm.
+# What the browser tests need in addition to Python: Debian's Chromium, and page checkers from npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! command -v chromium >/dev/null; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests of other people's clients run beside Python: the JDK, curl, wget, Perl and Node of Debian.
+# What the tests of other people's clients run in addition to Python: the JDK, curl, wget, Perl and Node of Debian.
 # Nginx and openssl come with setup_fleet.sh, Chromium with setup_browser.sh.
 set -euo pipefail
 

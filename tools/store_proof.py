@@ -1,7 +1,7 @@
 """Kill the session store and cut its power again and again, under load; `make store-proof`.
 
 A kill: a process that streams for eight phones gets SIGKILL at a random moment, its files stay, and everything that it
-acknowledged is looked for; then the next process goes on with the same files. A power cut: the same load on a disk in
+acknowledged is looked for; then the next process continues with the same files. A power cut: the same load on a disk in
 memory that loses what was not synced, in part, in any order (see `tests/gateway/power_cut.py`). In each durability
 nothing may be served that was not sent; with `full` nothing acknowledged may be lost, with `bounded` nothing that was
 acknowledged longer ago than its bound.

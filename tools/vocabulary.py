@@ -13,42 +13,40 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-# Held at zero by a test: a file, or a folder with everything in it. A room is finished by adding it here.
+# Held at zero by `make check`: a file, or a folder with everything in it but what is listed below.
 HELD = (
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
-    "docs/runbooks",
-    "docs/reference/alerts.md",
-    "docs/index.md",
-    "docs/guides",
-    "docs/concepts",
-    "docs/reference/glossary.md",
-    "docs/reference/metric-deprecation.md",
-    "docs/reports",
-    "docs/reference/settings.md",
-    "docs/reference/metrics.md",
-    "docs/reference/commands.md",
-    "docs/reference/python-api.md",
-    "src/edgeinfer/backends",
-    "src/edgeinfer/catalog",
-    "src/edgeinfer/collectors",
-    "src/edgeinfer/errors.py",
-    "src/edgeinfer/exporter",
-    "src/edgeinfer/hailort",
-    "src/edgeinfer/metrics",
-    "src/edgeinfer/monitoring/alerts",
-    "src/edgeinfer/parity.py",
-    "src/edgeinfer/recordings",
-    "src/edgeinfer/settings.py",
-    "src/edgeinfer/sidecar",
+    "benchmarks",
+    "chaos",
+    "deploy",
+    "docs",
+    "src",
+    "tests",
+    "tools",
+    "training",
+)
+# Not yet in the field's words; a room is finished by taking it out of this list.
+NOT_YET = (
+    "src/edgeinfer/console",
+    "tests/browser",
+    "tests/console",
+    "tools/grafana_judge.py",
 )
 ROOMS = ("src", "tests", "docs", "tools")
 
 _SUFFIXES = {".py", ".md", ".js", ".html", ".css", ".sh", ".json", ".yml", ".toml", ".env", ".service", ".conf"}
 # Names the words without using them, so it would count itself.
-_EXEMPT = {"tools/vocabulary.py", "tests/docs/test_vocabulary.py"}
+_EXEMPT = {
+    "tools/vocabulary.py",
+    "tests/docs/test_vocabulary.py",
+    "tools/metric_diff.py",  # old names of metrics
+    "docs/reports/metric-names.md",
+    "src/edgeinfer/model/default/card.json",  # written when the model was trained
+    "tests/fakes/hailo_platform/device.py",  # prints as HailoRT does
+}
 _SKIPPED_FOLDERS = {"grafana_data", "grafana_schema", "node_modules", "__pycache__", "vendor"}
 
 
@@ -76,13 +74,17 @@ class Term:
 
 
 TERMS = (
-    Term("tell, told", r"\b(tell|tells|telling|told)\b", "say, report, show, count; distinguish for 'tell apart'"),
-    Term("mend", r"\bmend(s|ed|ing)?\b", "fix"),
-    Term("calm", r"\bcalm\w*", "steady state, idle"),
+    Term(
+        "tell, told",
+        r"(?<![a-z])(tell|tells|telling|told)(?![a-z])",
+        "say, report, show, count; distinguish for 'tell apart'",
+    ),
+    Term("mend", r"(?<![a-z])mend(s|ed|ing)?(?![a-z])", "fix"),
+    Term("calm", r"(?<![a-z])calm\w*", "steady state, idle"),
     Term("hush", r"\bhush\w*", "pause, silence"),
     Term("beside", r"\bbesides?\b", "next to, alongside, during, compared with"),
     Term("foresaw", r"\bfores(aw|ee|een)\b", "expected; 'unexpected error in ...'"),
-    Term("spoilt", r"\bspoil(s|t|ed)?\b", "malformed, damaged"),
+    Term("spoilt", r"(?<![a-z])spoil(s|t|ed)?(?![a-z])", "malformed, damaged"),
     Term("is no <noun>", r"(?<!there )\bis no (?!(?:longer|more|such|one)\b)\w+", "is not a ..."),
     Term("dial", r"\bdials?\b", "gauge"),
     Term("somebody gets up", r"\b(somebody|who) (gets|looks)\b", "page; needs attention today"),
@@ -105,12 +107,12 @@ TERMS = (
     Term("lies in", r"\blies? (in|at|beside)\b", "is in"),
     Term("goes on", r"\b(go|goes|going|went) on\b", "continues"),
     Term("rubbish", r"\brubbish\b", "invalid data"),
-    Term("last words", r"\blast words\b", "last output"),
+    Term("last words", r"last[ _-]?words\b", "last output"),
     Term("for ever", r"\bfor ever\b", "forever"),
     Term("as demanded", r"\bas demanded\b", "passed, as expected"),
-    Term("trouble", r"\btrouble\b", "failure", unless=r"troubleshoot"),
-    Term("complain", r"\bcomplain\w*", "report, failure"),
-    Term("engine", r"\bengines?\b", "monitoring servers", unless=r"docker|javascript"),
+    Term("trouble", r"\btrouble\b", "failure", unless=r"troubleshoot|sensor-trouble"),
+    Term("complain", r"(?<![a-z])complain\w*", "report, failure"),
+    Term("engine", r"\bengines?\b", "monitoring servers", unless=r"docker|javascript|engine\(\)|this engine"),
     Term("sign of life", r"\bsigns? of life\b", "watchdog notification, heartbeat"),
 )
 
@@ -171,7 +173,7 @@ def places(path: Path) -> list[Place]:
 
 def held() -> list[Place]:
     """Every avoided word in the paths that are held at zero."""
-    return [place for path in HELD for place in places(ROOT / path)]
+    return [place for path in HELD for place in places(ROOT / path) if not place.path.startswith(NOT_YET)]
 
 
 def table() -> str:

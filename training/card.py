@@ -95,14 +95,14 @@ def _export_parity(shipment: Shipment, windows: FloatArray) -> dict[str, float]:
     scores = softmax(reference.logits, shipment.temperature)
     some = windows[:: max(1, len(windows) // 500)]
     latent, logits = _run_device(shipment, some)
-    beside = run_network(shipment.run, some)
+    device_graph = run_network(shipment.run, some)
     return {
         "windows": len(windows),
         "latent_cpu_graph": float(np.abs(reference.latent - outputs.latent).max()),
         "scores_cpu_graph": float(np.abs(scores - np.exp(outputs.logits)).max()),
         "windows_device_graph": len(some),
-        "latent_device_graph": float(np.abs(beside.latent - latent).max()),
-        "logits_device_graph": float(np.abs(beside.logits - logits).max()),
+        "latent_device_graph": float(np.abs(device_graph.latent - latent).max()),
+        "logits_device_graph": float(np.abs(device_graph.logits - logits).max()),
     }
 
 

@@ -103,7 +103,7 @@ def _of_people(dataset: Dataset, recordings: list[LabelledRecording]) -> Iterato
     everyone = {recording.person for recording in recordings}
     fit = everyone - dataset.test_people - dataset.validation_people
     if not fit:
-        yield "everybody is a test or validation person; nobody is left to train on"
+        yield "everyone is a test or validation person; nobody is left to train on"
     for kind, people in (("training", fit), ("validation", dataset.validation_people), ("test", dataset.test_people)):
         if absent := sorted(people - everyone):
             yield f"{kind} people {absent} have no recording"

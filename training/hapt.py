@@ -49,7 +49,7 @@ DOCUMENTATION = {
         "rotation": "mount_rotation turns a sensor's axes into this frame: model = rotation x sensor, for "
         "accelerometer, gyroscope and magnetometer alike.",
         "without_it": "In an unknown mounting only the group (move, static, transition) and the kind of locomotion "
-        "can be told; which posture is not identifiable.",
+        "can be reported; which posture is not identifiable.",
     },
     "data": {
         "name": "UCI HAPT (raw recordings)",

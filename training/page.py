@@ -93,7 +93,7 @@ def _sampling(card: Card) -> str:
     )
     return (
         f"### Other sampling rates\n\n"
-        f"The movement of the {measured['people']} people never seen, sampled anew, in {measured['windows']} windows.\n"
+        f"The movement of the {measured['people']} people never seen, resampled, in {measured['windows']} windows.\n"
         f"The newest 100 samples, whatever their times, are what a gateway sees that does not look at `t`; "
         f"the newest second is what this one does.\n"
         f"Jitter is of the moment of sampling, with true times; what is lost is lost at random.\n\n{table}\n\n"
@@ -199,7 +199,7 @@ def _elsewhere(card: Card) -> str:
     titles = ("walking, sensor on", "named walking", "any locomotion", "cosine with/without field", "same motif")
     return (
         f"### Where it fails\n\n{_table(titles, rows)}\n\n"
-        f"Seven shoulder exercises with a watch, told apart by a linear model that never saw the person: "
+        f"Seven shoulder exercises with a watch, distinguished by a linear model that never saw the person: "
         f"{watch['accuracy_from_latent']:.3f} from the latent vector, "
         f"{watch['accuracy_from_mean_and_std']:.3f} from mean and standard deviation."
     )
@@ -223,7 +223,7 @@ def _files(card: Card) -> str:
         f"### Files\n\n{_table(titles, rows)}\n\n"
         f"Largest difference from torch over {parity['windows']} windows: {parity['latent_cpu_graph']:.1e} in the "
         f"latent vector, {parity['scores_cpu_graph']:.1e} in the scores.\n"
-        f"Latency was measured on {card['latency']['machine']}, with other work running beside it."
+        f"Latency was measured on {card['latency']['machine']}, with other work on it at the time."
     )
 
 

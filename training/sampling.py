@@ -1,6 +1,6 @@
 """Measures what other sampling rates, losses, jitter and holes cost, for the card: `python -m training.sampling`.
 
-Each held-out recording is taken as the movement itself and sampled anew, as a phone does that samples at another
+Each held-out recording is taken as the movement itself and sampled again, as a phone does that samples at another
 rate, loses readings, or takes them at irregular moments (their times stay true). `before` is the newest 100 samples
 whatever their times, which is what a gateway sees that does not look at them; `after` is the gateway's own window.
 Needs no torch.

@@ -32,7 +32,7 @@ MAGNETOMETER_STD = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that decides a training run besides the data and the number of threads."""
+    """Everything that decides a training run as well the data and the number of threads."""
 
     seed: int
     turned_share: float

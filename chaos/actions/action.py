@@ -99,7 +99,7 @@ class Testbed(Servers, Protocol):
         """Put the fake chip into a state; empty ends every failure."""
 
     async def set_raspberry_pi(self, word: int) -> None:
-        """Set the word of flags that the board's firmware reports; 0 is a board without a problem."""
+        """Set the word of flags that the Raspberry Pi's firmware reports; 0 is a Raspberry Pi without a problem."""
 
     async def set_link(self, generation: int | None) -> None:
         """Let the chip's PCIe link run at this generation; None is the best that both ends can do."""

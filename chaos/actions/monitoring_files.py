@@ -23,7 +23,7 @@ _CHUNK_HEADER_BYTES = 16
 _SEGMENT_SECONDS = 90.0
 _REFUSED_SECONDS = _GRANTED_SECONDS = 2.0
 
-Spoil = Callable[[Path], None]
+Corrupt = Callable[[Path], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class AddDamagedBlocks:
 
     Args:
         count: 1, or 2 of the same time, which Prometheus merges as soon as it sees them.
-        spoil: damages the folder of one.
+        corrupt: damages the folder of one.
     """
 
     count: int
-    spoil: Spoil
+    corrupt: Corrupt
 
     @asynccontextmanager
     async def applied(self, testbed: Testbed, _: Users) -> AsyncIterator[None]:
@@ -60,7 +60,7 @@ class AddDamagedBlocks:
                 meta["ulid"] = name
                 meta["compaction"]["sources"] = [name]
                 (copy / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-                self.spoil(copy)
+                self.corrupt(copy)
                 copy.rename(store / name)
 
 

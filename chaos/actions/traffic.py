@@ -35,7 +35,7 @@ class Inject:
 
 @dataclass(frozen=True, slots=True)
 class NoTraffic:
-    """No phone sends requests; sensors go on, and their samples are sent afterwards."""
+    """No phone sends requests; sensors continue, and their samples are sent afterwards."""
 
     @asynccontextmanager
     async def applied(self, _: Testbed, users: Users) -> AsyncIterator[None]:

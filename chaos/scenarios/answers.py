@@ -92,7 +92,7 @@ ANSWERS = (
     ),
     Scenario(
         name="foreign-signal",
-        does="The gateway starts anew and judges by the population: phones are worn at leg and wrist, and the model "
+        does="The gateway starts again and judges by the population: phones are worn at leg and wrist, and the model "
         "was made for the waist.",
         actions=(StartWith(Process.GATEWAY, (("EDGEINFER_GATEWAY_DRIFT_BASELINE", "population"),)),),
         alert="HailoLatentDrift",

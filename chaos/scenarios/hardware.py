@@ -156,12 +156,14 @@ HARDWARE = (
         needs_chip=True,
     ),
     replace(
-        _chip("board-undervoltage", "The board's supply is too weak.", "", "PiUndervoltage"),
+        _chip("board-undervoltage", "The Raspberry Pi's supply is too weak.", "", "PiUndervoltage"),
         actions=(RaspberryPiCondition(0x1),),
         fixed_seconds=_FIRMWARE_SECONDS,
     ),
     replace(
-        _chip("board-throttled", "The board halves its own clock against the heat.", "", "PiThrottled", minutes=6),
+        _chip(
+            "board-throttled", "The Raspberry Pi halves its clock because of the heat.", "", "PiThrottled", minutes=6
+        ),
         actions=(RaspberryPiCondition(0x4),),
         fixed_seconds=_FIRMWARE_SECONDS,
     ),

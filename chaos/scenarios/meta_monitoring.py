@@ -196,7 +196,7 @@ WATCHING = (
     ),
     Scenario(
         name="alertmanager-killed",
-        does="Alertmanager is killed with SIGKILL and stays away: nobody can be told.",
+        does="Alertmanager is killed with SIGKILL and stays away: nobody can be notified.",
         actions=(Kill(Process.ALERTMANAGER),),
         alert="PrometheusNotificationsDropped",
         seen_in_prometheus=True,

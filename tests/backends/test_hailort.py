@@ -97,7 +97,7 @@ def test_a_flat_input_is_warned_about_unless_the_layout_is_set(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("shape", [(64,), (1, 1, 64), (1, 64, 1)])
-def test_outputs_are_told_apart_by_size_whatever_their_rank(
+def test_outputs_are_distinguished_by_size_whatever_their_rank(
     version: str, tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     rig = build_rig(Machine(version), tmp_path, hef={"latent_shape": shape, "scores_shape": (12,)})
@@ -159,7 +159,7 @@ def test_the_scheduler_is_set_whatever_the_default_of_the_line(rig: Rig) -> None
         ("completion", 18, "execution_failed"),
     ],
 )
-def test_a_failure_that_shuts_the_network_down_is_mended_before_the_next_window(
+def test_a_failure_that_shuts_the_model_down_is_recovered_before_the_next_window(
     rig: Rig, call: str, code: int, expected: str
 ) -> None:
     rig.backend.open()
@@ -253,7 +253,7 @@ def test_unplug_and_replug_without_a_restart(rig: Rig) -> None:
     ("code", "expected"),
     [(73, "device_in_use"), (76, "version_mismatch"), (3, "memory_allocation_error"), (97, "device_in_use")],
 )
-def test_a_chip_that_cannot_be_opened_tells_its_class(version: str, code: int, expected: str, tmp_path: Path) -> None:
+def test_a_chip_that_cannot_be_opened_shows_its_class(version: str, code: int, expected: str, tmp_path: Path) -> None:
     rig = build_rig(Machine(version), tmp_path)
     rig.machine.inject("VDevice", code)
     with pytest.raises(BackendError) as caught:
@@ -264,7 +264,7 @@ def test_a_chip_that_cannot_be_opened_tells_its_class(version: str, code: int, e
     rig.backend.close()
 
 
-def test_a_machine_without_a_chip_is_told_before_anything_is_opened(rig: Rig) -> None:
+def test_a_machine_without_a_chip_is_reported_before_anything_is_opened(rig: Rig) -> None:
     rig.machine.chip.present = False
     with pytest.raises(BackendError, match="scan finds no device") as caught:
         rig.backend.open()
@@ -380,7 +380,7 @@ def test_a_chip_named_by_the_settings_is_the_only_one_taken(version: str, tmp_pa
     ("hef", "words"),
     [(None, "HEF_PATH: is not set"), (b"", "is empty"), (b"PK zipped", "is not a HEF: it begins with 50 4b 20 7a")],
 )
-def test_a_hef_that_cannot_be_used_is_told_before_anything_is_served(
+def test_a_hef_that_cannot_be_used_is_reported_before_anything_is_served(
     tmp_path: Path, hef: bytes | None, words: str
 ) -> None:
     path = tmp_path / "model.hef"
@@ -391,7 +391,7 @@ def test_a_hef_that_cannot_be_used_is_told_before_anything_is_served(
         create(shipped_card(), settings)
 
 
-def test_closing_twice_and_using_it_closed_are_told_plainly(rig: Rig) -> None:
+def test_closing_twice_and_using_it_closed_are_reported_plainly(rig: Rig) -> None:
     rig.backend.open()
     rig.backend.close()
     rig.backend.close()

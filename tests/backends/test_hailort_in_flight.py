@@ -117,8 +117,8 @@ def test_a_chip_in_the_red_zone_is_asked_once_for_all_frames_that_it_aborts(rig:
     chip.control_calls.clear()
     chip.ts0, chip.zone, chip.streams_closed = 120.5, 2, True
     chip.gate = None
-    told = "thermal_throttling" if rig.machine.is_old_line else "communication_closed"
-    assert sorted(ended(callers)) == sorted([told, *[f"({told})"] * 3])
+    reported = "thermal_throttling" if rig.machine.is_old_line else "communication_closed"
+    assert sorted(ended(callers)) == sorted([reported, *[f"({reported})"] * 3])
     assert chip.control_calls.count("_get_health_information") == (1 if rig.machine.is_old_line else 0)
     chip.ts0, chip.zone, chip.streams_closed = 90.0, 0, False
     assert serves_again(rig)

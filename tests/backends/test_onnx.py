@@ -38,20 +38,20 @@ def test_both_variants_answer(variant: str) -> None:
     assert answer.motif_scores.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_missing_file_is_told(folder: Path) -> None:
+def test_a_missing_file_is_reported(folder: Path) -> None:
     (folder / "tcn_vae.onnx").unlink()
     with pytest.raises(ModelFileError, match="cannot be read"):
         OnnxBackend(load_card(folder)).open()
 
 
-def test_a_truncated_file_is_told(folder: Path) -> None:
+def test_a_truncated_file_is_reported(folder: Path) -> None:
     content = (folder / "tcn_vae.onnx").read_bytes()
     (folder / "tcn_vae.onnx").write_bytes(content[:1000])
     with pytest.raises(ModelFileError, match="1000 bytes"):
         OnnxBackend(load_card(folder)).open()
 
 
-def test_a_file_that_is_no_graph_is_told(folder: Path) -> None:
+def test_a_file_that_is_no_graph_is_reported(folder: Path) -> None:
     content = b"not a graph"
     (folder / "tcn_vae.onnx").write_bytes(content)
     rewrite_card(folder, "cpu", sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
@@ -59,7 +59,7 @@ def test_a_file_that_is_no_graph_is_told(folder: Path) -> None:
         OnnxBackend(load_card(folder)).open()
 
 
-def test_a_graph_of_another_shape_is_told(folder: Path) -> None:
+def test_a_graph_of_another_shape_is_reported(folder: Path) -> None:
     card = msgspec.json.decode((folder / "card.json").read_bytes())
     device = card["files"]["device"]
     rewrite_card(folder, "cpu", file=device["file"], sha256=device["sha256"], size_bytes=device["size_bytes"])
@@ -108,7 +108,7 @@ def test_lack_of_memory_is_no_fault_of_the_file_and_may_pass(failure: Exception)
         return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     backend = OnnxBackend(load_card(default_folder()), load=load)
-    with pytest.raises(BackendError) as told:
+    with pytest.raises(BackendError) as reported:
         backend.open()
-    assert told.value.error_class == "memory_allocation_error"
+    assert reported.value.error_class == "memory_allocation_error"
     assert backend.open().kind == "cpu"

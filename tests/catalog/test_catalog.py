@@ -51,7 +51,7 @@ def test_each_name_belongs_to_the_process_that_the_requirements_give_it() -> Non
         assert metric.name.startswith(("edgeinfer_", "hailo_"))
     sidecar = {metric.name for metric in metrics_of(Owner.SIDECAR)}
     gateway = {metric.name for metric in metrics_of(Owner.GATEWAY)}
-    # What the HTTP server that they share counts is told apart by job, as process_* is.
+    # What the HTTP server that they share counts is distinguished by job, as process_* is.
     assert sidecar & gateway == {HTTP_REFUSALS.name}
 
 

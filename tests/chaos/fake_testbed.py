@@ -27,7 +27,7 @@ class FakeTestbed:
     caps: list[int | None] = field(default_factory=list)
     device: list[str] = field(default_factory=list)
     environments: list[dict[str, str]] = field(default_factory=list)
-    boards: list[int] = field(default_factory=list)
+    firmware_words: list[int] = field(default_factory=list)
     links: list[int | None] = field(default_factory=list)
     clocks: list[int] = field(default_factory=list)
     configured: list[tuple[Edit | None, Edit | None]] = field(default_factory=list)
@@ -68,7 +68,7 @@ class FakeTestbed:
         return self.known_alerts
 
     async def set_raspberry_pi(self, word: int) -> None:
-        self.boards.append(word)
+        self.firmware_words.append(word)
 
     async def set_link(self, generation: int | None) -> None:
         self.links.append(generation)

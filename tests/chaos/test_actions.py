@@ -175,14 +175,14 @@ async def test_an_action_is_undone_also_where_the_run_breaks_off(testbed: FakeTe
     assert (testbed.caps or [None])[-1] is None
     assert (testbed.clocks or [0])[-1] == 0
     assert (testbed.device or [""])[-1] == ""
-    assert (testbed.boards or [0])[-1] == 0
+    assert (testbed.firmware_words or [0])[-1] == 0
     assert (testbed.links or [None])[-1] is None
 
 
-async def test_a_board_complains_until_the_action_ends(testbed: FakeTestbed) -> None:
+async def test_a_raspberry_pi_reports_it_until_the_action_ends(testbed: FakeTestbed) -> None:
     async with RaspberryPiCondition(0x5).applied(testbed, USERS):
-        assert testbed.boards == [0x5]
-    assert testbed.boards == [0x5, 0]
+        assert testbed.firmware_words == [0x5]
+    assert testbed.firmware_words == [0x5, 0]
 
 
 async def test_a_link_is_as_fast_as_it_can_be_afterwards(testbed: FakeTestbed) -> None:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from chaos.faults import NO_FAULT, Fault, FaultKind, Message, Reading, spoil
+from chaos.faults import NO_FAULT, Fault, FaultKind, Message, Reading, corrupt
 from chaos.proxy import FaultyProxy
 
 BINARY = struct.pack("<76f", *range(76))
@@ -221,10 +221,10 @@ def test_readings_are_set_and_all_else_stays(*, is_zipped: bool) -> None:
     answer = Message("HTTP/1.1 200 OK", headers, gzip.compress(text) if is_zipped else text)
     falling = Reading('disk{space="available"}', 2e7, falls_by=1e5)
     fault = Fault(FaultKind.READINGS, readings=(falling, Reading('disk{space="other"}', 1.0)))
-    spoilt = spoil(fault, answer)
-    assert spoilt.body == text.replace(b"9e+10", b"20000000.0")
-    assert spoil(fault, answer, turn=100).body == text.replace(b"9e+10", b"10000000.0")
-    assert spoilt.headers == {"content-type": "application/openmetrics-text"}
+    corrupted = corrupt(fault, answer)
+    assert corrupted.body == text.replace(b"9e+10", b"20000000.0")
+    assert corrupt(fault, answer, turn=100).body == text.replace(b"9e+10", b"10000000.0")
+    assert corrupted.headers == {"content-type": "application/openmetrics-text"}
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,9 @@ def test_times_of_their_own_are_put_behind_each_value_and_before_an_exemplar(kin
     )
     answer = Message("HTTP/1.1 200 OK", {"content-type": kind}, "".join(f"{line}\n" for line in before).encode())
     fault = Fault(FaultKind.LATE_TIMES, seconds=60.0)
-    assert spoil(fault, answer, turn=2, now=1700000000.5) == spoil(fault, answer, turn=1, now=1700000060.5)
-    spoilt = spoil(fault, answer, turn=1, now=1700000060.5).body.decode().splitlines()
-    assert spoilt[:2] == list(before[:2])
-    assert spoilt[2:4] == [f"{line} {time}" for line in before[2:4]]
-    assert spoilt[4] == f'b_bucket{{le="+Inf"}} 7 {time} # {{request_id="q 1"}} 0.5 1699.1'
-    assert spoilt[5] == "# EOF"
+    assert corrupt(fault, answer, turn=2, now=1700000000.5) == corrupt(fault, answer, turn=1, now=1700000060.5)
+    corrupted = corrupt(fault, answer, turn=1, now=1700000060.5).body.decode().splitlines()
+    assert corrupted[:2] == list(before[:2])
+    assert corrupted[2:4] == [f"{line} {time}" for line in before[2:4]]
+    assert corrupted[4] == f'b_bucket{{le="+Inf"}} 7 {time} # {{request_id="q 1"}} 0.5 1699.1'
+    assert corrupted[5] == "# EOF"

@@ -82,7 +82,7 @@ class Station:
 
 
 def station(machine: Machine, folder: Path, *, measure_power: bool = False, epoch: float = EPOCH) -> Station:
-    """A station whose kernel and monitor files lie in the folder."""
+    """A station whose kernel and monitor files are in the folder."""
     registry = new_registry()
     load = importer(machine)
     built = Station(machine, registry, {}, run_metrics(registry), epoch=epoch)

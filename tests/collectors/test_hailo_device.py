@@ -41,7 +41,7 @@ def old(tmp_path: Path) -> Station:
     return station(Machine("4.23.0"), tmp_path)
 
 
-def test_identity_is_told_without_the_padding_of_its_fields(old: Station) -> None:
+def test_identity_is_reported_without_the_padding_of_its_fields(old: Station) -> None:
     assert old.run()
     labels = {
         "chip_id": "0001:01:00.0",
@@ -55,7 +55,7 @@ def test_identity_is_told_without_the_padding_of_its_fields(old: Station) -> Non
     assert old.registry.get_sample_value("hailo_device_info", labels) == 1.0
 
 
-def test_the_hotter_sensor_is_the_temperature_and_both_are_told(here: Station) -> None:
+def test_the_hotter_sensor_is_the_temperature_and_both_are_reported(here: Station) -> None:
     here.machine.chip.ts0, here.machine.chip.ts1 = 61.25, 63.5
     assert here.run()
     assert here.of_chip(TEMPERATURE) == 63.5
@@ -65,7 +65,7 @@ def test_the_hotter_sensor_is_the_temperature_and_both_are_told(here: Station) -
     assert here.value("hailo_hailort_status", device_id="0001:01:00.0") == 1.0
 
 
-def test_the_devices_own_limits_zone_and_levels_are_told(old: Station) -> None:
+def test_the_devices_own_limits_zone_and_levels_are_reported(old: Station) -> None:
     chip = old.machine.chip
     chip.zone, chip.throttling_level, chip.requested_temperature_clock = 1, 2, 300_000_000
     assert old.run()
@@ -316,8 +316,8 @@ def test_which_memory_of_the_chip_failed_is_logged_once_in_ten_minutes(
     for _ in range(3):
         old.machine.notify(old.machine.chip, name, **body)
     [record] = caplog.records
-    told = vars(record)
-    assert (told["notification"], told["memories"], told["chip_id"]) == (label, memories, "0001:01:00.0")
+    reported = vars(record)
+    assert (reported["notification"], reported["memories"], reported["chip_id"]) == (label, memories, "0001:01:00.0")
     assert old.value("hailo_notifications_total", notification=label) == 3.0
 
 
@@ -350,7 +350,7 @@ def test_a_notification_with_a_strange_body_ends_nothing(old: Station) -> None:
     assert old.value("hailo_notifications_total", notification="clock_changed") == 1.0
 
 
-def test_the_collector_tells_how_it_went(here: Station) -> None:
+def test_the_collector_shows_how_it_went(here: Station) -> None:
     here.turn()
     assert here.value("hailo_collector_success", collector="hailo_device") == 1.0
     assert here.value("hailo_collector_last_success_timestamp_seconds", collector="hailo_device") == EPOCH + 5
@@ -360,7 +360,7 @@ def test_the_collector_tells_how_it_went(here: Station) -> None:
     assert here.value("hailo_collector_last_success_timestamp_seconds", collector="hailo_device") == EPOCH + 5
 
 
-def test_identity_is_asked_again_so_that_its_age_tells_the_truth(here: Station) -> None:
+def test_identity_is_asked_again_so_that_its_age_shows_the_truth(here: Station) -> None:
     here.turn(times=60)
     assert here.last_success("identity") is not None
     assert here.elapsed - (here.last_success("identity") or 0.0) < 60.0
@@ -419,7 +419,7 @@ def test_a_failing_scan_ends_the_identities_too(old: Station) -> None:
     assert [sample for sample in old.samples() if sample.name == "hailo_device_info"] == []
 
 
-def test_a_chip_that_falls_silent_is_told_in_the_same_turn(here: Station) -> None:
+def test_a_chip_that_falls_silent_is_reported_in_the_same_turn(here: Station) -> None:
     here.turn(times=2)
     for call in (*READING_OF, "identify", "previous_system_state"):
         here.machine.inject(f"control.{call}", 4, times=None)
@@ -486,7 +486,7 @@ def test_an_evaluation_board_is_asked_for_power_whatever_it_says(tmp_path: Path)
     assert here.machine.chip.control_calls.count("power_measurement") == 1
 
 
-def test_why_the_firmware_started_last_is_told_for_both_processors(old: Station) -> None:
+def test_why_the_firmware_started_last_is_reported_for_both_processors(old: Station) -> None:
     old.machine.chip.previous_states = (1, 3)
     old.run()
     reason = "hailo_firmware_restart_reason"

@@ -10,7 +10,7 @@ from tests.fakes.hailo_platform.machine import Machine
 from tests.fakes.kernel import BDF, write_kernel, write_link
 
 
-def test_driver_bus_and_nodes_are_told_without_the_library(tmp_path: Path) -> None:
+def test_driver_bus_and_nodes_are_reported_without_the_library(tmp_path: Path) -> None:
     here = station(Machine(), write_kernel(tmp_path))
     assert here.run("hailo_driver")
     labels = {"module": "hailo_pci", "driver_version": "4.23.0", "library_version": ""}
@@ -61,15 +61,15 @@ def test_an_unbound_chip_has_no_driver(tmp_path: Path) -> None:
 
 def link_of(here: Station) -> dict[str, float | None]:
     """What is published of the chip's PCIe link, by metric and end."""
-    told: dict[str, float | None] = {}
+    reported: dict[str, float | None] = {}
     for what in ("generation", "lanes"):
-        told[what] = here.of_chip(f"hailo_pcie_link_{what}")
+        reported[what] = here.of_chip(f"hailo_pcie_link_{what}")
         for end in ("device", "slot"):
-            told[f"{end} {what}"] = here.of_chip(f"hailo_pcie_link_max_{what}", end=end)
-    return told
+            reported[f"{end} {what}"] = here.of_chip(f"hailo_pcie_link_max_{what}", end=end)
+    return reported
 
 
-def test_the_link_is_told_as_it_runs_and_as_both_ends_could(tmp_path: Path) -> None:
+def test_the_link_is_reported_as_it_runs_and_as_both_ends_could(tmp_path: Path) -> None:
     here = station(Machine(), write_kernel(tmp_path))
     write_link(tmp_path, current=(2, 1), device=(3, 4), slot=(3, 1))
     assert here.run("hailo_driver")
@@ -96,7 +96,7 @@ def test_what_the_kernel_does_not_know_of_a_link_is_absent_never_zero(tmp_path: 
     assert link_of(here)["device lanes"] == 4.0
 
 
-def test_driver_and_library_are_no_longer_told_when_the_kernel_cannot_be_read(tmp_path: Path) -> None:
+def test_driver_and_library_are_no_longer_reported_when_the_kernel_cannot_be_read(tmp_path: Path) -> None:
     here = station(Machine(), write_kernel(tmp_path))
     assert here.run("hailo_driver")
     (tmp_path / "sys/module/hailo_pci/version").unlink()

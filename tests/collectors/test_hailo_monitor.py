@@ -39,7 +39,7 @@ def network(here: Station, name: str = "tcn_vae") -> tuple[float | None, float |
     )
 
 
-def test_use_of_chip_and_networks_is_told(here: Station, tmp_path: Path) -> None:
+def test_use_of_chip_and_networks_is_reported(here: Station, tmp_path: Path) -> None:
     put(here, tmp_path, BUSY)
     assert here.run("hailo_monitor")
     assert here.of_chip(RATIO) == 0.4325
@@ -118,7 +118,7 @@ def test_a_file_half_written_beside_is_not_read(here: Station, tmp_path: Path) -
     assert here.errors("monitor") == {}
 
 
-def test_several_chips_and_owners_are_told_apart(here: Station, tmp_path: Path) -> None:
+def test_several_chips_and_owners_are_distinguished(here: Station, tmp_path: Path) -> None:
     (tmp_path / "proc" / "4712").mkdir()
     put(here, tmp_path, encode(PID, [NetworkUse("a", 10.0, 5.0)], [DeviceUse(CHIP, 5.0), DeviceUse(OTHER, 100.5)]))
     put(here, tmp_path, encode("4712", [NetworkUse("b", 20.0, 7.0)], [DeviceUse("0003:01:00.0", 7.0)]), name="4712x")
@@ -143,7 +143,7 @@ def test_an_absurd_rate_is_dropped_and_the_rest_kept(here: Station, tmp_path: Pa
     assert here.errors("monitor") == {"implausible": 1.0}
 
 
-def test_a_good_file_is_told_although_another_is_bad(here: Station, tmp_path: Path) -> None:
+def test_a_good_file_is_reported_although_another_is_bad(here: Station, tmp_path: Path) -> None:
     put(here, tmp_path, BUSY)
     put(here, tmp_path, b"\xff\xff\xff", name="broken")
     assert here.run("hailo_monitor")
@@ -193,11 +193,11 @@ def test_many_files_cannot_make_series_without_end_either(here: Station, tmp_pat
         content = encode(PID, [NetworkUse(f"n{number}", 1.0, 1.0)], [DeviceUse(f"chip{number}", 1.0)])
         put(here, tmp_path, content, name=f"file{number}", age=1.0 - number / 100)
     here.run("hailo_monitor")
-    told = {sample.labels["chip_id"] for sample in here.samples() if sample.name == RATIO}
-    assert told == {f"chip{number}" for number in range(24, 40)}  # the newest sixteen
+    reported = {sample.labels["chip_id"] for sample in here.samples() if sample.name == RATIO}
+    assert reported == {f"chip{number}" for number in range(24, 40)}  # the newest sixteen
 
 
-def test_a_device_without_a_name_is_not_told(here: Station, tmp_path: Path) -> None:
+def test_a_device_without_a_name_is_not_reported(here: Station, tmp_path: Path) -> None:
     put(here, tmp_path, encode(PID, [], [DeviceUse("", 50.0), DeviceUse(CHIP, 43.25)]))
     here.run("hailo_monitor")
     assert [sample.labels["chip_id"] for sample in here.samples() if sample.name == RATIO] == [CHIP]

@@ -27,7 +27,7 @@ def read(root: Path, clock: Clock | None = None) -> CollectorRegistry:
     return registry
 
 
-def complaints(registry: CollectorRegistry) -> dict[str, float]:
+def conditions(registry: CollectorRegistry) -> dict[str, float]:
     found = {name: registry.get_sample_value("raspberry_pi_condition", {"condition": name}) for name in NAMES}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -49,8 +49,8 @@ NAMES = device.RASPBERRY_PI_CONDITIONS
         ("0xe000e", ("frequency_capped", "throttled", "soft_temperature_limit")),
     ],
 )
-def test_each_bit_that_holds_now_is_told(word: str, holding: tuple[str, ...], tmp_path: Path) -> None:
-    found = complaints(read(write_kernel(tmp_path, firmware_word=word)))
+def test_each_bit_that_holds_now_is_reported(word: str, holding: tuple[str, ...], tmp_path: Path) -> None:
+    found = conditions(read(write_kernel(tmp_path, firmware_word=word)))
     assert found == {name: float(name in holding) for name in NAMES}
 
 
@@ -62,11 +62,11 @@ def _volt(root: Path, name: str, alarm: str) -> Path:
     return root
 
 
-def test_without_the_file_the_sensor_of_the_supply_tells_of_undervoltage_alone(tmp_path: Path) -> None:
+def test_without_the_file_the_sensor_of_the_supply_reports_undervoltage_alone(tmp_path: Path) -> None:
     other = tmp_path / "sys/class/hwmon/hwmon0"
     other.mkdir(parents=True)
     (other / "name").write_text("cpu_thermal\n")
-    assert complaints(read(_volt(tmp_path, "hwmon1", "1\n"))) == {"undervoltage": 1.0}
+    assert conditions(read(_volt(tmp_path, "hwmon1", "1\n"))) == {"undervoltage": 1.0}
 
 
 def test_another_machine_has_nothing_to_read(tmp_path: Path) -> None:
@@ -84,4 +84,4 @@ def test_a_reading_that_nobody_renews_ends(tmp_path: Path) -> None:
     clock = Clock()
     registry = read(write_kernel(tmp_path, firmware_word="1"), clock)
     clock.now = 30.0
-    assert complaints(registry) == {}
+    assert conditions(registry) == {}

@@ -93,8 +93,8 @@ def test_the_framework_is_set_alike_in_every_service() -> None:
 
 def test_the_server_is_set_alike_because_there_is_one_place_that_sets_it() -> None:
     config = configuration(exporter(), ServerContext(), 10)
-    told = {name: getattr(config, name) for name in ("server_header", "date_header", "proxy_headers", "access_log")}
-    assert not any(told.values()), told
+    reported = {name: getattr(config, name) for name in ("server_header", "date_header", "proxy_headers", "access_log")}
+    assert not any(reported.values()), reported
     assert (config.ws, config.lifespan, config.root_path, config.headers) == ("none", "on", "", [])
     makers = [path for path in Path("src").rglob("*.py") if "uvicorn.Config(" in path.read_text("utf-8")]
     assert [path.as_posix() for path in makers] == ["src/edgeinfer/web/server.py"]
@@ -119,7 +119,7 @@ async def test_head_answers_what_get_answers_without_a_body(app: ASGIApp) -> Non
             assert head.content == b""
 
 
-async def test_a_wrong_method_is_told_every_right_one(app: ASGIApp) -> None:
+async def test_a_wrong_method_is_reported_every_right_one(app: ASGIApp) -> None:
     async with asking(app) as client:
         for method in ("DELETE", "TRACE", "PROPFIND", "PATCH"):
             answer = await client.request(method, "/healthz")

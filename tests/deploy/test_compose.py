@@ -1,4 +1,4 @@
-"""What can be told of image, compose files and Grafana's provisioning without a docker engine."""
+"""What can be checked of image, compose files and Grafana's provisioning without a docker engine."""
 
 import re
 import shutil
@@ -73,9 +73,11 @@ def test_the_example_of_settings_names_each_with_its_default() -> None:
     lines = (DEPLOY / "env.example").read_text(encoding="utf-8")
     example = {name: value.removesuffix("@sha256:...") for name, value in re.findall(r"(?m)^#([A-Z_]+)=(.*)$", lines)}
     assert example.keys() == defaults.keys() - by_the_targets
-    told = {name: value for name, value in example.items() if name not in without_default}
+    reported = {name: value for name, value in example.items() if name not in without_default}
     # Without keys the gateway asks for none; the example shows where they could lie.
-    assert told == {name: defaults[name] for name in told} | {"GATEWAY_API_KEYS_FILE": told["GATEWAY_API_KEYS_FILE"]}
+    assert reported == {name: defaults[name] for name in reported} | {
+        "GATEWAY_API_KEYS_FILE": reported["GATEWAY_API_KEYS_FILE"]
+    }
 
 
 def test_both_sidecars_answer_to_the_name_that_the_gateway_asks() -> None:
@@ -111,8 +113,8 @@ def test_boards_are_where_grafana_looks(folder: str) -> None:
     compose = document("docker-compose.monitoring.yml" if folder == "monitoring" else "docker-compose.fleet.yml")
     provider = document(f"{folder}/grafana/dashboards/grafana-dashboards.yml")["providers"][0]
     mounts = dict(reversed(mount.split(":")[:2]) for mount in compose["services"]["grafana"]["volumes"])
-    boards = (DEPLOY / mounts[provider["options"]["path"]]).resolve()
-    assert list(boards.glob("*dashboard*.json"))
+    dashboards = (DEPLOY / mounts[provider["options"]["path"]]).resolve()
+    assert list(dashboards.glob("*dashboard*.json"))
     assert provider["allowUiUpdates"] is False
     assert "foldersFromFilesStructure" not in provider["options"]
 
@@ -140,7 +142,7 @@ def test_the_image_runs_as_nobody_special_and_needs_no_frontend() -> None:
         ({"TARGET": "hailo-stub"}, "runs the native stack"),
         ({"TARGET": "monitoring-up"}, "runs the native stack"),
         ({"TARGET": "monitoring-down"}, "one native run, and it ends whole"),
-        ({"TARGET": "image"}, "no engine answers"),
+        ({"TARGET": "image"}, "docker: no engine answers"),
     ],
 )
 def test_without_a_docker_engine_a_target_says_what_it_does(words: dict[str, str], says: str, tmp_path: Path) -> None:
@@ -156,29 +158,29 @@ def stack(target: str, folder: Path, edgeinfer: str = "/bin/true", **settings: s
         "SYSTEM_ROOT": str(folder),
         "DATA": str(folder),
     }
-    told = subprocess.run(
+    reported = subprocess.run(
         [DEPLOY / "stack.sh", target], env=environment | settings, capture_output=True, text=True, check=False
     )
-    return told.stdout + told.stderr
+    return reported.stdout + reported.stderr
 
 
 def test_the_native_stack_gets_the_settings_of_compose_under_its_own_names(tmp_path: Path) -> None:
-    teller = tmp_path / "teller"
-    teller.write_text('#!/bin/sh\necho "$@"\nenv\n')
-    teller.chmod(0o755)
+    reporter = tmp_path / "reporter"
+    reporter.write_text('#!/bin/sh\necho "$@"\nenv\n')
+    reporter.chmod(0o755)
     settings = {"GATEWAY_PORT": "18080", "BIND_ADDRESS": "0.0.0.0", "EDGEINFER_IMAGE": "edgeinfer:0.2.0"}  # noqa: S104
     settings |= {"CONSOLE_ALLOW_NETWORK": "true", "GATEWAY_ALLOW_NO_KEYS": "false"}
-    told = stack("hailo-stub", tmp_path, str(teller), **settings).splitlines()
-    assert f"up --data-folder {tmp_path} --backend stub" in told
-    assert {"EDGEINFER_GATEWAY_PORT=18080", "EDGEINFER_CONSOLE_HOST=0.0.0.0"} <= set(told)
+    reported = stack("hailo-stub", tmp_path, str(reporter), **settings).splitlines()
+    assert f"up --data-folder {tmp_path} --backend stub" in reported
+    assert {"EDGEINFER_GATEWAY_PORT=18080", "EDGEINFER_CONSOLE_HOST=0.0.0.0"} <= set(reported)
     # What opens a port in compose opens it here too, and what does not is refused by `up` as by the containers.
-    assert {"EDGEINFER_CONSOLE_ALLOW_NETWORK=true", "EDGEINFER_GATEWAY_ALLOW_NO_KEYS=false"} <= set(told)
-    assert not [line for line in told if line.startswith("EDGEINFER_IMAGE")]  # no setting of the native stack
+    assert {"EDGEINFER_CONSOLE_ALLOW_NETWORK=true", "EDGEINFER_GATEWAY_ALLOW_NO_KEYS=false"} <= set(reported)
+    assert not [line for line in reported if line.startswith("EDGEINFER_IMAGE")]  # no setting of the native stack
 
 
 @pytest.fixture
 def chip_machine(tmp_path: Path) -> Path:
-    """A copy of deploy, a machine with a chip and its driver, and a docker that only notes what it is told."""
+    """A copy of deploy, a machine with a chip and its driver, and a docker that only notes its arguments."""
     shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns(".env", "*.deb"))
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev" / "hailo0").touch()
@@ -188,13 +190,13 @@ def chip_machine(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     docker = tmp_path / "bin" / "docker"
     noted = "$HAILORT_VERSION $HAILO_DEVICE $*"
-    docker.write_text(f'#!/bin/sh\n[ "$1" != compose ] || echo "{noted}" >> {tmp_path}/told\n')
+    docker.write_text(f'#!/bin/sh\n[ "$1" != compose ] || echo "{noted}" >> {tmp_path}/reported\n')
     docker.chmod(0o755)
     return tmp_path
 
 
 def on_the_chip(machine: Path, *versions: str) -> tuple[int, str]:
-    """`hailo-device` where packages of these versions lie; its code, and what it said and told docker."""
+    """`hailo-device` where packages of these versions lie; its code, and what it printed and passed to docker."""
     for version in versions:
         control = machine / "deb" / "DEBIAN" / "control"
         control.parent.mkdir(parents=True, exist_ok=True)
@@ -209,14 +211,14 @@ def on_the_chip(machine: Path, *versions: str) -> tuple[int, str]:
     }
     command = [str(machine / "deploy" / "stack.sh"), "hailo-device"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    told = machine / "told"
-    return done.returncode, done.stdout + done.stderr + (told.read_text() if told.exists() else "")
+    reported = machine / "reported"
+    return done.returncode, done.stdout + done.stderr + (reported.read_text() if reported.exists() else "")
 
 
 def test_a_chip_is_served_with_the_packages_of_its_driver(chip_machine: Path) -> None:
-    code, told = on_the_chip(chip_machine, "4.23.0-1")
-    assert code == 0, told
-    assert "4.23.0 /dev/hailo0 compose -f docker-compose.yml --profile hailo-device up --detach --wait" in told
+    code, reported = on_the_chip(chip_machine, "4.23.0-1")
+    assert code == 0, reported
+    assert "4.23.0 /dev/hailo0 compose -f docker-compose.yml --profile hailo-device up --detach --wait" in reported
 
 
 def test_the_node_of_driver_5_3_is_found_by_the_kernels_name_for_it(chip_machine: Path) -> None:
@@ -225,9 +227,9 @@ def test_the_node_of_driver_5_3_is_found_by_the_kernels_name_for_it(chip_machine
     shutil.rmtree(chip_machine / "sys/module/hailo_pci")
     (chip_machine / "sys/module/hailo1x_pci").mkdir()
     (chip_machine / "sys/module/hailo1x_pci/version").write_text("5.3.0\n")
-    code, told = on_the_chip(chip_machine, "5.3.0")
-    assert code == 0, told
-    assert "5.3.0 /dev/h1x-0 compose" in told
+    code, reported = on_the_chip(chip_machine, "5.3.0")
+    assert code == 0, reported
+    assert "5.3.0 /dev/h1x-0 compose" in reported
 
 
 def test_a_node_keeps_its_name_in_the_container() -> None:
@@ -236,13 +238,13 @@ def test_a_node_keeps_its_name_in_the_container() -> None:
 
 
 def test_packages_of_another_version_than_the_driver_are_refused(chip_machine: Path) -> None:
-    code, told = on_the_chip(chip_machine, "4.20.0")
+    code, reported = on_the_chip(chip_machine, "4.20.0")
     assert code == 78
-    assert "it is HailoRT 4.20.0 and the driver of this machine is 4.23.0" in told
-    assert "compose -f" not in told
+    assert "it is HailoRT 4.20.0 and the driver of this machine is 4.23.0" in reported
+    assert "compose -f" not in reported
 
 
-def test_a_driver_that_is_not_loaded_and_missing_packages_are_told(chip_machine: Path) -> None:
+def test_a_driver_that_is_not_loaded_and_missing_packages_are_reported(chip_machine: Path) -> None:
     assert "no HailoRT package lies there" in on_the_chip(chip_machine)[1]
     (chip_machine / "sys" / "module" / "hailo_pci" / "version").unlink()
     assert "the Hailo driver: not loaded" in on_the_chip(chip_machine)[1]
@@ -254,9 +256,9 @@ def test_watchers_that_run_already_are_named_in_place_of_a_second_run(tmp_path: 
         state_file.Record(1, {"console": "http://127.0.0.1:8088", "gateway": "http://x"}, ()),
     )
     with lock.hold(DataFolder(tmp_path).lock):
-        told = stack("monitoring-up", tmp_path, "/bin/false")
-    assert "runs already" in told
-    assert "console http://127.0.0.1:8088" in told
+        reported = stack("monitoring-up", tmp_path, "/bin/false")
+    assert "runs already" in reported
+    assert "console http://127.0.0.1:8088" in reported
 
 
 @pytest.mark.parametrize("file", [file for file, name, _ in SERVICES if name == "grafana"])

@@ -93,7 +93,7 @@ def addresses(words: Any) -> Iterator[str]:
 
 
 def units() -> dict[str, set[str]]:
-    """What the units give each service, with the example files beside them."""
+    """What the units give each service, with their example files."""
     found: dict[str, set[str]] = {}
     for unit in SYSTEMD.glob("*.service"):
         name = unit.stem.removeprefix("edgeinfer-")

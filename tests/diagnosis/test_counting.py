@@ -20,7 +20,7 @@ def test_a_counter_whose_base_is_not_known_counts_what_it_grows_by() -> None:
     assert growth([counter(100, 101, first=50.0)], 0.0) == {(): 1}
 
 
-def test_labels_are_told_apart_and_series_of_one_are_summed() -> None:
+def test_labels_are_distinguished_and_series_of_one_are_summed() -> None:
     answer = [counter(0, 1, source="none"), counter(0, 2, source="none"), counter(0, 5, source="sidecar")]
     assert growth(answer, 0.0, ("source",)) == {("none",): 3, ("sidecar",): 5}
 

@@ -123,7 +123,7 @@ async def test_limits_that_are_used_up_are_seen(tmp_path: Path, sleeper: subproc
         ("ended", "nothing"),
     ],
 )
-async def test_the_last_words_of_a_process_that_does_not_run(tmp_path: Path, says: str, value: str) -> None:
+async def test_the_last_output_of_a_process_that_does_not_run(tmp_path: Path, says: str, value: str) -> None:
     log = tmp_path / "sidecar-1.log"
     log.write_text(f"started\n{says}\n", encoding="utf-8")
     place = Place("sidecar", "sidecar-1", "http://127.0.0.1:1", None, "backing_off", 3, "ended with 1", log)

@@ -1,4 +1,4 @@
-"""The documentation as data: pages, links, and the commands that readers are told to type."""
+"""The documentation as data: pages, links, and the commands that readers are asked to type."""
 
 import re
 import shlex
@@ -13,8 +13,8 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 @dataclass(frozen=True)
-class Told:
-    """A command that a page tells its reader to type."""
+class RecordedEvents:
+    """A command that a page asks its reader to type."""
 
     page: Path
     text: str
@@ -39,16 +39,16 @@ def pages() -> list[Path]:
     return sorted([*(ROOT / name for name in TOP_LEVEL), *(ROOT / "docs").rglob("*.md")])
 
 
-def commands() -> list[Told]:
+def commands() -> list[RecordedEvents]:
     """What stands after a `$` prompt, each line of a shell block, and each command of ours named in the prose."""
-    told = []
+    reported = []
     for page in pages():
         text = page.read_text()
         for language, block in _BLOCK.findall(text):
-            told += [Told(page, one) for one in _of_block(language, block)]
+            reported += [RecordedEvents(page, one) for one in _of_block(language, block)]
         prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-        told += [Told(page, one) for one in re.findall(r"`((?:edgeinfer|make) [^`]+)`", prose)]
-    return told
+        reported += [RecordedEvents(page, one) for one in re.findall(r"`((?:edgeinfer|make) [^`]+)`", prose)]
+    return reported
 
 
 def _of_block(language: str, block: str) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _of_block(language: str, block: str) -> Iterator[str]:
 
 
 def _whole(text: str, following: Iterator[str]) -> str:
-    """A command whose quotation goes on in the next lines, joined."""
+    """A command whose quotation continues in the next lines, joined."""
     while True:
         try:
             shlex.split(text, comments=True)

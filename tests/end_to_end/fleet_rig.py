@@ -124,7 +124,7 @@ class Fleet:
                 backoff="1s",
             ),
         )
-        # On a device it always has this address, so nothing but the name tells two agents apart.
+        # On a device it always has this address, so nothing but the name distinguishes two agents.
         written = written.replace(
             f"- 127.0.0.1:{port}\n", f"- 127.0.0.1:{port}\n    labels: {{instance: 'localhost:9090'}}\n"
         )

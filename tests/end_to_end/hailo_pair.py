@@ -29,7 +29,7 @@ class Pair:
     def __init__(self, folder: Path, version: str) -> None:
         self._script = folder / "chip.json"
         self._changes = 0
-        self.tell(version=version)
+        self.script(version=version)
         card = load_card(default_folder())
         chip = default_chip(version)
         hef = write_hef(folder / "net.hef", architecture=chip.architecture, program=f"onnx:{card.file('device').path}")
@@ -39,11 +39,11 @@ class Pair:
         device = {
             "EDGEINFER_SIDECAR_BACKEND": "hailort",
             "HEF_PATH": str(hef),
-            # No frame runs out of time but where it is told to.
+            # No frame runs out of time but where it is asked to.
             "EDGEINFER_HAILO_TIMEOUT_MS": "10000",
         }
         # A health check sends a window of its own, which could take the failure that another is to get.
-        calm = {
+        steady = {
             "EDGEINFER_GATEWAY_CIRCUIT_FAILURES": "1000",
             "EDGEINFER_GATEWAY_HEALTH_INTERVAL_SECONDS": "3600",
             "BACKEND_TIMEOUT_MS": "10000",
@@ -51,7 +51,7 @@ class Pair:
         upstream = {"MODEL_BACKEND_URL": f"{self.sidecar}/infer"}
         self.processes = [
             _start(["sidecar", "--port", str(sidecar)], fake | device, folder / "sidecar.log"),
-            _start(["gateway", "--port", str(gateway)], calm | upstream, folder / "gateway.log"),
+            _start(["gateway", "--port", str(gateway)], steady | upstream, folder / "gateway.log"),
         ]
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class Pair:
             process.kill()
             process.wait()
 
-    def tell(self, **document: Any) -> None:
+    def script(self, **document: Any) -> None:
         """Change the chip; a number keeps two equal documents apart."""
         self._changes += 1
         temporary = self._script.with_suffix(".new")

@@ -30,7 +30,7 @@ from tools.promql_lint import substituted
 HURRIED = "2s"
 _SHADOW = {"EDGEINFER_SHADOW_BACKEND": "onnx", "EDGEINFER_SHADOW_SHARE": "1", "EDGEINFER_SHADOW_CPU_BUDGET": "1"}
 _STEP_SECONDS = 5
-# As a board of one hour gives them, but for the range: these processes are not that old.
+# As a dashboard of one hour gives them, but for the range: these processes are not that old.
 _VARIABLES = {
     "$__rate_interval": "20s",
     "$__interval": "5m",
@@ -46,7 +46,7 @@ _VARIABLES = {
 class Answer:
     """What Prometheus says to one query of one panel since the station was opened."""
 
-    board: str
+    dashboard: str
     panel: str
     query: str
     unit: str
@@ -92,14 +92,14 @@ class PanelStation:
         result = self._ask("query", query=expression)
         return float(result[0]["value"][1]) if result else math.nan
 
-    def _answer(self, board: str, panel: Mapping[str, Any], expression: str) -> Answer:
-        # What a number of now says where there is nothing is no answer of the query.
+    def _answer(self, dashboard: str, panel: Mapping[str, Any], expression: str) -> Answer:
+        # What a number of now says where there is nothing does not come from the query.
         query = substituted(expression.removesuffix(" or vector(NaN)"), _VARIABLES)
         now = time.time()
         result = self._ask("query_range", query=query, start=self._since, end=now, step=_STEP_SECONDS)
         values = tuple(float(value) for series in result for _, value in series["values"])
         unit = panel["fieldConfig"]["defaults"]["unit"]
-        return Answer(board, panel["title"], query, unit, len(result), values)
+        return Answer(dashboard, panel["title"], query, unit, len(result), values)
 
     def _ask(self, kind: str, **parameters: object) -> list[dict[str, Any]]:
         body = urllib.parse.urlencode(parameters).encode()

@@ -35,7 +35,7 @@ _ANSWER_SECONDS = 10
 
 
 def up_command(folder: Path, *options: str, python: str = sys.executable) -> list[str]:
-    """`edgeinfer up` on free ports, telling JSON lines."""
+    """`edgeinfer up` on free ports, reporting JSON lines."""
     free = zip(PORT_OPTIONS, PortPool().take(len(PORT_OPTIONS)), strict=True)
     ports = [word for option, port in free for word in (option, str(port))]
     return [python, "-m", "edgeinfer", "up", "--json", "--data-folder", str(folder), *ports, *options]
@@ -46,7 +46,7 @@ class RunningStack:
 
     Args:
         folder: its data folder.
-        options: beside ports and folder.
+        options: in addition to ports and folder.
         python: of the environment that has the product.
     """
 
@@ -76,18 +76,18 @@ class RunningStack:
                 event = self._next_event(max(0.01, deadline - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(f"no event {kind} {details} within {seconds} s; got {self.events}") from None
-            assert event is not None, f"it ended without an event {kind} {details}; it told {self.events}"
+            assert event is not None, f"it ended without an event {kind} {details}; it reported {self.events}"
             if event["event"] == kind and all(event.get(name) == value for name, value in details.items()):
                 return event
 
     def await_new_event(self, kind: str, seconds: float = 40.0) -> dict[str, Any]:
-        """The first event of this kind that is told after this call; those told before it and not read are left out."""
+        """The first event of this kind that is reported after this call; older unread ones are left out."""
         while not self._lines.empty():
-            assert self._next_event(0.01) is not None, f"it ended; it told {self.events}"
+            assert self._next_event(0.01) is not None, f"it ended; it reported {self.events}"
         return self.await_event(kind, seconds)
 
     def _next_event(self, seconds: float) -> dict[str, Any] | None:
-        """The next event that is told, None where it has ended; raises queue.Empty."""
+        """The next event that is reported, None where it has ended; raises queue.Empty."""
         line = self._lines.get(timeout=seconds)
         if line is None:
             return None

@@ -19,7 +19,7 @@ class ServiceProcess:
 
     Args:
         words: the command and its options.
-        environment: beside the inherited one.
+        environment: in addition to the inherited one.
         log: file that its output is appended to.
     """
 

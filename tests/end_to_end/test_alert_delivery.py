@@ -1,4 +1,4 @@
-"""The real Alertmanager tells the people whom the settings name, and holds back what a cause explains."""
+"""The real Alertmanager notifies the people whom the settings name, and holds back what a cause explains."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ class Heard:
     posts: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
     def names(self, path: str) -> set[str]:
-        """Alerts that were told at a path."""
+        """Alerts that were reported at a path."""
         return {one["labels"]["alertname"] for at, _, body in self.posts if at == path for one in body["alerts"]}
 
 
@@ -50,7 +50,7 @@ def _mail_handler(heard: Heard) -> type[StreamRequestHandler]:
             self.wfile.write(b"220 here\r\n")
             while word := self.rfile.readline().strip().upper():
                 if word == b"DATA":
-                    self.wfile.write(b"354 go on\r\n")
+                    self.wfile.write(b"354 continue\r\n")
                     heard.mails.append(self._text())
                 self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 fine\r\n")
 
@@ -178,8 +178,8 @@ def test_a_page_arrives_by_webhook_ntfy_and_mail_and_a_ticket_stays_here(station
     assert {token for path, token, _ in heard.posts if path.startswith("/topic")} == {"Bearer tk_secret"}
     # By now a ticket would have been sent as well.
     time.sleep(2)
-    told = " ".join(heard.mails) + str([body for path, _, body in heard.posts if path != "/local"])
-    assert "HailoCpuBusy" not in told
+    reported = " ".join(heard.mails) + str([body for path, _, body in heard.posts if path != "/local"])
+    assert "HailoCpuBusy" not in reported
 
 
 def test_a_cause_holds_back_its_symptom(station: Station) -> None:

@@ -40,7 +40,7 @@ def played_again(outcomes: list[dict[str, Any]], *, library: str) -> list[dict[s
     return [outcome for outcome in outcomes if outcome["passed"]] + play(*failed, library=library)
 
 
-def test_every_failure_is_counted_and_told_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_failure_is_counted_and_reported_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     library = clock()
     first = play("--quick", "--parallel", "4", library=library)
     outcomes = played_again(first, library=library)
@@ -48,10 +48,10 @@ def test_every_failure_is_counted_and_told_and_loses_nothing(capsys: pytest.Capt
         for outcome in first:
             if not outcome["passed"]:
                 sys.stderr.write(
-                    f"\nflaky: {outcome['scenario']} was played again: {'; '.join(outcome['complaints'])}\n"
+                    f"\nflaky: {outcome['scenario']} was played again: {'; '.join(outcome['violations'])}\n"
                 )
 
-    assert [outcome["complaints"] for outcome in outcomes if not outcome["passed"]] == []
+    assert [outcome["violations"] for outcome in outcomes if not outcome["passed"]] == []
     assert {outcome["scenario"] for outcome in outcomes} == {
         one.name for one in SCENARIOS if not one.is_slow and (library or not one.needs_clock)
     }

@@ -12,7 +12,7 @@ from edgeinfer.stack.inspection import inspect_monitoring
 from edgeinfer.stack.repair import Repairs
 from edgeinfer.stack.tsdb_files import newest_time
 from tests.end_to_end.running_stack import RunningStack, until
-from tests.stack.told import Told
+from tests.stack.recorded_events import RecordedEvents
 
 pytestmark = pytest.mark.end_to_end
 _DAY = 86_400
@@ -60,11 +60,11 @@ def test_only_a_clock_that_is_known_to_be_right_moves_what_lies_ahead_of_it(
     *, is_synchronized: bool, tmp_path: Path
 ) -> None:
     with_block(tmp_path / "data", days_ahead=3)
-    folder, told = prepare(tmp_path / "data"), Told()
-    repairs = Repairs(folder, told, is_synchronized=lambda: is_synchronized)
+    folder, reported = prepare(tmp_path / "data"), RecordedEvents()
+    repairs = Repairs(folder, reported, is_synchronized=lambda: is_synchronized)
     repairs.look_at_prometheus(repairs.look_at_records())
 
     newest = newest_time(folder.prometheus)
     assert (newest is None or newest < time.time()) is is_synchronized
     assert bool(repairs.done) is is_synchronized
-    assert len(told.events) > 0
+    assert len(reported.events) > 0

@@ -1,4 +1,4 @@
-"""The scripted hour in a real Prometheus: which alerts it would have fired, and what the hardware board shows."""
+"""The scripted hour in a real Prometheus: which alerts it would have fired, and what the hardware dashboard shows."""
 
 import json
 import re
@@ -33,7 +33,7 @@ EXPECTED = {
 }
 # What the script does not do.
 SILENT = {"HailoOvercurrent", "HailoMemoryDamaged", "HailoUtilizationSaturated", "HailoCollectorFailing"}
-# Panels about what this chip does not offer, nobody asked for, or the sidecar tells.
+# Panels about what this chip does not offer, nobody asked for, or the sidecar shows.
 ABSENT_ON_PURPOSE = re.compile(
     "hailo_hardware_power_watts|hailo_hardware_announced_throttling_state|hailo_hardware_errors_total|"
     "raspberry_pi_condition|hailo_sidecar_frames_in_flight|ALERTS"
@@ -146,10 +146,10 @@ def test_every_panel_of_the_hardware_board_has_something_to_show(hour: Hour) -> 
     assert [expression for expression in empty if not ABSENT_ON_PURPOSE.search(expression)] == []
 
 
-def _expressions(board: dict[str, Any]) -> Iterator[str]:
-    panels = list(files.all_panels(board))
+def _expressions(dashboard: dict[str, Any]) -> Iterator[str]:
+    panels = list(files.all_panels(dashboard))
     for target in (target for panel in panels for target in panel.get("targets", [])):
         plain = re.sub(r"\$\{?__(rate_)?interval\}?", "1m", target["expr"])
         plain = plain.replace("$__range", "1h")
-        # Whatever is chosen in the board's variables: everything.
+        # Whatever is chosen in the dashboard's variables: everything.
         yield re.sub(r'=~?"\$\{?\w+(:\w+)?\}?"', '=~".*"', plain)

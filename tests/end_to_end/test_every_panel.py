@@ -123,10 +123,11 @@ def _plausible(answer: Answer) -> bool:
 
 def _table(answers: list[Answer]) -> str:
     rows = [
-        f"| {one.board} | {one.panel} | `{one.query.replace('|', chr(92) + '|')}` | {one.series} | {len(one.values)} | "
+        f"| {one.dashboard} | {one.panel} | `{one.query.replace('|', chr(92) + '|')}` | {one.series} "
+        f"| {len(one.values)} | "
         f"{'' if one.last is None else format(one.last, '.6g')} |"
         for one in answers
     ]
     return "\n".join(
-        ["| board | panel | query | series | points | last value |", "|---|---|---|---|---|---|", *rows, ""]
+        ["| dashboard | panel | query | series | points | last value |", "|---|---|---|---|---|---|", *rows, ""]
     )

@@ -28,7 +28,7 @@ class Exporter:
         self._script = folder / "chip.json"
         self._changes = 0
         self.log = folder / "log"
-        self.tell(version=version, chip=chip)
+        self.script(version=version, chip=chip)
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(folder / "notify"))
         self.manager.settimeout(20)
@@ -46,7 +46,7 @@ class Exporter:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment, stderr=log)
 
-    def tell(self, **document: Any) -> None:
+    def script(self, **document: Any) -> None:
         """Change the chip; a number keeps two equal documents apart."""
         self._changes += 1
         self._script.write_text(json.dumps({**document, "change": self._changes}))
@@ -85,14 +85,14 @@ def exporter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Exporte
     running.end()
 
 
-def test_a_chip_is_told_lost_and_found_without_a_restart(exporter: Exporter) -> None:
+def test_a_chip_is_reported_lost_and_found_without_a_restart(exporter: Exporter) -> None:
     assert exporter.manager.recv(100) == b"READY=1"
     warm = 'hailo_hardware_temperature_celsius{chip_id="0001:01:00.0"} 48.5'
     exporter.until(lambda text: warm in text)
-    exporter.tell(chip={"present": False})
+    exporter.script(chip={"present": False})
     gone = exporter.until(lambda text: 'hailo_hailort_status{device_id="0001:01:00.0"} 0.0' in text)
     assert "hailo_hardware_temperature_celsius{" not in gone
-    exporter.tell(chip={"present": True})
+    exporter.script(chip={"present": True})
     exporter.until(lambda text: warm in text)
     assert exporter.manager.recv(100) == b"WATCHDOG=1"
     exporter.process.send_signal(signal.SIGTERM)
@@ -113,7 +113,7 @@ def test_without_a_chip_nothing_is_counted_and_each_collector_says_so_once_until
     try:
         assert running.manager.recv(100) == b"READY=1"
         running.until(lambda text: "hailo_devices_found 0.0" in text)
-        for _ in range(8):  # signs of life, twice a second: at a turn a second, four lines and four errors
+        for _ in range(8):  # watchdog notifications, twice a second: at a turn a second, four lines and four errors
             assert running.manager.recv(100) == b"WATCHDOG=1"
         text = running.metrics()
         assert [line for line in text.splitlines() if line.startswith("hailo_collector_errors_total{")] == []
@@ -121,7 +121,7 @@ def test_without_a_chip_nothing_is_counted_and_each_collector_says_so_once_until
         silent = [line["collector"] for line in running.logged()]
         assert sorted(silent) == sorted(set(silent))
         assert {line["message"] for line in running.logged()} <= {"nothing to read here; looking again now and then"}
-        running.tell(chip={"present": True})
+        running.script(chip={"present": True})
         running.until(lambda text: 'hailo_hardware_temperature_celsius{chip_id="0001:01:00.0"} 48.5' in text)
     finally:
         running.end()

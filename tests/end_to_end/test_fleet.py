@@ -85,7 +85,7 @@ def test_a_dead_device_is_missed_and_a_living_one_is_not(fleet: Fleet) -> None:
     assert "full" not in fleet.firing("FleetDeviceSilent")
 
 
-def test_two_devices_of_one_name_are_told(fleet: Fleet) -> None:
+def test_two_devices_of_one_name_are_reported(fleet: Fleet) -> None:
     assert eventually(lambda: fleet.firing("FleetDeviceNameTwice") >= {"clone", "twin"})
     assert not fleet.firing("FleetDeviceNameTwice") & {"full", "agent"}
 

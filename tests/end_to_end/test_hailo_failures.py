@@ -52,11 +52,11 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
     running.close()
 
 
-def test_each_failure_is_counted_once_answered_by_fallback_and_mended_without_a_restart(pair: Pair) -> None:
+def test_each_failure_is_counted_once_answered_by_fallback_and_recovered_without_a_restart(pair: Pair) -> None:
     pair.until_served()
     for number, (call, code, error_class) in enumerate(FAILURES):
         before = pair.counted()
-        pair.tell(inject=[[call, code, 1]])
+        pair.script(inject=[[call, code, 1]])
         answer = pair.process(number)
         case = f"{call} {code}"
         assert (answer["source"], answer["backend"]) == ("fallback", "cpu"), case
@@ -71,10 +71,10 @@ def test_with_four_in_flight_each_failure_is_counted_once_and_costs_no_window_it
     pair.until_served()
     for call, code, after, error_class, answered in IN_FLIGHT:
         before = pair.counted()
-        pair.tell(chip={"latency_seconds": 0.4, "overlap": 8}, inject=[[call, code, 1, after]])
+        pair.script(chip={"latency_seconds": 0.4, "overlap": 8}, inject=[[call, code, 1, after]])
         with ThreadPoolExecutor(4) as callers:
             answers = list(callers.map(pair.process, range(4)))
-        pair.tell(chip={"latency_seconds": 0.0}, heal=True)
+        pair.script(chip={"latency_seconds": 0.0}, heal=True)
         case = f"{call} {code} after {after}"
         by = Counter(answer["source"] for answer in answers)
         assert (by["sidecar"], by["fallback"]) == (answered, 4 - answered), case
@@ -91,10 +91,10 @@ def test_an_unplugged_chip_is_replaced_by_the_cpu_and_taken_back_when_it_returns
     pair.until_served()
     served = pair.process(1)
     assert (served["source"], served["backend"]) == ("sidecar", "hailo")
-    pair.tell(chip={"present": False})
+    pair.script(chip={"present": False})
     until(lambda: pair.process(1)["source"] == "fallback")
     fallback = pair.process(1)
     # The same model on the CPU: not invented numbers.
     assert difference(served, fallback) < 1e-3
-    pair.tell(chip={"present": True})
+    pair.script(chip={"present": True})
     pair.until_served()

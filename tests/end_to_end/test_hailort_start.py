@@ -1,4 +1,4 @@
-"""What the operator sees, as processes: a start that cannot work ends with 78, and one that may work later goes on."""
+"""Starts as processes: one that cannot work ends with 78, and one that may work later goes ahead."""
 
 import json
 import os

@@ -16,7 +16,7 @@ from edgeinfer.settings import StackSettings
 from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 from edgeinfer.stack.ports import PortPool
 from tests.end_to_end.running_stack import until
-from tools.incident_week import TROUBLES, WEEK, Totals, openmetrics
+from tools.incident_week import FAULTS, WEEK, Totals, openmetrics
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
@@ -88,12 +88,12 @@ def listed(week: Week) -> list[dict[str, Any]]:
 
 
 def test_each_incident_has_its_true_cause_its_start_and_its_end(week: Week, listed: list[dict[str, Any]]) -> None:
-    assert [one["causes"][0] for one in listed] == [trouble.cause for trouble in TROUBLES]
-    for one, trouble in zip(listed, TROUBLES, strict=True):
-        began, ended = week.begin + trouble.at, week.begin + trouble.at + trouble.seconds
-        assert began - 60 <= one["start"] <= began, trouble
-        assert ended - 60 <= one["end"] <= ended + 90, trouble
-        assert set(one["alerts"]) == set(trouble.alerts)
+    assert [one["causes"][0] for one in listed] == [fault.cause for fault in FAULTS]
+    for one, fault in zip(listed, FAULTS, strict=True):
+        began, ended = week.begin + fault.at, week.begin + fault.at + fault.seconds
+        assert began - 60 <= one["start"] <= began, fault
+        assert ended - 60 <= one["end"] <= ended + 90, fault
+        assert set(one["alerts"]) == set(fault.alerts)
 
 
 def test_the_costs_add_up_to_what_the_counters_counted_to_the_request(week: Week, listed: list[dict[str, Any]]) -> None:
@@ -116,11 +116,11 @@ def test_the_week_as_text_can_be_mailed(week: Week) -> None:
 
 
 def test_the_past_is_diagnosed_as_it_was(week: Week) -> None:
-    trouble = TROUBLES[2]
-    during = week.run("diagnose", "--at", str(week.begin + trouble.at + 120), "--json")
+    fault = FAULTS[2]
+    during = week.run("diagnose", "--at", str(week.begin + fault.at + 120), "--json")
     document = json.loads(during.stdout)
     assert during.returncode == 1
-    assert [one["name"] for one in document["findings"]] == [trouble.cause]
-    before = week.run("diagnose", "--at", str(week.begin + trouble.at - 600))
+    assert [one["name"] for one in document["findings"]] == [fault.cause]
+    before = week.run("diagnose", "--at", str(week.begin + fault.at - 600))
     assert before.returncode == 0, before.stdout
     assert before.stdout.startswith("Nothing is wrong.")

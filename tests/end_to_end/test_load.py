@@ -56,7 +56,7 @@ def test_a_gateway_that_is_away_breaks_the_promises(tmp_path: Path) -> None:
     assert set(document["run"]["failures"]) == {"connection_error", "no_session"}
 
 
-def test_a_phone_with_a_key_is_served_and_one_without_is_told(tmp_path: Path) -> None:
+def test_a_phone_with_a_key_is_served_and_one_without_is_reported(tmp_path: Path) -> None:
     keys, mine, stranger = tmp_path / "api-keys", tmp_path / "mine", tmp_path / "stranger"
     made = [sys.executable, "-m", "edgeinfer", "key", "new", "phone", "--file", str(keys)]
     mine.write_text(subprocess.run(made, capture_output=True, text=True, check=True).stdout)
@@ -76,7 +76,7 @@ def test_a_phone_with_a_key_is_served_and_one_without_is_told(tmp_path: Path) ->
         assert set(document["run"]["failures"]) <= {"unauthorized", "no_session"}
 
 
-def test_a_soak_tells_each_minute_and_the_process_behind_the_gateway(stack: RunningStack) -> None:
+def test_a_soak_shows_each_minute_and_the_process_behind_the_gateway(stack: RunningStack) -> None:
     _, document = run(
         "load-test", "--profile", "soak", "--minutes", "0.1", "--users", "2", "--gateway", stack.addresses["gateway"]
     )

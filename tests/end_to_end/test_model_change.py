@@ -1,4 +1,4 @@
-"""A real sidecar under load that is told to serve another model: every request is answered."""
+"""A real sidecar under load that is asked to serve another model: every request is answered."""
 
 import json
 import os
@@ -29,7 +29,7 @@ CALLERS = 2
 
 
 class Load:
-    """Callers that ask one window after the other until they are told to stop."""
+    """Callers that ask one window after the other until they are asked to stop."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -75,9 +75,9 @@ def change(service: ServiceProcess) -> dict[str, Any]:
     os.kill(service.pid, signal.SIGUSR1)
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
-        told = status(service)["model_change"]
-        if told is not None and told != before:
-            found: dict[str, Any] = told
+        reported = status(service)["model_change"]
+        if reported is not None and reported != before:
+            found: dict[str, Any] = reported
             return found
         time.sleep(0.05)
     raise AssertionError(f"no change within 40 s: {status(service)}")
@@ -115,20 +115,23 @@ def test_a_sidecar_under_load_changes_its_model_without_a_lost_window(tmp_path: 
     with service, Load(service.url).running() as load:
         first = status(service)
         edit(folder, serve_eight_bits)
-        told = change(service)
-        assert (told["result"], told["version"], told["reason"]) == ("switched", "1.1.0", ""), told
-        assert told["agreement"]["windows"] > 100
-        assert told["agreement"]["agreement"] > 0.9
+        reported = change(service)
+        assert (reported["result"], reported["version"], reported["reason"]) == ("switched", "1.1.0", ""), reported
+        assert reported["agreement"]["windows"] > 100
+        assert reported["agreement"]["agreement"] > 0.9
         second = status(service)
         assert (second["config_version"], second["ok"]) == ("1.1.0", True)
         assert second["hef_sha256"] != first["hef_sha256"]
         edit(folder, damage)
-        told = change(service)
-        assert told["result"] == "refused"
-        assert "SHA-256" in told["reason"]
+        reported = change(service)
+        assert reported["result"] == "refused"
+        assert "SHA-256" in reported["reason"]
         edit(folder, rename_a_motif)
-        told = change(service)
-        assert (told["result"], told["reason"]) == ("refused", "the new card differs from the serving one in motifs")
+        reported = change(service)
+        assert (reported["result"], reported["reason"]) == (
+            "refused",
+            "the new card differs from the serving one in motifs",
+        )
         third = status(service)
         assert (third["config_version"], third["hef_sha256"]) == ("1.1.0", second["hef_sha256"])
     assert set(load.statuses) == {200}
@@ -156,16 +159,16 @@ def test_a_chip_changes_its_network_without_a_lost_window(version: str, tmp_path
         for scale, result in ((0.03, "refused"), (0.12, "switched")):
             write_hef(tmp_path / "new.hef", architecture=chip.architecture, program=program, input_scale=scale)
             (tmp_path / "new.hef").replace(hef)
-            told = change(service)
-            assert told["result"] == result, told
+            reported = change(service)
+            assert reported["result"] == result, reported
             assert (status(service)["hef_sha256"] == first["hef_sha256"]) == (result == "refused")
-        assert 0.99 < told["agreement"]["cosine_mean"] < 1.0
+        assert 0.99 < reported["agreement"]["cosine_mean"] < 1.0
         serving = status(service)["hef_sha256"]
         for bad in BAD_HEFS:
             hef.write_bytes(bad.content(tmp_path, version))
-            told = change(service)
-            assert told["result"] == "refused", (bad.name, told)
-            assert bad.words in told["reason"]
-            assert told["remedy"]
+            reported = change(service)
+            assert reported["result"] == "refused", (bad.name, reported)
+            assert bad.words in reported["reason"]
+            assert reported["remedy"]
         assert status(service)["hef_sha256"] == serving
     assert set(load.statuses) == {200}

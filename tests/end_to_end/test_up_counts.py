@@ -65,7 +65,7 @@ def session_of_250_samples(stack: RunningStack) -> str:
 
 
 class Phone:
-    """Asks for an analysis ten times a second and remembers every answer, until it is told to stop."""
+    """Asks for an analysis ten times a second and remembers every answer, until it is asked to stop."""
 
     def __init__(self, stack: RunningStack) -> None:
         self.answers: list[tuple[int, Any]] = []

@@ -18,13 +18,13 @@ _EXIT_CONFIGURATION = 78
 
 
 def refused(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    told = subprocess.run(
+    reported = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=40, env={**os.environ, **environment}
     )
-    assert "Traceback" not in told.stderr
-    assert told.stderr.startswith("error: "), told.stderr
-    assert "\nhint: " in told.stderr
-    return told
+    assert "Traceback" not in reported.stderr
+    assert reported.stderr.startswith("error: "), reported.stderr
+    assert "\nhint: " in reported.stderr
+    return reported
 
 
 @pytest.mark.timeout(120)  # two starts and the wait for a first scrape, on a busy machine
@@ -47,7 +47,7 @@ def test_ctrl_c_leaves_no_process_and_a_second_run_shows_the_earlier_data(tmp_pa
         second.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals children at their parent's death")
 def test_a_killed_stack_leaves_no_process_and_can_start_again_at_once(tmp_path: Path) -> None:
     killed = RunningStack(tmp_path / "data", "--no-replay")
     pids = killed.pids()
@@ -60,65 +60,65 @@ def test_a_killed_stack_leaves_no_process_and_can_start_again_at_once(tmp_path: 
         killed.close()
 
 
-def test_a_second_run_on_the_same_folder_is_refused_and_told_who_has_it(stack: RunningStack) -> None:
-    told = refused(up_command(stack.folder.root))
+def test_a_second_run_on_the_same_folder_is_refused_and_reported_who_has_it(stack: RunningStack) -> None:
+    reported = refused(up_command(stack.folder.root))
 
-    assert told.returncode == _EXIT_CONFIGURATION
-    assert f"is in use by process {stack.pid}" in told.stderr
-    assert "--data-folder" in told.stderr
+    assert reported.returncode == _EXIT_CONFIGURATION
+    assert f"is in use by process {stack.pid}" in reported.stderr
+    assert "--data-folder" in reported.stderr
 
 
-def test_a_busy_port_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
+def test_a_busy_port_is_refused_and_reported_who_has_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
-        told = refused(up_command(tmp_path / "data", "--gateway-port", str(port)))
+        reported = refused(up_command(tmp_path / "data", "--gateway-port", str(port)))
 
-    assert told.returncode == _EXIT_CONFIGURATION
-    assert f"{port} (for the gateway)" in told.stderr
-    assert f"process {os.getpid()}" in told.stderr
+    assert reported.returncode == _EXIT_CONFIGURATION
+    assert f"{port} (for the gateway)" in reported.stderr
+    assert f"process {os.getpid()}" in reported.stderr
 
 
 def test_an_unknown_setting_is_refused_with_the_name_that_was_meant(tmp_path: Path) -> None:
-    told = refused(up_command(tmp_path / "data"), EDGEINFER_GATEWAY_PROT="1")
+    reported = refused(up_command(tmp_path / "data"), EDGEINFER_GATEWAY_PROT="1")
 
-    assert told.returncode == _EXIT_CONFIGURATION
-    assert "EDGEINFER_GATEWAY_PROT" in told.stderr
-    assert "Did you mean EDGEINFER_GATEWAY_PORT?" in told.stderr
+    assert reported.returncode == _EXIT_CONFIGURATION
+    assert "EDGEINFER_GATEWAY_PROT" in reported.stderr
+    assert "Did you mean EDGEINFER_GATEWAY_PORT?" in reported.stderr
 
 
 def test_an_unknown_recording_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    told = refused(up_command(tmp_path / "data", "--recording", "swimming"))
+    reported = refused(up_command(tmp_path / "data", "--recording", "swimming"))
 
-    assert told.returncode == 1
-    assert "swimming" in told.stderr
+    assert reported.returncode == 1
+    assert "swimming" in reported.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_refused() -> None:
-    told = refused(up_command(Path("/proc/edgeinfer")))
+    reported = refused(up_command(Path("/proc/edgeinfer")))
 
-    assert told.returncode == _EXIT_CONFIGURATION
-    assert "data folder /proc/edgeinfer: cannot be created" in told.stderr
+    assert reported.returncode == _EXIT_CONFIGURATION
+    assert "data folder /proc/edgeinfer: cannot be created" in reported.stderr
 
 
 def test_a_model_that_is_missing_ends_the_start_with_the_reason(tmp_path: Path) -> None:
-    told = refused(up_command(tmp_path / "data"), EDGEINFER_MODEL_FOLDER=str(tmp_path / "none"))
+    reported = refused(up_command(tmp_path / "data"), EDGEINFER_MODEL_FOLDER=str(tmp_path / "none"))
 
-    assert told.returncode == _EXIT_CONFIGURATION
-    assert f"{tmp_path / 'none' / 'card.json'}: cannot be read" in told.stderr
-    assert "Name a folder that holds card.json" in told.stderr
-    assert json.loads(told.stdout.splitlines()[-1])["event"] == "stopped"
+    assert reported.returncode == _EXIT_CONFIGURATION
+    assert f"{tmp_path / 'none' / 'card.json'}: cannot be read" in reported.stderr
+    assert "Name a folder that holds card.json" in reported.stderr
+    assert json.loads(reported.stdout.splitlines()[-1])["event"] == "stopped"
 
 
-def test_without_prometheus_the_services_run_and_the_ways_to_get_it_are_told(
+def test_without_prometheus_the_services_run_and_the_ways_to_get_it_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     running = RunningStack(tmp_path / "data", "--no-replay")
     try:
-        told = " ".join(event.get("message", "") for event in running.events)
+        reported = " ".join(event.get("message", "") for event in running.events)
         for way in ("PATH", "apt-get", "docker", "--no-monitoring"):
-            assert way in told
+            assert way in reported
         assert set(running.pids()) == {"sidecar-1", "gateway", "console"}
         assert running.ask("GET", "/health/detailed")[0] == 200
         failures = running.await_event("status")["failures"]
@@ -142,7 +142,7 @@ def test_without_monitoring_the_services_run_alone_and_sigterm_ends_them_like_ct
     assert not any(lives(pid) for pid in pids.values())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals children at their parent's death")
 def test_a_killed_stack_with_a_suspended_process_can_start_again_at_once(tmp_path: Path) -> None:
     killed = RunningStack(tmp_path / "data", "--no-replay", "--no-monitoring")
     pids = killed.pids()

@@ -28,7 +28,7 @@ async def client_of(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 
 @pytest.mark.parametrize("version", ["4.23.0", "5.2.0"])
-async def test_a_scrape_tells_the_chip_and_only_what_the_catalog_names(version: str, tmp_path: Path) -> None:
+async def test_a_scrape_shows_the_chip_and_only_what_the_catalog_names(version: str, tmp_path: Path) -> None:
     machine = Machine(version)
     load = importer(machine)
     registry = new_registry()

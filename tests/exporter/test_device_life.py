@@ -15,9 +15,9 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Series]:
     """Value by second of each series, by name and the labels that matter."""
-    told = openmetrics(begin(tmp_path_factory.mktemp("life"), epoch=EPOCH))
+    reported = openmetrics(begin(tmp_path_factory.mktemp("life"), epoch=EPOCH))
     found: dict[tuple[str, str], Series] = {}
-    for line in told:
+    for line in reported:
         if line.startswith("#"):
             continue
         name, labels, value, at = _LINE.fullmatch(line).groups()  # type: ignore[union-attr]  # every line is one
@@ -32,10 +32,10 @@ def minutes(series: Series, value: float) -> tuple[float, float]:
     return min(at), max(at)
 
 
-def test_every_temperature_told_is_the_one_of_its_moment(life: dict[tuple[str, str], Series]) -> None:
-    told = life["hailo_hardware_temperature_celsius", ""]
-    assert all(value == temperature_at(second) for second, value in told.items())
-    missing = set(range(0, MINUTES * 60, STEP_SECONDS)) - set(told)
+def test_every_temperature_reported_is_the_one_of_its_moment(life: dict[tuple[str, str], Series]) -> None:
+    reported = life["hailo_hardware_temperature_celsius", ""]
+    assert all(value == temperature_at(second) for second, value in reported.items())
+    missing = set(range(0, MINUTES * 60, STEP_SECONDS)) - set(reported)
     unplugged, silent = set(range(44 * 60, 47 * 60, 5)), set(range(52 * 60, 54 * 60, 5))
     assert missing == unplugged | silent
 

@@ -51,7 +51,7 @@ class Clock:
 
 @dataclass
 class SmallModel:
-    """A Backend whose answer is always the same; it can be told to fail."""
+    """A Backend whose answer is always the same; it can be set to fail."""
 
     parallelism: int = 1
     is_cpu_bound: bool = True

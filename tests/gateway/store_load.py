@@ -41,7 +41,7 @@ class Promises:
         return Promises(samples, dict(self.ended), set(self.asked_to_end))
 
     def prove(self, store: DurableSessions, until: float) -> int:
-        """Hold the store against what was acknowledged by a time; returns the samples acknowledged later and lost."""
+        """Compare the store with what was acknowledged by a time; returns the samples acknowledged later and lost."""
         lost_later = 0
         for session_id, acknowledged in self.samples.items():
             due = max((total for when, total in acknowledged if when <= until), default=-1)
@@ -119,7 +119,7 @@ class Cut:
 
 
 async def cut_power(seed: int, durability: Durability, *, max_unsynced_seconds: float = 0.2) -> Cut:
-    """Stream, lose power before a random operation of the disk, start again, and hold it against the promises.
+    """Stream, lose power before a random operation of the disk, start again, and compare it with the promises.
 
     Time is the disk's: a millisecond for each of its operations, so that a bound is a bound on a busy machine too.
 
@@ -243,7 +243,7 @@ def kill_once(folder: Path, seed: int, durability: Durability, promises: Promise
     if child == 0:
         os.close(reading)
         try:
-            asyncio.run(_stream_and_tell(folder, seed, durability, writing))
+            asyncio.run(_stream_and_report(folder, seed, durability, writing))
         finally:
             os._exit(1)
     os.close(writing)
@@ -261,12 +261,12 @@ def kill_once(folder: Path, seed: int, durability: Durability, promises: Promise
                 promises.samples.setdefault(session_id, []).append((0.0, int(what)))
 
 
-async def _stream_and_tell(folder: Path, seed: int, durability: Durability, writing: int) -> None:
+async def _stream_and_report(folder: Path, seed: int, durability: Durability, writing: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - sizes of batches
     store = make_store(folder, durability=durability, max_bytes=_MAX_BYTES)
     store.open()
 
-    def tell(session_id: str, what: object) -> None:
+    def say(session_id: str, what: object) -> None:
         os.write(writing, f"{session_id} {what}\n".encode())
 
     async def stream() -> None:
@@ -278,16 +278,16 @@ async def _stream_and_tell(folder: Path, seed: int, durability: Durability, writ
                 try:
                     await store.append(session.id, "default", batch(count, total))
                 except EdgeInferError:
-                    break  # another phone goes on with the same session
-                tell(session.id, total + count)
+                    break  # another phone continues with the same session
+                say(session.id, total + count)
             if chance.random() < 0.5:
-                tell(session.id, "ending")
+                say(session.id, "ending")
                 try:
                     await store.stop(session.id)
                 except EdgeInferError:
                     continue
                 else:
-                    tell(session.id, "ended")
+                    say(session.id, "ended")
                 finally:
                     session = await store.start()
 
@@ -311,7 +311,7 @@ def kill_at_random(folder: Path, kills: int, seed: int, durability: Durability =
         try:
             promises.prove(store, 1.0)
             if "lost at the start" in store.kind:
-                raise LossError(f"a kill is no damage: {store.kind}")
+                raise LossError(f"a kill damages nothing: {store.kind}")
         finally:
             store.close()
         found += sum(max(total for _, total in acknowledged) for acknowledged in promises.samples.values())

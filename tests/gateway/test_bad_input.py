@@ -101,7 +101,7 @@ SAMPLES: list[tuple[str, Any, int, str, str]] = [
         "32-bit float, which at 1700000000 has steps of 128",
     ),
     ("32-bit float of a machine up for a month", single(2.6e6), 422, "invalid_samples", "32-bit float"),
-    ("samples is no list", {"a": 1}, 400, "invalid_body", "samples"),
+    ("samples is not a list", {"a": 1}, 400, "invalid_body", "samples"),
     ("samples is null", None, 400, "invalid_body", "samples"),
 ]
 
@@ -196,7 +196,7 @@ async def test_a_compressed_body_is_read_within_the_bound_of_a_plain_one(
     assert_problem(await client.put(f"{API}/stream", content=bomb, headers=headers), 413, "body_too_large")
 
 
-async def test_unknown_and_stopped_sessions_are_told_apart(
+async def test_unknown_and_stopped_sessions_are_distinguished(
     client: httpx.AsyncClient, rig: Rig, session_id: str
 ) -> None:
     async def ask(which: str) -> list[httpx.Response]:
@@ -247,7 +247,7 @@ async def test_too_few_samples_are_no_window(client: httpx.AsyncClient) -> None:
     assert_problem(answer, 422, "invalid_window", "got 99")
 
 
-async def test_a_missing_session_id_is_told(client: httpx.AsyncClient) -> None:
+async def test_a_missing_session_id_is_reported(client: httpx.AsyncClient) -> None:
     assert_problem(await client.get(f"{API}/motifs"), 422, "invalid_body", "sessionId")
 
 

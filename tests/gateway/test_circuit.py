@@ -19,7 +19,7 @@ def state_of(circuit: CircuitBreaker) -> State:
 
 
 def call(circuit: CircuitBreaker, *, succeeds: bool) -> bool:
-    """Tells whether the call passed."""
+    """Whether the call passed."""
     if not circuit.would_allow:
         return False
     circuit.enter()

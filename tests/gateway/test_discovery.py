@@ -21,7 +21,7 @@ OURS = {"ok": True, "model": "m", "device": "d", "content_types": ["application/
 
 
 class Stranger:
-    """A server that knows some paths; others are 404. What it was asked stands in `asked`."""
+    """A server that knows some paths; others are 404. What it was asked is in `asked`."""
 
     def __init__(self, **documents: Any) -> None:
         self.documents = {path.replace("_", "/"): document for path, document in documents.items()}
@@ -117,7 +117,7 @@ async def test_one_without_any_word_of_itself_is_judged_by_its_answer() -> None:
 
 
 @pytest.mark.parametrize("word", [{"status": "healthy"}, ["ok"], "OK"])
-async def test_health_of_another_form_is_no_complaint(word: Any) -> None:
+async def test_health_of_another_form_is_no_failure(word: Any) -> None:
     stranger = Stranger(_healthz=word)
     assert (await ask(stranger))[:2] == ("sidecar", HEALTHY)
 

@@ -229,7 +229,7 @@ async def test_a_disk_without_room_is_the_same_to_a_phone_and_lets_sessions_end(
     after.close()
 
 
-def test_a_folder_in_use_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_reported(tmp_path: Path) -> None:
     first, second = make_store(tmp_path), make_store(tmp_path)
     first.open()
     try:
@@ -240,7 +240,7 @@ def test_a_folder_in_use_is_told(tmp_path: Path) -> None:
         second.close()
 
 
-def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(DataFolderError, match="taken"):
         make_store(tmp_path / "taken").open()

@@ -27,9 +27,9 @@ def test_failures_are_logged_up_to_a_rate_and_the_rest_is_counted(caplog: pytest
     clock = Clock()
     calls = ExemplarSampler((0.1,), clock, failures_per_second=3)
     for number in range(10):
-        calls.tell_failure(f"r{number}", "process", "timeout", "late")
+        calls.report_failure(f"r{number}", "process", "timeout", "late")
     clock.now += 1
-    calls.tell_failure("last", "process", "timeout", "late")
+    calls.report_failure("last", "process", "timeout", "late")
     lines = [vars(record) for record in caplog.records]
     assert [line["request_id"] for line in lines] == ["r0", "r1", "r2", "last"]
     assert lines[-1]["failures_not_logged"] == 7

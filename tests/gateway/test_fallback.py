@@ -8,7 +8,7 @@ from edgeinfer.gateway.fallback import Fallback
 from tests.gateway.rigs import SmallModel
 
 
-async def test_a_model_that_cannot_be_loaded_is_told_once_and_without_a_traceback(
+async def test_a_model_that_cannot_be_loaded_is_reported_once_and_without_a_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     fallback = Fallback(SmallModel(fails_to_open=True))

@@ -15,7 +15,7 @@ from tests.gateway.rigs import API, Clock, SmallModel, api, make_rig, running, s
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    while not is_so():  # noqa: ASYNC110 - what is watched tells nobody when it changes
+    while not is_so():  # noqa: ASYNC110 - what is watched notifies nobody when it changes
         await asyncio.sleep(0.001)
 
 
@@ -192,7 +192,7 @@ async def test_a_sidecar_whose_every_run_fails_is_unhealthy_whatever_it_says() -
             assert look.status == UNHEALTHY
             assert "does not answer a window" in look.message
             sidecar.behaviour = full_and_well
-            assert (await check_sidecars(service.balancer.members)).status == HEALTHY, "load is no failure"
+            assert (await check_sidecars(service.balancer.members)).status == HEALTHY, "load is not a failure"
 
 
 async def test_an_open_circuit_is_unhealthy_though_the_sidecar_is_back() -> None:
@@ -210,9 +210,9 @@ async def test_health_lies_beside_the_inference_route_behind_a_prefix() -> None:
     async with peer(behind_a_prefix) as sidecar:
         rig = make_rig(sidecar.url.replace("/infer", "/edge/infer"), sidecar.url)
         async with running(rig) as service:
-            behind, beside = service.balancer.members
+            behind, direct = service.balancer.members
             assert (await check_sidecars((behind,))).status == HEALTHY
-            assert (await check_sidecars((beside,))).status == UNHEALTHY
+            assert (await check_sidecars((direct,))).status == UNHEALTHY
 
 
 async def test_a_known_window_goes_through_the_service_and_heals_its_circuit() -> None:

@@ -66,7 +66,7 @@ class TestTheFile:
             f"phone {digest_of('a')} 1 2",
         ],
     )
-    def test_a_line_that_is_no_key_is_told_with_its_number(self, line: str) -> None:
+    def test_a_line_that_is_no_key_is_reported_with_its_number(self, line: str) -> None:
         with pytest.raises(SettingsError, match="keys line 2: it is not NAME sha256:HASH"):
             parse_keys(f"# keys\n{line}\n", "keys")
 
@@ -83,12 +83,12 @@ class TestTheFile:
         with pytest.raises(SettingsError, match="others may write it"):
             read_keys(path)
 
-    def test_a_missing_file_is_told(self, path: Path) -> None:
+    def test_a_missing_file_is_reported(self, path: Path) -> None:
         with pytest.raises(SettingsError, match="it cannot be read"):
             read_keys(path)
 
     @given(st.text(max_size=200))
-    def test_no_text_ends_in_anything_but_keys_or_a_told_line(self, text: str) -> None:
+    def test_no_text_ends_in_anything_but_keys_or_a_reported_line(self, text: str) -> None:
         try:
             keys = parse_keys(text, "keys")
         except SettingsError:
@@ -119,7 +119,7 @@ class TestTheRing:
         found.load()
         found.admit(secret)
         assert signature(KeyRing).parameters["is_same"].default is hmac.compare_digest
-        assert len(compared) == 3, "the first hit ended the comparison: its time would tell the place of a key"
+        assert len(compared) == 3, "the first hit ended the comparison: its time would reveal the place of a key"
 
     def test_a_key_has_its_rate_and_twice_as_much_at_once(self, path: Path) -> None:
         clock = Clock()
@@ -152,7 +152,7 @@ class TestTheRing:
         assert found.admit(two).name == "two"
         with pytest.raises(Unauthorized):
             found.admit(one)
-        write(path, "rubbish")
+        write(path, "invalid")
         with pytest.raises(SettingsError):
             found.load()
         assert found.admit(two).name == "two"
@@ -219,15 +219,15 @@ class TestTheGateway:
         assert rig.value("edgeinfer_http_errors_total", error_type="rate_limited") == 1
 
     @pytest.mark.parametrize("route", ["/healthz", "/health/detailed", "/metrics", "/docs", "/openapi.json"])
-    async def test_what_watches_the_gateway_needs_no_key_and_is_told_no_secret(
+    async def test_what_watches_the_gateway_needs_no_key_and_is_reported_no_secret(
         self, client: httpx.AsyncClient, secret: str, route: str
     ) -> None:
         await client.post(f"{API}/start", headers=bearer(secret))
         await client.post(f"{API}/start", headers=bearer("guessed-secret"))
         answer = await client.get(route)
         assert answer.status_code in {200, 503}
-        for told in (secret, digest_of(secret), "guessed-secret"):
-            assert told not in answer.text
+        for reported in (secret, digest_of(secret), "guessed-secret"):
+            assert reported not in answer.text
 
     async def test_the_description_names_the_key(self, client: httpx.AsyncClient) -> None:
         document = (await client.get("/openapi.json")).json()
@@ -266,10 +266,10 @@ class TestTheCommand:
         other = self.run("new", "collar", "--requests-per-second", "20", *file)[0].strip()
         assert path.stat().st_mode & 0o777 == 0o600
         assert {ring(path).admit(one).name for one in (secret, other)} == {"phone", "collar"}
-        told = self.run("list", *file)[0]
-        assert "phone  common limit" in told
-        assert "collar  20/s" in told
-        assert secret not in told + path.read_text()
+        reported = self.run("list", *file)[0]
+        assert "phone  common limit" in reported
+        assert "collar  20/s" in reported
+        assert secret not in reported + path.read_text()
         self.run("revoke", "phone", *file)
         assert [key.name for key in read_keys(path)] == ["collar"]
 

@@ -88,7 +88,7 @@ async def test_silent_sessions_expire_and_others_stay(store: SessionStore, clock
     assert store.get(talking.id).total_samples == 5
 
 
-async def test_a_stopped_session_tells_its_length_and_takes_no_more(store: SessionStore, clock: Clock) -> None:
+async def test_a_stopped_session_shows_its_length_and_takes_no_more(store: SessionStore, clock: Clock) -> None:
     session = await store.start()
     await store.append(session.id, "dog", batch(30))
     await store.append(session.id, "handler", batch(20))

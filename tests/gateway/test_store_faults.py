@@ -1,4 +1,4 @@
-"""A disk that fails or hangs while the gateway runs: one job fails, and nothing waits for ever."""
+"""A disk that fails or hangs while the gateway runs: one job fails, and nothing waits forever."""
 
 import asyncio
 import errno
@@ -34,7 +34,7 @@ async def test_a_sync_that_fails_costs_its_jobs_and_no_later_one(files: PowerCut
     session = await store.start()
     await store.append(session.id, "default", batch(100))
     files.fails = {"sync live": errno.EIO}
-    # With bounded the sync comes later: the check is told.
+    # With bounded the sync comes later: the check is reported.
     failing = store.check() if durability == "bounded" else store.append(session.id, "default", batch(25, 100))
     with pytest.raises(StorageError):
         await failing

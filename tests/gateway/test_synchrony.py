@@ -101,7 +101,7 @@ def test_swapping_the_streams_keeps_strength_and_swaps_the_leader() -> None:
     assert one.leader == other.leader == "dog"
 
 
-def test_a_still_sensor_tells_nothing() -> None:
+def test_a_still_sensor_shows_nothing() -> None:
     found = measure(stream_of("a", np.full(600, 9.81)), stream_of("b", 10 + smooth_noise(1)))
     assert (found.r, found.lag_seconds, found.confidence, found.leader) == (0.0, 0.0, 0.0, "")
 

@@ -92,7 +92,7 @@ def test_health_is_asked_beside_the_inference_route(url: str, path: str) -> None
         ("total", None),
     ],
 )
-def test_time_inside_the_sidecar_is_read_where_it_is_told(header: str, seconds: float | None) -> None:
+def test_time_inside_the_sidecar_is_read_where_it_is_reported(header: str, seconds: float | None) -> None:
     assert inside_seconds(header) == seconds
 
 

@@ -27,7 +27,7 @@ class Clock:
 
 
 def at_once(action: Callable[[], None]) -> None:
-    """In place of a thread: a chip is opened again before the call goes on."""
+    """In place of a thread: a chip is opened again before the call continues."""
     action()
 
 

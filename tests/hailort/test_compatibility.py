@@ -1,4 +1,4 @@
-"""HailoRT, numpy, the HEF and the card are held against each other before a chip is opened, and without one."""
+"""HailoRT, numpy, the HEF and the card are compared before a chip is opened, and without one."""
 
 import sys
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def test_a_library_that_does_not_load_is_left_to_the_opening_that_is_tried_again
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_the_library_reads_is_told_with_its_bottleneck(version: str, tmp_path: Path) -> None:
+def test_what_the_library_reads_is_reported_with_its_bottleneck(version: str, tmp_path: Path) -> None:
     chip = Machine(version).chip
     hef = check_hef(write_hef(tmp_path / "net.hef", architecture=chip.architecture, bottleneck_fps=1234.5))
     parsed = check_before_open(library_of(version), hef, shipped_card())

@@ -102,7 +102,7 @@ def test_a_fault_is_found_in_its_room(
         assert words in found[subject]
 
 
-def test_a_library_that_does_not_load_is_told_beside_the_chip(tmp_path: Path) -> None:
+def test_a_library_that_does_not_load_is_reported_beside_the_chip(tmp_path: Path) -> None:
     machine = Machine()
     machine.inject("import", ImportError("libhailort.so.4.23.0: cannot open"), times=None)
     assert set(troubles(look(write_kernel(tmp_path), machine))) == {"hailort library"}
@@ -135,7 +135,7 @@ def import_trouble(folder: Path, failure: ImportError) -> Diagnostic:
     return found
 
 
-def test_a_library_that_is_not_installed_is_told_from_one_for_another_python(tmp_path: Path) -> None:
+def test_a_library_that_is_not_installed_is_reported_from_one_for_another_python(tmp_path: Path) -> None:
     """HailoRT 4.23: the name of the missing module is the package's, or that of its native part."""
     absent = import_trouble(tmp_path / "a", ModuleNotFoundError("No module", name="hailo_platform"))
     assert "is not installed" in absent.message
@@ -177,7 +177,7 @@ def test_a_chip_that_the_library_does_not_know_asks_for_a_newer_one(tmp_path: Pa
     assert "update it" in next(diagnostic.remedy for diagnostic in diagnostics if diagnostic.subject == "hailo device")
 
 
-def test_old_firmware_is_told_apart_from_a_broken_device(tmp_path: Path) -> None:
+def test_old_firmware_is_distinguished_from_a_broken_device(tmp_path: Path) -> None:
     machine = Machine(chips=[Chip(firmware_version=(4, 19, 0))])
     assert set(troubles(look(write_kernel(tmp_path), machine))) == {"hailo firmware"}
 
@@ -201,7 +201,7 @@ def test_a_forbidden_node_names_the_udev_rule(tmp_path: Path) -> None:
         ("HAILO8", '{"architecture": "HAILO-8"}', "is not a manifest"),
     ],
 )
-def test_a_hef_for_another_chip_is_told_before_it_is_tried(
+def test_a_hef_for_another_chip_is_reported_before_it_is_tried(
     tmp_path: Path, architecture: str, manifest: str, words: str
 ) -> None:
     hef = write_hef(tmp_path / "net.hef", architecture=architecture)
@@ -210,7 +210,7 @@ def test_a_hef_for_another_chip_is_told_before_it_is_tried(
     assert words in found["hef"]
 
 
-def test_a_hef_that_the_library_no_longer_supports_is_told_in_the_librarys_words(tmp_path: Path) -> None:
+def test_a_hef_that_the_library_no_longer_supports_is_reported_in_the_librarys_words(tmp_path: Path) -> None:
     hef = write_hef(tmp_path / "net.hef", header=Header(is_outdated=True))
     found = troubles(look(write_kernel(tmp_path), Machine(), hef_path=hef))
     assert "92 HAILO_HEF_NOT_SUPPORTED" in found["hef"]
@@ -256,7 +256,7 @@ def test_a_hef_whose_data_nothing_covers_says_how_to_pin_it(tmp_path: Path) -> N
     assert "its manifest says" in found().message
 
 
-def test_a_card_that_pins_another_hef_is_told(tmp_path: Path) -> None:
+def test_a_card_that_pins_another_hef_is_reported(tmp_path: Path) -> None:
     hef = write_hef(tmp_path / "net.hef")
     card = shipped_card()
     pinned = replace(card, files={**card.files, "hef": card.file("device")})
@@ -264,7 +264,7 @@ def test_a_card_that_pins_another_hef_is_told(tmp_path: Path) -> None:
     assert "where the card says" in found["hef"]
 
 
-def test_a_driver_of_another_version_is_told_in_the_librarys_words(tmp_path: Path) -> None:
+def test_a_driver_of_another_version_is_reported_in_the_librarys_words(tmp_path: Path) -> None:
     found = troubles(look(write_kernel(tmp_path, version="4.20.0"), Machine(driver_version="4.20.0")))
     assert 'HailoRT says: "Driver version (4.20.0) is different from library version (4.23.0)"' in found["hailo device"]
 
@@ -278,7 +278,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize(("links", "verdict", "words"), LINKS)
-def test_a_link_below_what_both_ends_can_do_is_told_from_a_port_that_offers_no_more(
+def test_a_link_below_what_both_ends_can_do_is_reported_from_a_port_that_offers_no_more(
     links: tuple[str, str, str], verdict: Verdict, words: str, tmp_path: Path
 ) -> None:
     diagnostics = look(write_kernel(tmp_path, links=links), Machine())

@@ -141,9 +141,9 @@ def test_failures_without_a_code_have_their_class_too(
 
 
 def test_the_error_names_thing_status_and_remedy() -> None:
-    told = as_backend_error(raised("4.23.0", 76), OPENING, "device 0001:01:00.0")
-    assert told.error_class == "version_mismatch"
-    assert str(told) == (
+    reported = as_backend_error(raised("4.23.0", 76), OPENING, "device 0001:01:00.0")
+    assert reported.error_class == "version_mismatch"
+    assert str(reported) == (
         "device 0001:01:00.0: opening the device failed with 76 HAILO_INVALID_DRIVER_VERSION. "
         "Bring driver, library and firmware to one version (on a Pi: sudo apt full-upgrade, reboot)."
     )

@@ -203,8 +203,8 @@ def test_every_signature_is_the_real_one(stack: Stack, klass: str, method: str) 
     signature = inspect.signature(getattr(getattr(stack.inner, klass), method))
     plain = [item.replace(annotation=inspect.Parameter.empty) for item in signature.parameters.values()]
     bare = signature.replace(parameters=plain, return_annotation=inspect.Signature.empty)
-    told = re.sub(r"<\w+\.(?:MEASUREMENT_BUFFER_)?(\w+): \d+>", r"\1", str(bare))
-    assert told == SIGNATURES[klass, method]
+    reported = re.sub(r"<\w+\.(?:MEASUREMENT_BUFFER_)?(\w+): \d+>", r"\1", str(bare))
+    assert reported == SIGNATURES[klass, method]
 
 
 @pytest.mark.parametrize(("klass", "method", "expected"), PART_SIGNATURES)
@@ -220,7 +220,7 @@ def parts(stack: Stack) -> dict[str, Any]:
         model = vdevice.create_infer_model(stack.hef)
         with stack.configured(vdevice) as configured:
             bindings = configured.create_bindings()
-        hef, board = stack.top.HEF(stack.hef), device.control.identify()
+        hef, identity = stack.top.HEF(stack.hef), device.control.identify()
         found = {
             "InferStream": model.input(),
             "Format": model.input().format,
@@ -230,8 +230,8 @@ def parts(stack: Stack) -> dict[str, Any]:
             "VStreamInfo": hef.get_all_vstream_infos()[0],
             "NetworkGroupInfo": hef.get_network_groups_infos()[0],
             "VDeviceParams": stack.params(),
-            "BoardInformation": board,
-            "HailoFirmwareVersion": board.firmware_version,
+            "BoardInformation": identity,
+            "HailoFirmwareVersion": identity.firmware_version,
             "TemperatureInfo": device.control.get_chip_temperature(),
             "ExtendedDeviceInformation": device.control.get_extended_device_information(),
         }
@@ -257,10 +257,10 @@ def test_gpio_mask_came_with_4_21_and_power_measurement_with_5_1_1(
 ) -> None:
     stack = Stack(Machine(version), tmp_path / "net.hef")
     with stack.top.Device() as device:
-        told = device.control.get_extended_device_information()
-    assert set(PARTS["ExtendedDeviceInformation"].split()) - set(vars(told)) == lacks
-    assert hasattr(told.supported_features, "power_measurement") == (version == "5.2.0")
-    assert hasattr(told.supported_features, "mipi") == version.startswith("4.")
+        reported = device.control.get_extended_device_information()
+    assert set(PARTS["ExtendedDeviceInformation"].split()) - set(vars(reported)) == lacks
+    assert hasattr(reported.supported_features, "power_measurement") == (version == "5.2.0")
+    assert hasattr(reported.supported_features, "mipi") == version.startswith("4.")
 
 
 def test_wrappers_of_an_edge_share_their_state_and_a_buffer_comes_back_as_itself(stack: Stack) -> None:
@@ -331,7 +331,7 @@ def test_a_chip_that_the_library_does_not_know_cannot_even_be_opened(tmp_path: A
         stack.top.Device()
 
 
-def test_core_firmware_tells_its_version(tmp_path: Any) -> None:
+def test_core_firmware_shows_its_version(tmp_path: Any) -> None:
     stack = Stack(Machine("4.23.0"), tmp_path / "net.hef")
     with stack.top.Device() as device:
         assert device.control.core_identify().firmware_version.major == 4
@@ -397,7 +397,7 @@ def test_every_mapped_status_becomes_its_class_with_the_code_in_its_cause(stack:
     assert isinstance(caught.value, stack.top.HailoRTException)
 
 
-def test_an_unmapped_status_tells_its_number_in_the_text(stack: Stack) -> None:
+def test_an_unmapped_status_shows_its_number_in_the_text(stack: Stack) -> None:
     stack.machine.inject("VDevice", 76)
     with pytest.raises(stack.top.HailoRTException, match=r"error: 76 \(HAILO_INVALID_DRIVER_VERSION\)"):
         stack.top.VDevice(stack.params())
@@ -460,7 +460,7 @@ def test_ids_beside_the_parameters_drop_the_parameters(stack: Stack) -> None:
         assert vdevice.scheduler_is_on != stack.machine.is_old_line
 
 
-def test_a_missing_or_taken_chip_is_told_by_74_73_and_2(stack: Stack) -> None:
+def test_a_missing_or_taken_chip_is_reported_by_74_73_and_2(stack: Stack) -> None:
     stack.machine.chip.owner = "other"
     assert failing(stack, lambda: stack.top.VDevice(stack.params())) == 74
     assert failing(stack, lambda: stack.top.VDevice(stack.params(device_ids=["0001:01:00.0"]))) == 73
@@ -473,7 +473,7 @@ def test_a_missing_or_taken_chip_is_told_by_74_73_and_2(stack: Stack) -> None:
     assert stack.top.Device.scan() == []
 
 
-def test_the_wrong_line_and_the_wrong_driver_are_told_by_79_and_76(tmp_path: Any) -> None:
+def test_the_wrong_line_and_the_wrong_driver_are_reported_by_79_and_76(tmp_path: Any) -> None:
     for version, architecture in (("4.23.0", "HAILO10H"), ("5.2.0", "HAILO8")):
         stack = Stack(Machine(version, [Chip(architecture=architecture)]), tmp_path / "net.hef")
         assert failing(stack, lambda stack=stack: stack.top.VDevice(stack.params())) == 79
@@ -494,7 +494,7 @@ def test_multi_process_service_is_refused_on_a_hailo_10h_and_needs_its_daemon_el
     assert failing(stack, lambda: stack.top.VDevice(params)) == (77 if stack.machine.is_old_line else 6)
 
 
-def test_a_hef_is_told_apart_by_status(stack: Stack, tmp_path: Any) -> None:
+def test_a_hef_is_distinguished_by_status(stack: Stack, tmp_path: Any) -> None:
     with pytest.raises(ValueError, match="file path"):
         stack.top.HEF(None)
     assert failing(stack, lambda: stack.top.HEF(str(tmp_path / "missing.hef"))) == 13
@@ -574,15 +574,15 @@ def test_a_hef_of_another_chip_is_refused_at_configure(stack: Stack, tmp_path: A
 def test_a_frame_goes_through_and_its_bindings_may_be_used_again(stack: Stack) -> None:
     with stack.top.VDevice(stack.params()) as vdevice, stack.configured(vdevice) as configured:
         frame = bindings_of(configured, window=np.ones((1, 100, 9), np.float32))
-        told: list[Any] = []
+        reported: list[Any] = []
         for _ in range(2):
             configured.wait_for_async_ready(1000)
-            job = configured.run_async([frame], lambda completion_info: told.append(completion_info.exception))
+            job = configured.run_async([frame], lambda completion_info: reported.append(completion_info.exception))
             job.wait(1000)
         latent = frame.output("tcn_vae/conv19").get_buffer()
         assert latent is frame.output("tcn_vae/conv19").get_buffer()
         assert np.abs(latent).sum() > 0
-        assert told == [None, None]
+        assert reported == [None, None]
     with pytest.raises(AttributeError):
         configured.wait_for_async_ready(1000)
 
@@ -650,41 +650,43 @@ def test_waiting_succeeds_for_a_failed_frame_whose_outputs_are_zeros_and_whose_s
         for output in outputs:
             output[:] = np.nan
         stack.machine.inject("completion", code)
-        told: list[Any] = []
-        job = configured.run_async([frame], lambda completion_info: told.append(completion_info.exception))
+        reported: list[Any] = []
+        job = configured.run_async([frame], lambda completion_info: reported.append(completion_info.exception))
         assert job.wait(1000) is None
         assert [output.any() for output in outputs] == [False, False]
-        assert isinstance(told[0], stack.top.HailoRTException)
-        assert told[0].__cause__ is None
+        assert isinstance(reported[0], stack.top.HailoRTException)
+        assert reported[0].__cause__ is None
         # The pipeline has ended with the status of its first failure.
         assert failing(stack, lambda: configured.run_async([frame])) == code
 
 
 def test_a_failed_frame_takes_what_is_in_flight_behind_it_along(stack: Stack) -> None:
     stack.machine.chip.gate = gate = Gate()
-    told: dict[int, Any] = {}
+    reported: dict[int, Any] = {}
     with stack.top.VDevice(stack.params()) as vdevice, stack.configured(vdevice) as configured:
         jobs = []
         for number in range(3):
 
             def callback(completion_info: Any, number: int = number) -> None:
-                told[number] = completion_info.exception
+                reported[number] = completion_info.exception
 
             jobs.append(configured.run_async([bindings_of(configured)], callback))
         gate.finish()
         gate.finish(18)
         for job in jobs:
             job.wait(1000)
-    assert told[0] is None
-    assert [type(told[number]).__name__ for number in (1, 2)] == ["HailoRTFirmwareControlFailedException"] * 2
+    assert reported[0] is None
+    assert [type(reported[number]).__name__ for number in (1, 2)] == ["HailoRTFirmwareControlFailedException"] * 2
 
 
 def test_leaving_a_network_ends_what_is_in_flight_with_63(stack: Stack) -> None:
     stack.machine.chip.stuck = True
-    told: list[Any] = []
+    reported: list[Any] = []
     with stack.top.VDevice(stack.params()) as vdevice, stack.configured(vdevice) as configured:
-        configured.run_async([bindings_of(configured)], lambda completion_info: told.append(completion_info.exception))
-    assert [type(failure).__name__ for failure in told] == ["HailoRTStreamAborted"]
+        configured.run_async(
+            [bindings_of(configured)], lambda completion_info: reported.append(completion_info.exception)
+        )
+    assert [type(failure).__name__ for failure in reported] == ["HailoRTStreamAborted"]
 
 
 def test_inputs_are_read_and_outputs_written_when_the_frame_ends(stack: Stack) -> None:

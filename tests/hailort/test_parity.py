@@ -114,7 +114,7 @@ def test_the_command_prints_json_and_ends_by_its_gate(least: str, code: int) -> 
     assert bool(report["violations"]) == bool(code)
 
 
-def test_the_command_tells_people_the_same() -> None:
+def test_the_command_shows_people_the_same() -> None:
     result = CliRunner().invoke(create(), ["--candidate", "onnx", "--windows", "5"])
     assert result.exit_code == 0
     assert "cosine     mean 1.00000" in result.output

@@ -97,7 +97,7 @@ async def test_a_session_that_the_gateway_forgot_is_begun_again(http: aiohttp.Cl
     assert tally.stored_samples == 2926 - lost
 
 
-async def test_a_phone_told_to_stop_ends_its_session_and_tells_what_it_had_sent(http: aiohttp.ClientSession) -> None:
+async def test_a_phone_asked_to_stop_ends_its_session_and_shows_what_it_had_sent(http: aiohttp.ClientSession) -> None:
     gateway, tally = FakeGateway(), Tally()
     async with serving(gateway) as url:
         phone = a_phone(http, url, tally, a_feed(loop=True))
@@ -111,7 +111,7 @@ async def test_a_phone_told_to_stop_ends_its_session_and_tells_what_it_had_sent(
     assert stored == sorted(stored)
 
 
-async def test_the_end_of_a_session_is_told_until_the_gateway_has_heard_it(http: aiohttp.ClientSession) -> None:
+async def test_the_end_of_a_session_is_reported_until_the_gateway_has_heard_it(http: aiohttp.ClientSession) -> None:
     gateway, tally = FakeGateway(hang_up_before_stopping=2), Tally()
     async with serving(gateway) as url:
         await a_phone(http, url, tally).run()
@@ -119,7 +119,7 @@ async def test_the_end_of_a_session_is_told_until_the_gateway_has_heard_it(http:
     assert tally.stored_samples == tally.samples > 0
 
 
-async def test_a_phone_told_to_stop_while_the_gateway_is_away_ends_at_once(http: aiohttp.ClientSession) -> None:
+async def test_a_phone_asked_to_stop_while_the_gateway_is_away_ends_at_once(http: aiohttp.ClientSession) -> None:
     tally = Tally()
     phone = a_phone(http, "http://127.0.0.1:9", tally, a_feed(loop=True))
     run = asyncio.create_task(phone.run())

@@ -177,7 +177,7 @@ def test_every_colour_of_the_charts_stands_in_the_style() -> None:
         assert f"i.{name}" in style
 
 
-def test_by_decades_small_and_huge_values_can_be_told_apart() -> None:
+def test_by_decades_small_and_huge_values_can_be_distinguished() -> None:
     values = [2.0, 20.0, 9700.0]
     chart = lines("p95", ["5", "10", "20"], [Series("p95", "sidecar", values)], "milliseconds", by_decades=True)
     points = re.findall(r'points="([^"]*)"', chart)[0].split()

@@ -67,5 +67,5 @@ def test_the_page_shows_each_verdict_in_its_unit() -> None:
     soak, run = soaked(Growing(bytes_per_look=100_000, files_per_look=1))
     document = {"profile": "soak", "gateway": "g", "began": "b", "users": 1, "soak": soak.as_document(run, Objective())}
     page = as_page({**document, "passed": False})
-    for told in ("10.0 ms", "100.00%", "+6.0 MB", "+15"):
-        assert f"<b>{told}</b>" in page, told
+    for reported in ("10.0 ms", "100.00%", "+6.0 MB", "+15"):
+        assert f"<b>{reported}</b>" in page, reported

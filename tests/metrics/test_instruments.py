@@ -47,7 +47,7 @@ def test_a_histogram_has_the_catalogs_edges(registry: CollectorRegistry) -> None
     assert [float(edge) for edge in edges] == [*sidecar.STAGE_DURATION.buckets, float("inf")]
 
 
-def test_no_series_tells_when_it_was_made(registry: CollectorRegistry) -> None:
+def test_no_series_shows_when_it_was_made(registry: CollectorRegistry) -> None:
     counter(CLOSED, registry)
     assert not [s for family in registry.collect() for s in family.samples if s.name.endswith("_created")]
 

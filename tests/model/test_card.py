@@ -58,7 +58,7 @@ def write(folder: Path, document: Document) -> Path:
     return folder
 
 
-def complaint(folder: Path) -> str:
+def violation(folder: Path) -> str:
     with pytest.raises(ModelFileError) as caught:
         load_card(folder)
     assert caught.value.thing == str(folder / CARD_NAME)
@@ -92,27 +92,27 @@ def test_an_unknown_variant_is_refused_with_the_names_of_the_others(tmp_path: Pa
 
 
 def test_a_missing_card_is_named(tmp_path: Path) -> None:
-    assert complaint(tmp_path) == "cannot be read: No such file or directory"
+    assert violation(tmp_path) == "cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"name": "cut off'])
 def test_a_card_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / CARD_NAME).write_bytes(content)
-    assert "is not a JSON object" in complaint(tmp_path)
+    assert "is not a JSON object" in violation(tmp_path)
 
 
 @pytest.mark.parametrize("field", sorted(minimal_document()))
 def test_each_required_field_is_missed_by_name(tmp_path: Path, field: str) -> None:
     document = minimal_document()
     del document[field]
-    assert f"missing required field `{field}`" in complaint(write(tmp_path, document))
+    assert f"missing required field `{field}`" in violation(write(tmp_path, document))
 
 
 @pytest.mark.parametrize("field", sorted(minimal_document()["files"]["cpu"]))
 def test_each_field_of_a_file_is_missed_by_name(tmp_path: Path, field: str) -> None:
     document = minimal_document()
     del document["files"]["cpu"][field]
-    assert f"missing required field `{field}`" in complaint(write(tmp_path, document))
+    assert f"missing required field `{field}`" in violation(write(tmp_path, document))
 
 
 Change = Callable[[Document], object]
@@ -163,10 +163,10 @@ WRONG_VALUES: list[tuple[str, Change]] = [
 def test_each_wrong_value_is_refused_by_name(tmp_path: Path, fault: str, change: Change) -> None:
     document = minimal_document()
     change(document)
-    assert fault in complaint(write(tmp_path, document))
+    assert fault in violation(write(tmp_path, document))
 
 
-def file_complaint(card: ModelCard) -> str:
+def file_failure(card: ModelCard) -> str:
     with pytest.raises(ModelFileError) as caught:
         card.file("cpu").read()
     assert caught.value.thing == str(card.file("cpu").path)
@@ -177,19 +177,19 @@ def file_complaint(card: ModelCard) -> str:
 def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
     card = load_card(write(tmp_path, minimal_document()))
     (tmp_path / "tiny.onnx").unlink()
-    assert file_complaint(card) == "cannot be read: No such file or directory"
+    assert file_failure(card) == "cannot be read: No such file or directory"
 
 
 def test_a_truncated_model_file_is_named_with_both_sizes(tmp_path: Path) -> None:
     card = load_card(write(tmp_path, minimal_document()))
     (tmp_path / "tiny.onnx").write_bytes(GRAPH[:10])
-    assert file_complaint(card) == f"has 10 bytes where the card says {len(GRAPH)}"
+    assert file_failure(card) == f"has 10 bytes where the card says {len(GRAPH)}"
 
 
 def test_a_changed_model_file_is_named_with_both_hashes(tmp_path: Path) -> None:
     card = load_card(write(tmp_path, minimal_document()))
     (tmp_path / "tiny.onnx").write_bytes(GRAPH.swapcase())
-    assert hashlib.sha256(GRAPH).hexdigest() in file_complaint(card)
+    assert hashlib.sha256(GRAPH).hexdigest() in file_failure(card)
 
 
 def test_the_shipped_card_describes_the_shipped_files() -> None:

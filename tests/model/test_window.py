@@ -1,4 +1,4 @@
-"""The contract of the window is written once, and everybody who needs it reads it there."""
+"""The contract of the window is written once, and everyone who needs it reads it there."""
 
 import re
 from pathlib import Path

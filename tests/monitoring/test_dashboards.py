@@ -241,7 +241,7 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
     "no variable": (lambda d: d["templating"]["list"].pop(1), "come first"),
     "a line elsewhere than at the objective": (
         lambda d: _latency(d)["fieldConfig"]["defaults"]["thresholds"]["steps"][1].update(value=0.2),
-        "must stand at the objective",
+        "must be at the objective",
     ),
     "a color for a series that is not there": (
         lambda d: _latency(d)["fieldConfig"]["overrides"][0]["matcher"].update(options="p42"),
@@ -362,7 +362,7 @@ QUERY_DEFECTS: dict[str, tuple[str, str]] = {
         f"sum(rate(hailo_motif_top_total{{{SCOPE}}}[$__rate_interval])) * on (motiv) max(hailo_motif_info{{{SCOPE}}})",
         "on (motiv): no series inside has this label",
     ),
-    "series that nobody can tell apart": (
+    "series that nobody can distinguish": (
         f"sum by (instance) (rate(hailo_inference_requests_total{{{SCOPE}}}[$__rate_interval]))",
         "which the legend does not show",
     ),

@@ -146,7 +146,7 @@ def case_of(queries: list[str], empty: list[str], series: Mapping[str, Values]) 
 
 
 def edited(queries: list[str], folder: Path) -> list[str]:
-    """The queries after the edits that the page tells to make."""
+    """The queries after the edits that the page asks for."""
     path = folder / "queries.json"
     path.write_text("\n".join(queries))
     commands = re.findall(r"^sed -i (?:.|\n)*?(?=\n```)", PAGE.read_text("utf-8"), re.MULTILINE)

@@ -74,7 +74,7 @@ def test_the_compose_configuration_is_valid_too(promtool: Path) -> None:
 
 def test_no_service_of_ours_takes_a_port_that_the_list_of_exporters_gives_away() -> None:
     # https://github.com/prometheus/prometheus/wiki/Default-port-allocations: 9100 to 9999 are all taken, and the list
-    # goes on from 10000; 9100 is node exporter's, which Debian's prometheus brings along.
+    # continues from 10000; 9100 is node exporter's, which Debian's prometheus brings along.
     given_away = range(9100, 10_100)
     ours = [int(target.rpartition(":")[2]) for job in Owner for target in SYSTEMD[job]]
     assert len(ours) == 3

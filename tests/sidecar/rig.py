@@ -1,10 +1,9 @@
-"""A sidecar over any backend, and a toy backend that does what a test tells it to."""
+"""A sidecar over any backend, and a toy backend that does what a test asks."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -14,7 +13,6 @@ from edgeinfer.backends.base import Backend, Description, Inference, Window
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.sidecar.app import Sidecar, build_sidecar
-from edgeinfer.sidecar.fast_json import find_parser
 
 
 def shipped_card() -> ModelCard:
@@ -83,21 +81,10 @@ class Rig:
 
 
 @contextmanager
-def running(
-    backend: Backend,
-    *,
-    queue_capacity: int = 64,
-    ready: bool = True,
-    find_json_parser: Callable[[], Callable[[], Any] | None] = find_parser,
-) -> Iterator[Rig]:
+def running(backend: Backend, *, queue_capacity: int = 64, ready: bool = True) -> Iterator[Rig]:
     registry = new_registry()
     sidecar = build_sidecar(
-        backend=backend,
-        card=shipped_card(),
-        registry=registry,
-        version="1.2.3",
-        queue_capacity=queue_capacity,
-        find_json_parser=find_json_parser,
+        backend=backend, card=shipped_card(), registry=registry, version="1.2.3", queue_capacity=queue_capacity
     )
     with TestClient(sidecar.app, raise_server_exceptions=False) as client:
         rig = Rig(sidecar, client, registry)

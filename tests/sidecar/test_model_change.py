@@ -1,4 +1,4 @@
-"""Another model in place of the serving one: beside it, compared with it, and without a window lost."""
+"""Another model in place of the serving one: loaded next to it, compared with it, and without a window lost."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -169,7 +169,7 @@ def test_without_a_serving_model_there_is_nothing_to_change() -> None:
     broken = ToyBackend()
 
     def unusable() -> None:
-        raise ModelFileError("model", "is damaged", "Mend it.")
+        raise ModelFileError("model", "is damaged", "Fix it.")
 
     broken.opening = unusable
     registry = new_registry()

@@ -250,9 +250,9 @@ def test_bytes_that_are_not_the_shapes_are_refused_and_so_is_what_is_not_finite(
     body, headers = as_binary(_GOOD)
     fewer = body.replace(b"[2, 100, 9]", b"[1, 100, 9]")
     assert toy.client.post(INFER, content=fewer, headers=headers).status_code == 422
-    spoilt = _GOOD.copy()
-    spoilt[1, 7, 3] = np.inf
-    body, headers = as_binary(spoilt)
+    corrupted = _GOOD.copy()
+    corrupted[1, 7, 3] = np.inf
+    body, headers = as_binary(corrupted)
     answer = toy.client.post(INFER, content=body, headers=headers)
     assert answer.status_code == 422
     assert "window[1][7][3] (gx)" in answer.json()["error"]
@@ -302,7 +302,7 @@ def test_a_model_that_took_its_place_answers_by_its_own_version() -> None:
         assert rig.client.post(INFER, json=body).json()["model_version"] == "2.0.0"
 
 
-def test_another_method_is_told_the_right_one(toy: Rig) -> None:
+def test_another_method_is_reported_the_right_one(toy: Rig) -> None:
     assert toy.client.get(INFER).headers["allow"] == "POST"
     assert toy.client.put("/v2").headers["allow"] == "GET, HEAD"
     assert toy.client.head("/v2/health/ready").status_code == 200

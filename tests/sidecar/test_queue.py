@@ -54,7 +54,7 @@ async def test_a_full_queue_sheds_and_says_when_to_come_back() -> None:
     await pool.close()
 
 
-async def test_the_gauges_tell_what_waits_and_what_is_computed() -> None:
+async def test_the_gauges_report_what_waits_and_what_is_computed() -> None:
     gate = threading.Event()
     registry = new_registry()
     backend = ToyBackend(waits_for(gate))

@@ -24,7 +24,7 @@ def answer(top: int = 3) -> Inference:
 
 
 class Second:
-    """A backend that answers as told."""
+    """A backend that answers as the test set it."""
 
     parallelism = 1
     is_cpu_bound = False
@@ -109,7 +109,7 @@ def test_a_burst_beyond_the_queue_is_skipped_and_nobody_waits() -> None:
 
 
 @pytest.mark.parametrize("latent", [np.full(64, np.nan, np.float32), np.ones(32, np.float32)])
-def test_a_shadow_that_returns_without_an_answer_has_failed_and_spoils_no_figure(latent: Window) -> None:
+def test_a_shadow_that_returns_without_an_answer_has_failed_and_changes_no_figure(latent: Window) -> None:
     rig = Rig(Second(lambda: Inference(latent, answer().motif_scores, 0.0, 0.0, 0.0)))
     rig.compare(answer())
     assert rig.counted() == {"failed": 1.0}

@@ -1,4 +1,4 @@
-"""What the tests of the stack share: free ports, fake services, and a teller that remembers."""
+"""What the tests of the stack share: free ports, fake services, and a reporter that remembers."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.ports import PortPool
-from tests.stack.told import Told
+from tests.stack.recorded_events import RecordedEvents
 
 FAKE_SERVICE = Path(__file__).parent / "fake_service.py"
 
@@ -18,8 +18,8 @@ class MakePlan(Protocol):
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def reported() -> RecordedEvents:
+    return RecordedEvents()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A program that stands for a service: it listens, answers, and misbehaves as it is told."""
+"""A program that stands for a service: it listens, answers, and misbehaves as its arguments say."""
 
 import argparse
 import os
@@ -10,21 +10,21 @@ from pathlib import Path
 
 
 def main() -> None:
-    told = _arguments()
+    reported = _arguments()
     print(f"fake service {os.getpid()} starts", flush=True)  # noqa: T201 - what its log shows
-    if told.count_starts:
-        with told.count_starts.open("a") as file:
+    if reported.count_starts:
+        with reported.count_starts.open("a") as file:
             file.write(f"{os.getpid()}\n")
-    if told.ignore_term:
+    if reported.ignore_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    time.sleep(told.start_after)
-    if told.exit_code is not None:
-        print(told.last_words, flush=True)  # noqa: T201 - what its log shows
-        sys.exit(told.exit_code)
-    if told.port:
-        HTTPServer(("127.0.0.1", told.port), _handler(ready=not told.never_ready)).serve_forever()
+    time.sleep(reported.start_after)
+    if reported.exit_code is not None:
+        print(reported.last_output, flush=True)  # noqa: T201 - what its log shows
+        sys.exit(reported.exit_code)
+    if reported.port:
+        HTTPServer(("127.0.0.1", reported.port), _handler(ready=not reported.never_ready)).serve_forever()
     while True:
         time.sleep(60)
 
@@ -36,7 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--never-ready", action="store_true")
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--exit-code", type=int)
-    parser.add_argument("--last-words", default="")
+    parser.add_argument("--last-output", default="")
     parser.add_argument("--count-starts", type=Path)
     return parser.parse_args()
 

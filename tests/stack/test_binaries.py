@@ -67,4 +67,4 @@ def test_the_message_names_the_three_ways() -> None:
 
 
 def test_the_cache_lies_in_the_users_cache_home(tmp_path: Path) -> None:
-    assert cache_folder(tmp_path) == tmp_path / "edgeinfer" / "engines"
+    assert cache_folder(tmp_path) == tmp_path / "edgeinfer" / "monitoring"

@@ -19,7 +19,7 @@ def only(diagnostics: list[Diagnostic]) -> Diagnostic:
     return diagnostic
 
 
-def test_programs_that_are_here_are_told_with_version_and_place() -> None:
+def test_programs_that_are_here_are_reported_with_version_and_place() -> None:
     diagnostics = look_at_binaries(FOUND, can_fetch=True)
 
     assert [diagnostic.subject for diagnostic in diagnostics] == ["prometheus", "promtool", "alertmanager", "amtool"]
@@ -67,7 +67,7 @@ def test_a_port_of_the_running_stack_is_ok(tmp_path: Path) -> None:
     assert "running stack" in diagnostic.message
 
 
-def test_an_address_that_is_not_this_machines_is_told(tmp_path: Path) -> None:
+def test_an_address_that_is_not_this_machines_is_reported(tmp_path: Path) -> None:
     diagnostic = only(look_at_ports([("gateway", "192.0.2.1", 8080)], tmp_path))
     assert (diagnostic.verdict, diagnostic.remedy) == (Verdict.BROKEN, "Choose another address.")
 

@@ -8,7 +8,7 @@ import pytest
 from edgeinfer.errors import BinaryNotFound
 from edgeinfer.stack.events import Kind
 from edgeinfer.stack.fetch import Fetcher, free_of_fixed_templates, run_with_progress
-from tests.stack.told import Told
+from tests.stack.recorded_events import RecordedEvents
 
 _TEMPLATES = b"/usr/share/prometheus/alertmanager"
 _PROGRAMS = {
@@ -60,8 +60,8 @@ class FakeDebian:
         return 0, ""
 
 
-def fetcher(cache: Path, debian: FakeDebian, told: Told) -> Fetcher:
-    return Fetcher(cache, told, debian.run, which=lambda name: f"/usr/bin/{name}")
+def fetcher(cache: Path, debian: FakeDebian, reported: RecordedEvents) -> Fetcher:
+    return Fetcher(cache, reported, debian.run, which=lambda name: f"/usr/bin/{name}")
 
 
 def programs(cache: Path) -> set[str]:
@@ -75,29 +75,29 @@ ALL = {"prometheus", "promtool", "prometheus-alertmanager", "amtool"}
 def test_all_four_programs_are_fetched_wherever_debian_keeps_them(
     promtool_apart: bool,  # noqa: FBT001 - a parameter of the test
     tmp_path: Path,
-    told: Told,
+    reported: RecordedEvents,
 ) -> None:
-    cache = tmp_path / "cache" / "engines"
-    fetcher(cache, FakeDebian(promtool_apart=promtool_apart), told).fetch()
+    cache = tmp_path / "cache" / "monitoring"
+    fetcher(cache, FakeDebian(promtool_apart=promtool_apart), reported).fetch()
 
     assert programs(cache) == ALL
-    assert [path.name for path in cache.parent.iterdir()] == ["engines"], "nothing else is left"
-    assert told.messages(Kind.FETCHING)[0].startswith("fetching Prometheus and Alertmanager")
-    assert "unpacking prometheus-alertmanager" in told.messages(Kind.WAITING)
+    assert [path.name for path in cache.parent.iterdir()] == ["monitoring"], "nothing else is left"
+    assert reported.messages(Kind.FETCHING)[0].startswith("fetching Prometheus and Alertmanager")
+    assert "unpacking prometheus-alertmanager" in reported.messages(Kind.WAITING)
 
 
-def test_nothing_is_ever_installed(tmp_path: Path, told: Told) -> None:
+def test_nothing_is_ever_installed(tmp_path: Path, reported: RecordedEvents) -> None:
     debian = FakeDebian(has_lists=False)
-    fetcher(tmp_path / "engines", debian, told).fetch()
+    fetcher(tmp_path / "monitoring", debian, reported).fetch()
 
     assert not any("install" in command for command in debian.commands)
     assert {command[0] for command in debian.commands} == {"apt-get", "dpkg"}
 
 
-def test_a_machine_without_package_lists_gets_private_ones(tmp_path: Path, told: Told) -> None:
+def test_a_machine_without_package_lists_gets_private_ones(tmp_path: Path, reported: RecordedEvents) -> None:
     debian = FakeDebian(has_lists=False)
-    cache = tmp_path / "engines"
-    fetcher(cache, debian, told).fetch()
+    cache = tmp_path / "monitoring"
+    fetcher(cache, debian, reported).fetch()
 
     assert programs(cache) == ALL
     update = next(command for command in debian.commands if "update" in command)
@@ -105,68 +105,70 @@ def test_a_machine_without_package_lists_gets_private_ones(tmp_path: Path, told:
     assert any(word.startswith(f"Dir::Cache={tmp_path}") for word in update)
 
 
-def test_without_a_network_the_reason_and_the_other_ways_are_told_and_nothing_is_left(
-    tmp_path: Path, told: Told
+def test_without_a_network_the_reason_and_the_other_ways_are_reported_and_nothing_is_left(
+    tmp_path: Path, reported: RecordedEvents
 ) -> None:
-    cache = tmp_path / "engines"
+    cache = tmp_path / "monitoring"
     with pytest.raises(BinaryNotFound) as failure:
-        fetcher(cache, FakeDebian(has_lists=False, is_online=False), told).fetch()
+        fetcher(cache, FakeDebian(has_lists=False, is_online=False), reported).fetch()
 
     assert "Failed to fetch the index files" in failure.value.fault
     assert "docker" in failure.value.remedy
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_fetch_leaves_the_earlier_programs_alone(tmp_path: Path, told: Told) -> None:
-    cache = tmp_path / "engines"
-    fetcher(cache, FakeDebian(), told).fetch()
+def test_a_failed_fetch_leaves_the_earlier_programs_alone(tmp_path: Path, reported: RecordedEvents) -> None:
+    cache = tmp_path / "monitoring"
+    fetcher(cache, FakeDebian(), reported).fetch()
     with pytest.raises(BinaryNotFound):
-        fetcher(cache, FakeDebian(has_lists=False, is_online=False), told).fetch()
+        fetcher(cache, FakeDebian(has_lists=False, is_online=False), reported).fetch()
 
     assert programs(cache) == ALL
 
 
-def test_of_two_runs_that_fetch_at_once_both_find_the_programs(tmp_path: Path, told: Told) -> None:
-    cache = tmp_path / "engines"
+def test_of_two_runs_that_fetch_at_once_both_find_the_programs(tmp_path: Path, reported: RecordedEvents) -> None:
+    cache = tmp_path / "monitoring"
 
     class SlowDebian(FakeDebian):
-        """The other run is done while this one downloads; a stage later it stands in the way."""
+        """The other run is done while this one downloads; a stage later it is in the way."""
 
         def _x(self, command: list[str], folder: Path) -> tuple[int, str]:
             result = super()._x(command, folder)
             if Path(command[2]).read_text() == "prometheus-alertmanager":
-                fetcher(cache, FakeDebian(), told).fetch()
+                fetcher(cache, FakeDebian(), reported).fetch()
             return result
 
-    fetcher(cache, SlowDebian(), told).fetch()
+    fetcher(cache, SlowDebian(), reported).fetch()
 
     assert programs(cache) == ALL
 
 
-def test_a_broken_cache_is_replaced(tmp_path: Path, told: Told) -> None:
-    cache = tmp_path / "engines"
+def test_a_broken_cache_is_replaced(tmp_path: Path, reported: RecordedEvents) -> None:
+    cache = tmp_path / "monitoring"
     (cache / "usr").mkdir(parents=True)
     (cache / "usr" / "half").write_text("")
-    fetcher(cache, FakeDebian(), told).fetch()
+    fetcher(cache, FakeDebian(), reported).fetch()
 
     assert programs(cache) == ALL
     assert not (cache / "usr" / "half").exists()
 
 
-def test_a_system_without_apt_get_is_told_the_ways(tmp_path: Path, told: Told) -> None:
-    missing = Fetcher(tmp_path / "engines", told, FakeDebian().run, which=lambda _: None)
+def test_a_system_without_apt_get_is_reported_the_ways(tmp_path: Path, reported: RecordedEvents) -> None:
+    missing = Fetcher(tmp_path / "monitoring", reported, FakeDebian().run, which=lambda _: None)
     with pytest.raises(BinaryNotFound, match="neither is apt-get"):
         missing.fetch()
 
 
-def test_a_cache_that_cannot_be_written_is_named(told: Told) -> None:
-    with pytest.raises(BinaryNotFound, match="cache /proc/cache/engines: cannot be kept there"):
-        fetcher(Path("/proc/cache/engines"), FakeDebian(), told).fetch()
+def test_a_cache_that_cannot_be_written_is_named(reported: RecordedEvents) -> None:
+    with pytest.raises(BinaryNotFound, match="cache /proc/cache/monitoring: cannot be kept there"):
+        fetcher(Path("/proc/cache/monitoring"), FakeDebian(), reported).fetch()
 
 
-def test_the_fetched_alertmanager_looks_for_its_templates_beside_itself(tmp_path: Path, told: Told) -> None:
-    cache = tmp_path / "engines"
-    fetcher(cache, FakeDebian(), told).fetch()
+def test_the_fetched_alertmanager_looks_for_its_templates_next_to_itself(
+    tmp_path: Path, reported: RecordedEvents
+) -> None:
+    cache = tmp_path / "monitoring"
+    fetcher(cache, FakeDebian(), reported).fetch()
 
     content = (cache / "usr" / "bin" / "prometheus-alertmanager").read_bytes()
     assert _TEMPLATES not in content
@@ -182,8 +184,8 @@ def test_an_alertmanager_that_carries_its_templates_is_left_as_it_is(tmp_path: P
     assert program.read_bytes() == b"upstream"
 
 
-def test_what_a_command_says_is_heard_and_leaves_no_file(tmp_path: Path, told: Told) -> None:
-    run = run_with_progress(told)
+def test_what_a_command_says_is_heard_and_leaves_no_file(tmp_path: Path, reported: RecordedEvents) -> None:
+    run = run_with_progress(reported)
 
     assert run(["sh", "-c", "echo heard; echo too >&2; exit 7"], tmp_path) == (7, "heard\ntoo\n")
     assert not list(tmp_path.iterdir())

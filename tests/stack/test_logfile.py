@@ -78,13 +78,13 @@ def test_a_log_that_is_not_there_is_not_rotated(tmp_path: Path) -> None:
         ("", ("", "")),
     ],
 )
-def test_the_last_words_are_an_error_with_its_hint_or_the_last_line(
+def test_the_last_output_are_an_error_with_its_hint_or_the_last_line(
     content: str, words: tuple[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "gateway.log"
     log.write_text(content)
 
-    assert logfile.last_words(log) == words
+    assert logfile.last_output(log) == words
 
 
 def failing_copy(*_: object) -> None:

@@ -81,7 +81,7 @@ def test_a_fetched_alertmanager_starts_where_its_templates_are() -> None:
     assert plan.alertmanager(settings(), ALERTMANAGER, FOLDER).folder == Path("/opt/usr")
 
 
-def test_a_gateway_on_every_address_is_told_by_its_loopback_address() -> None:
+def test_a_gateway_on_every_address_is_reported_by_its_loopback_address() -> None:
     open_to_all = {"EDGEINFER_GATEWAY_HOST": "::", "EDGEINFER_GATEWAY_ALLOW_NO_KEYS": "true"}
     gateway = plan.gateway(StackSettings.from_environment(open_to_all), FOLDER)
 

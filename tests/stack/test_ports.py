@@ -55,7 +55,7 @@ def test_a_foreign_server_on_the_port_is_not_ours() -> None:
             ours.kill()
 
 
-def test_every_taken_port_is_told_at_once_with_who_has_it() -> None:
+def test_every_taken_port_is_reported_at_once_with_who_has_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         first, second = one.getsockname()[1], two.getsockname()[1]
         with pytest.raises(PortInUse) as refusal:
@@ -89,9 +89,9 @@ def test_a_server_on_every_address_is_reached_on_loopback(host: str, reached: st
 
 
 def a_pool(folder: Path, outgoing: str) -> ports.PortPool:
-    told = folder / "ip_local_port_range"
-    told.write_text(outgoing, "ascii")
-    return ports.PortPool(told)
+    reported = folder / "ip_local_port_range"
+    reported.write_text(outgoing, "ascii")
+    return ports.PortPool(reported)
 
 
 def test_a_pool_gives_no_port_twice_and_none_that_an_outgoing_connection_may_take(tmp_path: Path) -> None:
@@ -111,6 +111,6 @@ def test_a_pool_leaves_out_where_somebody_listens_and_says_when_it_is_empty(tmp_
 
 
 @pytest.mark.parametrize("outgoing", ["1024 65535", "", "what"])
-def test_a_pool_needs_no_file_that_tells(outgoing: str, tmp_path: Path) -> None:
+def test_a_pool_needs_no_file_that_shows(outgoing: str, tmp_path: Path) -> None:
     assert len(set(a_pool(tmp_path, outgoing).take(10))) == 10
     assert len(set(ports.PortPool(tmp_path / "absent").take(10))) == 10

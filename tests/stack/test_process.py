@@ -53,7 +53,7 @@ def end(child: Child) -> None:
 def test_what_a_child_says_is_in_its_log_after_what_was_there(tmp_path: Path, make_plan: MakePlan) -> None:
     log = tmp_path / "child.log"
     log.write_text("an earlier run\n")
-    child = spawn(make_plan("child", "--exit-code", "3", "--last-words", "out of luck"), log)
+    child = spawn(make_plan("child", "--exit-code", "3", "--last-output", "out of luck"), log)
 
     assert until(lambda: child.exit_code() == 3)
     assert log.read_text().splitlines() == ["an earlier run", f"fake service {child.pid} starts", "out of luck"]
@@ -83,7 +83,7 @@ def test_a_child_gets_its_variables_beside_the_inherited_ones(tmp_path: Path) ->
     assert log.read_text() == "green round None\n"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child at its parent's death")
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", _PARENT, tmp_path / "log"], stdout=subprocess.PIPE) as parent:
         assert parent.stdout

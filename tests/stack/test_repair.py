@@ -12,7 +12,7 @@ from edgeinfer.stack.inventory import take
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.repair import Repairs
 from edgeinfer.stack.supervisor import Member, State
-from tests.stack.told import Told
+from tests.stack.recorded_events import RecordedEvents
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 @pytest.fixture
-def repairs(folder: DataFolder, told: Told) -> Repairs:
-    return Repairs(folder, told, lambda: 1_795_953_600.0)
+def repairs(folder: DataFolder, reported: RecordedEvents) -> Repairs:
+    return Repairs(folder, reported, lambda: 1_795_953_600.0)
 
 
 def crashed(folder: DataFolder, name: str, words: str, state: State = State.STARTING) -> Member:
@@ -36,13 +36,15 @@ def crashed(folder: DataFolder, name: str, words: str, state: State = State.STAR
     return member
 
 
-def test_damage_is_set_aside_and_said_once_with_what_is_lost(repairs: Repairs, folder: DataFolder, told: Told) -> None:
+def test_damage_is_set_aside_and_said_once_with_what_is_lost(
+    repairs: Repairs, folder: DataFolder, reported: RecordedEvents
+) -> None:
     (folder.alertmanager / "silences").write_bytes(b"garbage")
     folder.record.write_bytes(bytes(100))
     repairs.look_at_records()
     repairs.look_at_records()
 
-    said = told.messages(Kind.DAMAGED)
+    said = reported.messages(Kind.DAMAGED)
     assert len(said) == 2
     assert said[1] == (
         "damaged: alertmanager/silences is damaged from byte 0 of 7 on; "
@@ -64,14 +66,16 @@ def test_the_doctor_says_the_same_and_changes_nothing(folder: DataFolder) -> Non
     assert silences.read_bytes() == b"garbage"
 
 
-def test_a_file_that_a_server_blames_is_set_aside(repairs: Repairs, folder: DataFolder, told: Told) -> None:
+def test_a_file_that_a_server_blames_is_set_aside(
+    repairs: Repairs, folder: DataFolder, reported: RecordedEvents
+) -> None:
     odd = folder.alertmanager / "odd"
     odd.touch()
     member = crashed(folder, "alertmanager", f'err="open {odd}: unexpected EOF"')
 
     assert repairs.before_restart(member)
     assert not odd.exists()
-    assert "is refused by its server" in told.messages(Kind.DAMAGED)[0]
+    assert "is refused by its server" in reported.messages(Kind.DAMAGED)[0]
 
 
 def test_where_no_file_is_named_the_whole_folder_is_set_aside(repairs: Repairs, folder: DataFolder) -> None:
@@ -102,7 +106,7 @@ def test_a_crash_that_is_no_damage_moves_nothing(
 
 
 def test_what_is_lost_since_the_last_run_is_said_by_its_record(
-    repairs: Repairs, folder: DataFolder, told: Told
+    repairs: Repairs, folder: DataFolder, reported: RecordedEvents
 ) -> None:
     (folder.alertmanager / "nflog").write_bytes(b"x")
     known = take(folder, is_final=True)
@@ -111,4 +115,4 @@ def test_what_is_lost_since_the_last_run_is_said_by_its_record(
 
     repairs.look_at_records()
 
-    assert "alertmanager/nflog is missing. Lost: which notifications went out" in told.messages(Kind.DAMAGED)[0]
+    assert "alertmanager/nflog is missing. Lost: which notifications went out" in reported.messages(Kind.DAMAGED)[0]

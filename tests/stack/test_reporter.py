@@ -54,7 +54,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten_below_what_happened() -> Non
 
     shown = stream.getvalue()
     assert shown.index("http://127.0.0.1:8088") < shown.index("http://127.0.0.1:8080") < shown.index("2.0 requests/s")
-    assert "\x1b[2K" in shown.split("2.0 requests/s")[1], "the line is erased before it is written anew"
+    assert "\x1b[2K" in shown.split("2.0 requests/s")[1], "the line is erased before it is written again"
     assert "was ended by SIGKILL" in shown
 
 
@@ -68,7 +68,7 @@ def test_a_line_never_wraps_in_a_narrow_terminal() -> None:
     assert "source sidecar" not in stream.getvalue()
 
 
-def test_where_the_output_goes_decides_how_it_is_told() -> None:
+def test_where_the_output_goes_decides_how_it_is_reported() -> None:
     assert isinstance(reporter_for(as_json=True, stream=io.StringIO()), JsonReporter)
     assert isinstance(reporter_for(as_json=False, stream=io.StringIO()), PlainReporter)
 

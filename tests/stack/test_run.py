@@ -24,7 +24,7 @@ from edgeinfer.stack.run import StackRun
 from edgeinfer.stack.status_line import LiveFigures
 from edgeinfer.stack.supervisor import State
 from tests.stack.conftest import MakePlan
-from tests.stack.told import Told
+from tests.stack.recorded_events import RecordedEvents
 
 FAST = RestartPolicy(first_seconds=0.05, max_seconds=0.1, max_crashes=3, given_up_seconds=0.2)
 
@@ -33,7 +33,7 @@ class FakeReporter:
     """Remembers, and lets a test act when everything is ready."""
 
     def __init__(self) -> None:
-        self.told = Told()
+        self.reported = RecordedEvents()
         self.shown: dict[str, str] = {}
         self.figures = 0
         self.failures: dict[str, str] = {}
@@ -41,7 +41,7 @@ class FakeReporter:
         self.fails: type[OSError] | None = None
 
     def report(self, event: Event) -> None:
-        self.told(event)
+        self.reported(event)
 
     def addresses(self, addresses: Mapping[str, str], data_folder: str) -> None:
         self.shown = dict(addresses)
@@ -103,7 +103,7 @@ async def test_ctrl_c_ends_every_process_in_order_and_the_run_says_all_was_well(
 
     assert not any(psutil.pid_exists(pid) for pid in started.values())
     assert pids(folder) == {}
-    assert [event.kind for event in reporter.told.events][-2:] == [Kind.STOPPING, Kind.STOPPED]
+    assert [event.kind for event in reporter.reported.events][-2:] == [Kind.STOPPING, Kind.STOPPED]
 
 
 async def test_a_second_ctrl_c_ends_what_takes_its_time(
@@ -113,7 +113,7 @@ async def test_a_second_ctrl_c_ends_what_takes_its_time(
     running = asyncio.create_task(StackRun([stubborn], folder, reporter).run())
     await reporter.ready.wait()
     os.kill(os.getpid(), signal.SIGINT)
-    await until(lambda: bool(reporter.told.messages(Kind.STOPPING)))
+    await until(lambda: bool(reporter.reported.messages(Kind.STOPPING)))
 
     await end(running)
 
@@ -127,11 +127,11 @@ async def test_a_terminal_that_closes_after_ctrl_c_lets_everything_end_in_its_ti
     running = asyncio.create_task(StackRun([stubborn], folder, reporter).run())
     await reporter.ready.wait()
     os.kill(os.getpid(), signal.SIGINT)
-    await until(lambda: bool(reporter.told.messages(Kind.STOPPING)))
+    await until(lambda: bool(reporter.reported.messages(Kind.STOPPING)))
     os.kill(os.getpid(), signal.SIGHUP)
 
     assert await asyncio.wait_for(running, 20)
-    assert len(reporter.told.messages(Kind.WARNING)) == 1, "it was killed when its time was over, and not before"
+    assert len(reporter.reported.messages(Kind.WARNING)) == 1, "it was killed when its time was over, and not before"
 
 
 async def test_a_killed_process_comes_back_on_its_port(
@@ -142,11 +142,11 @@ async def test_a_killed_process_comes_back_on_its_port(
     await reporter.ready.wait()
     first = pids(folder)["sidecar-1"]
     os.kill(first, signal.SIGKILL)
-    await until(lambda: len(reporter.told.messages(Kind.READY)) == 2)
+    await until(lambda: len(reporter.reported.messages(Kind.READY)) == 2)
     await until(lambda: pids(folder).get("sidecar-1", first) != first)
 
     assert await end(running)
-    assert reporter.told.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.05 s"]
+    assert reporter.reported.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.05 s"]
 
 
 async def test_a_run_in_which_a_process_was_given_up_was_not_well(
@@ -155,10 +155,10 @@ async def test_a_run_in_which_a_process_was_given_up_was_not_well(
     flag = folder.root / "starts"
     plans = [make_plan("replay", "--count-starts", str(flag), "--start-after", "0.5", "--exit-code", "1")]
     running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
-    await until(lambda: bool(reporter.told.messages(Kind.GAVE_UP)))
+    await until(lambda: bool(reporter.reported.messages(Kind.GAVE_UP)))
     assert len(flag.read_text().splitlines()) == 3
     await until(lambda: len(flag.read_text().splitlines()) > 3)
-    await until(lambda: len(reporter.told.messages(Kind.GAVE_UP)) == 2)
+    await until(lambda: len(reporter.reported.messages(Kind.GAVE_UP)) == 2)
 
     assert not await end(running)
 
@@ -168,13 +168,13 @@ async def test_a_gateway_that_keeps_crashing_ends_neither_the_run_nor_the_others
 ) -> None:
     plans = [
         make_plan("console", port=free_ports[0]),
-        make_plan("gateway", "--exit-code", "1", "--last-words", "no room", is_main_job=True),
+        make_plan("gateway", "--exit-code", "1", "--last-output", "no room", is_main_job=True),
     ]
     running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
-    await until(lambda: len(reporter.told.messages(Kind.GAVE_UP)) >= 2)
+    await until(lambda: len(reporter.reported.messages(Kind.GAVE_UP)) >= 2)
     await until(lambda: "gateway" in reporter.failures)
 
-    assert "no room" in reporter.told.messages(Kind.GAVE_UP)[0]
+    assert "no room" in reporter.reported.messages(Kind.GAVE_UP)[0]
     written = state_file.read(folder.record)
     assert written
     assert {one.name: one.state for one in written.members}["console"] == State.READY
@@ -203,7 +203,7 @@ async def test_a_busy_port_of_the_gateway_is_refused_before_anything_starts(
         with pytest.raises(PortInUse, match=f"{port}.*for the gateway"):
             await StackRun([make_plan("gateway", port=port, is_main_job=True)], folder, reporter).run()
 
-    assert not reporter.told.messages(Kind.STARTING)
+    assert not reporter.reported.messages(Kind.STARTING)
 
 
 async def test_a_busy_port_of_a_helper_is_waited_for_while_the_gateway_serves(
@@ -217,10 +217,10 @@ async def test_a_busy_port_of_a_helper_is_waited_for_while_the_gateway_serves(
     running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
     await reporter.ready.wait()
     assert set(pids(folder)) == {"gateway"}
-    assert f"port {free_ports[0]} (for the prometheus) is taken by" in reporter.told.messages(Kind.CRASHED)[0]
+    assert f"port {free_ports[0]} (for the prometheus) is taken by" in reporter.reported.messages(Kind.CRASHED)[0]
 
     foreign.close()
-    await until(lambda: "prometheus" in reporter.told.order(Kind.READY))
+    await until(lambda: "prometheus" in reporter.reported.order(Kind.READY))
     assert await end(running)
 
 
@@ -240,11 +240,11 @@ async def test_an_answer_of_a_foreign_server_does_not_make_a_process_ready(
     run = StackRun([ours], folder, reporter)
     other = StackRun([foreign], prepare(folder.root / "other"), FakeReporter())
     racing = asyncio.create_task(run.run())
-    await until(lambda: bool(reporter.told.messages(Kind.STARTING)))
+    await until(lambda: bool(reporter.reported.messages(Kind.STARTING)))
     others = asyncio.create_task(other.run())
 
-    await until(lambda: any("was not ready after 1 s" in said for said in reporter.told.messages(Kind.CRASHED)))
-    assert not reporter.told.messages(Kind.READY)
+    await until(lambda: any("was not ready after 1 s" in said for said in reporter.reported.messages(Kind.CRASHED)))
+    assert not reporter.reported.messages(Kind.READY)
     for task in (racing, others):
         task.cancel()
     await asyncio.gather(racing, others, return_exceptions=True)
@@ -259,12 +259,14 @@ async def test_a_data_folder_that_vanishes_is_said_once_and_nothing_ends(
     await reporter.ready.wait()
     started = pids(folder)["gateway"]
     shutil.rmtree(folder.root)
-    await until(lambda: any("is gone while everything runs" in said for said in reporter.told.messages(Kind.WARNING)))
+    await until(
+        lambda: any("is gone while everything runs" in said for said in reporter.reported.messages(Kind.WARNING))
+    )
 
     os.kill(started, signal.SIGKILL)
-    await until(lambda: len(reporter.told.messages(Kind.READY)) == 2)
+    await until(lambda: len(reporter.reported.messages(Kind.READY)) == 2)
     assert await end(running)
-    assert len(set(reporter.told.messages(Kind.WARNING))) == len(reporter.told.messages(Kind.WARNING))
+    assert len(set(reporter.reported.messages(Kind.WARNING))) == len(reporter.reported.messages(Kind.WARNING))
 
 
 async def test_that_no_alert_can_fire_is_said_once_and_shown_for_as_long_as_it_is_so(
@@ -280,7 +282,7 @@ async def test_that_no_alert_can_fire_is_said_once_and_shown_for_as_long_as_it_i
     await until(lambda: reporter.figures > figures + 2)
 
     assert reporter.failures["alerting"] == "does not work: Prometheus does not answer"
-    said = [one for one in reporter.told.messages(Kind.WARNING) if "no alert can fire" in one]
+    said = [one for one in reporter.reported.messages(Kind.WARNING) if "no alert can fire" in one]
     assert said == ["no alert can fire: Prometheus does not answer"]
     await end(running)
 
@@ -301,8 +303,8 @@ async def test_a_fault_of_the_housekeeping_is_said_once_and_ends_nothing(
     await until(lambda: looked > 3)
 
     assert await end(running)
-    assert len(reporter.told.messages(Kind.WARNING)) == 1
-    assert "Input/output error" in reporter.told.messages(Kind.WARNING)[0]
+    assert len(reporter.reported.messages(Kind.WARNING)) == 1
+    assert "Input/output error" in reporter.reported.messages(Kind.WARNING)[0]
 
 
 async def test_a_reader_that_goes_away_ends_the_run_in_order(
@@ -327,12 +329,12 @@ async def test_a_terminal_that_is_gone_does_not_end_the_run(
     assert await end(running)
 
 
-async def test_a_disk_that_runs_full_is_told_once(
+async def test_a_disk_that_runs_full_is_reported_once(
     reporter: FakeReporter, folder: DataFolder, make_plan: MakePlan, free_ports: list[int]
 ) -> None:
     run = StackRun([make_plan("console", port=free_ports[0])], folder, reporter, free=lambda _: 5_000_000)
     running = asyncio.create_task(run.run())
-    await until(lambda: bool(reporter.told.messages(Kind.WARNING)))
+    await until(lambda: bool(reporter.reported.messages(Kind.WARNING)))
 
     await end(running)
-    assert reporter.told.messages(Kind.WARNING) == [f"only 5 MB are free for {folder.root}: make room"]
+    assert reporter.reported.messages(Kind.WARNING) == [f"only 5 MB are free for {folder.root}: make room"]

@@ -1,4 +1,4 @@
-"""The supervisor with children of flesh and blood replaced by ones that do as they are told."""
+"""The supervisor with children of flesh and blood replaced by ones that do as the test says."""
 
 import asyncio
 import errno
@@ -15,14 +15,14 @@ from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.process import Child, Spawn
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
 from edgeinfer.stack.supervisor import Member, State, Supervisor, how_it_ended
-from tests.stack.told import Told
+from tests.stack.recorded_events import RecordedEvents
 
 _SIGKILL = -9
 
 
 @dataclass
 class FakeChild:
-    """Lives until told otherwise."""
+    """Lives until it is ended."""
 
     pid: int
     code: int | None = None
@@ -47,7 +47,7 @@ class FakeChild:
 
 
 class Workshop:
-    """A world of fake children whose time moves only when somebody sleeps."""
+    """A world of fake children whose time moves only when someone sleeps."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,11 +56,11 @@ class Workshop:
         self.unready: set[str] = set()
         self.codes: dict[str, int] = {}
         self.stubborn: set[str] = set()
-        self.told = Told()
+        self.reported = RecordedEvents()
         self.ready_at: dict[str, float] = {}
 
     def spawn(self, plan: ProcessSpec, log: Path) -> Child:
-        log.write_text(f"last words of {plan.name}\n")
+        log.write_text(f"last output of {plan.name}\n")
         line = self.children.setdefault(plan.name, [])
         line.append(FakeChild(len(line) + 1, self.codes.get(plan.name), plan.name in self.stubborn))
         return line[-1]
@@ -84,7 +84,7 @@ class Workshop:
             self.folder,
             self.spawn,
             self.probe,
-            self.told,
+            self.reported,
             policy or RestartPolicy(),
             lambda: self.now,
             self.sleep,
@@ -133,7 +133,7 @@ async def test_a_stage_waits_until_the_one_before_is_ready(workshop: Workshop) -
 
     workshop.unready = set()
     await starting
-    assert workshop.told.order(Kind.READY) == ["console", "sidecar-1", "gateway"]
+    assert workshop.reported.order(Kind.READY) == ["console", "sidecar-1", "gateway"]
 
 
 async def test_no_stage_waits_for_a_helper(workshop: Workshop) -> None:
@@ -169,8 +169,8 @@ async def test_a_helper_that_cannot_start_leaves_gateway_and_sidecar_to_serve(
     states = {member.plan.name: member.state for member in supervisor.members}
     assert states.pop(broken) is State.GAVE_UP
     assert set(states.values()) == {State.READY}
-    (said, *_) = workshop.told.messages(Kind.GAVE_UP)
-    assert f"last words of {broken}" in said
+    (said, *_) = workshop.reported.messages(Kind.GAVE_UP)
+    assert f"last output of {broken}" in said
     assert "tried again in 60 s" in said
 
 
@@ -206,10 +206,10 @@ async def test_a_program_that_is_missing_is_named_with_its_remedy_and_looked_for
     await supervisor.start()
     await ticks(supervisor, workshop, 120.0)
 
-    assert workshop.told.messages(Kind.CRASHED)[0] == (
+    assert workshop.reported.messages(Kind.CRASHED)[0] == (
         "prometheus: prometheus cannot be started (No such file or directory); starts again in 0.5 s"
     )
-    assert workshop.told.messages(Kind.GAVE_UP)[0].endswith("Put it on PATH.")
+    assert workshop.reported.messages(Kind.GAVE_UP)[0].endswith("Put it on PATH.")
     assert supervisor.members_by_name["gateway"].state is State.READY
 
     there = True
@@ -223,7 +223,7 @@ async def test_what_is_in_the_way_keeps_a_process_from_being_started(workshop: W
     supervisor.obstacle = lambda _: taken
     await supervisor.start()
     assert "console" not in workshop.children
-    assert workshop.told.messages(Kind.CRASHED) == [f"console: {taken}; starts again in 0.5 s"]
+    assert workshop.reported.messages(Kind.CRASHED) == [f"console: {taken}; starts again in 0.5 s"]
 
     supervisor.obstacle = lambda _: ""
     await ticks(supervisor, workshop, 1.0)
@@ -263,20 +263,22 @@ async def test_a_configuration_fault_is_one_at_the_first_start_and_a_crash_later
     await ticks(supervisor, workshop, 1.0)
 
     assert supervisor.members[0].state is State.READY
-    assert workshop.told.messages(Kind.CRASHED) == ["gateway: ended with exit code 78; starts again in 0.5 s"]
+    assert workshop.reported.messages(Kind.CRASHED) == ["gateway: ended with exit code 78; starts again in 0.5 s"]
 
 
-async def test_a_process_that_is_slow_to_start_is_told_of_and_started_anew_at_its_deadline(workshop: Workshop) -> None:
+async def test_a_process_that_is_slow_to_start_is_reported_and_started_again_at_its_deadline(
+    workshop: Workshop,
+) -> None:
     workshop.unready = {"prometheus"}
     supervisor = workshop.supervisor(plan("prometheus", start_seconds=25.0))
     await supervisor.start()
 
-    assert workshop.told.messages(Kind.WAITING) == [
-        "prometheus: still starting after 10 s; it says: last words of prometheus",
-        "prometheus: still starting after 20 s; it says: last words of prometheus",
+    assert workshop.reported.messages(Kind.WAITING) == [
+        "prometheus: still starting after 10 s; it says: last output of prometheus",
+        "prometheus: still starting after 20 s; it says: last output of prometheus",
     ]
-    (crashed,) = workshop.told.messages(Kind.CRASHED)
-    assert "was not ready after 25 s and said: last words of prometheus" in crashed
+    (crashed,) = workshop.reported.messages(Kind.CRASHED)
+    assert "was not ready after 25 s and said: last output of prometheus" in crashed
 
 
 async def test_who_needs_everything_ready_waits_for_it_or_hears_why_not(workshop: Workshop) -> None:
@@ -288,7 +290,7 @@ async def test_who_needs_everything_ready_waits_for_it_or_hears_why_not(workshop
         await supervisor.await_ready()
 
     assert (failure.value.thing, failure.value.remedy) == ("prometheus", f"See {workshop.folder / 'prometheus.log'}.")
-    assert failure.value.fault == "ended with exit code 3 and said: last words of prometheus"
+    assert failure.value.fault == "ended with exit code 3 and said: last output of prometheus"
 
 
 async def test_a_process_of_an_earlier_stage_that_ends_while_a_later_one_starts_is_started_again(
@@ -315,8 +317,8 @@ async def test_a_crashed_process_is_started_again_after_its_wait_and_becomes_rea
     await ticks(supervisor, workshop, 0.5)
 
     assert len(workshop.children["sidecar-1"]) == 2
-    assert workshop.told.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.5 s"]
-    assert workshop.told.messages(Kind.READY) == ["sidecar-1: runs", "sidecar-1: runs again"]
+    assert workshop.reported.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.5 s"]
+    assert workshop.reported.messages(Kind.READY) == ["sidecar-1: runs", "sidecar-1: runs again"]
     assert supervisor.members[0].restarts == 1
 
 
@@ -330,7 +332,7 @@ async def test_waits_double_while_a_process_keeps_crashing_and_start_over_after_
         workshop.newest("sidecar-1").code = 1
         await ticks(supervisor, workshop, 4.5)
 
-    waits = [event.details["delay_seconds"] for event in workshop.told.events if event.kind is Kind.CRASHED]
+    waits = [event.details["delay_seconds"] for event in workshop.reported.events if event.kind is Kind.CRASHED]
     assert waits == [0.5, 1.0, 2.0, 0.5]
 
 
@@ -341,9 +343,9 @@ async def test_what_is_given_up_is_tried_again_with_a_growing_pause_until_it_run
     workshop.newest("console").code = 1
     await ticks(supervisor, workshop, 1000.0)
 
-    pauses = [event.details["delay_seconds"] for event in workshop.told.events if event.kind is Kind.GAVE_UP]
+    pauses = [event.details["delay_seconds"] for event in workshop.reported.events if event.kind is Kind.GAVE_UP]
     assert pauses == [60.0, 120.0, 240.0, 300.0, 300.0]
-    first = workshop.told.messages(Kind.GAVE_UP)[0]
+    first = workshop.reported.messages(Kind.GAVE_UP)[0]
     assert "3 times in a row" in first
     assert "console.log" in first
     assert supervisor.members_by_name["sidecar-1"].state is State.READY
@@ -353,18 +355,18 @@ async def test_what_is_given_up_is_tried_again_with_a_growing_pause_until_it_run
     assert supervisor.members_by_name["console"].state is State.READY
 
 
-async def test_a_process_that_a_signal_suspended_is_told_once_and_left_alone(workshop: Workshop) -> None:
+async def test_a_process_that_a_signal_suspended_is_reported_once_and_left_alone(workshop: Workshop) -> None:
     supervisor = workshop.supervisor(main("gateway"))
     await supervisor.start()
     workshop.newest("gateway").suspended = True
     await ticks(supervisor, workshop, 60.0)
     assert supervisor.members[0].failure == "suspended"
-    assert len(workshop.told.messages(Kind.WARNING)) == 1
-    assert "kill -CONT 1" in workshop.told.messages(Kind.WARNING)[0]
+    assert len(workshop.reported.messages(Kind.WARNING)) == 1
+    assert "kill -CONT 1" in workshop.reported.messages(Kind.WARNING)[0]
 
     workshop.newest("gateway").suspended = False
     await ticks(supervisor, workshop, 5.0)
-    assert workshop.told.messages(Kind.NOTE) == ["gateway: continues"]
+    assert workshop.reported.messages(Kind.NOTE) == ["gateway: continues"]
     assert supervisor.members[0].failure == ""
 
 
@@ -381,7 +383,7 @@ async def test_no_fault_of_a_disk_ends_a_look(
     await ticks(supervisor, workshop, 30.0)
 
     assert supervisor.members[0].state is State.READY
-    assert len(workshop.told.messages(Kind.WARNING)) == (1 if function == "rotate" else 0), (
+    assert len(workshop.reported.messages(Kind.WARNING)) == (1 if function == "rotate" else 0), (
         "once, not ten times a second"
     )
 
@@ -394,7 +396,7 @@ async def test_a_probe_that_the_system_refuses_ends_no_look(workshop: Workshop) 
 
     supervisor.probe = refused
     await supervisor.start()
-    assert workshop.told.messages(Kind.WARNING) == ["gateway: cannot be looked at (Too many open files)"]
+    assert workshop.reported.messages(Kind.WARNING) == ["gateway: cannot be looked at (Too many open files)"]
 
     supervisor.probe = workshop.probe
     await ticks(supervisor, workshop, 1.0)
@@ -414,8 +416,8 @@ async def test_what_lets_a_crashed_process_start_again_is_done_before_it_does(wo
 
     await ticks(supervisor, workshop, 0.5)
     assert supervisor.members[0].state is State.READY
-    assert workshop.told.messages(Kind.CRASHED) == [
-        "alertmanager: ended with exit code 1 and said: last words of alertmanager; starts again"
+    assert workshop.reported.messages(Kind.CRASHED) == [
+        "alertmanager: ended with exit code 1 and said: last output of alertmanager; starts again"
     ]
 
 
@@ -427,7 +429,7 @@ async def test_a_restart_that_is_never_ready_is_killed_and_counts_as_a_crash(wor
     await ticks(supervisor, workshop, 6.0)
 
     assert workshop.children["sidecar-1"][1].signals == ["KILL"]
-    assert "was not ready after 5 s" in workshop.told.messages(Kind.CRASHED)[-1]
+    assert "was not ready after 5 s" in workshop.reported.messages(Kind.CRASHED)[-1]
 
 
 async def test_a_replay_that_reaches_its_end_is_finished_and_not_started_again(workshop: Workshop) -> None:
@@ -461,7 +463,7 @@ def _note_end(child: FakeChild, name: str, ended: list[str]) -> None:
         ended.append(name)
         terminate()
 
-    child.terminate = noted  # type: ignore[method-assign]  # the fake tells when it is asked to end
+    child.terminate = noted  # type: ignore[method-assign]  # the fake shows when it is asked to end
 
 
 async def test_what_ignores_the_request_to_end_is_killed_in_the_end(workshop: Workshop) -> None:
@@ -472,7 +474,7 @@ async def test_what_ignores_the_request_to_end_is_killed_in_the_end(workshop: Wo
     await supervisor.stop()
 
     assert workshop.newest("console").signals == ["TERM", "KILL"]
-    assert workshop.told.messages(Kind.WARNING) == ["console: did not end within 2 s and was killed"]
+    assert workshop.reported.messages(Kind.WARNING) == ["console: did not end within 2 s and was killed"]
 
 
 async def test_a_stop_before_everything_started_ends_what_runs(workshop: Workshop) -> None:
@@ -492,5 +494,5 @@ async def test_a_stop_before_everything_started_ends_what_runs(workshop: Worksho
     ("code", "words"),
     [(0, "ended with exit code 0"), (78, "ended with exit code 78"), (-9, "was ended by SIGKILL"), (-99, "signal 99")],
 )
-def test_an_exit_code_is_told_in_words(code: int, words: str) -> None:
+def test_an_exit_code_is_reported_in_words(code: int, words: str) -> None:
     assert words in how_it_ended(code)

@@ -36,7 +36,7 @@ def test_the_seven_additions_of_the_guides_are_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "complaint"),
+    ("says", "violation"),
     [
         ("", "nothing is said"),
         ("Traceback (most recent call last)", "a traceback"),
@@ -44,15 +44,15 @@ def test_the_seven_additions_of_the_guides_are_tried() -> None:
         ("error: b.py: it is not there", ""),
     ],
 )
-def test_what_is_said_must_name_the_file_and_be_no_traceback(says: str, complaint: str) -> None:
-    assert outcome_of(says, Step("it", named=("b.py",))) == complaint
+def test_what_is_said_must_name_the_file_and_be_no_traceback(says: str, violation: str) -> None:
+    assert outcome_of(says, Step("it", named=("b.py",))) == violation
 
 
 @pytest.mark.timeout(600)  # a clone and three runs of the checks: twenty seconds on a quiet machine
 def test_a_command_is_added_with_one_file_and_its_missing_part_is_named(tmp_path: Path) -> None:
     commands = [addition for addition in ADDITIONS if addition.name == "a command"]
     found: list[Result] = list(results(commands, tmp_path, with_linters=False))
-    assert [(result.title, result.complaint) for result in found] == [
+    assert [(result.title, result.violation) for result in found] == [
         ("a command", ""),
         ("a command, without create", ""),
         ("a command, without make generate", ""),

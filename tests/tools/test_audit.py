@@ -14,10 +14,10 @@ def unknown(name: str) -> dict[str, Any]:
 
 
 def test_a_known_hole_fails_and_is_named() -> None:
-    code, told = verdict({"dependencies": [package("a"), package("b", "PYSEC-1", "PYSEC-2"), unknown("c")]})
+    code, reported = verdict({"dependencies": [package("a"), package("b", "PYSEC-1", "PYSEC-2"), unknown("c")]})
     assert code == 1
-    assert "b 1.0: PYSEC-1, mended in 1.1" in told
-    assert "PYSEC-2" in told
+    assert "b 1.0: PYSEC-1, fixed in 1.1" in reported
+    assert "PYSEC-2" in reported
 
 
 def test_no_hole_passes_and_says_how_many_were_asked_for() -> None:
@@ -25,10 +25,10 @@ def test_no_hole_passes_and_says_how_many_were_asked_for() -> None:
         0,
         "2 packages audited, no known vulnerabilities",
     )
-    assert verdict({"dependencies": [package("a"), unknown("c")]})[1].endswith("no advisories are told of c")
+    assert verdict({"dependencies": [package("a"), unknown("c")]})[1].endswith("no advisories are reported of c")
 
 
-def test_an_index_that_tells_nothing_is_told() -> None:
-    code, told = verdict({"dependencies": [unknown("a"), unknown("b")]})
+def test_an_index_that_shows_nothing_is_reported() -> None:
+    code, reported = verdict({"dependencies": [unknown("a"), unknown("b")]})
     assert code == 0
-    assert told.startswith("NOT AUDITED")
+    assert reported.startswith("NOT AUDITED")

@@ -143,9 +143,9 @@ def test_a_public_name_that_the_api_page_would_lack_is_named(tmp_path: Path, mon
 
 
 def test_a_function_of_a_row_that_is_never_used_is_named(tmp_path: Path) -> None:
-    (tmp_path / "board.py").write_text("def create(): return _used()\n\n\ndef _used(): ...\n\n\ndef _idle(): ...\n")
+    (tmp_path / "dashboard.py").write_text("def create(): return _used()\n\n\ndef _used(): ...\n\n\ndef _idle(): ...\n")
     [gap] = parts.unused_functions(tmp_path, "src/edgeinfer/monitoring/dashboards")
-    assert gap.path == "src/edgeinfer/monitoring/dashboards/board.py"
+    assert gap.path == "src/edgeinfer/monitoring/dashboards/dashboard.py"
     assert "_idle() is never used" in gap.fault
 
 

@@ -11,7 +11,7 @@ from tools.frame_life import CALLERS, live
 )
 def test_everything_adds_up(moments: range, lost: str) -> None:
     life = live(moments, windows=3)
-    assert life.complaints() == []
+    assert life.violations() == []
     sums = life.sums
     assert sums.sent == CALLERS + len(moments) * CALLERS * 3
     assert sums.right > CALLERS
@@ -23,4 +23,4 @@ def test_a_sum_that_is_wrong_is_said() -> None:
     life = live(range(0, 50, 5), windows=2)
     life.sums.wrong += 1
     life.sums.counted["timeout"] += 1
-    assert life.complaints() == ["no window got a wrong answer", "each failure is counted once, by its class"]
+    assert life.violations() == ["no window got a wrong answer", "each failure is counted once, by its class"]

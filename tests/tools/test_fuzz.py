@@ -39,7 +39,7 @@ def test_whole_requests_say_their_length() -> None:
     [
         (WHOLE, b"", b"", "no answer"),
         (PART, b"", b"", ""),
-        (PART, b"rubbish", b"", "no HTTP"),
+        (PART, b"invalid", b"", "no HTTP"),
         (WHOLE, b"HTTP/1.1 500 Oops\r\n\r\n", PROBLEM, "500"),
         (WHOLE, b"HTTP/1.1 400 Bad\r\n\r\n", b"Invalid", "400 in another shape"),
         (WHOLE, b"HTTP/1.1 400 Bad\r\n\r\n", PROBLEM, ""),

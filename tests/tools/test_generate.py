@@ -32,13 +32,13 @@ def _write(root: Path, path: str, text: str) -> None:
 
 @pytest.fixture
 def artifacts() -> list[Artifact]:
-    return [Artifact("made/board.json", lambda: "right\n")]
+    return [Artifact("made/dashboard.json", lambda: "right\n")]
 
 
 def test_a_file_edited_by_hand_is_shown_with_its_difference(tmp_path: Path, artifacts: list[Artifact]) -> None:
-    _write(tmp_path, "made/board.json", "wrong\n")
+    _write(tmp_path, "made/dashboard.json", "wrong\n")
     (fault,) = generate.stale_files(artifacts, ["made"], root=tmp_path)
-    assert fault.path == "made/board.json"
+    assert fault.path == "made/dashboard.json"
     assert "-wrong" in fault.diff
     assert "+right" in fault.diff
 
@@ -49,22 +49,22 @@ def test_a_missing_file_is_named(tmp_path: Path, artifacts: list[Artifact]) -> N
 
 
 def test_a_file_that_nothing_generates_is_found_and_removed(tmp_path: Path, artifacts: list[Artifact]) -> None:
-    _write(tmp_path, "made/board.json", "right\n")
+    _write(tmp_path, "made/dashboard.json", "right\n")
     _write(tmp_path, "made/old.json", "old\n")
-    assert generate.orphans(["made/board.json"], ["made"], root=tmp_path) == ["made/old.json"]
+    assert generate.orphans(["made/dashboard.json"], ["made"], root=tmp_path) == ["made/old.json"]
     assert generate.write(artifacts, ["made"], root=tmp_path) == ["made/old.json"]
     assert not (tmp_path / "made/old.json").exists()
 
 
 def test_writing_leaves_nothing_stale(tmp_path: Path, artifacts: list[Artifact]) -> None:
-    assert generate.write(artifacts, ["made"], root=tmp_path) == ["made/board.json"]
+    assert generate.write(artifacts, ["made"], root=tmp_path) == ["made/dashboard.json"]
     assert generate.stale_files(artifacts, ["made"], root=tmp_path) == []
 
 
 def test_the_check_fails_with_the_command_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main(["--check"], root=tmp_path) == 1
-    told = capsys.readouterr().err
-    assert "hint: edit the source, not the generated file, then run: make generate" in told
+    reported = capsys.readouterr().err
+    assert "hint: edit the source, not the generated file, then run: make generate" in reported
 
 
 @pytest.mark.parametrize(("unit", "fault"), [("", "without a unit cannot be read"), ("second", "'second' is none")])

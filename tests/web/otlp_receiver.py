@@ -1,4 +1,4 @@
-"""A collector for tests: takes OTLP over HTTP on loopback, keeps its spans, and misbehaves when told to."""
+"""A collector for tests: takes OTLP over HTTP on loopback, keeps its spans, and misbehaves when reported to."""
 
 import gzip
 import threading

@@ -1,4 +1,4 @@
-"""The HTTP server on a real socket, beside the test, with limits and an application of the test's own."""
+"""The HTTP server on a real socket, next to the test, with limits and an application of the test's own."""
 
 import socket
 import threading

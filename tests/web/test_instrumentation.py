@@ -134,7 +134,7 @@ def test_a_failed_stage_is_not_timed(registry: CollectorRegistry) -> None:
 
 def test_an_error_class_that_nobody_knows_is_one_value(registry: CollectorRegistry) -> None:
     hailo = instrument(FastAPI(), registry)
-    hailo.hardware_error("made up by somebody")
+    hailo.hardware_error("made up by someone")
     assert registry.get_sample_value("hailo_hardware_errors_total", {"error_class": "unknown"}) == 1
 
 

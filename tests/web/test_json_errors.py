@@ -24,6 +24,6 @@ def test_the_last_value_of_an_object_is_found_too() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"x": "NaN", "y": [1,', b"NaNsense", b'["Infinity"'])
-def test_any_other_body_is_told_in_the_decoders_words(body: bytes) -> None:
+def test_any_other_body_is_reported_in_the_decoders_words(body: bytes) -> None:
     assert "finite" not in why(body)
     assert why(body).startswith("it is not JSON (")

@@ -82,7 +82,7 @@ def test_a_wrong_parameter_is_named(client: TestClient, registry: CollectorRegis
     assert counted(registry, "invalid_body") == 1
 
 
-def test_a_wrong_method_is_told_the_right_one(client: TestClient, registry: CollectorRegistry) -> None:
+def test_a_wrong_method_is_reported_the_right_one(client: TestClient, registry: CollectorRegistry) -> None:
     answer = client.post("/busy")
     assert (answer.status_code, answer.headers["allow"], answer.json()["error"]) == (
         405,
@@ -120,13 +120,13 @@ async def test_a_caller_that_hangs_up_in_the_middle_of_a_body_is_no_failure_of_o
     assert not caplog.records
 
 
-def test_an_unknown_path_is_told_where_to_look(client: TestClient, registry: CollectorRegistry) -> None:
+def test_an_unknown_path_is_reported_where_to_look(client: TestClient, registry: CollectorRegistry) -> None:
     answer = client.get("/nothing")
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
     assert counted(registry, "not_found") == 1
 
 
-def test_a_message_that_is_not_text_is_still_told() -> None:
+def test_a_message_that_is_not_text_is_still_reported() -> None:
     failure = errors.InvalidBody("body", "it has the key '\ud800'", "Send text.")
     assert problem_of(failure).status_code == 400
 
@@ -143,5 +143,5 @@ def test_every_error_that_can_reach_a_caller_has_a_status() -> None:
         if isinstance(kind, type) and issubclass(kind, errors.EdgeInferError) and not issubclass(kind, operators)
     ]
     abstract = {errors.EdgeInferError, errors.InputError}
-    untold = [kind for kind in callers if kind not in abstract and not set(kind.__mro__) & set(STATUS_AND_PROBLEM)]
-    assert untold == []
+    unreported = [kind for kind in callers if kind not in abstract and not set(kind.__mro__) & set(STATUS_AND_PROBLEM)]
+    assert unreported == []

@@ -1,4 +1,4 @@
-"""The life of a server process: told to end, it finishes, and its callers clean up."""
+"""The life of a server process: reported to end, it finishes, and its callers clean up."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ finally:
 """
 
 
-def test_a_server_that_is_told_to_end_lets_its_callers_clean_up(tmp_path: Path) -> None:
+def test_a_server_that_is_reported_to_end_lets_its_callers_clean_up(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     server = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], stdout=subprocess.PIPE, text=True)
     assert b"here" in asked(path)
@@ -55,12 +55,12 @@ def test_a_stalled_upload_is_answered_when_the_server_ends_and_leaves_no_traceba
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         server.send_signal(signal.SIGTERM)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
-    said, complained = server.communicate(timeout=20)
+    said, stderr = server.communicate(timeout=20)
     assert received.startswith(b"HTTP/1.1 503 ")
     assert b'"error":"overloaded"' in received
     assert (server.returncode, said) == (0, "cleaned up\n")
-    assert "Traceback" not in complained
-    assert "graceful" not in complained
+    assert "Traceback" not in stderr
+    assert "graceful" not in stderr
 
 
 def asked(path: Path) -> bytes:
@@ -75,14 +75,14 @@ def asked(path: Path) -> bytes:
     raise AssertionError("the server does not answer")
 
 
-def test_a_busy_port_is_told_with_what_to_do() -> None:
+def test_a_busy_port_is_reported_with_what_to_do() -> None:
     with bind("127.0.0.1", 0) as taken, pytest.raises(PortInUse) as caught:
         bind("127.0.0.1", taken.getsockname()[1])
     assert f"(process {os.getpid()}) listens there" in caught.value.fault
     assert "choose another port" in caught.value.remedy
 
 
-def test_an_address_of_another_machine_is_told() -> None:
+def test_an_address_of_another_machine_is_reported() -> None:
     with pytest.raises(PortInUse, match="address of this machine"):
         bind("192.0.2.1", 0)
 

@@ -1,4 +1,4 @@
-"""Libraries whose classes ours are built on have an upper bound: what a subclass relies on is no promise of theirs."""
+"""Libraries whose classes ours are built on have an upper bound: what a subclass relies on is not promised by them."""
 
 import ast
 import inspect

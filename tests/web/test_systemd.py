@@ -1,4 +1,4 @@
-"""What systemd is told, on a socket of our own."""
+"""What systemd is reported, on a socket of our own."""
 
 import socket
 from pathlib import Path
@@ -33,7 +33,7 @@ def heard(channel: socket.socket) -> list[bytes]:
             return messages
 
 
-def test_ready_alive_and_stopping_are_told_in_the_words_of_sd_notify(channel: socket.socket) -> None:
+def test_ready_alive_and_stopping_are_reported_in_the_words_of_sd_notify(channel: socket.socket) -> None:
     clock = Clock()
     with channel:
         supervisor = SystemdNotifier(channel.getsockname(), 30.0, clock)
@@ -55,7 +55,7 @@ def test_the_abstract_namespace_is_reached_by_its_at_sign() -> None:
         assert heard(channel) == [b"READY=1"]
 
 
-def test_without_a_manager_nobody_is_told_and_a_dead_one_is_no_failure(tmp_path: Path) -> None:
+def test_without_a_manager_nobody_is_reported_and_a_dead_one_is_no_failure(tmp_path: Path) -> None:
     SystemdNotifier("", 0.0).ready()
     SystemdNotifier(str(tmp_path / "gone"), 0.0).ready()
 

@@ -84,7 +84,7 @@ class _Chip:
         failures: times in a row that it could not be opened.
         due_at: when to open it again.
         last_failure: None once it has answered again.
-        was_told: whether a caller got the last failure.
+        was_reported: whether a caller got the last failure.
         seconds_per_frame: mean time from one answer to the next while it has work.
         answered_at: when the last answer came, by `perf_counter`.
     """
@@ -95,7 +95,7 @@ class _Chip:
     failures: int = 0
     due_at: float = 0.0
     last_failure: BackendError | None = None
-    was_told: bool = False
+    was_reported: bool = False
     seconds_per_frame: float = 0.0
     answered_at: float = 0.0
 
@@ -337,7 +337,7 @@ class HailortBackend:
             outputs, seconds = chip.network.run(buffer)
             answered = started, started + seconds
         except BackendError as failure:
-            self._note(chip, failure, was_told=True)
+            self._note(chip, failure, was_reported=True)
             raise
         finally:
             self._give_back(chip, answered)
@@ -380,10 +380,10 @@ class HailortBackend:
 
     def _why_none(self) -> BackendError:
         """The failure of a chip, preferably one that was not reported yet."""
-        for chip in sorted(self._chips, key=lambda chip: chip.was_told):
+        for chip in sorted(self._chips, key=lambda chip: chip.was_reported):
             last = chip.last_failure
             if last is not None:
-                repeated, chip.was_told = chip.was_told, True
+                repeated, chip.was_reported = chip.was_reported, True
                 return again(last) if repeated else last
         return BackendError("the backend", "is not open", "Open it first.", error_class="misuse")
 
@@ -415,9 +415,9 @@ class HailortBackend:
             chip.is_recovering = False
             self._turn.notify_all()
 
-    def _note(self, chip: _Chip, failure: BackendError, *, was_told: bool = False) -> None:
+    def _note(self, chip: _Chip, failure: BackendError, *, was_reported: bool = False) -> None:
         with self._turn:
-            chip.last_failure, chip.was_told = failure, was_told
+            chip.last_failure, chip.was_reported = failure, was_reported
 
     def _postpone(self, chip: _Chip, failure: BackendError) -> None:
         """Set when to open the chip again, later after each failure in a row."""

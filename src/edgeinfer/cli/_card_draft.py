@@ -41,7 +41,7 @@ def draft_card(path: Path) -> dict[str, Any]:
     if len(inputs) != 1:
         raise _unfit(path, f"has {len(inputs)} inputs, not one")
     is_device = _is_device(path, inputs[0].shape)
-    latent, scores = _tell_apart(path, _run(path, session, inputs[0].name, is_device=is_device))
+    latent, scores = _latent_and_scores(path, _run(path, session, inputs[0].name, is_device=is_device))
     sums = scores.values.sum(axis=1)
     is_scores = bool(np.abs(sums - 1).max() < _SCORES_SUM_TOLERANCE and scores.values.min() >= 0)
     entry = {
@@ -105,7 +105,7 @@ def _run(path: Path, session: onnxruntime.InferenceSession, name: str, *, is_dev
     ]
 
 
-def _tell_apart(path: Path, outputs: list[_Output]) -> tuple[_Output, _Output]:
+def _latent_and_scores(path: Path, outputs: list[_Output]) -> tuple[_Output, _Output]:
     if len(outputs) != 2:  # noqa: PLR2004 - a latent vector and scores
         raise _unfit(path, f"has {len(outputs)} outputs, not a latent vector and motif scores")
     named = [any(word in output.name.lower() for word in _SCORE_WORDS) for output in outputs]

@@ -219,11 +219,11 @@ def _print(diagnostics: list[Diagnostic], *, as_json: bool) -> None:
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for one in diagnostics:
-        table.add_row(Text(one.verdict, style=_STYLES[one.verdict]), one.subject, _told(one))
+        table.add_row(Text(one.verdict, style=_STYLES[one.verdict]), one.subject, _as_backend_error(one))
     console.print(table)
 
 
-def _told(diagnostic: Diagnostic) -> Text:
+def _as_backend_error(diagnostic: Diagnostic) -> Text:
     text = Text(diagnostic.message)
     if diagnostic.remedy:
         text.append(f"\n{diagnostic.remedy}", style="dim")

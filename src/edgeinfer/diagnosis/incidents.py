@@ -15,7 +15,7 @@ from edgeinfer.diagnosis.view import Asks
 from edgeinfer.monitoring.alerts.alert import Severity
 
 DAY = 86_400.0
-# Alerts that somebody is told of; what is only planned for does not make an incident.
+# Alerts that notify a person; what is only planned for does not make an incident.
 _NOTIFIED = f"{Severity.CRITICAL}|{Severity.WARNING}"
 FIRING = f'ALERTS{{alertstate="firing", severity=~"{_NOTIFIED}"}}'
 _BEGAN = f'ALERTS_FOR_STATE{{severity=~"{_NOTIFIED}"}}'
@@ -217,7 +217,7 @@ def _runs(moments: Sequence[float]) -> list[list[float]]:
 
 
 async def _changes(prometheus: Asks, start: float, end: float) -> tuple[Change, ...]:
-    """Versions that appeared from an hour before until the end; the first that is known is no change."""
+    """Versions that appeared from an hour before until the end; the first that is known is not a change."""
     begin = start - _NEAR_SECONDS
     answers = await asyncio.gather(
         *(

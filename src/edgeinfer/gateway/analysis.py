@@ -168,7 +168,7 @@ class InferenceService:
         question.counted.failure.inc()
         self._instruments.errors["circuit_open"].inc()
         fault, remedy = "every circuit is open after failures", "It is probed again within seconds."
-        self._calls.tell_failure(question.request_id, question.operation, "circuit_open", fault)
+        self._calls.report_failure(question.request_id, question.operation, "circuit_open", fault)
         return SidecarError("sidecars", fault, remedy, error_type="circuit_open", retryable=False)
 
     async def _call(self, member: SidecarMember, question: _InferenceCall, timeout_seconds: float) -> Outputs:
@@ -196,7 +196,7 @@ class InferenceService:
         if isinstance(failure, ContractViolation):
             self._instruments.outputs.violations[failure.check].inc()
             self._show_dimensions()
-        self._calls.tell_failure(
+        self._calls.report_failure(
             question.request_id,
             question.operation,
             failure.error_type,

@@ -67,7 +67,7 @@ class ExemplarSampler:
             },
         )
 
-    def tell_failure(self, request_id: str, operation: str, error_type: str, fault: str, **more: object) -> None:
+    def report_failure(self, request_id: str, operation: str, error_type: str, fault: str, **more: object) -> None:
         """The line of a failed call, unless too many failed this second."""
         second = int(self._clock())
         if second != self._second:

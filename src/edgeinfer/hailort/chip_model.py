@@ -128,7 +128,7 @@ class ChipNetwork:
             params.device_ids = [self.device_id]
             self._vdevice = platform.VDevice(params)
         except Exception as failure:
-            raise self._told(failure, Doing.OPENING) from failure
+            raise self._as_backend_error(failure, Doing.OPENING) from failure
 
     def _load(self) -> None:
         try:
@@ -141,7 +141,7 @@ class ChipNetwork:
             self.outputs = tuple(_edge(output) for output in self._model.outputs)
             self._configure()
         except Exception as failure:
-            raise self._told(failure, Doing.CONFIGURING) from failure
+            raise self._as_backend_error(failure, Doing.CONFIGURING) from failure
 
     def _configure(self) -> None:
         configured = self._model.configure()
@@ -150,7 +150,7 @@ class ChipNetwork:
             self.inputs,
             self.outputs,
             timeout_ms=self._timeout_ms,
-            explain=lambda failure: self._told(failure, Doing.RUNNING),
+            explain=lambda failure: self._as_backend_error(failure, Doing.RUNNING),
         )
         self.queue_size = self._session.queue_size
 
@@ -170,7 +170,7 @@ class ChipNetwork:
         if session is not None:
             _quietly(session.close, "leave the network")
 
-    def _told(self, failure: Exception, doing: Doing) -> BackendError:
+    def _as_backend_error(self, failure: Exception, doing: Doing) -> BackendError:
         found = self._library.scan_count() if doing is Doing.OPENING else None
         hot = code_of(failure) == STREAM_ABORT and is_hot(self._library, self.device_id)
         around = Surroundings() if doing is Doing.RUNNING else look_around(code_of(failure), self._library.root)

@@ -10,7 +10,7 @@ from edgeinfer.hailort.driver import DriverFacts
 from edgeinfer.hailort.failures import Circumstances, Doing, as_backend_error
 from edgeinfer.hailort.hef import HefFile, check_architecture, check_hef, check_line
 from edgeinfer.hailort.identity import Identity, read_identity
-from edgeinfer.hailort.last_words import LastWords
+from edgeinfer.hailort.last_output import LastOutput
 from edgeinfer.hailort.layout import LayoutChoice
 from edgeinfer.hailort.library import Library
 from edgeinfer.hailort.surroundings import Surroundings
@@ -79,7 +79,7 @@ def _numpy(library: Library, numpy_version: str) -> list[Diagnostic]:
 
 
 def _devices(library: Library, facts: DriverFacts, around: Surroundings) -> tuple[list[Diagnostic], list[Identity]]:
-    words = LastWords()
+    words = LastOutput()
     try:
         with words.listening():
             ids = library.scan()
@@ -99,7 +99,7 @@ def _devices(library: Library, facts: DriverFacts, around: Surroundings) -> tupl
 def _device(
     library: Library, device_id: str, found: int, around: Surroundings
 ) -> tuple[list[Diagnostic], Identity | None]:
-    words = LastWords()
+    words = LastOutput()
     try:
         with words.listening():
             device: Any = library.platform.Device(device_id)
@@ -128,7 +128,7 @@ def _firmware(identity: Identity, library: Library) -> Diagnostic:
 def _hef(
     path: Path, library: Library | None, identities: list[Identity], card: ModelCard | None, layout: LayoutChoice
 ) -> Diagnostic:
-    words = LastWords()
+    words = LastOutput()
     try:
         hef = check_hef(path)
         if card is not None:
@@ -161,7 +161,7 @@ def _edges(hef: HefFile, parsed: ParsedHef, card: ModelCard | None) -> str:
     return f"{hef.path} {hef.described()}: {edges}{fps}{fits}"
 
 
-def _failed(subject: str, failure: Exception, circumstances: Circumstances, words: LastWords) -> Diagnostic:
+def _failed(subject: str, failure: Exception, circumstances: Circumstances, words: LastOutput) -> Diagnostic:
     reported = as_backend_error(failure, circumstances)
     # Who reads this has run the doctor already.
     remedy = _LOOK_CLOSER if "edgeinfer doctor" in reported.remedy else reported.remedy

@@ -54,7 +54,7 @@ class Binary:
 
 def cache_folder(cache_home: Path) -> Path:
     """Where fetched programs lie."""
-    return cache_home.expanduser() / "edgeinfer" / "engines"
+    return cache_home.expanduser() / "edgeinfer" / "monitoring"
 
 
 def search_folders(cache: Path, search_path: str | None = None) -> list[str | None]:

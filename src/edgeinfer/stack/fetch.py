@@ -57,7 +57,7 @@ class Fetcher:
                 )
         try:
             self.cache.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix="engines-", dir=self.cache.parent) as scratch:
+            with TemporaryDirectory(prefix="monitoring-", dir=self.cache.parent) as scratch:
                 self._fill(Path(scratch))
         except OSError as failure:
             fault = f"cannot be kept there ({failure.strerror or failure})"

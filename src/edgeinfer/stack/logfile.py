@@ -117,7 +117,7 @@ def lines_since(path: Path, begin: int) -> list[str]:
         return []
 
 
-def last_words(path: Path) -> tuple[str, str]:
+def last_output(path: Path) -> tuple[str, str]:
     """What a process said before it ended, and its own remedy; each may be empty."""
     lines = tail(path, lines=2)
     if len(lines) > 1 and lines[0].startswith(_ERROR) and lines[1].startswith(_HINT):

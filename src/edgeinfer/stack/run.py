@@ -87,7 +87,7 @@ class StackRun:
         ports.refuse_shared((plan.name, plan.port) for plan in self.plans if plan.port)
         main_job = [plan for plan in self.plans if plan.is_main_job and plan.port]
         ports.refuse_busy((plan.name, plan.host, plan.port) for plan in main_job if plan.port)
-        self._repairs = Repairs(self.folder, self._tell_event, self.now)
+        self._repairs = Repairs(self.folder, self._report_event, self.now)
         self._known = self._repairs.look_at_records()
         self._reports = GatewayReports(self.folder.gateway)
         self._reports.remember()
@@ -97,7 +97,7 @@ class StackRun:
                 self.folder.logs,
                 process.spawn,
                 http_probe(http),
-                self._tell_event,
+                self._report_event,
                 self.policy,
                 obstacle=_obstacle,
                 before_stage=self._before_stage,
@@ -109,20 +109,22 @@ class StackRun:
                     await self._work(supervisor, http)
                 finally:
                     well = supervisor.is_well
-                    self._tell(Kind.STOPPING, "ending")
+                    self._notify(Kind.STOPPING, "ending")
                     await supervisor.stop()
                     self._write_record(supervisor)
-                    self._tell(Kind.STOPPED, f"ended, nothing is left running; the data is in {self.folder.root}")
+                    self._notify(Kind.STOPPED, f"ended, nothing is left running; the data is in {self.folder.root}")
         return well
 
     async def _end_leftovers(self) -> None:
         ended, still = await state_file.end_leftovers(self.folder.record)
         for one in ended:
             if one not in still:
-                self._tell(Kind.NOTE, f"{one.name} (process {one.pid}) of a run that was killed has ended")
+                self._notify(Kind.NOTE, f"{one.name} (process {one.pid}) of a run that was killed has ended")
         for one in still:
             why = "it waits for a disk or a device that does not answer"
-            self._tell(Kind.WARNING, f"{one.name} (process {one.pid}) of a run that was killed cannot be ended: {why}")
+            self._notify(
+                Kind.WARNING, f"{one.name} (process {one.pid}) of a run that was killed cannot be ended: {why}"
+            )
 
     async def _before_stage(self, stage: int) -> None:
         """The measurements are read before Prometheus starts, in a thread: gateway and sidecar serve meanwhile."""
@@ -169,7 +171,7 @@ class StackRun:
         elif self.prometheus_url:  # whoever else answers there is not ours
             figures = LiveFigures()
         if self._without_numbers == _COLLECTING_LOOKS:
-            self._tell(Kind.WARNING, f"no measurements arrive: see {self.folder.logs / 'prometheus.log'}")
+            self._notify(Kind.WARNING, f"no measurements arrive: see {self.folder.logs / 'prometheus.log'}")
         failures = {one.plan.name: one.failure for one in supervisor.members if one.failure}
         if self._no_alert_can_fire:
             failures["alerting"] = f"does not work: {self._no_alert_can_fire}"
@@ -187,9 +189,9 @@ class StackRun:
         self._without_alerting = self._without_alerting + 1 if reason else 0
         is_for_sure = self._without_alerting >= _HEARTBEAT_LOOKS
         if is_for_sure and not self._no_alert_can_fire:
-            self._tell(Kind.WARNING, f"no alert can fire: {reason}")
+            self._notify(Kind.WARNING, f"no alert can fire: {reason}")
         if self._no_alert_can_fire and not reason:
-            self._tell(Kind.NOTE, "alerts can fire again")
+            self._notify(Kind.NOTE, "alerts can fire again")
         self._no_alert_can_fire = reason if is_for_sure else ""
 
     async def _publish_damage(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
@@ -199,7 +201,7 @@ class StackRun:
 
     async def _say_reports(self) -> None:
         for message in self._reports.news() if self._reports else ():
-            self._tell(Kind.DAMAGED, message)
+            self._notify(Kind.DAMAGED, message)
 
     async def _look_at_disk(self, supervisor: Supervisor) -> None:
         if not self.folder.root.is_dir():
@@ -212,7 +214,7 @@ class StackRun:
         if left < _MIN_FREE_BYTES:
             supervisor.shorten_logs()
             if not self._disk_is_full:
-                self._tell(Kind.WARNING, f"only {left / 1e6:.0f} MB are free for {self.folder.root}: make room")
+                self._notify(Kind.WARNING, f"only {left / 1e6:.0f} MB are free for {self.folder.root}: make room")
         self._disk_is_full = left < _MIN_FREE_BYTES
 
     def _write_record(self, supervisor: Supervisor) -> None:
@@ -241,7 +243,7 @@ class StackRun:
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            self._tell(Kind.WARNING, message)
+            self._notify(Kind.WARNING, message)
 
     def _addresses(self) -> dict[str, str]:
         return {plan.name: plan.address for plan in sorted(self.plans, key=_rank) if plan.address}
@@ -249,12 +251,12 @@ class StackRun:
     def _report_and_record(self, supervisor: Supervisor, event: Event) -> None:
         if event.kind in _CHANGES:
             self._write_record(supervisor)
-        self._tell_event(event)
+        self._report_event(event)
 
-    def _tell(self, kind: Kind, message: str) -> None:
-        self._tell_event(Event(kind, message))
+    def _notify(self, kind: Kind, message: str) -> None:
+        self._report_event(Event(kind, message))
 
-    def _tell_event(self, event: Event) -> None:
+    def _report_event(self, event: Event) -> None:
         with self._forgiving():
             self.reporter.report(event)
 

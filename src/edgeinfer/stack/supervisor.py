@@ -23,7 +23,7 @@ from edgeinfer.stack.readiness import Probe
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
 
 _TICK_SECONDS = 0.1
-_TELL_WAITING_SECONDS = 10.0
+_REPORT_WAITING_SECONDS = 10.0
 _LOOK_DEEPER_SECONDS = 2.0
 # So long a stage waits for the main job of the one before: a sidecar that hangs delays the gateway, and does not stop
 # it, because the gateway answers without a sidecar as well.
@@ -58,7 +58,7 @@ class Member:
     state: State = State.PLANNED
     child: Child | None = None
     started_at: float = 0.0
-    told_at: float = 0.0
+    reported_at: float = 0.0
     start_again_at: float = 0.0
     crashes_in_a_row: int = 0
     restarts: int = 0
@@ -209,7 +209,7 @@ class Supervisor:
             try:
                 await self._look_at(member)
             except OSError as failure:
-                self._complain(member, f"cannot be looked at ({failure.strerror or failure})")
+                self._warn(member, f"cannot be looked at ({failure.strerror or failure})")
             if looks_deeper:
                 self._notice_suspension(member)
                 self._notice_lost_log(member)
@@ -240,7 +240,7 @@ class Supervisor:
             try:
                 logfile.shorten(member.log)
             except OSError as failure:
-                self._complain(member, f"its log cannot be cut ({failure.strerror or failure})")
+                self._warn(member, f"its log cannot be cut ({failure.strerror or failure})")
 
     def _awaited_by(self, stage: int) -> list[Member]:
         started = [member for member in self.members if member.state is not State.PLANNED]
@@ -265,7 +265,7 @@ class Supervisor:
 
     def _start(self, member: Member) -> None:
         member.log_begin = logfile.size_of(member.log)
-        member.started_at = member.told_at = self.clock()
+        member.started_at = member.reported_at = self.clock()
         in_the_way = self.obstacle(member.plan)
         if in_the_way:
             self._crashed(member, in_the_way, 0)
@@ -295,9 +295,9 @@ class Supervisor:
 
     def _is_late(self, member: Member) -> bool:
         now = self.clock()
-        if now - member.told_at >= _TELL_WAITING_SECONDS:
-            member.told_at = now
-            said, _ = logfile.last_words(member.log)
+        if now - member.reported_at >= _REPORT_WAITING_SECONDS:
+            member.reported_at = now
+            said, _ = logfile.last_output(member.log)
             reason = f"; it says: {said}" if said else ""
             self._say(Kind.WAITING, member, f"still starting after {now - member.started_at:.0f} s{reason}")
         return now - member.started_at > member.plan.start_seconds
@@ -350,7 +350,7 @@ class Supervisor:
         member.state = State.BACKING_OFF
         member.start_again_at = self.clock() + delay
         again = f"starts again in {delay:g} s" if delay else "starts again"
-        first_time = "" if member.was_ready else self._last_words(member)
+        first_time = "" if member.was_ready else self._last_output(member)
         self._say(Kind.CRASHED, member, f"{how}{first_time}; {again}", exit_code=code, delay_seconds=delay)
 
     def _give_up(self, member: Member, how: str, code: int, delay: float) -> None:
@@ -361,9 +361,9 @@ class Supervisor:
         again = f"given up for now, tried again in {delay:g} s"
         self._say(Kind.GAVE_UP, member, f"{failure.fault}; {again}. {failure.remedy}", delay_seconds=delay)
 
-    def _last_words(self, member: Member) -> str:
+    def _last_output(self, member: Member) -> str:
         """Its output, if it has not worked yet: for a crash of a working process the log is enough."""
-        said, _ = logfile.last_words(member.log) if member.child else ("", "")
+        said, _ = logfile.last_output(member.log) if member.child else ("", "")
         return f" and said: {said.rstrip('.')}" if said else ""
 
     async def _await_end(self, member: Member) -> None:
@@ -391,7 +391,7 @@ class Supervisor:
         """A log that was removed takes room nevertheless, until its process ends."""
         if member.pid is None or member.log.exists():
             return
-        self._complain(member, "its log was removed; what it says is lost until it is started again")
+        self._warn(member, "its log was removed; what it says is lost until it is started again")
         with contextlib.suppress(OSError):
             logfile.bound_lost(member.pid)
 
@@ -399,7 +399,7 @@ class Supervisor:
         try:
             logfile.rotate(member.log)
         except OSError as failure:
-            self._complain(member, f"its log cannot be kept small ({failure.strerror or failure})")
+            self._warn(member, f"its log cannot be kept small ({failure.strerror or failure})")
 
     def _bound_logs(self) -> None:
         try:
@@ -407,14 +407,14 @@ class Supervisor:
         except OSError:  # each log is bounded for itself, and a fault of the folder was reported there
             return
 
-    def _complain(self, member: Member, what: str) -> None:
+    def _warn(self, member: Member, what: str) -> None:
         """Say it once: a look comes ten times a second, and the fault may last for days."""
         if what not in member.reported_failures:
             member.reported_failures.add(what)
             self._say(Kind.WARNING, member, what)
 
     def _failure(self, member: Member, fault: str, code: int = 0) -> EdgeInferError:
-        said, hint = logfile.last_words(member.log) if member.child else ("", member.plan.remedy)
+        said, hint = logfile.last_output(member.log) if member.child else ("", member.plan.remedy)
         fault = f"{fault} and said: {said.rstrip('.')}" if said else fault
         kind = ConfigurationError if code == EXIT_CONFIGURATION else StackError
         see = f"See {member.log}." if member.child else ""

@@ -28,7 +28,7 @@ class SystemdNotifier:
 
     def ready(self) -> None:
         """The service answers from now on."""
-        self._tell("READY=1")
+        self._notify("READY=1")
 
     def alive(self) -> None:
         """Send a watchdog notification if one is due; cheap to call often."""
@@ -37,13 +37,13 @@ class SystemdNotifier:
         now = self._clock()
         if now >= self._due_at:
             self._due_at = now + self._pace_seconds
-            self._tell("WATCHDOG=1")
+            self._notify("WATCHDOG=1")
 
     def stopping(self) -> None:
         """The service finishes what it accepted."""
-        self._tell("STOPPING=1")
+        self._notify("STOPPING=1")
 
-    def _tell(self, state: str) -> None:
+    def _notify(self, state: str) -> None:
         if not self._address:
             return
         try:

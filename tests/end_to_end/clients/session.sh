@@ -13,7 +13,7 @@ by_curl() { # method, address, file of the body
   curl -s -o "$scratch/answer" -w '%{http_code}' "${options[@]}" -X "$1" "${body[@]}" "$2"
 }
 
-by_wget() { # the same; a status beside 200 is a failure for it, and is printed with the headers
+by_wget() { # the same; a status other than 200 is a failure for it, and is printed with the headers
   local body=()
   [ -z "${3:-}" ] || body=(--header "Content-Type: application/json" --body-file "$3")
   wget -q --server-response --content-on-error --tries 1 "${options[@]}" --method "$1" "${body[@]}" \

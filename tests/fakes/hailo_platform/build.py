@@ -51,7 +51,7 @@ _TOP_ENUMS = (
 )
 
 
-# Stand in for the compiled binding: what pybind11 leaves in it tells whether it knows numpy 2.
+# Take the place of the compiled binding: what pybind11 leaves in it shows whether it knows numpy 2.
 _FOR_NUMPY_1 = Path(__file__).with_name("native_of_pybind11_2_10.bin")
 _FOR_NUMPY_2 = Path(__file__).with_name("native_of_pybind11_2_13.bin")
 
@@ -113,7 +113,7 @@ def modules(machine: Machine) -> dict[str, ModuleType]:
 
 
 def importer(machine: Machine) -> Callable[[str], ModuleType]:
-    """What stands in for `importlib.import_module`."""
+    """Replaces `importlib.import_module`."""
     built = modules(machine)
 
     def import_module(name: str) -> ModuleType:

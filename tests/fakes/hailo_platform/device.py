@@ -88,7 +88,7 @@ class Control:
 
     def _begin(self, call: str, *, only_nnc: bool = False) -> None:
         if self._is_released:
-            # Raised by the wrapper itself, before anything is asked: no status stands in its cause.
+            # Raised by the wrapper itself, before anything is asked: its cause has no status.
             raise self._world.statuses.by_code[6](
                 "The device in use has been released. This can happen if 'device.release()' has been called, or "
                 "one-liner usage of control 'Device().control.XX()'"

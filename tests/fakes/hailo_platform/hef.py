@@ -103,7 +103,7 @@ class QuantInfo:
 
 @dataclass(frozen=True)
 class VStreamInfo:
-    """What is told about an edge without a device."""
+    """What is reported about an edge without a device."""
 
     name: str
     network_name: str
@@ -119,7 +119,7 @@ class VStreamInfo:
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """What is told about an edge as the hardware has it."""
+    """What is reported about an edge as the hardware has it."""
 
     name: str
     shape: tuple[int, ...]
@@ -130,7 +130,7 @@ class StreamInfo:
 
 @dataclass(frozen=True)
 class NetworkGroupInfo:
-    """What is told about a network group."""
+    """What is reported about a network group."""
 
     name: str
     is_multi_context: bool = False

@@ -200,7 +200,7 @@ class Bindings:
 
 
 class CompletionInfo:
-    """What a callback is told."""
+    """What a callback receives."""
 
     def __init__(self, exception: Exception | None) -> None:
         self.exception = exception
@@ -276,7 +276,7 @@ class _Inner:
         return self._in_flight >= self.model.queue_size
 
     def wait_ready(self, timeout_ms: int, frames_count: int) -> None:
-        """Looks at the queue alone: a pipeline that has ended is told by `run_async` (read in 4.23)."""
+        """Looks at the queue alone: a pipeline that has ended is reported by `run_async` (read in 4.23)."""
         limit = self.model.queue_size
         deadline = time.monotonic() + timeout_ms / 1000
         with self._changed:

@@ -56,7 +56,7 @@ class Chip:
     gate: "Gate | None" = None
     """If there is one, a test decides when and how each frame ends."""
     busy_share: float = 0.0
-    """Percent of the time that its owner's monitor file tells; without it no file is written."""
+    """Percent of the time that its owner's monitor file shows; without it no file is written."""
     noise: Any = None
     """A function of an output array that disturbs it, or None."""
     control_calls: list[str] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Gate:
             assert self._changed.wait_for(lambda: len(self.jobs) >= count, seconds), f"{len(self.jobs)} of {count}"
 
     def finish(self, status: int | None = None) -> None:
-        """Let the eldest frame that has no verdict end, with this status if one is given."""
+        """Let the oldest frame that has no verdict end, with this status if one is given."""
         with self._changed:
             self._verdicts.append(status)
 
@@ -101,7 +101,7 @@ class Gate:
             assert self._changed.wait_for(lambda: not self._verdicts, seconds)
 
     def verdict(self) -> tuple[int | None] | None:
-        """The verdict on the eldest frame, if the test has come to one."""
+        """The verdict on the oldest frame, if the test has come to one."""
         with self._changed:
             if not self._verdicts:
                 return None

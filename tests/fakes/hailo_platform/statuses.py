@@ -92,7 +92,7 @@ class Statuses:
     """`_pyhailort.HailoRTStatusException`."""
     by_code: dict[int, type[Exception]]
     unknown: type[Exception]
-    """`HailoStatusInvalidValueException`, which is no HailoRTException."""
+    """`HailoStatusInvalidValueException`, which is not a HailoRTException."""
 
     def status_name(self, code: int) -> str:
         """What `get_status_message` answers; empty for a code that this version does not know."""

@@ -118,6 +118,6 @@ def jobs(configuration: dict[str, Any]) -> set[str]:
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_a_remedy(words: list[str], says: str) -> None:
-    told = CliRunner().invoke(create(), words)
-    assert isinstance(told.exception, SettingsError)
-    assert says in str(told.exception)
+    reported = CliRunner().invoke(create(), words)
+    assert isinstance(reported.exception, SettingsError)
+    assert says in str(reported.exception)

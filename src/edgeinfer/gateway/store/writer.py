@@ -226,13 +226,13 @@ class BatchedWriter:
         try:
             self._log.append(ARCHIVE, data)
         except OSError as failure:
-            self._complain("an ended session could not be kept", failure)
+            self._warn("an ended session could not be kept", failure)
             return False
         return True
 
     def _retry(self, jobs: list[_Job], failure: OSError) -> None:
         """Let each job of a failed commit fail alone; ends of sessions get the reserve of a full disk."""
-        self._complain("samples could not be stored", failure)
+        self._warn("samples could not be stored", failure)
         if isinstance(failure, NotInPlace):
             self._refuse(jobs, failure)
         elif len(jobs) > 1:
@@ -250,9 +250,9 @@ class BatchedWriter:
         try:
             self._log.sync()
         except OSError as failure:
-            self._complain("samples could not be synced to the disk", failure)
+            self._warn("samples could not be synced to the disk", failure)
 
-    def _complain(self, what: str, failure: OSError) -> None:
+    def _warn(self, what: str, failure: OSError) -> None:
         if self._clock() >= self._next_line:
             self._next_line = self._clock() + _SECONDS_PER_LOG_LINE
             _log.error(what, extra={"fault": failure.strerror or str(failure), "place": self._log.place})

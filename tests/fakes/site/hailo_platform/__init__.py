@@ -4,7 +4,7 @@
 `{"version": "4.23.0", "chip": {"ts0": 61.5}, "inject": [["run_async", 82, 1, 0]], "delay": [["Device", 30.7]],
 "notify": [["DEBUG", {}]]}`.
 `"knows_numpy_2": false` is a library as Hailo builds it until 5.1.0.
-What was applied last is told by its key `change`, in a file beside it that ends in `.applied`.
+What was applied last is reported by its key `change`, in a file next to it that ends in `.applied`.
 """
 
 import importlib

@@ -1,9 +1,9 @@
-"""A teller that remembers."""
+"""A reporter that remembers."""
 
 from edgeinfer.stack.events import Event, Kind
 
 
-class Told:
+class RecordedEvents:
     """Remembers every event."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ _HANDED_ON = re.compile(r"CHECK_\w+ failed|Failed creating HEF|Failed parsing HE
 _STDERR = 2
 
 
-class LastWords:
+class LastOutput:
     """The error sentences of the calls so far, in their order."""
 
     def __init__(self) -> None:
