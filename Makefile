@@ -42,17 +42,23 @@ test: setup setup-monitoring setup-browser setup-fleet setup-clients check ## Ch
 test-quick: setup ## The suite without real processes and browser
 	@$(TWO_AT_ONCE) -m "not end_to_end and not browser"
 
-test-e2e: setup setup-monitoring ## Whole sessions across real processes, Prometheus and Alertmanager
+# A path may have spaces.
+STACK = DATA="$$(realpath -m "$(DATA)")" deploy/stack.sh
+# The stack of compose if its gateway runs, else the native one on $(DATA), else one of the test's own.
+LOAD_TEST = $(BIN)/edgeinfer load-test --running-stack --data-folder "$(DATA)" $$($(STACK) compose-addresses)
+
+test-e2e: setup setup-monitoring ## Whole sessions across real processes, and on the stack that runs, if one runs
+	@if $(STACK) is-running; then $(LOAD_TEST) --users 1 --seconds 10; fi
 	@$(BIN)/pytest -q -m end_to_end
 
-test-performance-quick: setup setup-monitoring ## Load a stack of its own: 5 users, 15 s
-	@$(BIN)/edgeinfer load-test --own-stack --profile quick
+test-performance-quick: setup setup-monitoring ## Load the stack that runs, else one of its own: 5 users, 15 s
+	@$(LOAD_TEST) --own-stack --profile quick $(ARGS)
 
-test-performance: setup setup-monitoring ## Load a stack of its own: 10 users, 60 s
-	@$(BIN)/edgeinfer load-test --own-stack
+test-performance: setup setup-monitoring ## Load the stack that runs, else one of its own: 10 users, 60 s
+	@$(LOAD_TEST) --own-stack $(ARGS)
 
-test-performance-stress: setup setup-monitoring ## Load a stack of its own with more and more users, to the knee
-	@$(BIN)/edgeinfer load-test --own-stack --profile stress
+test-performance-stress: setup setup-monitoring ## Load the stack that runs, else one of its own, with more and more users
+	@$(LOAD_TEST) --own-stack --profile stress $(ARGS)
 
 chaos: setup setup-monitoring ## Break everything on purpose and see each alert arrive
 	@library=$$(tools/setup_clock.sh); $(BIN)/python -m chaos --parallel 2 $${library:+--libfaketime "$$library"} $(ARGS)
@@ -143,7 +149,7 @@ lock: setup ## Compile requirements.lock from pyproject.toml
 	@echo 'numpy>=1.26,<2' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command "make lock" - -o requirements-hailo4.lock
 
-# --- Production: the compose stack. Without a docker engine the same words run the native stack, and say so.
+# --- Production: the compose stack. Without a docker engine the same words run the native stack in the background.
 # deploy/stack.sh reports what is missing; settings are in deploy/.env (see deploy/env.example).
 image: ## Build the image of all services
 image-digests: ## Print the digests of the pulled images, for deploy/.env
@@ -152,14 +158,14 @@ hailo-cpu: ## Gateway and a sidecar with the model on the CPU, in compose
 hailo-device: ## Gateway, sidecar and exporter on the Hailo chip, in compose
 monitoring-up: ## Prometheus, Alertmanager, Grafana and console, in compose
 monitoring-down: ## Stop these again; measurements stay
-stack-down: ## Stop the whole compose stack; measurements stay
+stack-down: ## Stop the whole stack; measurements stay
 
 image image-digests monitoring-down stack-down:
-	@DATA=$(abspath $(DATA)) deploy/stack.sh $@
+	@$(STACK) $@
 
 hailo-stub hailo-cpu hailo-device monitoring-up:
 	@docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory --silent $(VENV)/running
-	@DATA=$(abspath $(DATA)) deploy/stack.sh $@
+	@$(STACK) $@
 
 wheel: setup ## Build the wheel into dist
 	@$(BIN)/python -m hatchling build -t wheel -d dist

@@ -3,7 +3,7 @@
 # target runs the native stack. Exit codes: 0 done, 78 something must be fixed first, else what docker said.
 set -euo pipefail
 cd "$(dirname "$0")"
-readonly TARGET=${1:?a target: hailo-stub, hailo-cpu, hailo-device, monitoring-up, monitoring-down, stack-down, image, image-digests}
+readonly TARGET=${1:?a target: hailo-stub, hailo-cpu, hailo-device, monitoring-up, monitoring-down, stack-down, image, image-digests, is-running, compose-addresses}
 ROOT=$(cd .. && pwd); readonly ROOT
 readonly EDGEINFER=${EDGEINFER:-$ROOT/.venv/bin/edgeinfer} DATA=${DATA:-$ROOT/.edgeinfer} MISTAKE=78
 readonly SYSTEM_ROOT=${SYSTEM_ROOT:-}
@@ -26,11 +26,10 @@ has_engine() { command -v docker >/dev/null && docker info >/dev/null 2>&1; }
 
 native() {
   [ -x "$EDGEINFER" ] || refuse "$EDGEINFER: not found" "Run 'make setup' first."
-  echo "No docker engine answers here, so this runs the native stack: edgeinfer up $*"
+  echo "No docker engine answers here, so this runs the native stack in the background: edgeinfer up $*"
   echo "It is the same services, rules and dashboards, with the console in Grafana's place."
-  echo "Ctrl-C ends it, or 'make stack-down' in another terminal."
   hand_on
-  exec "$EDGEINFER" up --data-folder "$DATA" "$@"
+  exec "$EDGEINFER" up --background --data-folder "$DATA" "$@"
 }
 
 hand_on() { # the settings of compose, under the names that the native stack reads
@@ -49,12 +48,12 @@ native_runs() { [ -e "$DATA/lock" ] && ! flock --shared --nonblock "$DATA/lock" 
 
 native_watchers() {
   native_runs || native --backend onnx
-  echo "The native stack runs already, and its watchers with it:"
+  echo "The native stack runs already, and its monitoring with it ('make monitoring-down' ends both):"
   sed -nE 's/^ *"(console|prometheus|alertmanager)": *"(http[^"]*)".*/  \1 \2/p' "$DATA/stack.json"
 }
 
 native_down() {
-  echo "No docker engine answers here; services and watchers are one native run, and it ends whole."
+  echo "No docker engine answers here; services and monitoring are one native run, and it ends whole."
   [ -x "$EDGEINFER" ] || refuse "$EDGEINFER: not found" "Run 'make setup' first."
   exec "$EDGEINFER" down --data-folder "$DATA"
 }
@@ -178,6 +177,14 @@ digests() {
   done
 }
 
+compose_gateway() { has_engine && docker ps -q -f label=com.docker.compose.project=edgeinfer -f label=com.docker.compose.service=edge-infer | grep -q .; }
+
+case $TARGET in # questions of the Makefile's
+  is-running) compose_gateway || native_runs; exit ;;
+  compose-addresses)
+    ! compose_gateway || echo "--gateway http://127.0.0.1:$(setting GATEWAY_PORT 8080) --prometheus http://127.0.0.1:$(setting PROMETHEUS_PORT 9090)"
+    exit ;;
+esac
 has_engine || { without_engine; exit; }
 docker compose version >/dev/null 2>&1 || refuse "docker compose: this docker has no compose v2" "Install the package docker-compose-plugin (or docker-compose from Debian 13 on)."
 case $TARGET in

@@ -171,7 +171,7 @@ def test_the_native_stack_gets_the_settings_of_compose_under_its_own_names(tmp_p
     settings = {"GATEWAY_PORT": "18080", "BIND_ADDRESS": "0.0.0.0", "EDGEINFER_IMAGE": "edgeinfer:0.2.0"}  # noqa: S104
     settings |= {"CONSOLE_ALLOW_NETWORK": "true", "GATEWAY_ALLOW_NO_KEYS": "false"}
     reported = stack("hailo-stub", tmp_path, str(reporter), **settings).splitlines()
-    assert f"up --data-folder {tmp_path} --backend stub" in reported
+    assert f"up --background --data-folder {tmp_path} --backend stub" in reported
     assert {"EDGEINFER_GATEWAY_PORT=18080", "EDGEINFER_CONSOLE_HOST=0.0.0.0"} <= set(reported)
     # What opens a port in compose opens it here too, and what does not is refused by `up` as by the containers.
     assert {"EDGEINFER_CONSOLE_ALLOW_NETWORK=true", "EDGEINFER_GATEWAY_ALLOW_NO_KEYS=false"} <= set(reported)

@@ -37,6 +37,21 @@ def test_a_p95_below_its_bucket_disagrees() -> None:
     assert not compare(some_records(100, 0.005), BEFORE, AFTER)["agrees"]
 
 
+def test_a_client_that_is_slower_than_the_gateway_agrees_and_is_told() -> None:
+    comparison = compare(some_records(100, 3.0), BEFORE, AFTER)
+    assert comparison["agrees"]
+    assert comparison["rows"][0]["p95_outside_gateway"] is False  # the next bucket has no end
+    bounded = {bound: count for bound, count in AFTER.buckets[MOTIFS].items() if bound < 1} | {0.2: 110.0, 1.0: 110.0}
+    comparison = compare(some_records(100, 3.0), BEFORE, replace(AFTER, buckets={MOTIFS: bounded}))
+    assert comparison["agrees"]
+    assert comparison["rows"][0]["p95_outside_gateway"] is True
+
+
+def test_on_a_gateway_that_others_use_only_too_few_requests_disagree() -> None:
+    assert compare(some_records(99, 0.005), BEFORE, AFTER, is_shared=True)["agrees"]
+    assert not compare(some_records(101), BEFORE, AFTER, is_shared=True)["agrees"]
+
+
 def test_requests_without_an_answer_leave_room_for_as_many_more() -> None:
     records = Records(some_records(98) + some_records(2, status=0, failure="timeout"))
     assert compare(records, BEFORE, AFTER)["agrees"]

@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeinfer.cli._folder_inspectors import FOLDER_INSPECTORS
+from edgeinfer.cli._running_stack import find_running_stack
 from edgeinfer.diagnostics import Diagnostic, Verdict
-from edgeinfer.errors import BinaryNotFound, ModelFileError, SettingsError
+from edgeinfer.errors import BinaryNotFound, DataFolderError, ModelFileError, SettingsError
 from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.sidecar_trial import SidecarTrial
 from edgeinfer.gateway.transport import parse_target
@@ -76,9 +77,11 @@ def create() -> click.Command:
         settings = StackSettings.from_environment(None, data_folder=data_folder)
         if sidecar_url is not None:
             _finish(asyncio.run(_try_sidecar(sidecar_url)), as_json=as_json)
+        settings, stack = _of_running_stack(settings)
         failed = _fetch(settings) if fetch else []
         subjects = [only] if only else list(_LOOKS)
-        diagnostics = failed + [diagnostic for subject in subjects for diagnostic in _LOOKS[subject](settings)]
+        diagnostics = failed + (stack if only in (None, "ports", "folder") else [])
+        diagnostics += [diagnostic for subject in subjects for diagnostic in _LOOKS[subject](settings)]
         _finish(diagnostics, as_json=as_json)
 
     return doctor
@@ -100,6 +103,19 @@ async def _try_sidecar(url: str) -> list[Diagnostic]:
         return await SidecarTrial(target, transport, card).run()
     finally:
         await transport.close()
+
+
+def _of_running_stack(settings: StackSettings) -> tuple[StackSettings, list[Diagnostic]]:
+    """The settings with folder and ports of the stack that runs, and which one that is."""
+    try:
+        stack = find_running_stack(settings)
+    except DataFolderError as failure:
+        return settings, [Diagnostic("stack", Verdict.NOTE, failure.fault, failure.remedy)]
+    if stack is None:
+        return settings, [Diagnostic("stack", Verdict.NOTE, "none runs")]
+    gateway = stack.addresses.get("gateway", "no gateway")
+    message = f"runs on {stack.root} (process {stack.pid}): {gateway}"
+    return stack.settings(settings), [Diagnostic("stack", Verdict.OK, message)]
 
 
 def _try_model(folder: Path, *, writes_card: bool) -> list[Diagnostic]:

@@ -41,7 +41,7 @@ def create() -> click.Command:
             )
         _terminate(holder.pid)
         _await_end(folder, holder.pid, wait_seconds)
-        click.echo(f"SessionEnd; the measurements stay in {folder.root}.")
+        click.echo(f"Ended; the measurements stay in {folder.root}.")
 
     return down
 

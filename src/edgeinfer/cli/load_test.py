@@ -20,6 +20,8 @@ from rich.live import Live
 from rich.text import Text
 
 from edgeinfer.cli._load_target import load_target
+from edgeinfer.cli._running_stack import find_running_stack
+from edgeinfer.errors import DataFolderError
 from edgeinfer.loadgen.client import KEY_HELP, GatewayClient, authorization
 from edgeinfer.loadgen.page import as_page
 from edgeinfer.loadgen.profile import PROFILES, Objective, Profile, stress_users
@@ -33,6 +35,7 @@ from edgeinfer.loadgen.soak import Soak, look_at, pid_listening_on
 from edgeinfer.loadgen.stress import find_knee, is_past_knee, step_of
 from edgeinfer.loadgen.text import as_text
 from edgeinfer.recordings.reader import list_labelled, list_recordings, load_recording
+from edgeinfer.settings import StackSettings
 from edgeinfer.stack.folder import prepare
 from edgeinfer.stack.own_stack import running, settings_on_free_ports
 from edgeinfer.stack.plan import LOOPBACK
@@ -41,6 +44,7 @@ from edgeinfer.stack.ports import PortPool
 _PAUSE_BETWEEN_STEPS_SECONDS = 1.0
 _LINE_SECONDS = 5.0
 _OBJECTIVE = Objective()
+_USUAL_GATEWAY = "http://127.0.0.1:8080"
 
 Document = dict[str, Any]
 
@@ -55,14 +59,24 @@ class _Request:
     prometheus: str | None
     watch: dict[str, int]
     headers: dict[str, str]
+    stack: str = ""
+    is_own: bool = False
 
 
 def create() -> click.Command:
     """The command."""
 
     @click.command("load-test")
-    @click.option("--gateway", default="http://127.0.0.1:8080", show_default=True, help="Address of the gateway.")
+    @click.option("--gateway", help="Address of the gateway; without one, of the stack that runs on this machine.")
     @click.option("--own-stack", is_flag=True, help="Start a stack for this run on free ports, and end it afterwards.")
+    @click.option(
+        "--running-stack",
+        is_flag=True,
+        help="Load the stack that runs; with --own-stack, else its own.",
+    )
+    @click.option(
+        "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Of the stack that runs; else found."
+    )
     @click.option(
         "--profile",
         type=click.Choice(sorted(PROFILES)),
@@ -87,8 +101,10 @@ def create() -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
     def load(  # noqa: PLR0913 - click passes each option
         *,
-        gateway: str,
+        gateway: str | None,
         own_stack: bool,
+        running_stack: bool,
+        data_folder: Path | None,
         profile: str,
         users: int | None,
         seconds: float | None,
@@ -107,6 +123,7 @@ def create() -> click.Command:
         Requests are due at moments that are fixed before the run; latency counts from there, so a slow service
         cannot hide behind fewer requests.
         Ends with 0 when p95 is under 100 ms and more than 95 % of the requests succeed, else with 1.
+        It ends with 1 as well when Prometheus recorded other numbers than the client.
         An answer that the gateway computed on its own CPU (fallback) counts as answered, and is shown.
         """
         given = {
@@ -116,15 +133,35 @@ def create() -> click.Command:
             "seed": seed,
         }
         chosen = replace(PROFILES[profile], **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # click has checked each
-        watch, headers = _watched(watched, gateway), authorization(api_key_file)
-        request = _Request(gateway, chosen, max_users, prometheus, watch, headers)
-        document = uvloop.run(_load_own_stack(request) if own_stack else _load(request))
+        request = _Request(gateway or _USUAL_GATEWAY, chosen, max_users, prometheus, {}, authorization(api_key_file))
+        if not gateway:
+            request = _choose_stack(request, data_folder, running=running_stack, own=own_stack)
+        if request.stack:
+            click.echo(request.stack, err=True)
+        request = replace(request, watch=_watched(watched, request.gateway))
+        document = uvloop.run(_load_own_stack(request) if request.is_own else _load(request))
         if report:
             _write(report, document)
         click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if as_json else as_text(document))
         sys.exit(0 if document["passed"] else 1)
 
     return load
+
+
+def _choose_stack(request: _Request, data_folder: Path | None, *, running: bool, own: bool) -> _Request:
+    """The stack that runs, one of this run's own, or the usual address; what is loaded is said."""
+    settings = StackSettings.from_environment(None, data_folder=data_folder)
+    stack = find_running_stack(settings) if running or not own else None
+    if stack is not None and "gateway" in stack.addresses:
+        said = f"Loading the stack that runs on {stack.root}; its dashboards: {stack.addresses.get('console', 'none')}"
+        prometheus = request.prometheus or stack.addresses.get("prometheus")
+        return replace(request, gateway=stack.addresses["gateway"], prometheus=prometheus, stack=said)
+    if own:
+        return replace(request, is_own=True, stack="No stack runs here: loading one of this run's own" * running)
+    if running:
+        fault = "no stack runs on it" if data_folder else "no stack runs on this machine"
+        raise DataFolderError(f"data folder {data_folder or ''}".strip(), fault, "Start one: 'edgeinfer up'.")
+    return request
 
 
 async def _load_own_stack(request: _Request) -> Document:
@@ -152,7 +189,8 @@ async def _load(request: _Request) -> Document:
         runner = Runner(GatewayClient(http, request.gateway), feeds)
         play = {"stress": _stress, "soak": _soak}.get(request.profile.name, _single)
         result = await play(request, runner, http)
-    return {"profile": request.profile.name, "gateway": request.gateway, "began": began, **result}
+    named = {"profile": request.profile.name, "gateway": request.gateway, "stack": request.stack, "began": began}
+    return {**named, **result}
 
 
 async def _single(request: _Request, runner: Runner, http: aiohttp.ClientSession) -> Document:
@@ -167,8 +205,9 @@ async def _single(request: _Request, runner: Runner, http: aiohttp.ClientSession
         reason = before if isinstance(before, str) else str(after)
         comparison = {"comparable": False, "reason": reason, "rows": []}
     elif before and after:
-        comparison = compare(records, before, after)
-    return {"run": summary, "prometheus": comparison, "passed": summary["passed"]}
+        comparison = compare(records, before, after, is_shared=not request.is_own)
+    agrees = comparison is None or comparison.get("agrees", True)
+    return {"run": summary, "prometheus": comparison, "passed": summary["passed"] and agrees}
 
 
 async def _stress(request: _Request, runner: Runner, _: aiohttp.ClientSession) -> Document:

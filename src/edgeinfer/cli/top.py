@@ -15,14 +15,16 @@ import orjson
 from rich.console import Console
 from rich.live import Live
 
+from edgeinfer.cli._running_stack import find_running_stack
 from edgeinfer.cli._screen import ANSWERS, render
 from edgeinfer.console.dashboard_files import DashboardFiles
 from edgeinfer.console.overview import Overview, read_overview
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.refresh import Refresher
 from edgeinfer.console.status import StatusReader
+from edgeinfer.errors import DataFolderError
 from edgeinfer.monitoring.files import dashboards_folder
-from edgeinfer.settings import ConsoleSettings
+from edgeinfer.settings import ConsoleSettings, StackSettings
 
 
 def create() -> click.Command:
@@ -30,15 +32,24 @@ def create() -> click.Command:
 
     @click.command("top")
     @click.option("--prometheus", "prometheus_url", help="Address of Prometheus.")
+    @click.option(
+        "--data-folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Of the stack to show; else found.",
+    )
     @click.option("--interval", type=click.FloatRange(1, 300), default=5.0, show_default=True, help="Seconds to wait.")
     @click.option("--json", "as_json", is_flag=True, help="Print one snapshot as JSON and end.")
     @click.option("--once", is_flag=True, help="Print one snapshot and end; also when the output is not a terminal.")
-    def top(*, prometheus_url: str | None, interval: float, as_json: bool, once: bool) -> None:
+    def top(
+        *, prometheus_url: str | None, data_folder: Path | None, interval: float, as_json: bool, once: bool
+    ) -> None:
         """Show latency, rate, errors, chip and alerts in the terminal, from the dashboards' own queries.
 
-        Press q to end.
+        Without an address it asks the Prometheus of the stack that runs on this machine. Press q to end.
         """
         settings = ConsoleSettings.from_environment(prometheus_url=prometheus_url)
+        if "prometheus_url" not in settings.model_fields_set:
+            settings = settings.model_copy(update=_of_running_stack(data_folder))
         folder = settings.dashboards_folder or dashboards_folder()
         console = Console()
         is_live = console.is_terminal and sys.stdin.isatty() and not (once or as_json)
@@ -51,6 +62,14 @@ def create() -> click.Command:
             sys.exit(1)
 
     return top
+
+
+def _of_running_stack(data_folder: Path | None) -> dict[str, str]:
+    stack = find_running_stack(StackSettings.from_environment(None, data_folder=data_folder))
+    if stack is None and data_folder:
+        raise DataFolderError(f"data folder {data_folder}", "no stack runs on it", "Start it: 'edgeinfer up'.")
+    address = stack.addresses.get("prometheus") if stack else None
+    return {"prometheus_url": address} if address else {}
 
 
 async def _run(url: str, folder: Path, live: Console | None, interval: float) -> Overview:

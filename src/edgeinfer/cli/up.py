@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from edgeinfer.catalog.backends import backend_names
+from edgeinfer.cli._background import go_to_background, refuse_another_backend, say_running
 from edgeinfer.cli._config_alertmanager import outside
+from edgeinfer.cli._running_stack import RunningStack, find_running_stack
 from edgeinfer.errors import BinaryNotFound
 from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.files import rule_files
@@ -50,13 +52,15 @@ def create() -> click.Command:
     @click.option("--prometheus-port", type=_PORT, help="Port of Prometheus (9090).")
     @click.option("--alertmanager-port", type=_PORT, help="Port of Alertmanager (9093).")
     @click.option("--exporter-port", type=_PORT, help="Port of the chip exporter (9048).")
+    @click.option("--background", is_flag=True, help="End this command once all is ready; the stack runs on.")
     @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON lines.")
-    def up(
+    def up(  # noqa: PLR0913 - the options of the command
         *,
         with_replay: bool,
         recording: str | None,
         monitoring: bool,
         with_exporter: bool | None,
+        background: bool,
         as_json: bool,
         **given: object,
     ) -> None:
@@ -69,15 +73,24 @@ def create() -> click.Command:
         No process ends another: what crashes is started again, what keeps crashing is tried again
         with a growing delay, while the rest keeps running.
 
+        With --background the command ends with 0 once everything is ready, or where the stack runs already;
+        what the run says afterwards is in logs/up.log, and 'edgeinfer down' ends it.
+
         Exit codes: 0 ended in order, 1 a process was given up when it ended,
         78 a setting, a port of gateway or sidecar, or the data folder must be fixed first.
         """
+        if background and as_json:
+            raise click.UsageError("--background prints words alone; the state is in stack.json of the data folder.")
         os.umask(0o077)  # samples and logs are for this user alone, whichever process writes them
         settings = StackSettings.from_environment(None, **given)
         if with_replay and recording:
             _check_recording(recording)
         folder = prepare(root_of(settings.data_folder, settings.data_home))
-        reporter = reporter_for(as_json=as_json)
+        if background and (already := _running_on(settings, folder)):
+            refuse_another_backend(already, settings.backend)
+            say_running(already)
+            return
+        reporter = go_to_background(folder) if background else reporter_for(as_json=as_json)
         with lock.hold(folder.lock):
             plans = _services(settings, folder, with_exporter=with_exporter)
             if monitoring:
@@ -96,6 +109,10 @@ def create() -> click.Command:
         sys.exit(0 if well else 1)
 
     return up
+
+
+def _running_on(settings: StackSettings, folder: DataFolder) -> RunningStack | None:
+    return find_running_stack(settings.model_copy(update={"data_folder": folder.root}))
 
 
 def recording_note(recording: str | None) -> str:

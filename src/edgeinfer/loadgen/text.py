@@ -9,7 +9,8 @@ _COLUMNS = ("p50", "p90", "p95", "p99", "max")
 
 def as_text(document: Document) -> str:
     """The whole report; `document` is what `edgeinfer load-test --json` prints."""
-    lines = [f"EdgeInfer load report: profile {document['profile']} against {document['gateway']}", ""]
+    lines = [f"EdgeInfer load report: profile {document['profile']} against {document['gateway']}"]
+    lines += [document["stack"], ""] if document.get("stack") else [""]
     lines += _content(document)
     if document.get("prometheus"):
         lines += ["", *_prometheus(document["prometheus"])]
@@ -107,8 +108,14 @@ def _prometheus(comparison: Document) -> Iterator[str]:
             f"  {row['operation']:10} requests {row['requests_client']} / {row['requests_prometheus']}"
             f" {'ok' if row['requests_agree'] else 'DIFFER'};"
             f" p95 {_number(row['p95_client_ms']).strip()} ms / {low:g} to {high:g} ms"
-            f" {'ok' if row['p95_agrees'] else 'DIFFER'}"
+            f" {_p95(row)}"
         )
+
+
+def _p95(row: Document) -> str:
+    if not row["p95_agrees"]:
+        return "DIFFER"
+    return "ok, but more of it passed outside of the gateway" if row["p95_outside_gateway"] else "ok"
 
 
 def _verdict(verdict: Document) -> str:

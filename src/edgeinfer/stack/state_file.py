@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,14 +115,27 @@ async def _await_end(processes: Collection[Running], seconds: float) -> bool:
     return not any(_lives(one) for one in processes)
 
 
+def marked_folders() -> set[Path]:
+    """Data folders of all runs whose processes this user may look at."""
+    return {folder for _, folder in _marked_processes()}
+
+
 def _marked(folder: Path) -> list[Running]:
     """Processes of this user that carry the mark of this folder, other than this one."""
     found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == str(folder):
+    for process, of in _marked_processes():
+        with contextlib.suppress(psutil.Error):
+            if of == folder:
                 found.append(Running(process.name(), process.pid, process.create_time()))
     return found
+
+
+def _marked_processes() -> Iterator[tuple[psutil.Process, Path]]:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            folder = process.environ().get(MARK) if process.pid != os.getpid() else None
+            if folder:
+                yield process, Path(folder)
 
 
 def _lives(one: Running) -> bool:
