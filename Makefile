@@ -135,7 +135,7 @@ fix: setup ## Format and fix what the linter can fix
 generate: setup ## Write every generated file
 	@$(BIN)/python -m tools.generate
 
-lock: setup ## Compile requirements.lock from pyproject.toml
+lock: setup ## Compile the lock files from pyproject.toml, and check that each line has wheels for every Python
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraints requirements.lock \
@@ -148,6 +148,7 @@ lock: setup ## Compile requirements.lock from pyproject.toml
 	  --custom-compile-command "make lock" - -o requirements-audit.lock
 	@echo 'numpy>=1.26,<2' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command "make lock" - -o requirements-hailo4.lock
+	@$(BIN)/python -m tools.wheel_check requirements-build.lock requirements-runtime.lock requirements-traces.lock
 
 # --- Production: the compose stack. Without a docker engine the same words run the native stack in the background.
 # deploy/stack.sh reports what is missing; settings are in deploy/.env (see deploy/env.example).

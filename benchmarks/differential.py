@@ -14,7 +14,7 @@ import numpy as np
 from edgeinfer.backends.base import Window
 from edgeinfer.errors import InputError
 from edgeinfer.sidecar.decoding import WindowDecoder
-from edgeinfer.sidecar.fast_json import FastJson
+from edgeinfer.sidecar.fast_json import FastJson, find_parser
 
 _LENGTH, _CHANNELS = 100, 9
 _PIECES = (
@@ -50,8 +50,11 @@ class Comparison:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._quick = FastJson(_LENGTH, _CHANNELS)
-        self._careful = WindowDecoder(_LENGTH)
+        parser = find_parser()
+        if parser is None:
+            sys.exit("error: simdjson: not installed, so there is only one decoder. Run this on Python 3.11 to 3.13.")
+        self._quick = FastJson(_LENGTH, _CHANNELS, parser)
+        self._careful = WindowDecoder(_LENGTH, parser)
         self._bases = [self._base() for _ in range(64)]
 
     def next(self) -> str:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from edgeinfer.backends.base import Backend, Description, Inference, Window
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.sidecar.app import Sidecar, build_sidecar
+from edgeinfer.sidecar.fast_json import find_parser
 
 
 def shipped_card() -> ModelCard:
@@ -81,10 +83,21 @@ class Rig:
 
 
 @contextmanager
-def running(backend: Backend, *, queue_capacity: int = 64, ready: bool = True) -> Iterator[Rig]:
+def running(
+    backend: Backend,
+    *,
+    queue_capacity: int = 64,
+    ready: bool = True,
+    find_json_parser: Callable[[], Callable[[], Any] | None] = find_parser,
+) -> Iterator[Rig]:
     registry = new_registry()
     sidecar = build_sidecar(
-        backend=backend, card=shipped_card(), registry=registry, version="1.2.3", queue_capacity=queue_capacity
+        backend=backend,
+        card=shipped_card(),
+        registry=registry,
+        version="1.2.3",
+        queue_capacity=queue_capacity,
+        find_json_parser=find_json_parser,
     )
     with TestClient(sidecar.app, raise_server_exceptions=False) as client:
         rig = Rig(sidecar, client, registry)

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edgeinfer.errors import InputError
 from edgeinfer.sidecar.decoding import WindowDecoder
+from edgeinfer.sidecar.fast_json import find_parser
 from tests.sidecar.rig import Rig, ToyBackend, running, window
 
 JSON = {"content-type": "application/json"}
@@ -138,9 +139,12 @@ NUMBERS = st.one_of(st.integers(-(10**6), 10**6), st.floats(allow_nan=False, all
 VALUES = st.one_of(NUMBERS, st.none(), st.booleans(), st.text(max_size=3), st.just(1e39), st.just([1.0]))
 
 
+@pytest.mark.parametrize("new_parser", [find_parser(), None])
 @settings(max_examples=200, deadline=None)
-@given(st.data())
-def test_the_decoder_takes_exactly_what_a_plain_check_takes(data: st.DataObject) -> None:
+@given(data=st.data())
+def test_the_decoder_takes_exactly_what_a_plain_check_takes(
+    data: st.DataObject, new_parser: Callable[[], Any] | None
+) -> None:
     rows: list[Any] = [[0.5] * 9 for _ in range(100)]
     for _ in range(data.draw(st.integers(0, 3))):
         rows[data.draw(st.integers(0, 99))][data.draw(st.integers(0, 8))] = data.draw(VALUES)
@@ -148,7 +152,7 @@ def test_the_decoder_takes_exactly_what_a_plain_check_takes(data: st.DataObject)
         rows[data.draw(st.integers(0, 99))] = data.draw(st.lists(NUMBERS, min_size=7, max_size=10))
     body = json.dumps({"x": rows}).encode()
     try:
-        decoded = WindowDecoder(100).from_json(body)
+        decoded = WindowDecoder(100, new_parser).from_json(body)
     except InputError:
         decoded = None
     assert (decoded is not None) == plainly_valid(rows)

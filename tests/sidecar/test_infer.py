@@ -1,6 +1,8 @@
 """POST /infer on good input: the answer is the model's, and its time is accounted for."""
 
-from collections.abc import Iterator
+import platform
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -8,6 +10,7 @@ import pytest
 
 from edgeinfer.backends.onnx import OnnxBackend
 from edgeinfer.model.card import default_folder
+from edgeinfer.sidecar.fast_json import find_parser
 from tests.sidecar.rig import Rig, ToyBackend, running, shipped_card, window
 
 BINARY = "application/octet-stream"
@@ -40,6 +43,21 @@ def test_a_binary_answer_equals_onnx_runtime_exactly(onnx: Rig) -> None:
     assert np.array_equal(np.frombuffer(answer.content, "<f4"), np.concatenate([latent, scores]))
     assert answer.headers["x-latent-dimensions"] == "64"
     assert answer.headers["x-backend"] == "cpu"
+
+
+@pytest.mark.parametrize(("find", "decoder"), [(lambda: find_parser("no_simdjson"), "msgspec"), (find_parser, None)])
+def test_without_simdjson_the_answer_is_the_same_and_the_decoder_is_named(
+    onnx: Rig, find: Callable[[], Callable[[], Any] | None], decoder: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    decoder = decoder or ("msgspec" if find_parser() is None else "simdjson")
+    caplog.set_level("INFO")
+    body = {"x": window()}
+    with running(OnnxBackend(shipped_card()), find_json_parser=find) as rig:
+        assert rig.client.post("/infer", json=body).json() == onnx.client.post("/infer", json=body).json()
+        assert rig.client.get("/status").json()["json_decoder"] == decoder
+        info = {"version": "1.2.3", "python": platform.python_version(), "json_decoder": decoder}
+        assert rig.value("hailo_sidecar_build_info", **info) == 1
+    assert decoder in {vars(record).get("json_decoder") for record in caplog.records}
 
 
 def test_integers_are_numbers(onnx: Rig) -> None:

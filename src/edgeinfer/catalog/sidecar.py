@@ -142,9 +142,13 @@ BUILD_INFO = Metric(
     name="hailo_sidecar_build_info",
     kind=Kind.INFO,
     unit="info",
-    help="Version of the sidecar; a change marks a deployment.",
+    help="Version of the sidecar, and what decodes windows in JSON; a change marks a deployment.",
     owners=SIDECAR,
-    labels=(Label("version", bounded_by="one per process"), Label("python", bounded_by="one per process")),
+    labels=(
+        Label("version", bounded_by="one per process"),
+        Label("python", bounded_by="one per process"),
+        Label("json_decoder", ("simdjson", "msgspec")),
+    ),
 )
 MODEL_CHANGES = Metric(
     name="hailo_sidecar_model_changes_total",

@@ -1,6 +1,7 @@
 """The sidecar assembled from parts that come in as arguments."""
 
 import asyncio
+import logging
 import platform
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from edgeinfer.model.card import ModelCard
 from edgeinfer.sidecar.accounting import InferenceAccount
 from edgeinfer.sidecar.decoding import WindowDecoder
 from edgeinfer.sidecar.endpoint import INFER_PATH, InferEndpoint
+from edgeinfer.sidecar.fast_json import find_parser
 from edgeinfer.sidecar.inference import InferencePool
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
@@ -36,6 +38,8 @@ from edgeinfer.web.front_page import front_page_router
 from edgeinfer.web.metrics_endpoint import metrics_router
 from edgeinfer.web.request_metrics import AnswerRecorder, RequestMetrics
 from edgeinfer.web.tracing import Tracing
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
     shadow_plan: ShadowPlan | None = None,
     change_plan: ReloadPlan | None = None,
     tracing_of: Callable[[Counter], Tracing | None] = lambda _: None,
+    find_json_parser: Callable[[], Callable[[], Any] | None] = find_parser,
     clock: Callable[[], float] = monotonic,
 ) -> Sidecar:
     """Assemble a sidecar; nothing is opened before its lifespan begins.
@@ -82,11 +87,13 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         shadow_plan: a second backend to compare a share of the windows with.
         change_plan: how another model takes this one's place while windows are answered.
         tracing_of: makes the export of traces, with the counter of its spans; None where traces are off.
+        find_json_parser: finds simdjson's parser; where there is none, msgspec decodes windows in JSON.
         clock: monotonic seconds.
     """
     instruments = SidecarInstruments(registry)
     tracing = tracing_of(instruments.spans)
-    instruments.build_info.replace([(version, platform.python_version())])
+    decoder = WindowDecoder(card.window.length, find_json_parser())
+    instruments.build_info.replace([(version, platform.python_version(), decoder.json_decoder)])
     model = ServedModel(backend, card, instruments)
     most = (lambda: workers) if workers is not None else (lambda: model.parallelism)
     shadow = Shadow(shadow_plan, instruments) if shadow_plan is not None else None
@@ -101,7 +108,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         runs_inline=model.runs_inline,
     )
     recorder = AnswerRecorder(instruments.http_requests, instruments.http_duration)
-    account, decoder = InferenceAccount(instruments, tracing), WindowDecoder(card.window.length)
+    account = InferenceAccount(instruments, tracing)
     endpoint = InferEndpoint(decoder, pool, model, account, recorder)
     requests = RequestDecoder(decoder, card.window.length, queue_capacity)
     open_inference = OpenInferenceEndpoint(requests, pool, model, account, recorder)
@@ -111,10 +118,12 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         version=version,
         workers=most,
         queue_capacity=queue_capacity,
+        json_decoder=decoder.json_decoder,
         last_seconds=lambda: account.last_seconds,
         clock=clock,
     )
-    rest = _framework(_Parts(model, pool, shadow, change, tracing), card, endpoint, instruments, queue_capacity)
+    parts = _Parts(model, pool, shadow, change, tracing, decoder.json_decoder)
+    rest = _framework(parts, card, endpoint, instruments, queue_capacity)
     rest.include_router(status_router(status))
     rest.include_router(metrics_router(registry))
     rest.include_router(_front_page(version, status))
@@ -152,8 +161,10 @@ class _Parts:
     shadow: Shadow | None
     change: ModelReload | None
     tracing: Tracing | None
+    json_decoder: str
 
     def start(self) -> None:
+        _log.info("the sidecar starts", extra={"json_decoder": self.json_decoder})
         if self.tracing is not None:
             self.tracing.exporter.start()
         self.pool.start()

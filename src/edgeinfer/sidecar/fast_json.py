@@ -1,10 +1,10 @@
 """A good window out of JSON in one pass and without a Python object per number."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-import simdjson
 from numpy.typing import NDArray
 
 from edgeinfer.backends.base import Window
@@ -17,6 +17,15 @@ _BLAS_NUMBERS = 8192
 _MAX_SQUARE = float(np.finfo(np.float32).max) ** 2
 
 
+def find_parser(module: str = "simdjson") -> Callable[[], Any] | None:
+    """What makes a parser of simdjson; None where it is not installed: it has no wheels for Python 3.14."""
+    try:
+        parser: Callable[[], Any] = import_module(module).Parser
+    except ModuleNotFoundError:
+        return None
+    return parser
+
+
 class FastJson:
     """Reads what is certainly a window; anything else is left to the careful decoder.
 
@@ -26,10 +35,12 @@ class FastJson:
     Args:
         length: rows of a window.
         channels: numbers of a row.
+        new_parser: makes a parser of simdjson.
     """
 
-    def __init__(self, length: int, channels: int) -> None:
-        self._parser = simdjson.Parser()
+    def __init__(self, length: int, channels: int, new_parser: Callable[[], Any]) -> None:
+        self._new_parser = new_parser
+        self._parser = new_parser()
         self._shape = (length, channels)
         self._values = length * channels
         row = b"[" + b"," * (channels - 1) + b"]"
@@ -59,7 +70,7 @@ class FastJson:
             values = np.frombuffer(array_of(self._parser.parse(body)).as_buffer(of_type="d"), np.float64)
         except _REFUSALS:
             # The old one may be referred to by the failure and would refuse to be used again.
-            self._parser = simdjson.Parser()
+            self._parser = self._new_parser()
             return None
         if values.size != size or sum_of_squares(values) > _MAX_SQUARE:
             return None

@@ -21,6 +21,7 @@ class SidecarStatus:
         version: of the sidecar.
         workers: how many threads may call the backend at once, now.
         queue_capacity: windows that may wait.
+        json_decoder: what reads windows in JSON.
         last_seconds: time of the last answered window, None before the first.
         clock: monotonic seconds.
     """
@@ -33,6 +34,7 @@ class SidecarStatus:
         version: str,
         workers: Callable[[], int],
         queue_capacity: int,
+        json_decoder: str,
         last_seconds: Callable[[], float | None],
         clock: Callable[[], float],
     ) -> None:
@@ -41,6 +43,7 @@ class SidecarStatus:
         self._version = version
         self._workers = workers
         self._queue_capacity = queue_capacity
+        self._json_decoder = json_decoder
         self._last_seconds = last_seconds
         self._clock = clock
         self._started = clock()
@@ -78,6 +81,7 @@ class SidecarStatus:
             channels=list(CHANNELS),
             workers=self._workers(),
             queue_capacity=self._queue_capacity,
+            json_decoder=self._json_decoder,
             model_change=None if last is None else Change.model_validate(asdict(last)),
         )
 

@@ -57,6 +57,7 @@ class Status(Health):
     channels: list[str]
     workers: int
     queue_capacity: int
+    json_decoder: str = Field(description="What reads windows in JSON: simdjson, or msgspec where it is not installed.")
     model_change: Change | None = Field(description="The last one; null before the first.")
 
 
