@@ -60,7 +60,7 @@ def _without(lock: str, package: str) -> str:
 
 
 def _install_dry(lock: str, machine: Machine, options: Sequence[str]) -> str | None:
-    """What uv complains of; None if all of the lock would be installed."""
+    """What uv says where it fails; None if all of the lock would be installed."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "requirements.lock")
         path.write_text(lock, encoding="utf-8")

@@ -37,7 +37,7 @@ def test_a_p95_below_its_bucket_disagrees() -> None:
     assert not compare(some_records(100, 0.005), BEFORE, AFTER)["agrees"]
 
 
-def test_a_client_that_is_slower_than_the_gateway_agrees_and_is_told() -> None:
+def test_a_client_that_is_slower_than_the_gateway_agrees_and_is_reported() -> None:
     comparison = compare(some_records(100, 3.0), BEFORE, AFTER)
     assert comparison["agrees"]
     assert comparison["rows"][0]["p95_outside_gateway"] is False  # the next bucket has no end

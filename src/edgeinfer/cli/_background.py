@@ -31,7 +31,7 @@ class BackgroundReporter(PlainReporter):
 
     Args:
         stream: of the log.
-        ready: end of a pipe, on which one byte says that the addresses stand in the log.
+        ready: end of a pipe, on which one byte says that the addresses are in the log.
     """
 
     def __init__(self, stream: IO[str], ready: int) -> None:
@@ -79,7 +79,7 @@ async def _backend_of(address: str) -> str:
 
 
 def go_to_background(folder: DataFolder) -> BackgroundReporter:
-    """Go on as a process of its own, in a session of its own; the process that called this ends within.
+    """Continue as a process of its own, in a session of its own; the process that called this ends within.
 
     It shows what the run says until it is ready, and ends with 0 then, else with the exit code of the run.
     """
