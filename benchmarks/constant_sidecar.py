@@ -5,6 +5,7 @@ they would from a chip that is waited for.
 """
 
 import argparse
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,6 +39,11 @@ class ConstantBackend:
         """The constructor's argument, to measure both ways of running."""
         return self._is_cpu_bound
 
+    @property
+    def max_batch(self) -> int:
+        """As many as are asked for."""
+        return 64
+
     def open(self) -> Description:
         """Nothing to load."""
         return Description("stub", "none", "constant", "constant", "1", "", 64, 12)
@@ -46,6 +52,10 @@ class ConstantBackend:
         """The same answer, at once."""
         del window
         return Inference(self._latent, self._scores, 0.0, 0.0, 0.0)
+
+    def infer_batch(self, windows: Sequence[Window]) -> list[Inference]:
+        """The same answer to each, at once."""
+        return [Inference(self._latent, self._scores, 0.0, 0.0, 0.0, len(windows)) for _ in windows]
 
     def close(self) -> None:
         """Nothing to release."""

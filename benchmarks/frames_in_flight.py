@@ -26,7 +26,7 @@ from edgeinfer.backends.hailort import HailortBackend
 from edgeinfer.hailort.library import load_library
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.model.card import default_folder, load_card
-from edgeinfer.sidecar.inference import InferencePool
+from edgeinfer.sidecar.inference import InferencePool, one_by_one
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from tests.fakes.hailo_platform.build import importer
 from tests.fakes.hailo_platform.hef import write_hef
@@ -87,7 +87,7 @@ def simulated(folder: Path) -> Machine:
 async def measure(backend: HailortBackend, callers: int, seconds: float, cell: Cell) -> None:
     """Let so many callers send one window after the other for a while."""
     pool = InferencePool(
-        backend.infer, SidecarInstruments(new_registry()), workers=lambda: backend.parallelism, capacity=256
+        one_by_one(backend.infer), SidecarInstruments(new_registry()), workers=lambda: backend.parallelism, capacity=256
     )
     pool.start()
     window = np.random.default_rng(1).normal(0, 2, (100, 9)).astype(np.float32)

@@ -2,7 +2,9 @@
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,6 +14,8 @@ import pytest
 from edgeinfer.backends.onnx import OnnxBackend
 from edgeinfer.errors import BackendError, ModelFileError
 from edgeinfer.model.card import default_folder, load_card
+from edgeinfer.parity import recorded_windows
+from edgeinfer.recordings.reader import list_recordings
 
 WINDOW = np.random.default_rng(1).normal(0, 2, (100, 9)).astype(np.float32)
 
@@ -112,3 +116,72 @@ def test_lack_of_memory_is_no_fault_of_the_file_and_may_pass(failure: Exception)
         backend.open()
     assert reported.value.error_class == "memory_allocation_error"
     assert backend.open().kind == "cpu"
+
+
+@pytest.mark.parametrize("variant", ["cpu", "cpu_int8"])
+@pytest.mark.parametrize("size", [2, 5, 16])
+def test_windows_of_one_run_get_bit_for_bit_what_each_gets_alone_over_all_recordings(variant: str, size: int) -> None:
+    backend = OnnxBackend(load_card(default_folder()), variant)
+    backend.open()
+    names = [info.name for info in list_recordings()]
+    windows = list(recorded_windows(names, length=100, hop=100))
+    assert len(windows) > 1000
+    for start in range(0, len(windows), size):
+        part = windows[start : start + size]
+        for window, batched in zip(part, backend.infer_batch(part), strict=True):
+            alone = backend.infer(window)
+            assert np.array_equal(alone.latent, batched.latent)
+            assert np.array_equal(alone.motif_scores, batched.motif_scores)
+            assert (alone.batch_size, batched.batch_size) == (1, len(part))
+
+
+def test_a_graph_with_a_batch_axis_of_its_own_takes_several_windows() -> None:
+    backend = OnnxBackend(load_card(default_folder()))
+    assert backend.max_batch == 1
+    backend.open()
+    assert backend.max_batch > 1
+
+
+def test_a_card_with_a_fixed_batch_axis_stays_single(folder: Path) -> None:
+    card = msgspec.json.decode((folder / "card.json").read_bytes())
+    tensors = card["files"]["cpu"]["input_tensor"]
+    tensors["shape"][0] = 1
+    rewrite_card(folder, "cpu", input_tensor=tensors)
+    backend = OnnxBackend(load_card(folder))
+    backend.open()
+    assert backend.max_batch == 1
+    assert backend.infer(WINDOW).batch_size == 1
+
+
+class Session:
+    """ONNX Runtime's session with other results for more than one window."""
+
+    def __init__(self, content: bytes, spoil: Callable[[list[Any]], list[Any]]) -> None:
+        self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        self._spoil = spoil
+
+    def run(self, names: list[str], feed: dict[str, Any]) -> list[Any]:
+        outputs = self._session.run(names, feed)
+        return self._spoil(outputs) if len(next(iter(feed.values()))) > 1 else outputs
+
+
+def mixes_windows(outputs: list[Any]) -> list[Any]:
+    return [output + 1e-3 * output.mean(axis=0) for output in outputs]
+
+
+def answers_one(outputs: list[Any]) -> list[Any]:
+    return [output[:1] for output in outputs]
+
+
+def refuses(_: list[Any]) -> list[Any]:
+    raise RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions for input: window")
+
+
+@pytest.mark.parametrize("spoil", [mixes_windows, answers_one, refuses])
+def test_a_graph_whose_windows_are_not_independent_stays_single(spoil: Callable[[list[Any]], list[Any]]) -> None:
+    def load(content: bytes) -> Any:
+        return Session(content, spoil)
+
+    backend = OnnxBackend(load_card(default_folder()), load=load)
+    backend.open()
+    assert backend.max_batch == 1

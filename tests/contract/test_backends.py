@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeinfer.backends.base import Backend
+from edgeinfer.backends.base import Backend, BatchBackend
 from edgeinfer.catalog.backends import backend_files, backend_names
 from edgeinfer.catalog.labels import BACKEND_KINDS, HARDWARE_ERROR_CLASSES
 from edgeinfer.errors import BackendError
@@ -70,6 +70,19 @@ def test_it_says_what_it_is(backend: Backend) -> None:
     assert (description.model_name, description.model_version) == (CARD.name, CARD.version)
     assert (description.latent_dimensions, description.motif_count) == (CARD.latent_size, len(CARD.motifs))
     assert backend.parallelism >= 1
+
+
+def test_windows_of_one_run_are_answered_as_each_alone(backend: Backend) -> None:
+    backend.open()
+    if not isinstance(backend, BatchBackend):
+        return  # it computes one at a time
+    assert 1 <= backend.max_batch
+    part = WINDOWS[: backend.max_batch]
+    for window, batched in zip(part, backend.infer_batch(part), strict=True):
+        alone = backend.infer(window)
+        np.testing.assert_allclose(batched.latent, alone.latent, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(batched.motif_scores, alone.motif_scores, rtol=1e-5, atol=1e-5)
+        assert batched.batch_size == len(part)
 
 
 def test_an_answer_keeps_the_models_contract(backend: Backend) -> None:

@@ -1,7 +1,7 @@
 """A sidecar over any backend, and a toy backend that does what a test asks."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +63,22 @@ class ToyBackend:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class BatchToyBackend(ToyBackend):
+    """The same on the CPU, several windows in one run; `before` runs for each window, and `batches` has their sizes."""
+
+    def __init__(self, before: Callable[[], None] = lambda: None, *, max_batch: int = 64) -> None:
+        super().__init__(before, is_cpu_bound=True)
+        self.max_batch = max_batch
+        self.batches: list[int] = []
+
+    def infer_batch(self, windows: Sequence[Window]) -> list[Inference]:
+        self.batches.append(len(windows))
+        inferences = [self.infer(window) for window in windows]
+        for inference in inferences:
+            inference.batch_size = len(windows)
+        return inferences
 
 
 @dataclass

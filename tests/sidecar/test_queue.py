@@ -10,11 +10,13 @@ import pytest
 from edgeinfer.backends.base import Inference, Window
 from edgeinfer.errors import BackendError, Overloaded
 from edgeinfer.metrics.registry import new_registry
-from edgeinfer.sidecar.inference import Computed, InferencePool, never
+from edgeinfer.sidecar.inference import Computed, InferencePool, never, one_by_one
 from edgeinfer.sidecar.instruments import SidecarInstruments
+from edgeinfer.sidecar.pace import Pace
 from tests.sidecar.rig import ToyBackend
 
 WINDOW = np.zeros((100, 9), np.float32)
+ON_THE_LOOP = Pace(runs_inline=True)
 
 
 def waits_for(gate: threading.Event) -> Callable[[], None]:
@@ -30,13 +32,13 @@ def takes_a_moment() -> None:
 
 def make_pool(backend: ToyBackend, *, workers: int = 1, capacity: int = 2) -> tuple[InferencePool, SidecarInstruments]:
     instruments = SidecarInstruments(new_registry())
-    return InferencePool(backend.infer, instruments, workers=lambda: workers, capacity=capacity), instruments
+    return InferencePool(one_by_one(backend.infer), instruments, workers=lambda: workers, capacity=capacity), instruments
 
 
 def brief_pool(backend: ToyBackend, capacity: int = 8) -> InferencePool:
     """Two windows at once, one of them on the loop."""
     instruments = SidecarInstruments(new_registry())
-    return InferencePool(backend.infer, instruments, workers=lambda: 2, capacity=capacity, runs_inline=lambda: True)
+    return InferencePool(one_by_one(backend.infer), instruments, workers=lambda: 2, capacity=capacity, pace=lambda: ON_THE_LOOP)
 
 
 async def test_a_full_queue_sheds_and_says_when_to_come_back() -> None:
@@ -58,7 +60,7 @@ async def test_the_gauges_report_what_waits_and_what_is_computed() -> None:
     gate = threading.Event()
     registry = new_registry()
     backend = ToyBackend(waits_for(gate))
-    pool = InferencePool(backend.infer, SidecarInstruments(registry), workers=lambda: 1, capacity=8)
+    pool = InferencePool(one_by_one(backend.infer), SidecarInstruments(registry), workers=lambda: 1, capacity=8)
     pool.start()
     waiting = [asyncio.create_task(pool.infer(WINDOW)) for _ in range(4)]
     await asyncio.sleep(0.05)
@@ -151,13 +153,14 @@ async def test_the_loop_takes_the_eldest_first() -> None:
     def compute(window: Window) -> Inference:
         if threading.current_thread() is threading.main_thread():
             on_the_loop.append(int(window[0, 0]))
+            assert thread_is_busy.wait(10)
         else:
             thread_is_busy.set()
             thread_may_end.wait(10)
         return backend.infer(window)
 
     instruments = SidecarInstruments(new_registry())
-    pool = InferencePool(compute, instruments, workers=lambda: 2, capacity=8, runs_inline=lambda: True)
+    pool = InferencePool(one_by_one(compute), instruments, workers=lambda: 2, capacity=8, pace=lambda: ON_THE_LOOP)
     pool.start()
     answered = asyncio.Event()
 
@@ -166,7 +169,6 @@ async def test_the_loop_takes_the_eldest_first() -> None:
 
     submit(1, lambda: submit(5, answered.set))
     submit(2)
-    assert thread_is_busy.wait(10)
     submit(3)
     submit(4)
     await asyncio.wait_for(answered.wait(), 10)

@@ -1,7 +1,9 @@
 """What a backend is: it opens a model, answers windows, and closes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from math import isfinite
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from edgeinfer.errors import InvalidOutput
 
 __all__ = [
     "Backend",
+    "BatchBackend",
     "Description",
     "Inference",
     "Window",
@@ -78,7 +81,7 @@ def check_inference(inference: Inference, latent_dimensions: int, motif_count: i
         fault = f"it has {latent.size} latents and {scores.size} scores"
         raise InvalidOutput("the model's output", fault, "Compare the model file with its card.")
     # One infinity or NaN anywhere shows in these sums, at a fraction of the cost of looking at each value.
-    if not np.isfinite(latent.dot(latent) + scores.dot(scores)):
+    if not isfinite(latent.dot(latent) + scores.dot(scores)):
         raise InvalidOutput("the model's output", "it is not finite", "Check the model file and the device.")
 
 
@@ -115,3 +118,19 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Release the device and memory; safe to call twice and after a failure."""
+
+
+@runtime_checkable
+class BatchBackend(Backend, Protocol):
+    """A backend that computes several windows in one run; whoever has not these two members computes one at a time."""
+
+    @property
+    def max_batch(self) -> int:
+        """How many windows one run may take; 1 where the model allows no more. Known once it is open."""
+
+    def infer_batch(self, windows: Sequence[Window]) -> list[Inference]:
+        """Answer at most `max_batch` windows in one run, each as if it were alone; called like `infer`.
+
+        Raises:
+            BackendError: the run failed. It says nothing of the single windows: the caller runs each by itself.
+        """

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -19,6 +19,10 @@ __all__ = [
 ]
 
 KIND = "cpu"
+# Windows of one run at most; the pool asks for what suits the machine.
+_MAX_BATCH = 64
+# How far a window's outputs may move with its neighbours: kernels may add in another order where the batch is larger.
+_BATCH_TOLERANCE = 1e-5
 _NO_MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory", re.IGNORECASE)
 
 
@@ -63,6 +67,7 @@ class OnnxBackend:
         self._outputs = [self._file.latent_tensor.name, self._file.scores_tensor.name]
         self._threads = threads
         self._session: onnxruntime.InferenceSession | None = None
+        self._max_batch = 1
 
     @property
     def parallelism(self) -> int:
@@ -73,6 +78,11 @@ class OnnxBackend:
     def is_cpu_bound(self) -> bool:
         """ONNX Runtime computes on the calling thread."""
         return True
+
+    @property
+    def max_batch(self) -> int:
+        """1 where the graph's batch axis is fixed, or where windows of one run change each other's outputs."""
+        return self._max_batch
 
     def open(self) -> Description:
         """Read the file, prove that it is the card's, and run one window.
@@ -92,6 +102,7 @@ class OnnxBackend:
                 raise BackendError("the model", fault, remedy, error_class="memory_allocation_error") from failure
             raise self._unfit(f"cannot be loaded by ONNX Runtime ({_first_line(failure)})") from failure
         self._prove()
+        self._max_batch = _MAX_BATCH if self._can_batch() else 1
         return Description(
             kind=KIND,
             device=f"cpu x{self.parallelism}",
@@ -109,25 +120,34 @@ class OnnxBackend:
         Raises:
             BackendError: the backend is not open, or ONNX Runtime failed.
         """
+        return self._run(window[np.newaxis])[0]
+
+    def infer_batch(self, windows: Sequence[Window]) -> list[Inference]:
+        """Answer windows in one run; each has the time of the whole, for which its caller waits.
+
+        Raises:
+            BackendError: the backend is not open, or ONNX Runtime failed.
+        """
+        return self._run(np.stack(windows))
+
+    def _run(self, windows: Window) -> list[Inference]:
+        """Answer windows (batch, length, channels)."""
         session = self._session
         if session is None:
             raise BackendError("the CPU backend", "is not open", "Wait until it is ready.", error_class="misuse")
         started = perf_counter()
-        prepared = turn(window, self._mount)[np.newaxis]
+        prepared = turn(windows, self._mount)
         if self._scale is not None:
             prepared = self._scale.apply(prepared)
         executing = perf_counter()
-        latent, scores = self._execute(session, prepared)
+        latents, scores = self._execute(session, prepared)
         executed = perf_counter()
         if self._temperature is not None:
             scores = softmax(scores, self._temperature)
-        return Inference(
-            latent=latent.reshape(-1),
-            motif_scores=scores.reshape(-1),
-            preprocess_seconds=executing - started,
-            execute_seconds=executed - executing,
-            postprocess_seconds=perf_counter() - executed,
-        )
+        batch = len(windows)
+        times = executing - started, executed - executing, perf_counter() - executed
+        pairs = zip(latents.reshape(batch, -1), scores.reshape(batch, -1), strict=True)
+        return [Inference(latent, motif_scores, *times, batch) for latent, motif_scores in pairs]
 
     def close(self) -> None:
         """Release the session and its memory; safe to call twice."""
@@ -162,8 +182,29 @@ class OnnxBackend:
             self.close()
             raise self._unfit(f"answers {found[0]} latents and {found[1]} scores where the card says {wanted}")
 
+    def _can_batch(self) -> bool:
+        """Whether two windows that differ get in one run what each gets alone; a graph may mix or refuse them."""
+        if isinstance(self._file.input_tensor.shape[0], int):
+            return False
+        noise = np.random.default_rng(1)
+        shape = (self._card.window.length, len(self._card.window.channels))
+        windows = [noise.normal(0, spread, shape).astype(np.float32) for spread in (1.0, 20.0)]
+        try:
+            together = self.infer_batch(windows)
+        except BackendError:
+            return False
+        return all(_is_same(self.infer(window), one) for window, one in zip(windows, together, strict=True))
+
     def _unfit(self, fault: str) -> ModelFileError:
         return ModelFileError(str(self._file.path), fault, "Give the file that belongs to the card.")
+
+
+def _is_same(alone: Inference, batched: Inference) -> bool:
+    pairs = ((alone.latent, batched.latent), (alone.motif_scores, batched.motif_scores))
+    return all(
+        one.shape == other.shape and np.allclose(one, other, rtol=_BATCH_TOLERANCE, atol=_BATCH_TOLERANCE)
+        for one, other in pairs
+    )
 
 
 def _load(content: bytes) -> onnxruntime.InferenceSession:

@@ -98,14 +98,14 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
     most = (lambda: workers) if workers is not None else (lambda: model.parallelism)
     shadow = Shadow(shadow_plan, instruments) if shadow_plan is not None else None
     change = ModelReload(model, change_plan, instruments, shadow=shadow) if change_plan is not None else None
-    infer = model.infer if shadow is None else shadow.around(model.infer)
+    infer_all = model.infer_all if shadow is None else shadow.around(model.infer_all)
     pool = InferencePool(
-        infer,
+        infer_all,
         instruments,
         workers=most,
         capacity=queue_capacity,
         check_ready=model.check_ready,
-        runs_inline=model.runs_inline,
+        pace=model.pace,
     )
     recorder = AnswerRecorder(instruments.http_requests, instruments.http_duration)
     account = InferenceAccount(instruments, tracing)

@@ -3,27 +3,24 @@
 import logging
 import threading
 import time
-import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from edgeinfer.backends.base import Backend, Description, Inference, Window, check_inference
+from edgeinfer.backends.base import Backend, BatchBackend, Description, Inference, Window, check_inference
 from edgeinfer.errors import BackendError, ConfigurationError, InvalidOutput, InvalidWindow, NotReady
 from edgeinfer.model.card import ModelCard
 from edgeinfer.model.window import MAX_READING
 from edgeinfer.sidecar.instruments import SidecarInstruments
+from edgeinfer.sidecar.pace import ON_THREADS, Pace, measure_pace
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.5, 30.0
 _STOP_SECONDS = 5.0
 _FAILING_RUNS = 3
 _FAILING_SECONDS = 60.0
-# While the loop computes a window it looks at no connection. This much is lost in what a busy core does to it anyway.
-MAX_BRIEF_SECONDS = 0.002
-_PROBES = 5
 # After these no window can be answered until the device is back; other classes cost one window only.
 _LOSES_THE_DEVICE = frozenset(
     {"hailort_init_failure", "version_mismatch", "device_not_found", "device_in_use", "communication_closed"}
@@ -81,7 +78,7 @@ class ServedModel:
         self._counting = threading.Lock()
         self._failed_at = 0.0
         self._last_failure = ""
-        self._runs_inline = False
+        self._pace = ON_THREADS
         self.description: Description | None = None
 
     @property
@@ -103,9 +100,9 @@ class ServedModel:
         """How many windows the backend computes at once."""
         return self.backend.parallelism
 
-    def runs_inline(self) -> bool:
-        """Whether a window takes so little of this CPU that the event loop may compute it itself."""
-        return self._runs_inline
+    def pace(self) -> Pace:
+        """Who computes the windows, and how many in one run."""
+        return self._pace
 
     def start(self) -> None:
         """Begin to load."""
@@ -130,9 +127,9 @@ class ServedModel:
         Raises:
             BackendError: the new one does not answer; the one before serves on.
         """
-        runs_inline = self._can_run_inline_with(backend)
+        pace = measure_pace(backend, self._probe)
         before, self.backend = self.backend, backend
-        self.card, self._runs_inline = card, runs_inline
+        self.card, self._pace = card, pace
         self._describe(described)
         # Windows that are with it are finished or, where it refuses them now, answered by the new one.
         before.close()
@@ -164,6 +161,36 @@ class ServedModel:
             raise
         if self._recovered != failures:
             self._count_recovery(failures)
+        return inference
+
+    def infer_all(self, windows: Sequence[Window]) -> list[Inference | Exception]:
+        """Answer windows on the calling thread, several in one run; each gets its own answer or failure.
+
+        A window of a run that failed, or whose output is unusable, is run again by itself, so that a bad one costs its
+        neighbours nothing and is reported as if it had come alone.
+        """
+        backend, failures = self.backend, self._failures
+        if len(windows) == 1 or not isinstance(backend, BatchBackend):
+            return [self._outcome(window) for window in windows]
+        try:
+            inferences = backend.infer_batch(windows)
+        except Exception:  # noqa: BLE001 - what each single run says counts
+            return [self._outcome(window) for window in windows]
+        if self._recovered != failures:
+            self._count_recovery(failures)
+        return [self._checked(window, one) for window, one in zip(windows, inferences, strict=True)]
+
+    def _outcome(self, window: Window) -> Inference | Exception:
+        try:
+            return self.infer(window)
+        except Exception as failure:  # noqa: BLE001 - handed to the caller, who logs it
+            return failure
+
+    def _checked(self, window: Window, inference: Inference) -> Inference | Exception:
+        try:
+            self.check_output(inference)
+        except InvalidOutput:
+            return self._outcome(window)
         return inference
 
     def _count_recovery(self, failures: int) -> None:
@@ -225,7 +252,7 @@ class ServedModel:
         except BackendError as failure:
             self._record_failure(failure)
             raise
-        self._runs_inline = self._can_run_inline_with(self.backend)
+        self._pace = measure_pace(self.backend, self._probe)
         self._describe(described)
         _log.info("the model is ready", extra={"backend": described.kind, "device": described.device})
         self._set_state(ModelState(State.READY))
@@ -244,13 +271,6 @@ class ServedModel:
             ]
         )
         self._instruments.runtime_info.replace([(described.kind, described.device, described.runtime)])
-
-    def _can_run_inline_with(self, backend: Backend) -> bool:
-        if not backend.is_cpu_bound:
-            return False
-        # A busy machine stretches the shortest of a few windows least.
-        shortest = min(timeit.repeat(lambda: backend.infer(self._probe), number=1, repeat=_PROBES))
-        return shortest <= MAX_BRIEF_SECONDS
 
     def _try_again(self) -> None:
         self.infer(self._probe)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from time import monotonic, thread_time
@@ -10,6 +10,7 @@ from time import monotonic, thread_time
 from edgeinfer.backends.base import Backend, Inference, Window, check_inference
 from edgeinfer.errors import BackendError, ModelFileError
 from edgeinfer.parity import cosine
+from edgeinfer.sidecar.inference import InferAll
 from edgeinfer.sidecar.instruments import SidecarInstruments
 
 _log = logging.getLogger(__name__)
@@ -70,13 +71,15 @@ class Shadow:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def around(self, infer: Callable[[Window], Inference]) -> Callable[[Window], Inference]:
+    def around(self, infer_all: InferAll) -> InferAll:
         """The same inference, with its answers offered to the shadow."""
 
-        def infer_and_offer(window: Window) -> Inference:
-            inference = infer(window)
-            self.offer(window, inference)
-            return inference
+        def infer_and_offer(windows: Sequence[Window]) -> Sequence[Inference | Exception]:
+            outcomes = infer_all(windows)
+            for window, outcome in zip(windows, outcomes, strict=True):
+                if isinstance(outcome, Inference):
+                    self.offer(window, outcome)
+            return outcomes
 
         return infer_and_offer
 

@@ -1,0 +1,210 @@
+"""Windows that wait together are computed together, and each caller gets what it would get alone."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from edgeinfer.backends.base import Inference, Window
+from edgeinfer.errors import BackendError, InvalidWindow
+from edgeinfer.metrics.registry import new_registry
+from edgeinfer.sidecar.inference import Computed, InferencePool, never, one_by_one
+from edgeinfer.sidecar.instruments import SidecarInstruments
+from edgeinfer.sidecar.model import ServedModel
+from edgeinfer.sidecar.pace import Pace
+from tests.sidecar.rig import BatchToyBackend, ToyBackend, running, shipped_card, window
+
+BATCHES_OF_FOUR = Pace(runs_inline=True, max_batch=4, min_handover=4)
+
+
+def numbered(number: int) -> Window:
+    return np.full((100, 9), number, np.float32)
+
+
+class Runs:
+    """Computes like a toy, and keeps which windows each run had, and on which thread."""
+
+    def __init__(self, before: Callable[[], None] = lambda: None) -> None:
+        self.runs: list[tuple[str, list[int]]] = []
+        self._before = before
+        self._infer_all = one_by_one(ToyBackend().infer)
+
+    def __call__(self, windows: Sequence[Window]) -> Sequence[Inference | Exception]:
+        where = "loop" if threading.current_thread() is threading.main_thread() else "thread"
+        self.runs.append((where, [int(window[0, 0]) for window in windows]))
+        self._before()
+        return self._infer_all(windows)
+
+
+def pool_of(runs: Runs, pace: Pace = BATCHES_OF_FOUR, workers: int = 2) -> InferencePool:
+    instruments = SidecarInstruments(new_registry())
+    pool = InferencePool(runs, instruments, workers=lambda: workers, capacity=100, pace=lambda: pace)
+    pool.start()
+    return pool
+
+
+async def ask(pool: InferencePool, count: int) -> list[int]:
+    """What windows 0 to `count` were answered, as their numbers."""
+    answers = await asyncio.gather(*(pool.infer(numbered(number)) for number in range(count)))
+    return [int(answer.inference.latent[0] / 900) for answer in answers]
+
+
+async def test_what_waits_when_the_loop_is_free_is_one_run_and_oldest_first() -> None:
+    runs = Runs()
+    pool = pool_of(runs, workers=1)
+
+    assert await ask(pool, 6) == list(range(6))
+    assert runs.runs == [("loop", [0, 1, 2, 3]), ("loop", [4, 5])]
+    await pool.close()
+
+
+async def test_a_window_that_is_alone_waits_for_no_other() -> None:
+    runs = Runs()
+    pool = pool_of(runs)
+    for _ in range(3):
+        assert await ask(pool, 1) == [0]
+    assert runs.runs == [("loop", [0])] * 3
+    await pool.close()
+
+
+async def test_a_thread_gets_a_share_that_is_worth_waking_it() -> None:
+    both_compute = threading.Barrier(2)
+    runs = Runs(lambda: both_compute.wait(10) and None)
+    pool = pool_of(runs)
+
+    assert await ask(pool, 8) == list(range(8))
+    assert sorted(runs.runs) == [("loop", [0, 1, 2, 3]), ("thread", [4, 5, 6, 7])]
+    await pool.close()
+
+
+async def test_less_than_that_the_loop_computes_alone() -> None:
+    runs = Runs()
+    pool = pool_of(runs)
+
+    assert await ask(pool, 7) == list(range(7))
+    assert {where for where, _ in runs.runs} == {"loop"}
+    await pool.close()
+
+
+async def test_whoever_computes_what_every_caller_gets_its_own_answer() -> None:
+    """Threads and the loop take runs from each other all the time here."""
+    runs = Runs()
+    pool = pool_of(runs, Pace(runs_inline=True, max_batch=3, min_handover=1), workers=3)
+
+    for count in (1, 50, 2, 99):
+        assert await ask(pool, count) == list(range(count))
+    await pool.close()
+    assert sum(len(numbers) for _, numbers in runs.runs) == 152
+    assert max(len(numbers) for _, numbers in runs.runs) == 3
+
+
+async def test_a_caller_that_hung_up_is_left_out_of_its_run() -> None:
+    runs = Runs()
+    pool = pool_of(runs)
+    delivered: list[object] = []
+    for number in range(3):
+        pool.submit(numbered(number), lambda gone=number == 1: gone, delivered.append)
+    while len(delivered) < 3:
+        await asyncio.sleep(0)
+    assert runs.runs == [("loop", [0, 2])]
+    assert [type(one).__name__ for one in delivered] == ["Computed", "ClientDisconnected", "Computed"]
+    await pool.close()
+
+
+async def test_a_run_that_raises_is_every_callers_failure_and_not_the_end() -> None:
+    def crash(_: Sequence[Window]) -> Sequence[Inference | Exception]:
+        raise RuntimeError("a bug")
+
+    instruments = SidecarInstruments(new_registry())
+    pool = InferencePool(crash, instruments, workers=lambda: 1, capacity=9, pace=lambda: BATCHES_OF_FOUR)
+    pool.start()
+    answers = await asyncio.gather(*(pool.infer(numbered(1)) for _ in range(3)), return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["a bug"] * 3
+    await pool.close()
+
+
+def served(backend: BatchToyBackend) -> ServedModel:
+    model = ServedModel(backend, shipped_card(), SidecarInstruments(new_registry()))
+    model.description = backend.open()
+    return model
+
+
+def test_a_run_that_fails_is_done_again_one_by_one_and_only_the_bad_window_fails() -> None:
+    class RefusesSevens(BatchToyBackend):
+        def infer(self, window: Window) -> Inference:
+            if window[0, 0] == 7:
+                raise BackendError("it", "dislikes 7", "Send 8.", error_class="execution_failed")
+            return super().infer(window)
+
+    outcomes = served(RefusesSevens()).infer_all([numbered(number) for number in (1, 7, 3)])
+
+    good = [outcome.latent[0] for outcome in outcomes if isinstance(outcome, Inference)]
+    assert good == [900, 2700]
+    assert isinstance(outcomes[1], BackendError)
+    assert outcomes[1].fault == "dislikes 7"
+
+
+def test_an_output_that_overflows_is_its_own_callers_error() -> None:
+    windows = [numbered(1), np.full((100, 9), 3e38, np.float32), numbered(3)]
+    backend = BatchToyBackend()
+    outcomes = served(backend).infer_all(windows)
+
+    assert [type(outcome) for outcome in outcomes] == [Inference, InvalidWindow, Inference]
+    assert backend.batches == [3]
+
+
+def test_a_failure_of_a_run_is_counted_for_the_window_that_failed_alone() -> None:
+    failing = BackendError("it", "failed", "Look.", error_class="execution_failed")
+    fails = iter([failing, failing, None, None])
+
+    def before() -> None:
+        if (failure := next(fails)) is not None:
+            raise failure
+
+    registry = new_registry()
+    model = ServedModel(backend := BatchToyBackend(before), shipped_card(), SidecarInstruments(registry))
+    model.description = backend.open()
+    outcomes = model.infer_all([numbered(1), numbered(2), numbered(3)])
+
+    assert [type(outcome) for outcome in outcomes] == [BackendError, Inference, Inference]
+    assert registry.get_sample_value("hailo_hardware_errors_total", {"error_class": "execution_failed"}) == 1
+
+
+def test_windows_of_one_request_are_one_run_and_the_metrics_say_so() -> None:
+    backend = BatchToyBackend()
+    with running(backend) as rig:
+        data = [value for _ in range(5) for row in window() for value in row]
+        tensor = {"name": "window", "shape": [5, 100, 9], "datatype": "FP32", "data": data}
+        answer = rig.client.post(f"/v2/models/{shipped_card().name}/infer", json={"inputs": [tensor]})
+        assert answer.status_code == 200, answer.text
+        assert rig.value("hailo_sidecar_batch_size_sum") == 25  # each of five windows was in a run of five
+        assert rig.value("hailo_sidecar_batch_size_count") == 5
+        assert rig.value("hailo_sidecar_inferences_total", status="success") == 5
+        for stage in ("queue", "decode", "preprocess", "execute", "postprocess"):
+            assert rig.value("hailo_sidecar_stage_duration_seconds_count", stage=stage) == 5
+    assert backend.batches[-1] == 5
+
+
+async def test_the_time_per_window_is_a_share_of_its_run() -> None:
+    """Retry-After counts what waits, and four windows of one run take its time once."""
+    pool = pool_of(Runs())
+    computed: list[Computed | Exception] = []
+    for number in range(4):
+        pool.submit(numbered(number), never, computed.append)
+    while len(computed) < 4:
+        await asyncio.sleep(0)
+    times = {(one.started, one.ended) for one in computed if isinstance(one, Computed)}
+    assert len(times) == 1
+    await pool.close()
+
+
+@pytest.mark.parametrize("closes_with", [1, 3, 11])
+async def test_closing_finishes_every_run(closes_with: int) -> None:
+    pool = pool_of(Runs())
+    waiting = [asyncio.ensure_future(pool.infer(numbered(number))) for number in range(closes_with)]
+    await asyncio.sleep(0)
+    await pool.close()
+
+    assert all(isinstance(answer, Computed) for answer in await asyncio.gather(*waiting))
