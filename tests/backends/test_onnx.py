@@ -156,13 +156,13 @@ def test_a_card_with_a_fixed_batch_axis_stays_single(folder: Path) -> None:
 class Session:
     """ONNX Runtime's session with other results for more than one window."""
 
-    def __init__(self, content: bytes, spoil: Callable[[list[Any]], list[Any]]) -> None:
+    def __init__(self, content: bytes, change: Callable[[list[Any]], list[Any]]) -> None:
         self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        self._spoil = spoil
+        self._change = change
 
     def run(self, names: list[str], feed: dict[str, Any]) -> list[Any]:
         outputs = self._session.run(names, feed)
-        return self._spoil(outputs) if len(next(iter(feed.values()))) > 1 else outputs
+        return self._change(outputs) if len(next(iter(feed.values()))) > 1 else outputs
 
 
 def mixes_windows(outputs: list[Any]) -> list[Any]:
@@ -177,10 +177,10 @@ def refuses(_: list[Any]) -> list[Any]:
     raise RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions for input: window")
 
 
-@pytest.mark.parametrize("spoil", [mixes_windows, answers_one, refuses])
-def test_a_graph_whose_windows_are_not_independent_stays_single(spoil: Callable[[list[Any]], list[Any]]) -> None:
+@pytest.mark.parametrize("change", [mixes_windows, answers_one, refuses])
+def test_a_graph_whose_windows_are_not_independent_stays_single(change: Callable[[list[Any]], list[Any]]) -> None:
     def load(content: bytes) -> Any:
-        return Session(content, spoil)
+        return Session(content, change)
 
     backend = OnnxBackend(load_card(default_folder()), load=load)
     backend.open()

@@ -10,13 +10,17 @@ import pytest
 from edgeinfer.backends.base import Inference, Window
 from edgeinfer.errors import BackendError, InvalidWindow
 from edgeinfer.metrics.registry import new_registry
-from edgeinfer.sidecar.inference import Computed, InferencePool, never, one_by_one
+from edgeinfer.sidecar.inference import ClientDisconnected, Computed, InferencePool, never, one_by_one
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
 from edgeinfer.sidecar.pace import Pace
 from tests.sidecar.rig import BatchToyBackend, ToyBackend, running, shipped_card, window
 
 BATCHES_OF_FOUR = Pace(runs_inline=True, max_batch=4, min_handover=4)
+
+
+def always() -> bool:
+    return True
 
 
 def numbered(number: int) -> Window:
@@ -71,7 +75,11 @@ async def test_a_window_that_is_alone_waits_for_no_other() -> None:
 
 async def test_a_thread_gets_a_share_that_is_worth_waking_it() -> None:
     both_compute = threading.Barrier(2)
-    runs = Runs(lambda: both_compute.wait(10) and None)
+
+    def meet() -> None:
+        both_compute.wait(10)
+
+    runs = Runs(meet)
     pool = pool_of(runs)
 
     assert await ask(pool, 8) == list(range(8))
@@ -103,13 +111,11 @@ async def test_whoever_computes_what_every_caller_gets_its_own_answer() -> None:
 async def test_a_caller_that_hung_up_is_left_out_of_its_run() -> None:
     runs = Runs()
     pool = pool_of(runs)
-    delivered: list[object] = []
-    for number in range(3):
-        pool.submit(numbered(number), lambda gone=number == 1: gone, delivered.append)
-    while len(delivered) < 3:
-        await asyncio.sleep(0)
+    asked = (pool.infer(numbered(number), has_hung_up) for number, has_hung_up in enumerate((never, always, never)))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [Computed, ClientDisconnected, Computed]
     assert runs.runs == [("loop", [0, 2])]
-    assert [type(one).__name__ for one in delivered] == ["Computed", "ClientDisconnected", "Computed"]
     await pool.close()
 
 
@@ -187,16 +193,11 @@ def test_windows_of_one_request_are_one_run_and_the_metrics_say_so() -> None:
     assert backend.batches[-1] == 5
 
 
-async def test_the_time_per_window_is_a_share_of_its_run() -> None:
-    """Retry-After counts what waits, and four windows of one run take its time once."""
+async def test_the_windows_of_a_run_begin_and_end_together() -> None:
     pool = pool_of(Runs())
-    computed: list[Computed | Exception] = []
-    for number in range(4):
-        pool.submit(numbered(number), never, computed.append)
-    while len(computed) < 4:
-        await asyncio.sleep(0)
-    times = {(one.started, one.ended) for one in computed if isinstance(one, Computed)}
-    assert len(times) == 1
+    answers = await asyncio.gather(*(pool.infer(numbered(number)) for number in range(4)))
+
+    assert len({(answer.started, answer.ended) for answer in answers}) == 1
     await pool.close()
 
 

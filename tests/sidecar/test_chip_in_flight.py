@@ -37,7 +37,10 @@ async def until_taken(gate: Gate, count: int) -> None:
 async def test_the_pool_has_a_thread_for_each_frame_that_the_opened_chip_takes_and_the_load_asks_for(rig: Rig) -> None:
     registry = new_registry()
     pool = InferencePool(
-        one_by_one(rig.backend.infer), SidecarInstruments(registry), workers=lambda: rig.backend.parallelism, capacity=64
+        one_by_one(rig.backend.infer),
+        SidecarInstruments(registry),
+        workers=lambda: rig.backend.parallelism,
+        capacity=64,
     )
     pool.start()
     assert registry.get_sample_value("hailo_sidecar_workers") == 1
@@ -65,7 +68,10 @@ async def test_the_pool_has_a_thread_for_each_frame_that_the_opened_chip_takes_a
 async def test_a_caller_that_hangs_up_in_flight_takes_nothing_from_the_others(rig: Rig) -> None:
     rig.backend.open()
     pool = InferencePool(
-        one_by_one(rig.backend.infer), SidecarInstruments(new_registry()), workers=lambda: rig.backend.parallelism, capacity=64
+        one_by_one(rig.backend.infer),
+        SidecarInstruments(new_registry()),
+        workers=lambda: rig.backend.parallelism,
+        capacity=64,
     )
     pool.start()
     rig.machine.chip.gate = gate = Gate()

@@ -32,13 +32,17 @@ def takes_a_moment() -> None:
 
 def make_pool(backend: ToyBackend, *, workers: int = 1, capacity: int = 2) -> tuple[InferencePool, SidecarInstruments]:
     instruments = SidecarInstruments(new_registry())
-    return InferencePool(one_by_one(backend.infer), instruments, workers=lambda: workers, capacity=capacity), instruments
+    return InferencePool(
+        one_by_one(backend.infer), instruments, workers=lambda: workers, capacity=capacity
+    ), instruments
 
 
 def brief_pool(backend: ToyBackend, capacity: int = 8) -> InferencePool:
     """Two windows at once, one of them on the loop."""
     instruments = SidecarInstruments(new_registry())
-    return InferencePool(one_by_one(backend.infer), instruments, workers=lambda: 2, capacity=capacity, pace=lambda: ON_THE_LOOP)
+    return InferencePool(
+        one_by_one(backend.infer), instruments, workers=lambda: 2, capacity=capacity, pace=lambda: ON_THE_LOOP
+    )
 
 
 async def test_a_full_queue_sheds_and_says_when_to_come_back() -> None:

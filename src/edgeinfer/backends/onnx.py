@@ -21,7 +21,7 @@ __all__ = [
 KIND = "cpu"
 # Windows of one run at most; the pool asks for what suits the machine.
 _MAX_BATCH = 64
-# How far a window's outputs may move with its neighbours: kernels may add in another order where the batch is larger.
+# How far a window's outputs may move in a batch: kernels may add in another order for a larger one.
 _BATCH_TOLERANCE = 1e-5
 _NO_MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory", re.IGNORECASE)
 

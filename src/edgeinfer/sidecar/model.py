@@ -166,8 +166,8 @@ class ServedModel:
     def infer_all(self, windows: Sequence[Window]) -> list[Inference | Exception]:
         """Answer windows on the calling thread, several in one run; each gets its own answer or failure.
 
-        A window of a run that failed, or whose output is unusable, is run again by itself, so that a bad one costs its
-        neighbours nothing and is reported as if it had come alone.
+        A window of a run that failed, or whose output is unusable, is run again by itself, so that a bad one costs the
+        others nothing and is reported as if it had come alone.
         """
         backend, failures = self.backend, self._failures
         if len(windows) == 1 or not isinstance(backend, BatchBackend):

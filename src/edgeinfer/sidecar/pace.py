@@ -25,7 +25,7 @@ class Pace:
     Args:
         runs_inline: whether the event loop may stand still for a run.
         max_batch: windows that one run may take, of those that wait when it begins.
-        min_handover: waiting windows that are worth a thread beside the loop.
+        min_handover: waiting windows that are worth waking a thread.
     """
 
     runs_inline: bool = False
@@ -57,7 +57,7 @@ def measure_pace(backend: Backend, probe: Window) -> Pace:
 
 
 def _max_batch(backend: Backend, probe: Window, single: float) -> int:
-    """As many windows as take no longer together than one may, if that is no dearer than one after the other."""
+    """As many windows as take no longer together than one may, if that does not cost more than one by one."""
     if not isinstance(backend, BatchBackend):
         return 1
     windows = [probe] * min(_MAX_BATCH, backend.max_batch, int(MAX_BRIEF_SECONDS / single))
