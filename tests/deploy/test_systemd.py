@@ -139,6 +139,20 @@ def test_what_a_unit_writes_is_for_its_user_alone(unit: Path) -> None:
         assert value(unit, "RuntimeDirectoryMode") == "0700"
 
 
+@each_unit
+def test_a_unit_sees_what_its_service_reads_of_proc(unit: Path) -> None:
+    """With ProcSubset=pid there is no /proc/meminfo and no id of the boot: the gateway could store no sample."""
+    assert "ProcSubset" not in re.sub(r"(?m)^#.*$", "", unit.read_text())
+
+
+@pytest.mark.parametrize("drop_in", DROP_INS, ids=lambda file: file.parent.name)
+def test_what_debians_services_keep_is_for_their_user_alone(drop_in: Path) -> None:
+    assert value(drop_in, "StateDirectoryMode") == "0700"
+    assert value(drop_in, "UMask") == "0077"
+    (path,) = re.findall(r"--storage\.(?:tsdb\.)?path=(\S+)", drop_in.read_text())
+    assert path == f"/var/lib/{value(drop_in, 'StateDirectory').split()[0]}"
+
+
 def test_the_gateway_keeps_sessions_where_it_may_write() -> None:
     unit = FOLDER / "edgeinfer-gateway.service"
     assert value(unit, "Environment") == f"EDGEINFER_GATEWAY_DATA_FOLDER=%S/{value(unit, 'StateDirectory')}"
