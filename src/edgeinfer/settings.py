@@ -769,6 +769,16 @@ def prepare_hailort(environment: MutableMapping[str, str] | None = None) -> None
     environment.setdefault("HAILORT_LOGGER_PATH", "NONE")
 
 
+def prepare_onnxruntime(environment: MutableMapping[str, str] | None = None) -> None:
+    """Set the variable that ONNX Runtime reads at import, unless the operator has set it.
+
+    From 1.32 on its wheel sends usage to its maker by default, from a thread of its own, and writes an identifier of
+    the machine below ~/.cache. Nothing leaves a device of EdgeInfer that its owner did not ask for.
+    """
+    environment = os.environ if environment is None else environment
+    environment.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = known_variables()
     for name in sorted(environment):

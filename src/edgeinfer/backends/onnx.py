@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import numpy as np
-import onnxruntime
 
 from edgeinfer.backends.base import Description, Inference, Window
 from edgeinfer.errors import BackendError, ModelFileError
 from edgeinfer.model.card import ModelCard
+from edgeinfer.model.onnx_runtime import onnxruntime
 from edgeinfer.model.processing import make_mount, make_scale, softmax, turn
 from edgeinfer.settings import SidecarSettings
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from edgeinfer.errors import ModelFileError
+from edgeinfer.model.onnx_runtime import onnxruntime
 from edgeinfer.model.window import CHANNEL_UNITS, CHANNELS, WINDOW_LENGTH, WINDOW_RATE_HZ
 
 _TRIED_WINDOWS = 8
