@@ -4,6 +4,4 @@ from edgeinfer.settings import prepare_onnxruntime
 
 prepare_onnxruntime()
 
-import onnxruntime  # noqa: E402, TID251 - after the line above, and here alone
-
-__all__ = ["onnxruntime"]
+import onnxruntime as onnxruntime  # noqa: E402, PLC0414, TID251 - after the line above, here alone, for others
