@@ -127,4 +127,4 @@ def _subject(subject: str) -> str:
         f"{f'`{alert.provoked_by}`' if alert.provoked_by else 'none'} |"
         for alert in found
     )
-    return f"## {subject.capitalize().replace('_', '-')}\n\n{head}\n{rows}\n"
+    return f"## {subject.capitalize().replace('_', ' ')}\n\n{head}\n{rows}\n"

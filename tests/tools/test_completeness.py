@@ -17,7 +17,7 @@ from tools.completeness import monitoring, parts
 from tools.completeness.all import gaps
 from tools.completeness.gap import Gap, collected, gap_of
 
-DOWN = next(alert for alert in alerts_of("services") if alert.name == "HailoSidecarDown")
+DOWN = next(alert for alert in alerts_of("availability") if alert.name == "HailoSidecarDown")
 KILLED = next(scenario for scenario in SCENARIOS if scenario.name == DOWN.provoked_by)
 
 
@@ -26,14 +26,14 @@ def test_nothing_is_forgotten() -> None:
 
 
 def test_an_alert_whose_scenario_does_not_exist_is_named() -> None:
-    [gap] = monitoring.scenarios_of_alerts([("services", replace(DOWN, provoked_by="sidecar-eaten"))], [])
-    assert gap.path == "src/edgeinfer/monitoring/alerts/services.py"
+    [gap] = monitoring.scenarios_of_alerts([("availability", replace(DOWN, provoked_by="sidecar-eaten"))], [])
+    assert gap.path == "src/edgeinfer/monitoring/alerts/availability.py"
     assert "HailoSidecarDown" in gap.fault
     assert "'sidecar-eaten'" in gap.fault
 
 
 def test_a_scenario_that_waits_for_another_alert_is_named() -> None:
-    entries = [("services", alert) for alert in all_alerts()]
+    entries = [("availability", alert) for alert in all_alerts()]
     scenarios = [replace(one, alert="HailoNoTraffic") if one is KILLED else one for one in SCENARIOS]
     [gap] = monitoring.scenarios_of_alerts(entries, scenarios)
     assert gap.path == "chaos/scenarios"
@@ -48,18 +48,18 @@ def test_a_scenario_of_an_alert_that_does_not_exist_is_named() -> None:
 
 def test_an_alert_that_no_scenario_can_provoke_says_why() -> None:
     unprovoked = replace(DOWN, provoked_by="", unprovoked_because="It needs a real chip.")
-    assert list(monitoring.scenarios_of_alerts([("services", unprovoked)], [])) == []
+    assert list(monitoring.scenarios_of_alerts([("availability", unprovoked)], [])) == []
 
 
 def test_two_alerts_of_one_name_are_named() -> None:
-    [gap] = monitoring.repeated_names([("services", DOWN), ("hardware", DOWN)])
-    assert gap.path == "src/edgeinfer/monitoring/alerts/hardware.py"
+    [gap] = monitoring.repeated_names([("availability", DOWN), ("chip_heat", DOWN)])
+    assert gap.path == "src/edgeinfer/monitoring/alerts/chip_heat.py"
     assert "two alerts HailoSidecarDown" in gap.fault
 
 
 def test_an_alert_on_a_series_that_does_not_exist_is_named() -> None:
-    [gap] = monitoring.expressions([("services", replace(DOWN, expression="max(zebra_stripes) > 1"))])
-    assert gap.path == "src/edgeinfer/monitoring/alerts/services.py"
+    [gap] = monitoring.expressions([("availability", replace(DOWN, expression="max(zebra_stripes) > 1"))])
+    assert gap.path == "src/edgeinfer/monitoring/alerts/availability.py"
     assert "HailoSidecarDown: zebra_stripes" in gap.fault
 
 

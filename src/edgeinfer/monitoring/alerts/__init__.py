@@ -5,7 +5,7 @@ import pkgutil
 
 from edgeinfer.monitoring.alerts.alert import Alert
 
-_NOT_SUBJECTS = ("alert", "rule_test")
+_NOT_SUBJECTS = ("alert", "rule_test", "chip_series", "service_series", "store_series")
 
 
 def subjects() -> tuple[str, ...]:
