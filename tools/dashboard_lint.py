@@ -90,10 +90,16 @@ def _idle_pickers(panel: Mapping[str, Any], pickers: Mapping[str, str]) -> Itera
 
 
 def _unused_pickers(document: Mapping[str, Any]) -> Iterator[str]:
-    asked = " ".join(target["expr"] for panel in all_panels(document) for target in panel.get("targets", []))
+    asked = " ".join(_expressions(document))
     for variable in document["templating"]["list"]:
         if variable["type"] == "query" and f"${variable['name']}" not in asked:
             yield f"variable {variable['name']}: no panel follows it; use it in a query, or take it away"
+
+
+def _expressions(document: Mapping[str, Any]) -> Iterator[str]:
+    """Of panels and annotations."""
+    yield from (target["expr"] for panel in all_panels(document) for target in panel.get("targets", []))
+    yield from (annotation["expr"] for annotation in document["annotations"]["list"])
 
 
 def _label_of(variable: Mapping[str, Any]) -> str:
@@ -134,9 +140,7 @@ def _variables(document: Mapping[str, Any], known: Mapping[str, Known]) -> Itera
             yield from _query_variable(variable, known)
         if variable.get("hide") and not variable.get("skipUrlSync"):
             yield f"variable {variable['name']}: nobody sees it, so no address may carry it; set skipUrlSync"
-    used = any(
-        f"${RESOLUTION}" in target["expr"] for panel in all_panels(document) for target in panel.get("targets", [])
-    )
+    used = any(f"${RESOLUTION}" in expression for expression in _expressions(document))
     if used != (RESOLUTION in names):
         yield f"variables: {RESOLUTION} is for dashboards that read recorded series over days, and for no other"
 

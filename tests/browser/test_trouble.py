@@ -85,12 +85,23 @@ MANY = board(
 )
 
 
+# Grafana gives a panel without a place 6 columns and 3 lines at the top left, and moves down what overlaps.
+PLACELESS = board(
+    *(panel(at, target("vector(1)"), kind="stat", gridPos=place) for at, place in enumerate((None, {}, {"x": 6}), 1)),
+    panel(4, target("vector(1)"), kind="stat", gridPos={"x": 0, "y": 40, "w": 12, "h": 4}),
+    uid="placeless-board",
+    title="Placeless",
+    refresh="",
+)
+
+
 @pytest.fixture
 def boards(tmp_path: Path) -> Path:
     folder = tmp_path / "boards"
     folder.mkdir()
     (folder / "problems.json").write_text(json.dumps(PROBLEMS), "utf-8")
     (folder / "many.json").write_text(json.dumps(MANY), "utf-8")
+    (folder / "placeless.json").write_text(json.dumps(PLACELESS), "utf-8")
     (folder / "malformed.json").write_text('{"uid": "x", "panels": [', "utf-8")
     return folder
 
@@ -158,6 +169,24 @@ def test_a_dashboard_of_collapsed_rows_and_more_panels_than_one_request_takes(
     expect(page.get_by_role("button", name="All of them")).to_be_visible()
     assert set(states(window.panels()).values()) == {"drawn"}
     assert len(window.panels()) == 120
+
+
+def test_panels_without_a_place_stand_where_grafana_puts_them(small: Stack, open_window: OpenWindow) -> None:
+    window = open_window(small, WHOLE)
+    page = window.open_drawn("/d/placeless-board")
+    places = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('.panel')].map((one) => {
+          const { left, top, width, height } = one.getBoundingClientRect();
+          return [one.id.slice(6), [left, top, width, height]];
+        }))"""
+    )
+    assert set(states(window.panels()).values()) == {"drawn"}
+    left, top, width, height = places["1"]
+    line = (height + 8) / 3
+    assert places["2"] == pytest.approx([left, top + 3 * line, width, height])
+    assert places["3"] == pytest.approx([left + width + 8, top, width, height], abs=1)
+    # Below the others, without the gap that its file has.
+    assert places["4"] == pytest.approx([left, top + 6 * line, 2 * width + 8, 4 * line - 8], abs=1)
 
 
 def test_a_malformed_file_is_listed_and_the_others_work(small: Stack, open_window: OpenWindow) -> None:

@@ -10,9 +10,12 @@ from itertools import product
 
 from edgeinfer.catalog.all import all_metrics
 from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.monitoring import recording
+from edgeinfer.monitoring.promql import Recorded
 from edgeinfer.monitoring.recording import Rule, groups
 
 STEP_SECONDS = 5
+_DEPLOY_SHOWS_SECONDS = 180
 INSTANCES = {Owner.GATEWAY: "127.0.0.1:8080", Owner.SIDECAR: "127.0.0.1:9000", Owner.EXPORTER: "127.0.0.1:9048"}
 OPEN_VALUES = {
     "chip_id": ("0000:01:00.0",),
@@ -96,10 +99,11 @@ class _Shape:
     def __init__(self, first: int, seconds: int, trouble: tuple[float, float], backend: str, step: int) -> None:
         self.first, self.seconds, self.backend, self.step = first, seconds, backend, step
         self.begins, self.ends = (first + seconds * share for share in trouble)
+        self.deployed = self.ends + 240
 
     def version(self, at: float) -> str:
         """The version that runs: a new one was deployed when the trouble was over."""
-        return "0.1.0" if at < self.ends + 240 else "0.2.0"
+        return "0.1.0" if at < self.deployed else "0.2.0"
 
     def is_troubled(self, at: float) -> bool:
         return self.begins <= at < self.ends
@@ -244,8 +248,21 @@ def _recorded(shape: _Shape, moments: range) -> Iterator[_Series]:
             for combination in product(*(_recorded_values(rule, name) for name in names)):
                 seed += 1
                 labels = dict(zip(names, combination, strict=True)) | dict(rule.labels)
-                values = [_recorded_value(rule.record.name, labels, at, shape, seed) for at in moments]
-                yield rule.record.name, labels, values
+                yield rule.record.name, labels, _recorded_values_at(rule.record, labels, shape, moments, seed)
+
+
+def _recorded_values_at(
+    record: Recorded, labels: dict[str, str], shape: _Shape, moments: range, seed: int
+) -> Sequence[float | None]:
+    """Deploys and alerts are there for a while only, and what runs is of one version at a time."""
+    if record == recording.HISTORY_FIRING:
+        return [1.0 if shape.is_troubled(at - 60) else None for at in moments]
+    if record in (recording.VERSIONS, recording.HISTORY_VERSIONS):
+        return [1.0 if shape.version(at) == labels["version"] else None for at in moments]
+    if record == recording.DEPLOYS:
+        newest = labels["version"] == OPEN_VALUES["version"][-1]
+        return [1.0 if newest and 0 <= at - shape.deployed < _DEPLOY_SHOWS_SECONDS else None for at in moments]
+    return [_recorded_value(record.name, labels, at, shape, seed) for at in moments]
 
 
 def _recorded_values(rule: Rule, name: str) -> tuple[str, ...]:

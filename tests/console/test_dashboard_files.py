@@ -80,6 +80,7 @@ def test_a_file_without_uid_and_ids_is_taken_with_a_note(tmp_path: Path) -> None
     (found,), broken = DashboardFiles(tmp_path).read()
     assert (found.uid, set(found.panels), broken) == ("mine", {5, 6}, [])
     assert found.document["panels"][1]["id"] == 6
+    assert found.document["panels"][1]["gridPos"] == {"x": 0, "y": 0, "w": 6, "h": 3}
     assert "its name mine stands in. 1 panels had no id." in found.document["description"]
 
 

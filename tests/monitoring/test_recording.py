@@ -59,6 +59,8 @@ SERIES: dict[str, Values] = {
     f"hailo_latent_drift_score{{{GATEWAY}}}": gauge((0.1, 2850), (0.2, 15), (0.1, 735)),
     f"hailo_motif_drift_score{{{GATEWAY}}}": gauge((0.1, 2850), (0.3, 15), (0.1, 735)),
     f"up{{{GATEWAY}}}": gauge((1, LENGTH)),
+    f'edgeinfer_build_info{{{GATEWAY}, version="1"}}': gauge((1, 2970), (None, LENGTH - 2970)),
+    f'edgeinfer_build_info{{{GATEWAY}, version="2"}}': gauge((None, 2970), (1, LENGTH - 2970)),
     'ALERTS{alertname="A", alertstate="firing", severity="warning"}': gauge((1, LENGTH)),
     'ALERTS{alertname="B", alertstate="pending", severity="warning"}': gauge((1, LENGTH)),
     'ALERTS{alertname="W", alertstate="firing", severity="none"}': gauge((1, LENGTH)),
@@ -131,6 +133,10 @@ WANTED = (
     Wanted("history:hailo_motif_drift_score:max5m", 0.3),
     Wanted("history:up:mean5m", 1),
     Wanted("history:alerts_firing:count", 1),
+    Wanted('history:alerts_firing:max5m{alertname="A", severity="warning"}', 1),
+    Wanted('edgeinfer:versions{kind="program", name="EdgeInfer", version="1"}', 1),
+    Wanted('history:versions{kind="program", name="EdgeInfer", version="1"}', 1),
+    Wanted('edgeinfer:deploys{kind="program", name="EdgeInfer", version="2"}', 1),
 )
 # Without requests a share is absent: it is not zero, and not "not a number".
 ABSENT = (
@@ -199,9 +205,12 @@ def test_every_recorded_series_is_asked_for() -> None:
 
 
 @pytest.mark.timeout(240)
-# The rates of long ranges have nothing that could be changed: no number, no comparison.
+# The rates of long ranges have nothing that could be changed: no number, no comparison. Deploys take days:
+# test_deploy_marks.py.
 @pytest.mark.parametrize(
-    "group", [one for one in groups() if one.name != "edgeinfer-long-range"], ids=lambda group: group.name
+    "group",
+    [one for one in groups() if one.name not in ("edgeinfer-long-range", "edgeinfer-deploys")],
+    ids=lambda group: group.name,
 )
 def test_a_changed_recording_rule_is_noticed(group: recording.Group, promtool: Path, tmp_path: Path) -> None:
     mutants = {
@@ -238,7 +247,8 @@ def test_every_expression_reads_what_exists() -> None:
 
 def test_a_recorded_series_is_named_for_its_window() -> None:
     """Numbers of a steady load would not distinguish one window from another."""
-    for rule in (rule for group in groups() for rule in group.rules):
+    # Deploys have no number: whether they are there follows from two windows.
+    for rule in (rule for group in groups() for rule in group.rules if group.name != "edgeinfer-deploys"):
         windows = set(re.findall(r"\[(\w+)\]", rule.expression))
         named = re.search(r"(?:rate|mean|max|ratio_|share)(\d+[smhd])$", rule.record.name)
         assert windows <= ({named[1]} if named else set()), rule.record.name

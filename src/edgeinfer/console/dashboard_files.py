@@ -12,6 +12,8 @@ from edgeinfer.console.ranges import parse_duration
 from edgeinfer.errors import UnknownDashboard
 
 _MAX_BYTES = 5_000_000
+# Where Grafana puts a panel that does not say where it stands; those that then overlap give way downwards.
+_PLACE = {"x": 0, "y": 0, "w": 6, "h": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _noted(document: Mapping[str, Any], note: str) -> dict[str, Any]:
 
 
 def _completed(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """What Grafana adds to a file by itself: a uid, and ids of panels. A library panel has its type elsewhere."""
+    """What Grafana adds to a file: a uid, ids and places of panels. A library panel has its type elsewhere."""
     panels = list(_flattened(document["panels"]))
     free = itertools.count(1 + max((one["id"] for one in panels if isinstance(one.get("id"), int)), default=0))
     missing = doubled = 0
@@ -168,6 +170,7 @@ def _completed(document: dict[str, Any], name: str) -> dict[str, Any]:
         if one.get("id") is None or one["id"] in taken:
             one["id"] = next(free)
         taken.add(one["id"])
+        one["gridPos"] = _PLACE | (one.get("gridPos") or {})
         if "libraryPanel" in one:
             one.setdefault("type", "library panel")
     notes = ([] if document.get("uid") else [f"The file has no uid; its name {name} stands in."]) + (

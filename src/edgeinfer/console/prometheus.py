@@ -10,6 +10,7 @@ import orjson
 
 from edgeinfer.errors import MonitoringError
 
+MAX_QUERIES = 8
 _MAX_BYTES = 16_000_000
 # Prometheus is next door: compressing costs both sides more than the bytes do.
 _PLAIN = {"Accept-Encoding": "identity"}
@@ -28,7 +29,7 @@ class Prometheus:
     """
 
     def __init__(
-        self, http: aiohttp.ClientSession, url: str, *, at_once: int = 8, timeout_seconds: float = 10.0
+        self, http: aiohttp.ClientSession, url: str, *, at_once: int = MAX_QUERIES, timeout_seconds: float = 10.0
     ) -> None:
         self.url = url.rstrip("/")
         self._http = http

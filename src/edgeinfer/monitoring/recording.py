@@ -72,6 +72,12 @@ HISTORY_LATENT_DRIFT = Recorded("history:hailo_latent_drift_score:max5m", TARGET
 HISTORY_MOTIF_DRIFT = Recorded("history:hailo_motif_drift_score:max5m", TARGET)
 HISTORY_UP = Recorded("history:up:mean5m", TARGET)
 HISTORY_ALERTS = Recorded("history:alerts_firing:count", ("severity",))
+HISTORY_FIRING = Recorded("history:alerts_firing:max5m", ("alertname", "severity", "instance"))
+# Programs and models that run now, those that ran within the last day, and those that are new among them.
+_VERSION = ("kind", "name", "version", "sha256")
+VERSIONS = Recorded("edgeinfer:versions", _VERSION)
+HISTORY_VERSIONS = Recorded("history:versions", _VERSION)
+DEPLOYS = Recorded("edgeinfer:deploys", _VERSION)
 
 
 def failure_ratio(window: str) -> Recorded:
@@ -113,6 +119,8 @@ def groups() -> tuple[Group, ...]:
         Group("edgeinfer-indicators", _indicators(), interval="30s"),
         # Well within the five minutes that Prometheus looks back, so that an evaluation that comes late leaves no gap.
         Group("edgeinfer-long-windows", _long_windows(), interval="2m"),
+        # A deploy shows within half a minute, and stays until the history below knows its version.
+        Group("edgeinfer-deploys", _deploys(), interval="30s"),
         Group("edgeinfer-history", _history(), interval="5m"),
         Group("edgeinfer-long-range", _long_range_rates(), interval="5m"),
     )
@@ -164,6 +172,20 @@ def _over(part: Recorded, whole: Recorded, window: str) -> str:
     return f"sum_over_time({part.name}[{window}]) / (sum_over_time({whole.name}[{window}]) > 0)"
 
 
+def _deploys() -> tuple[Rule, ...]:
+    """What runs, and of it what is new: what returns after an outage is not, and neither is the first start."""
+    programs = " or ".join(info.name for info in (gateway.BUILD_INFO, sidecar.BUILD_INFO))
+    # The history is two minutes behind, so that it cannot know a version before this has seen it.
+    hour, day = (f"last_over_time({HISTORY_VERSIONS.name}[{window}] offset 2m)" for window in ("1h", "1d"))
+    after_an_outage = f"({day} unless on (kind) count by (kind) ({hour}))"
+    is_known = f"count by (kind) ({day})"
+    return (
+        Rule(VERSIONS, f"count by (version) ({programs})", {"kind": "program", "name": "EdgeInfer"}),
+        Rule(VERSIONS, f"count by (name, version, sha256) ({sidecar.MODEL_INFO.name})", {"kind": "model"}),
+        Rule(DEPLOYS, f"{VERSIONS.name} unless {hour} unless {after_an_outage} and on (kind) {is_known}"),
+    )
+
+
 def _history() -> tuple[Rule, ...]:
     q = Queries("5m", {})
     return (
@@ -180,6 +202,12 @@ def _history() -> tuple[Rule, ...]:
             HISTORY_ALERTS,
             f'count by (severity) ({prometheus_metrics.ALERTS.name}{{alertstate="firing", severity!="none"}})',
         ),
+        _over_time(
+            HISTORY_FIRING,
+            "max",
+            f'{prometheus_metrics.ALERTS.name}{{alertstate="firing", severity=~"critical|warning"}}',
+        ),
+        Rule(HISTORY_VERSIONS, VERSIONS.name),
     )
 
 

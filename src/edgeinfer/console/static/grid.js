@@ -2,9 +2,8 @@
 
 // Sections of a dashboard: a row with the panels below it, in reading order.
 export function sections(panels) {
-  const sorted = [...panels].sort((a, b) => a.gridPos.y - b.gridPos.y || a.gridPos.x - b.gridPos.x);
   const found = [{ row: null, panels: [], top: 0 }];
-  for (const panel of sorted) {
+  for (const panel of inReadingOrder(panels)) {
     if (panel.type === "row") found.push({ row: panel, panels: [...(panel.panels || [])], top: panel.gridPos.y });
     else found[found.length - 1].panels.push(panel);
   }
@@ -22,16 +21,27 @@ export function layout(found, isFolded) {
       y += 1;
       if (isFolded(section.row)) continue;
     }
-    const ordered = [...section.panels].sort((a, b) => a.gridPos.y - b.gridPos.y || a.gridPos.x - b.gridPos.x);
-    const top = Math.min(...ordered.map((panel) => panel.gridPos.y), Infinity);
-    let bottom = y;
-    for (const panel of ordered) {
-      const { x, w, h } = panel.gridPos;
-      const at = y + panel.gridPos.y - top;
-      panels.push({ panel, x, y: at, w, h });
-      bottom = Math.max(bottom, at + h);
-    }
-    y = bottom;
+    const placed = compacted(section.panels);
+    panels.push(...placed.map((one) => ({ ...one, y: y + one.y })));
+    y += bottomOf(placed);
   }
   return { rows, panels };
 }
+
+// Panels as Grafana's grid stacks them: each rises until it meets another, and gives way downwards where two overlap.
+function compacted(panels) {
+  const placed = [];
+  for (const panel of inReadingOrder(panels)) {
+    const { x, w, h } = panel.gridPos;
+    const place = { panel, x, y: Math.min(panel.gridPos.y, bottomOf(placed)), w, h };
+    const meets = (y) => placed.find((one) => x < one.x + one.w && one.x < x + w && y < one.y + one.h && one.y < y + h);
+    while (place.y > 0 && !meets(place.y - 1) && !meets(place.y)) place.y -= 1;
+    for (let other = meets(place.y); other; other = meets(place.y)) place.y = other.y + other.h;
+    placed.push(place);
+  }
+  return placed;
+}
+
+const inReadingOrder = (panels) => [...panels].sort((a, b) => a.gridPos.y - b.gridPos.y || a.gridPos.x - b.gridPos.x);
+
+const bottomOf = (placed) => Math.max(0, ...placed.map((one) => one.y + one.h));

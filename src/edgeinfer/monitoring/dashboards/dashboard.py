@@ -11,7 +11,7 @@ from grafana_foundation_sdk.builders import prometheus as prometheus_builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
-from edgeinfer.catalog import gateway, sidecar
+from edgeinfer.monitoring.dashboards import sources
 from edgeinfer.monitoring.dashboards.layout import Place, PlacedRow, Row, places
 from edgeinfer.monitoring.dashboards.panels import DATASOURCE, DashboardLink, Panel
 from edgeinfer.monitoring.dashboards.style import BLUE, EMPTY, RED
@@ -32,6 +32,8 @@ class Dashboard:
         variables: builders, the data source first.
         start: beginning of the time range it opens with.
         refresh: how often it asks again.
+        deploys: query of the marks of new versions.
+        firing: query of the marks of alerts.
     """
 
     uid: str
@@ -42,6 +44,8 @@ class Dashboard:
     variables: Sequence[Any]
     start: str = "now-1h"
     refresh: str = "5s"
+    deploys: str = sources.DEPLOYS
+    firing: str = sources.FIRING_PERIODS
 
     def document(self) -> dict[str, Any]:
         """The dashboard as Grafana reads it."""
@@ -72,7 +76,7 @@ class Dashboard:
         )
         for variable in self.variables:
             builder.with_variable(variable)
-        for annotation in _annotations():
+        for annotation in _annotations(self.deploys, self.firing):
             builder.annotation(annotation)
         return builder
 
@@ -88,29 +92,11 @@ def _links() -> Any:
     )
 
 
-def _annotations() -> list[Any]:
-    # Over the step, which may be hours, and at least over four scrapes: a shorter alert may stand between two points.
-    firing = 'max_over_time(ALERTS{alertstate="firing", severity=~"critical|warning"}[$__rate_interval])'
-    programs = (
-        f'label_replace({_new("version", info.name)}, "name", "EdgeInfer", "", "")'
-        for info in (gateway.BUILD_INFO, sidecar.BUILD_INFO)
-    )
-    deploys = " or ".join((*programs, _new("name, version, sha256", sidecar.MODEL_INFO.name)))
+def _annotations(deploys: str, firing: str) -> list[Any]:
     return [
         _annotation("Alerts", firing, RED, "{{alertname}}", "{{severity}} {{instance}}"),
         _annotation("Deploys", deploys, BLUE, "{{name}} {{version}}", "a program or model that was not there before"),
     ]
-
-
-def _new(by: str, info: str) -> str:
-    """What is there within a step and was not in the hour before, in a monitoring that knew anything at all then.
-
-    What comes back after an outage is not a deploy, and neither is the first start.
-    """
-    before = f"{info}[1h] offset $__rate_interval"
-    is_known = f"count(last_over_time({info}[1d] offset $__rate_interval))"
-    present = f"count by ({by}) (last_over_time({info}[$__rate_interval]))"
-    return f"(({present} unless count by ({by}) (last_over_time({before}))) and on () {is_known})"
 
 
 def _annotation(name: str, expression: str, color: str, title: str, text: str) -> Any:

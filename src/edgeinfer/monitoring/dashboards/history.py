@@ -7,6 +7,7 @@ from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.long_range import resolution
 from edgeinfer.monitoring.dashboards.panels import DashboardLink, FieldConfig, Panel, Query
 from edgeinfer.monitoring.dashboards.panels import time_series as any_time_series
 from edgeinfer.monitoring.dashboards.sources import PERCENTILES, SCOPE
@@ -43,7 +44,7 @@ def create() -> Dashboard:
         title="EdgeInfer history",
         description="The last 30 days from series that are recorded every five minutes. For the last hours use the "
         "other dashboards: they are live.",
-        variables=[variables.datasource(), variables.job(), variables.instance()],
+        variables=[variables.datasource(), variables.job(), variables.instance(), resolution()],
         start="now-30d",
         refresh="1m",
         rows=[

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from edgeinfer.catalog import gateway, labels
 from edgeinfer.monitoring.dashboards.long_range import LongRangeQueries, only_raw, only_recorded
 from edgeinfer.monitoring.promql import Queries, matching
-from edgeinfer.monitoring.recording import BUCKETS, HISTORY_BUCKETS
+from edgeinfer.monitoring.recording import BUCKETS, HISTORY_BUCKETS, HISTORY_FIRING
+from edgeinfer.monitoring.recording import DEPLOYS as RECORDED_DEPLOYS
 
 SCOPE = {"job": matching("$job"), "instance": matching("$instance")}
 LIVE = LongRangeQueries("$__rate_interval", SCOPE)
@@ -17,6 +18,14 @@ JOBS = Queries("$__rate_interval", {"job": matching("$job")})
 
 PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 FIRING = 'ALERTS{alertstate="firing", severity=~"critical|warning"}'
+# Marks on the time axis look over the step, which may be hours, and at least over four scrapes: a shorter event may
+# stand between two points.
+FIRING_PERIODS = (
+    f"max_over_time({only_raw(FIRING)}[$__rate_interval]) or "
+    f"max_over_time({only_recorded(HISTORY_FIRING.name)}[$__rate_interval])"
+)
+# Recorded each half minute: a window of four scrapes can miss it, the series itself cannot.
+DEPLOYS = f"max_over_time({RECORDED_DEPLOYS.name}[$__rate_interval]) or {RECORDED_DEPLOYS.name}"
 
 
 def finite(expression: str) -> str:

@@ -4,6 +4,7 @@ from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.panels import FieldConfig, Panel, Query, bar_gauge, stat, table, time_series
+from edgeinfer.monitoring.dashboards.sources import FIRING
 from edgeinfer.monitoring.dashboards.style import (
     COUNT,
     ERROR_COLORS,
@@ -32,12 +33,24 @@ def create() -> Dashboard:
         variables=[variables.datasource()],
         start="now-6h",
         refresh="30s",
+        deploys=_new_versions(),
+        firing=f"max_over_time({FIRING}[$__rate_interval])",
         rows=[
             Row("Fleet", [_now()]),
             Row("Worst devices", [_worst(), _silent()]),
             Row("All together", [_quality(), _answers()]),
         ],
     )
+
+
+def _new_versions() -> str:
+    """Versions that run on any device within a step and ran on none in the hour before, once anything was known."""
+    seen = rules.VERSION.name
+    before = f"last_over_time({seen}[1h] offset $__rate_interval)"
+    present = f"count by (version) (last_over_time({seen}[$__rate_interval]))"
+    is_known = f"count(last_over_time({seen}[1d] offset $__rate_interval))"
+    named = f"({present} unless count by (version) ({before})) and on () {is_known}"
+    return f'label_replace({named}, "name", "EdgeInfer", "", "")'
 
 
 def _now() -> list[Panel]:
