@@ -72,7 +72,7 @@ CASES = (
         ("EdgeInfer 2",),
     ),
     Marked(
-        "a model that returns while the gateway went on",
+        "a model that returns while the gateway continued",
         {gateway("1"): from_to(0), model("m"): _BACK},
         6 * _HOUR + _SOON,
     ),
