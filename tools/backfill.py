@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, product
@@ -22,6 +22,7 @@ from edgeinfer.catalog.all import metrics_of
 from edgeinfer.catalog.metric import Kind, Metric, Owner
 from edgeinfer.console.ranges import parse_duration
 from edgeinfer.monitoring import recording
+from edgeinfer.monitoring.prometheus_metrics import ALERTS
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 from tools.promql_tree import names_in
@@ -48,6 +49,12 @@ _OPEN_LABELS = {
     "level": ("0", "1", "2", "3"),
 }
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
+# What is there only for a while, and for how many seconds of each day.
+_SECONDS_A_DAY = {recording.DEPLOYS.name: 180, recording.HISTORY_FIRING.name: 7200, ALERTS.name: 7200}
+_ALERTS = (
+    'ALERTS{alertname="EdgeInferFallingBack",alertstate="firing",severity="warning",instance="127.0.0.1:8080"}',
+    'ALERTS{alertname="HailoSidecarDown",alertstate="firing",severity="critical",instance="127.0.0.1:9000"}',
+)
 _REQUESTS_PER_SECOND = 20.0
 _HTTP_COMBINATIONS = 6
 
@@ -111,6 +118,7 @@ def recorded_lines(step: int) -> Iterator[tuple[int, str, list[Line]]]:
             found.setdefault((interval, rule.record.name), set()).update(_recorded_texts(rule))
     for (interval, name), texts in found.items():
         yield interval, name, [Line(f"{text} ", 0.0, 1.0) for text in sorted(texts)]
+    yield step, ALERTS.name, [Line(f"{text} ", 0.0, 1.0) for text in _ALERTS]
 
 
 def _recorded_texts(rule: recording.Rule) -> Iterator[str]:
@@ -149,12 +157,15 @@ def write_window(path: Path, begin: int, first: int, step: int, until: int) -> i
     return written
 
 
-def write_recorded(path: Path, begin: int, step: int, until: int) -> int:
-    """OpenMetrics of the recorded series of one window; the number of samples."""
+def write_recorded(path: Path, begin: int, step: int, until: int, only: str = "") -> int:
+    """OpenMetrics of the recorded series of one window, or of those that match; the number of samples."""
     written = 0
     with path.open("w", encoding="utf-8") as out:
         for interval, name, lines in recorded_lines(step):
-            times = range(begin, min(begin + WINDOW_SECONDS, until), interval)
+            seconds = _SECONDS_A_DAY.get(name, _DAY)
+            times = [at for at in range(begin, min(begin + WINDOW_SECONDS, until), interval) if at % _DAY < seconds]
+            if not times or not re.search(only, name):
+                continue
             out.write(f"# TYPE {name} gauge\n")
             for line in lines:
                 out.writelines(_samples(line, times, begin))
@@ -163,7 +174,7 @@ def write_recorded(path: Path, begin: int, step: int, until: int) -> int:
     return written
 
 
-def _samples(line: Line, times: range, first: int) -> list[str]:
+def _samples(line: Line, times: Iterable[int], first: int) -> list[str]:
     text, growth, level = line.text, line.growth, line.level
     # A day has a wave, so that neighbouring samples differ as real ones do.
     if growth:
@@ -176,8 +187,16 @@ def _wave(at: int) -> float:
     return 3000 * (1 + math.sin(at / _DAY * 2 * math.pi))
 
 
-def backfill(folder: Path, *, days: float, step: int, promtool: Path, raw: bool = True) -> int:
-    """Fill a data folder, raw and recorded series; the number of samples. The last window ends a few minutes ago."""
+def backfill(folder: Path, *, days: float, step: int, promtool: Path, recorded_only: str = "") -> int:
+    """Fill a data folder, raw and recorded series; the number of samples. The last window ends a few minutes ago.
+
+    Args:
+        folder: may hold samples already.
+        days: from then on.
+        step: seconds between samples.
+        promtool: makes the blocks.
+        recorded_only: names, as a regular expression, of recorded series to add without anything else.
+    """
     until = int(time.time()) - 300
     first = int(until - days * _DAY) // WINDOW_SECONDS * WINDOW_SECONDS
     folder.mkdir(parents=True, exist_ok=True)
@@ -185,11 +204,13 @@ def backfill(folder: Path, *, days: float, step: int, promtool: Path, raw: bool 
     command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=6h", "--quiet"]
     path = folder / "window.om"
     for begin in range(first, until, WINDOW_SECONDS):
-        total += write_window(path, begin, first, step, until) if raw else 0
-        if raw:
+        if not recorded_only:
+            total += write_window(path, begin, first, step, until)
             subprocess.run([*command, str(path), str(folder)], check=True, capture_output=True)
-        total += write_recorded(path, begin, step, until)
-        subprocess.run([*command, str(path), str(folder)], check=True, capture_output=True)
+        recorded = write_recorded(path, begin, step, until, recorded_only)
+        total += recorded
+        if recorded:
+            subprocess.run([*command, str(path), str(folder)], check=True, capture_output=True)
         path.unlink()
         print(f"{time.strftime('%F %H:%M', time.gmtime(begin))}: {total / 1e6:.1f} million samples", flush=True)
     return total
@@ -201,13 +222,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--days", type=float, default=30)
     parser.add_argument("--step", type=int, default=10, help="seconds between samples")
-    parser.add_argument("--recorded-only", action="store_true", help="add recorded series to what is there")
+    what = "add recorded series to what is there, or those whose names match"
+    parser.add_argument("--recorded-only", nargs="?", default="", const=".", metavar="NAMES", help=what)
     options = parser.parse_args()
     binaries = find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser()))
     promtool = require(binaries, Program.PROMTOOL).path
     began = time.monotonic()
-    raw = not options.recorded_only
-    total = backfill(options.folder, days=options.days, step=options.step, promtool=promtool, raw=raw)
+    total = backfill(
+        options.folder, days=options.days, step=options.step, promtool=promtool, recorded_only=options.recorded_only
+    )
     print(f"{total / 1e6:.1f} million samples in {time.monotonic() - began:.0f} s")
     return 0
 
