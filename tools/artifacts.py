@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tools import (
     architecture_picture,
     command_reference,
+    device_guide,
     fleet_files,
     hailo_errors_reference,
     monitoring_files,
@@ -42,6 +43,7 @@ def all_artifacts() -> list[Artifact]:
         Artifact("docs/reference/settings.md", settings_reference.render),
         Artifact(hailo_errors_reference.PATH, hailo_errors_reference.render),
         Artifact(python_api_reference.PATH, python_api_reference.render),
+        Artifact(device_guide.PATH, device_guide.render),
         Artifact(systemd_files.PATH, systemd_files.render),
         *(Artifact(path, render) for path, render in monitoring_files.renders().items()),
         *(Artifact(path, render) for path, render in fleet_files.renders().items()),

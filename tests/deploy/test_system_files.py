@@ -28,7 +28,7 @@ def test_the_folder_of_the_monitor_files_is_what_the_doctor_asks_for(tmp_path: P
     folder.chmod(int(mode, 8))
     (found,) = diagnose_monitor_folder(load_library(importer(Machine())), tmp_path)
     assert found.verdict is Verdict.OK
-    assert "edgeinfer.tmpfiles" in (ROOT / "docs/guides/raspberry-pi.md").read_text()
+    assert "/etc/tmpfiles.d/edgeinfer.conf" in (ROOT / "docs/guides/raspberry-pi.md").read_text()
 
 
 @pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None or os.getuid() != 0, reason="it needs systemd and root")
