@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -128,11 +128,13 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running(app: ASGIApp = echo, **limits: Any) -> Iterator[Rig]:
+def running(
+    app: ASGIApp = echo, *, direct: Iterable[DirectRoute] = (DIRECT,), has_lifespan: bool = False, **limits: Any
+) -> Iterator[Rig]:
     """A server with the limits that are named, and the usual ones else."""
     refused: list[str] = []
     context = ServerContext(
-        [DIRECT],
+        direct,
         replace(PATIENT, **limits),
         stop_seconds=0.3,
         on_refusal=lambda refusal: refused.append(refusal.error),
@@ -141,7 +143,7 @@ def running(app: ASGIApp = echo, **limits: Any) -> Iterator[Rig]:
         app,
         http=partial(HttpConnection, context=context),  # type: ignore[arg-type]  # called like the class
         ws="none",
-        lifespan="off",
+        lifespan="on" if has_lifespan else "off",
         log_config=None,
         access_log=False,
     )

@@ -10,7 +10,7 @@ from edgeinfer import logs
 from edgeinfer.catalog.metric import Owner
 from edgeinfer.errors import SettingsError
 from edgeinfer.gateway.analysis import InferenceService
-from edgeinfer.gateway.app import Parts, build_app
+from edgeinfer.gateway.app import Parts, build_app, direct_routes
 from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.checks import make_checks
 from edgeinfer.gateway.discovery import Discovery
@@ -73,16 +73,19 @@ def run(settings: GatewaySettings) -> None:
     if parts.keys is not None:
         parts.keys.load()
     parts.store.open()
+    # As many analyses as are admitted, as many again that are rejected, and the other routes.
+    max_running_requests = 2 * settings.max_in_flight + 128
     try:
+        app, direct = build_app(parts), direct_routes(parts, max_running_requests)
         freeze_gc()
         serve(
-            build_app(parts),
+            app,
             [listener],
+            direct=direct,
             limits=ConnectionLimits(
                 max_body_bytes=settings.max_body_bytes,
                 max_buffered_bytes=settings.max_buffered_bytes,
-                # As many analyses as are admitted, as many again that are rejected, and the other routes.
-                max_running_requests=2 * settings.max_in_flight + 128,
+                max_running_requests=max_running_requests,
             ),
             supervisor=systemd_notifier_of(settings),
             notice=DrainPeriod(parts.health.drain, settings.shutdown_grace_seconds),

@@ -1,7 +1,7 @@
 """Answers of the API: what the core found, as the fields of the contract."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.responses import Response
@@ -13,6 +13,28 @@ from edgeinfer.gateway.resampling import WindowSource, seen_of
 from edgeinfer.gateway.sessions import Session, SessionEnd, Stored
 from edgeinfer.gateway.stream import Stream
 from edgeinfer.gateway.synchrony import Synchrony
+
+
+class Document(NamedTuple):
+    """An answer in JSON, before it is one of ASGI.
+
+    Args:
+        body: as it is sent.
+        status: of HTTP.
+    """
+
+    body: bytes
+    status: int = 200
+
+
+def document(content: dict[str, Any], status: int = 200) -> Document:
+    """A document written by orjson, numpy arrays included."""
+    return Document(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), status)
+
+
+def as_response(answer: Document) -> Response:
+    """The same as an answer of ASGI."""
+    return Response(answer.body, answer.status, media_type="application/json")
 
 
 class JsonAnswer(Response):
@@ -35,10 +57,10 @@ def started(session: Session) -> JsonAnswer:
     return JsonAnswer({"sessionId": session.id, "status": "started", "timestamp": now()})
 
 
-def accepted(session_id: str, stored: Stored) -> JsonAnswer:
+def accepted(session_id: str, stored: Stored) -> Document:
     """Answer of PUT /stream."""
     stream = stored.stream
-    document = {
+    content = {
         "sessionId": session_id,
         "status": "accepted",
         "accepted": stored.accepted,
@@ -52,7 +74,7 @@ def accepted(session_id: str, stored: Stored) -> JsonAnswer:
         "totalSamples": stream.total,
         "timestamp": now(),
     }
-    return JsonAnswer(document, 202)
+    return document(content, 202)
 
 
 def stopped(ended: SessionEnd) -> JsonAnswer:
@@ -73,9 +95,9 @@ def _made_from(source: WindowSource, age_seconds: float | None = None) -> dict[s
     return made if age_seconds is None else {**made, "newest_age_ms": round(1000 * age_seconds)}
 
 
-def processed(analysis: Analysis, source: WindowSource, request_id: str) -> JsonAnswer:
+def processed(analysis: Analysis, source: WindowSource, request_id: str) -> Document:
     """Answer of POST /process."""
-    document = {
+    content = {
         "latent": analysis.outputs.latent,
         "motif_scores": analysis.outputs.scores,
         "source": analysis.source,
@@ -86,12 +108,12 @@ def processed(analysis: Analysis, source: WindowSource, request_id: str) -> Json
         "requestId": request_id,
         "timestamp": now(),
     }
-    return JsonAnswer(document)
+    return document(content)
 
 
-def motifs(session_id: str, stream: Stream, found: Motifs, age_seconds: float | None, request_id: str) -> JsonAnswer:
+def motifs(session_id: str, stream: Stream, found: Motifs, age_seconds: float | None, request_id: str) -> Document:
     """Answer of GET /motifs."""
-    document = {
+    content = {
         "sessionId": session_id,
         "topK": len(found.diagnostics),
         "motifs": [_motif(diagnostic) for diagnostic in found.diagnostics],
@@ -104,7 +126,7 @@ def motifs(session_id: str, stream: Stream, found: Motifs, age_seconds: float | 
         "backend": found.analysis.backend,
         "requestId": request_id,
     }
-    return JsonAnswer(document | {"activity": found.activity} if found.activity else document)
+    return document(content | {"activity": found.activity} if found.activity else content)
 
 
 def _motif(diagnostic: MotifFinding) -> dict[str, Any]:
@@ -118,9 +140,9 @@ def _motif(diagnostic: MotifFinding) -> dict[str, Any]:
     }
 
 
-def synchrony(session: Session, found: Synchrony) -> JsonAnswer:
+def synchrony(session: Session, found: Synchrony) -> Document:
     """Answer of GET /synchrony."""
-    document = {
+    content = {
         "sessionId": session.id,
         "r": found.r,
         "lag_ms": round(1000 * found.lag_seconds),
@@ -132,7 +154,7 @@ def synchrony(session: Session, found: Synchrony) -> JsonAnswer:
         "roles": list(session.streams),
         "timestamp": now(),
     }
-    return JsonAnswer(document)
+    return document(content)
 
 
 def health(monitor: HealthMonitor, version: str, uptime_seconds: float) -> dict[str, Any]:

@@ -39,21 +39,28 @@ class ApiKeyMiddleware:
 
     def _refusal(self, scope: Scope) -> Problem | None:
         try:
-            self._keys.admit(_secret_of(scope))
+            check_key(self._keys, next((value for name, value in scope["headers"] if name == b"authorization"), b""))
         except (Unauthorized, RateLimited) as failure:
             problem = problem_of(failure)
             self._problems.labels(problem.problem).inc()
-            if isinstance(failure, Unauthorized):
-                problem.headers["WWW-Authenticate"] = "Bearer"
             return problem
         return None
 
 
-def _secret_of(scope: Scope) -> str:
-    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+def check_key(keys: KeyRing, authorization: bytes) -> None:
+    """Let a request pass.
+
+    Args:
+        keys: who may pass.
+        authorization: the header; empty where there is none.
+
+    Raises:
+        Unauthorized, RateLimited: it may not.
+    """
+    given = authorization.decode("latin-1")
     if not given[: len(_SCHEME)].lower() == _SCHEME:
         raise Unauthorized("API key", "none was sent", "Send the header Authorization: Bearer KEY.")
-    return given[len(_SCHEME) :].strip()
+    keys.admit(given[len(_SCHEME) :].strip())
 
 
 async def watch_keys(keys: KeyRing) -> None:

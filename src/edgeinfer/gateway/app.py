@@ -16,20 +16,22 @@ from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.api_key_auth import ApiKeyMiddleware, watch_keys
 from edgeinfer.gateway.cors import CorsMiddleware
 from edgeinfer.gateway.drift_watch import DriftWatch, watch_drift
+from edgeinfer.gateway.handlers import Handlers
 from edgeinfer.gateway.health import UNHEALTHY, HealthMonitor
+from edgeinfer.gateway.hot_routes import HotRoutes
 from edgeinfer.gateway.input_quality import QualityWatch, watch_quality
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.known_activity import ActivityCounter
 from edgeinfer.gateway.request_ids import RequestIds
-from edgeinfer.gateway.routes import analysis_router, health_router, hot_routes
+from edgeinfer.gateway.routes import analysis_router, health_router
 from edgeinfer.gateway.sessions import SessionStore
-from edgeinfer.gateway.shortcut import HotRoute, Shortcut
 from edgeinfer.model.card import ModelCard
 from edgeinfer.web.application import new_application
+from edgeinfer.web.direct import DirectRoute
 from edgeinfer.web.front_page import front_page_router
 from edgeinfer.web.metrics_endpoint import metrics_router
-from edgeinfer.web.request_metrics import RequestMetrics
+from edgeinfer.web.request_metrics import AnswerRecorder, RequestMetrics
 from edgeinfer.web.tracing import Tracing
 
 _log = logging.getLogger(__name__)
@@ -71,13 +73,11 @@ def build_app(parts: Parts) -> FastAPI:
         lifespan=lambda _: _running(parts),
         problems=parts.instruments.problems,
     )
-    hot = hot_routes(parts.store, parts.service, parts.max_body_bytes)
-    app.include_router(_analysis_router(parts, hot))
+    app.include_router(analysis_router(_handlers(parts), parts.quality))
     app.include_router(health_router(parts.health, lambda: time.monotonic() - started))
     app.include_router(metrics_router(parts.registry))
     app.include_router(_front_page(parts.health))
     # The one added last is outermost.
-    app.add_middleware(Shortcut, routes=hot, problems=parts.instruments.problems)
     if parts.keys is not None:
         app.add_middleware(ApiKeyMiddleware, keys=parts.keys, problems=parts.instruments.problems)
     if parts.cors_origins:
@@ -102,11 +102,27 @@ def _front_page(health: HealthMonitor) -> APIRouter:
     )
 
 
-def _analysis_router(parts: Parts, hot: dict[tuple[str, str], HotRoute]) -> APIRouter:
-    activities = ActivityCounter(parts.card.motifs, parts.instruments)
-    return analysis_router(
-        parts.store, parts.service, parts.card.motifs, activities, parts.quality, parts.max_body_bytes, hot
+def direct_routes(parts: Parts, max_waiting: int) -> tuple[DirectRoute, ...]:
+    """The routes that the server answers past the application.
+
+    Args:
+        parts: of the gateway.
+        max_waiting: requests that wait for something before more are shed.
+    """
+    hot = HotRoutes(
+        record=AnswerRecorder(parts.instruments.http_requests, parts.instruments.http_duration),
+        problems=parts.instruments.problems,
+        keys=parts.keys,
+        tracing=parts.tracing,
+        max_body_bytes=parts.max_body_bytes,
+        max_waiting=max_waiting,
     )
+    return tuple(hot.direct(route) for route in _handlers(parts).routes())
+
+
+def _handlers(parts: Parts) -> Handlers:
+    activities = ActivityCounter(parts.card.motifs, parts.instruments)
+    return Handlers(parts.store, parts.service, parts.card.motifs, activities, parts.max_body_bytes)
 
 
 @asynccontextmanager

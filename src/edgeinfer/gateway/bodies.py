@@ -1,9 +1,33 @@
 """Bodies of requests, read in pieces and cut off where they grow too long."""
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 
 from edgeinfer.errors import BodyTooLarge
-from edgeinfer.web.content import check_json_type, decompress
+from edgeinfer.web.content import JSON, check_json_type, decompress
+
+_JSON = JSON.encode()
+
+
+def json_body(headers: Mapping[bytes, bytes], body: bytes | None, limit_bytes: int) -> bytes:
+    """The body of a JSON request that was read whole, with its compression undone.
+
+    Args:
+        headers: by names in lower case.
+        body: as it came; None where it is too large.
+        limit_bytes: longest body, compressed or not.
+
+    Raises:
+        UnsupportedContentType, BodyTooLarge, InvalidBody: as `read_json_body`.
+    """
+    declared = headers.get(b"content-type")
+    if declared is not None and declared != _JSON:
+        check_json_type(declared.decode("latin-1"))
+    if body is None:
+        raise _too_large(limit_bytes)
+    coding = headers.get(b"content-encoding")
+    return body if coding is None else decompress(body, coding.decode("latin-1"), limit_bytes)
 
 
 async def read_json_body(request: Request, limit_bytes: int) -> bytes:

@@ -210,7 +210,9 @@ class DurableSessions:
         Whoever stops waiting leaves no trace in memory. Its record may be in the file: the next one of the stream
         begins at the same sample, and takes its place when the file is read.
         """
-        self._wake()
+        stored = self.append_now(session_id, role, batch)
+        if stored is not None:
+            return stored
         async with self._table.get(session_id).changing:
             # It may have ended while this waited for its turn.
             session = self._table.get(session_id)
@@ -220,17 +222,32 @@ class DurableSessions:
                 await self._write(self._kept[session.id], stream, placement.pieces)
             return self._table.apply(session, stream, placement)
 
+    def append_now(self, session_id: str, role: str, batch: Batch) -> Stored | None:
+        """Keep samples where the writer can commit them at once; None where it cannot, or others are on their way."""
+        session = self._table.get(session_id)
+        if session.changing.locked():
+            return None
+        self._wake()
+        stream = session.stream_for(role, is_empty=not len(batch))
+        placement = stream.place(batch)
+        if placement.pieces:
+            kept, started = self._kept[session.id], time.perf_counter()
+            segment = self.writer.write_now(self._records(kept, stream, placement.pieces))
+            if segment is None:
+                return None
+            _note(kept, stream, placement.pieces, segment, started)
+        return self._table.apply(session, stream, placement)
+
     async def _write(self, kept: _Kept, stream: Stream, pieces: list[Piece]) -> None:
+        records, started = self._records(kept, stream, pieces), time.perf_counter()
+        _note(kept, stream, pieces, await self.writer.write(records), started)
+
+    def _records(self, kept: _Kept, stream: Stream, pieces: list[Piece]) -> bytes:
         before, records = stream.total, []
         for piece in pieces:
             records.append(self._record(kept, stream.role, before, piece))
             before += len(piece.batch)
-        trace, started = current_trace.get(), time.perf_counter()
-        segment = await self.writer.write(b"".join(records))
-        if trace is not None:
-            trace.add("store", started, time.perf_counter())
-        for piece in pieces:
-            kept.note(stream.role, segment, min(len(piece.batch), NEWEST_SAMPLES))
+        return b"".join(records)
 
     def _record(self, kept: _Kept, role: str, before: int, piece: Piece) -> bytes:
         """The record of a piece, with no more of it than a stream holds."""
@@ -458,6 +475,15 @@ class DurableSessions:
         for name, size in found.sizes.items():
             if parsed := parse_segment(name):
                 self.log.resize(*parsed, size)
+
+
+def _note(kept: _Kept, stream: Stream, pieces: list[Piece], segment: int, started: float) -> None:
+    """Take note of where pieces were written, in a time that began at `started`."""
+    trace = current_trace.get()
+    if trace is not None:
+        trace.add("store", started, time.perf_counter())
+    for piece in pieces:
+        kept.note(stream.role, segment, min(len(piece.batch), NEWEST_SAMPLES))
 
 
 def _look_at(ending: "asyncio.Future[SessionEnd | None]") -> None:

@@ -1,5 +1,6 @@
 """Every request has an id, the caller's or a new one, and every answer says which."""
 
+from collections.abc import Mapping
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,15 +45,11 @@ class RequestIds:
             elif name == b"tracestate":
                 state = value
         if parent or self._tracing is not None:
-            await self._serve_traced(scope, receive, send, given, self._trace_of(parent, state))
+            headers = {b"traceparent": parent, b"tracestate": state}
+            trace = request_trace(self._tracing, headers, perf_counter())
+            await self._serve_traced(scope, receive, send, given, trace)
         else:
             await self._serve(scope, receive, send, request_id_of(given))
-
-    def _trace_of(self, parent: bytes, state: bytes) -> RequestTrace | None:
-        if self._tracing is not None:
-            return self._tracing.begin(parent, state, perf_counter())
-        context = parse(parent, state)
-        return RequestTrace(context) if context is not None else None
 
     async def _serve_traced(
         self, scope: Scope, receive: Receive, send: Send, given: bytes, trace: RequestTrace | None
@@ -85,6 +82,21 @@ class RequestIds:
             await send(message)
 
         await self._app(scope, receive, mark)
+
+
+def request_trace(tracing: Tracing | None, headers: Mapping[bytes, bytes], started: float) -> RequestTrace | None:
+    """The trace of a request; None where it has none and none is recorded.
+
+    Args:
+        tracing: records sampled requests; None where traces are off.
+        headers: by names in lower case.
+        started: when the request arrived, in seconds of `perf_counter`.
+    """
+    parent = headers.get(b"traceparent", b"")
+    if tracing is not None:
+        return tracing.begin(parent, headers.get(b"tracestate", b""), started)
+    context = parse(parent, headers.get(b"tracestate", b"")) if parent else None
+    return RequestTrace(context) if context is not None else None
 
 
 def id_of(scope: Scope) -> str:

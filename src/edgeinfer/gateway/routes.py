@@ -1,6 +1,7 @@
 """The routes of the gateway; what they do is in the core, what they answer in `answers`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from inspect import isawaitable
 from time import monotonic
 from typing import Annotated
 
@@ -8,73 +9,27 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from edgeinfer.gateway import answers, openapi
-from edgeinfer.gateway.analysis import InferenceService
+from edgeinfer.gateway.answers import as_response
 from edgeinfer.gateway.bodies import read_json_body
+from edgeinfer.gateway.handlers import PREFIX, Handlers
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, HealthMonitor
 from edgeinfer.gateway.input_quality import QualityWatch
-from edgeinfer.gateway.known_activity import ActivityCounter, check_activity
-from edgeinfer.gateway.motifs import find_motifs
 from edgeinfer.gateway.request_ids import id_of
-from edgeinfer.gateway.samples import (
-    ROLE_PATTERN,
-    check_bounds,
-    decode_process,
-    decode_stop,
-    decode_stream,
-    make_window,
-    read_batch,
-)
+from edgeinfer.gateway.samples import ROLE_PATTERN, decode_stop
 from edgeinfer.gateway.session_answer import describe_session
-from edgeinfer.gateway.sessions import SessionStore, canonical_id
-from edgeinfer.gateway.shortcut import HotRoute
-from edgeinfer.gateway.synchrony import measure_session
-from edgeinfer.model.card import Motif
+from edgeinfer.gateway.sessions import canonical_id
 from edgeinfer.web.negotiation import first_accepted
 
-_PREFIX = "/api/v1/analysis"
-STREAM_PATH, PROCESS_PATH = f"{_PREFIX}/stream", f"{_PREFIX}/process"
 _SessionId = Annotated[str, Query(alias="sessionId", description="From POST /start.", min_length=1, max_length=64)]
 _Role = Annotated[str | None, Query(pattern=ROLE_PATTERN, description="Which stream; the newest if not given.")]
 _OK = 200
 _WORDS = {HEALTHY: "OK", DEGRADED: "DEGRADED"}
 
 
-def hot_routes(store: SessionStore, service: InferenceService, max_body_bytes: int) -> dict[tuple[str, str], HotRoute]:
-    """The routes that phones call all the time, for `Shortcut` and for the router."""
-
-    async def stream(request: Request) -> Response:
-        body = decode_stream(await read_json_body(request, max_body_bytes))
-        batch = read_batch(body.samples)
-        check_bounds(body, batch)
-        activity = check_activity(body.activity)
-        session_id = canonical_id(body.session_id)
-        stored = await store.append(session_id, body.role, batch)
-        if activity and len(batch):
-            stored.stream.activities.add(float(batch.times.min()), float(batch.times.max()), activity)
-        return answers.accepted(session_id, stored)
-
-    async def process(request: Request) -> Response:
-        window, source = make_window(decode_process(await read_json_body(request, max_body_bytes)).samples)
-        request_id = id_of(request.scope)
-        return answers.processed(await service.analyze_imu_window(window, "process", request_id), source, request_id)
-
-    return {
-        ("PUT", STREAM_PATH): HotRoute(STREAM_PATH, stream),
-        ("POST", PROCESS_PATH): HotRoute(PROCESS_PATH, process),
-    }
-
-
-def analysis_router(  # noqa: PLR0913, PLR0917 - the wiring
-    store: SessionStore,
-    service: InferenceService,
-    motifs: tuple[Motif, ...],
-    activities: ActivityCounter,
-    quality: QualityWatch,
-    max_body_bytes: int,
-    hot: Mapping[tuple[str, str], HotRoute],
-) -> APIRouter:
+def analysis_router(handlers: Handlers, quality: QualityWatch) -> APIRouter:
     """The routes of sessions and analyses."""
-    router = APIRouter(prefix=_PREFIX, tags=["analysis"], default_response_class=Response)
+    router = APIRouter(prefix=PREFIX, tags=["analysis"], default_response_class=Response)
+    store, motifs, limit = handlers.store, handlers.motifs, handlers.max_body_bytes
 
     @router.post("/start", summary="Begin a session", **openapi.START)
     async def start() -> Response:
@@ -82,22 +37,16 @@ def analysis_router(  # noqa: PLR0913, PLR0917 - the wiring
 
     @router.put("/stream", status_code=202, summary="Hand over samples of a session", **openapi.STREAM)
     async def stream(request: Request) -> Response:
-        return await hot["PUT", STREAM_PATH].handler(request)
+        answer = handlers.stream(await read_json_body(request, limit))
+        return as_response(await answer if isawaitable(answer) else answer)
 
     @router.get("/motifs", summary="What the newest window of a session shows", **openapi.MOTIFS)
     async def find(request: Request, session_id: _SessionId, role: _Role = None) -> Response:
-        session_id = canonical_id(session_id)
-        kept = store.get(session_id).stream(role)
-        request_id = id_of(request.scope)
-        found = await find_motifs(service, motifs, kept, request_id)
-        if found.activity:
-            activities.count(found.activity, found.diagnostics[0].index)
-        return answers.motifs(session_id, kept, found, store.age_seconds(kept), request_id)
+        return as_response(await handlers.find(session_id, role, id_of(request.scope)))
 
     @router.get("/synchrony", summary="How well the two streams of a session move together", **openapi.SYNCHRONY)
     async def synchrony(session_id: _SessionId) -> Response:
-        session = store.get(canonical_id(session_id))
-        return answers.synchrony(session, measure_session(session))
+        return as_response(handlers.synchrony(session_id))
 
     @router.get("/session", summary="Since when, motif timeline, synchrony and input quality", **openapi.SESSION)
     async def session(session_id: _SessionId) -> Response:
@@ -106,12 +55,12 @@ def analysis_router(  # noqa: PLR0913, PLR0917 - the wiring
 
     @router.post("/stop", summary="End a session", **openapi.STOP)
     async def stop(request: Request) -> Response:
-        body = decode_stop(await read_json_body(request, max_body_bytes))
+        body = decode_stop(await read_json_body(request, limit))
         return answers.stopped(await store.stop(canonical_id(body.session_id)))
 
     @router.post("/process", summary="Analyse one window without a session", **openapi.PROCESS)
     async def process(request: Request) -> Response:
-        return await hot["POST", PROCESS_PATH].handler(request)
+        return as_response(await handlers.process(await read_json_body(request, limit), id_of(request.scope)))
 
     return router
 

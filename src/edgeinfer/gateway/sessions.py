@@ -176,6 +176,9 @@ class SessionStore(Protocol):
             StorageError: it could not be stored; none of it was accepted.
         """
 
+    def append_now(self, session_id: str, role: str, batch: Batch) -> Stored | None:
+        """The same without waiting; None, and nothing has changed, where `append` has to wait. Raises as `append`."""
+
     def age_seconds(self, stream: Stream) -> float | None:
         """How long ago the newest samples of a stream arrived; None for those of a run before."""
 
@@ -355,6 +358,10 @@ class MemorySessions:
 
     async def append(self, session_id: str, role: str, batch: Batch) -> Stored:
         """Keep samples."""
+        return self.append_now(session_id, role, batch)
+
+    def append_now(self, session_id: str, role: str, batch: Batch) -> Stored:
+        """Keep samples; memory never waits."""
         session = self._table.get(session_id)
         stream = session.stream_for(role, is_empty=not len(batch))
         return self._table.apply(session, stream, stream.place(batch))

@@ -291,7 +291,10 @@ class HttpConnection(asyncio.Protocol):
 
     def _begin_direct(self, route: DirectRoute, request: Request) -> None:
         body = request.body if request.unread is None else None
-        direct = DirectRequest(request.head.fields, body, self, arrived=request.arrived, keep_alive=not self._is_last)
+        head = request.head
+        direct = DirectRequest(
+            head.fields, body, self, arrived=request.arrived, keep_alive=not self._is_last, target=head.target
+        )
         direct.disconnected = request.unread is CUT_OFF
         self._exchange = direct
         route.serve(direct)

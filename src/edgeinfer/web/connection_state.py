@@ -47,7 +47,7 @@ class ServerContext:
         stop_seconds: float = 8.0,
         on_refusal: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
-        self._direct = {route.path: route for route in direct}
+        self._direct = {(route.method, route.path): route for route in direct}
         self.limits = limits or ConnectionLimits()
         self.budget = BufferBudget(self.limits.max_buffered_bytes)
         self.stop_seconds = stop_seconds
@@ -55,7 +55,12 @@ class ServerContext:
 
     def route_of(self, head: RequestHead) -> DirectRoute | None:
         """The direct route that answers a request, if one does."""
-        route = self._direct.get(head.target)
-        if route is None or head.method != b"POST" or head.version != "1.1" or head.expects_continue:
+        path, has_query, query = head.target.partition(b"?")
+        route = self._direct.get((head.method, path))
+        if route is None or head.version != "1.1" or head.expects_continue:
             return None
-        return route
+        if has_query if route.query is None else not route.query.fullmatch(query):
+            return None
+        # A header that came twice has a meaning that only the application looks for.
+        is_plain = len(head.fields) == len(head.headers) and route.unless.isdisjoint(head.fields)
+        return route if is_plain else None

@@ -4,11 +4,12 @@ These cost more than a small model's own time. The same routes are in the ASGI a
 is not the common case here: a query, another method, HTTP/1.0, Expect.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgeinfer.web.error_answers import STATUS_LINES, Refusal
+from edgeinfer.web.error_answers import CLIENT_CLOSED_REQUEST, STATUS_LINES, Refusal
 
 
 class Connection(Protocol):
@@ -23,15 +24,21 @@ class DirectRoute:
     """A route and what answers it.
 
     Args:
-        path: exactly; the method is POST.
+        path: exactly.
         max_body_bytes: more is not kept, and `DirectRequest.body` is None.
         serve: called once with each request, on the event loop, when its body is there, too long, or will never come
             (`DirectRequest.disconnected`); calls `DirectRequest.respond` once, then or later.
+        method: of HTTP.
+        query: that the whole query must match; None where there must be none.
+        unless: headers, in lower case, that make a request one for the application.
     """
 
     path: bytes
     max_body_bytes: int
     serve: Callable[["DirectRequest"], None]
+    method: bytes = b"POST"
+    query: re.Pattern[bytes] | None = None
+    unless: frozenset[bytes] = frozenset()
 
 
 class DirectRequest:
@@ -43,11 +50,12 @@ class DirectRequest:
         connection: that it came by.
         arrived: when its head was there, in seconds of `perf_counter`.
         keep_alive: whether the connection stays open after the answer.
+        target: path and query, as they were sent.
     """
 
-    __slots__ = ("_connection", "arrived", "body", "disconnected", "headers", "keep_alive")
+    __slots__ = ("_connection", "arrived", "body", "disconnected", "ended_with", "headers", "keep_alive", "target")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a request is, by name
         self,
         headers: dict[bytes, bytes],
         body: bytes | None,
@@ -55,7 +63,11 @@ class DirectRequest:
         *,
         arrived: float,
         keep_alive: bool,
+        target: bytes = b"",
     ) -> None:
+        self.target = target
+        self.ended_with = CLIENT_CLOSED_REQUEST
+        """The status that the caller got where `disconnected`: 499, or that of the connection's own answer."""
         self.arrived = arrived
         self.headers = headers
         self.body = body
@@ -73,7 +85,7 @@ class DirectRequest:
 
     def expire(self, why: Refusal) -> bool:
         """Its time is over: what comes later is not sent; returns whether the connection must answer in its place."""
-        del why
+        self.ended_with = why.status
         self.disconnected = True
         return True
 

@@ -47,6 +47,7 @@ _MAY_PASS = frozenset({"rate_limited", "not_enough_samples", "unusable_window"})
 # What a caller may do about a failure, as HTTP says it.
 _HEADERS: dict[type[Exception], dict[str, str]] = {
     errors.UnsupportedContentEncoding: {"Accept-Encoding": "gzip, deflate"},
+    errors.Unauthorized: {"WWW-Authenticate": "Bearer"},
 }
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REMEDY_BY_STATUS = {

@@ -138,6 +138,11 @@ class SegmentLog:
         room = self._max_bytes - self.used_bytes - data_bytes
         return room >= (0 if is_urgent else self._headroom)
 
+    def fits(self, series: str, data_bytes: int) -> bool:
+        """Whether so many bytes go behind what is written already: no file must be begun or synced for them."""
+        part = self._series[series]
+        return part.file is not None and part.size + data_bytes <= self.segment_bytes
+
     def append(self, series: str, data: bytes) -> int:
         """Write records at the end; returns the number of their segment.
 

@@ -1,14 +1,18 @@
-"""One thread that writes the store: what arrives together shares one write, and one sync."""
+"""Who writes the store: one thread, or the caller while the disk is quick.
+
+What arrives at the thread together shares one write, and one sync.
+"""
 
 import asyncio
 import contextlib
 import errno
 import logging
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Literal
 
 from edgeinfer.errors import Overloaded, StorageError
@@ -23,6 +27,10 @@ _PATIENCE_SECONDS = 10.0
 _CLOSING_SECONDS = 30.0
 # A failing disk fails each write: one line says as much as a thousand.
 _SECONDS_PER_LOG_LINE = 10.0
+# A write of the caller's that waited longer for the disk is one too many.
+_QUICK_SECONDS = 0.005
+_SLOW_DISK_SECONDS = 60.0
+_WAKE_UP = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,10 @@ class BatchedWriter:
     With `normal`, records are in the operating system's hands when `write` returns: a killed process loses nothing, a
     power cut what the kernel had not written yet. With `bounded`, they are on the disk soon after: a sync begins at
     half of `max_unsynced_seconds`, and nothing is acknowledged while it runs. With `full`, they are on the disk.
+
+    A hand-over to the thread and back takes ten times as long as a write into the kernel's memory. So with `bounded`
+    the caller may write itself, on the event loop, in the time after a sync has shown that the disk answers. A disk
+    that hangs is found by a sync, on the thread; a write that was slow sends all to the thread for a minute.
 
     Args:
         log: the files.
@@ -67,9 +79,14 @@ class BatchedWriter:
         self._max_unsynced_seconds = max_unsynced_seconds
         self._patience = patience_seconds
         self._clock = clock
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | object | None] = SimpleQueue()
         self._thread: Thread | None = None
         self._sync_at: float | None = None
+        self._writing = Lock()
+        """Held by whoever writes: the thread, or a caller for a moment."""
+        self._proven_until = -1e9
+        """Until when the newest sync shows that the disk answers."""
+        self._slow_until = -1e9
         self._next_line = -1e9
         self.commits = 0
         self.writes = 0
@@ -111,6 +128,39 @@ class BatchedWriter:
         """
         return await self._submit(live=live, archive=archive, is_urgent=is_urgent)
 
+    def write_now(self, live: bytes) -> int | None:
+        """Commit records on the caller's thread; returns the live segment they are in.
+
+        None, and nothing is kept, where it may take longer than a moment, or fails: `write` waits, and says why.
+        """
+        started = self._clock()
+        waits = _waits()
+        is_quick = self._slow_until <= started < self._proven_until
+        if not is_quick or self._thread is None or not self._writing.acquire(blocking=False):
+            return None
+        try:
+            if not (self._log.fits(LIVE, len(live)) and self._log.has_room(len(live), is_urgent=False)):
+                return None
+            number = self._log.append(LIVE, live)
+            self._begin_to_count()
+        except OSError:
+            return None
+        finally:
+            self._writing.release()
+        self.commits += 1
+        self.writes += 1
+        ended = self._clock()
+        # On a busy processor it may only have lost its turn, for which it did not ask.
+        if ended - started > _QUICK_SECONDS and _waits() != waits:
+            self._slow_until = ended + _SLOW_DISK_SECONDS
+        return number
+
+    def _begin_to_count(self) -> None:
+        """The time until the next sync begins with the first write after the last one; the thread must know."""
+        if self._sync_at is None:
+            self._sync_at = self._clock() + self._sync_after
+            self._jobs.put(_WAKE_UP)
+
     async def sync(self) -> None:
         """Return once everything written before is on the disk, whatever the durability; raises as `write`."""
         await self._submit(action=self._log.sync)
@@ -149,9 +199,10 @@ class BatchedWriter:
         while not is_last:
             jobs, is_last = self._gather()
             try:
-                for group in _groups(jobs):
-                    self._handle(group)
-                self._sync_if_due()
+                with self._writing:
+                    for group in _groups(jobs):
+                        self._handle(group)
+                    self._sync_if_due()
             except Exception as failure:  # noqa: BLE001 - see below
                 # Nothing may end this thread: all requests wait for it.
                 _log.exception("unexpected error in the store's writer")
@@ -163,11 +214,13 @@ class BatchedWriter:
         jobs: list[_Job] = []
         try:
             first = self._jobs.get(timeout=patience)
-            while first is not None:
+            while isinstance(first, _Job):
                 jobs.append(first)
                 if len(jobs) >= _JOBS_PER_COMMIT:
                     return jobs, False
                 first = self._jobs.get_nowait()
+            if first is _WAKE_UP:
+                return jobs, False
         except Empty:
             return jobs, False
         return jobs, True
@@ -246,11 +299,13 @@ class BatchedWriter:
     def _sync_if_due(self) -> None:
         if self._sync_at is None or self._clock() < self._sync_at:
             return
-        self._sync_at = None
+        self._sync_at, self._proven_until = None, -1e9
         try:
             self._log.sync()
         except OSError as failure:
             self._warn("samples could not be synced to the disk", failure)
+        else:
+            self._proven_until = self._clock() + self._max_unsynced_seconds
 
     def _warn(self, what: str, failure: OSError) -> None:
         if self._clock() >= self._next_line:
@@ -278,6 +333,11 @@ class BatchedWriter:
             thread.join(_CLOSING_SECONDS)
             if thread.is_alive():
                 _log.error("the disk does not answer; the store is left as it is", extra={"place": self._log.place})
+
+
+def _waits() -> int:
+    """How often this thread gave up the processor because it had to wait."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
 def _groups(jobs: list[_Job]) -> list[list[_Job]]:
