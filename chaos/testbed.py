@@ -24,12 +24,13 @@ from edgeinfer.stack.damage_rules import DamagePublisher
 from edgeinfer.stack.events import EventHandler
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import DataFolder, prepare
+from edgeinfer.stack.member import Member, State
 from edgeinfer.stack.plan import ProcessSpec
 from edgeinfer.stack.process import spawn
 from edgeinfer.stack.readiness import http_probe
 from edgeinfer.stack.repair import Repairs
 from edgeinfer.stack.restart import RestartPolicy
-from edgeinfer.stack.supervisor import Member, State, Supervisor
+from edgeinfer.stack.supervisor import Supervisor
 
 _TICK_SECONDS = 0.1
 _PUBLISH_SECONDS = 1.0

@@ -98,7 +98,7 @@ def test_a_window_that_was_not_on_the_chip_yet_when_another_failed_is_run_afterw
     while machine.calls.count("wait_for_async_ready") == before:
         threading.Event().wait(0.001)
     second = Caller(rig, 2)
-    while rig.backend._chips[0].in_flight < 2 and second.thread.is_alive():
+    while rig.backend._pool.chips[0].in_flight < 2 and second.thread.is_alive():
         threading.Event().wait(0.001)
     assert ended([first, second]) == ["timeout", "right"]
 

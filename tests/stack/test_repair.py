@@ -9,9 +9,9 @@ from edgeinfer.stack.events import Kind
 from edgeinfer.stack.folder import DataFolder, prepare
 from edgeinfer.stack.inspection import inspect_monitoring
 from edgeinfer.stack.inventory import take
+from edgeinfer.stack.member import Member, State
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.repair import Repairs
-from edgeinfer.stack.supervisor import Member, State
 from tests.stack.recorded_events import RecordedEvents
 
 

@@ -18,11 +18,11 @@ from edgeinfer.stack import run as run_module
 from edgeinfer.stack import state_file
 from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, prepare
+from edgeinfer.stack.member import State
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.restart import RestartPolicy
 from edgeinfer.stack.run import StackRun
 from edgeinfer.stack.status_line import LiveFigures
-from edgeinfer.stack.supervisor import State
 from tests.stack.conftest import MakePlan
 from tests.stack.recorded_events import RecordedEvents
 

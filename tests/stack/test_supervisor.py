@@ -11,10 +11,11 @@ import pytest
 from edgeinfer.errors import ConfigurationError, StackError
 from edgeinfer.stack import logfile
 from edgeinfer.stack.events import Kind
+from edgeinfer.stack.member import Member, State, how_it_ended
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.process import Child, Spawn
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
-from edgeinfer.stack.supervisor import Member, State, Supervisor, how_it_ended
+from edgeinfer.stack.supervisor import Supervisor
 from tests.stack.recorded_events import RecordedEvents
 
 _SIGKILL = -9

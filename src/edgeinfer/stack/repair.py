@@ -12,7 +12,7 @@ from edgeinfer.stack.damage import Damage, SetAside, set_aside
 from edgeinfer.stack.events import Event, EventHandler, Kind
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.inventory import Inventory, find_missing
-from edgeinfer.stack.supervisor import Member, State
+from edgeinfer.stack.member import Member, State
 
 RECORDS_PART = "stack"
 # A slow card reads this in ten seconds, in which gateway and sidecar serve already.

@@ -18,13 +18,14 @@ from edgeinfer.stack.events import Event, Kind
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes
 from edgeinfer.stack.gateway_reports import GatewayReports
 from edgeinfer.stack.inventory import Inventory, take
+from edgeinfer.stack.member import State
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.readiness import http_probe
 from edgeinfer.stack.repair import Repairs
 from edgeinfer.stack.reporter import Reporter
 from edgeinfer.stack.restart import RestartPolicy
 from edgeinfer.stack.status_line import LiveFigures, read_figures
-from edgeinfer.stack.supervisor import State, Supervisor
+from edgeinfer.stack.supervisor import Supervisor
 
 _LIVE_SECONDS = 2.5  # new numbers come with each scrape, every 5 s
 _COLLECTING_LOOKS = 16  # two scrapes take 15 s at most; after this many looks something is wrong

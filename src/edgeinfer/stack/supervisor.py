@@ -9,7 +9,6 @@ import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
@@ -17,8 +16,9 @@ from time import monotonic
 from edgeinfer.errors import ConfigurationError, EdgeInferError, StackError
 from edgeinfer.stack import logfile
 from edgeinfer.stack.events import Event, EventHandler, Kind
+from edgeinfer.stack.member import Member, State, how_it_ended
 from edgeinfer.stack.plan import ProcessSpec, Stage
-from edgeinfer.stack.process import Child, Spawn
+from edgeinfer.stack.process import Spawn
 from edgeinfer.stack.readiness import Probe
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
 
@@ -35,54 +35,6 @@ Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
 Obstacle = Callable[[ProcessSpec], str]
 """What keeps a process from starting, such as a taken port, in words; empty where nothing does."""
-
-
-class State(StrEnum):
-    """Where a process stands."""
-
-    PLANNED = "planned"
-    STARTING = "starting"
-    READY = "ready"
-    BACKING_OFF = "backing_off"
-    FINISHED = "finished"
-    GAVE_UP = "gave_up"
-    STOPPED = "stopped"
-
-
-@dataclass(slots=True)
-class Member:
-    """One process with its history."""
-
-    plan: ProcessSpec
-    log: Path
-    state: State = State.PLANNED
-    child: Child | None = None
-    started_at: float = 0.0
-    reported_at: float = 0.0
-    start_again_at: float = 0.0
-    crashes_in_a_row: int = 0
-    restarts: int = 0
-    was_ready: bool = False
-    is_suspended: bool = False
-    log_begin: int = 0
-    fault: str = ""
-    reported_failures: set[str] = field(default_factory=set)
-
-    @property
-    def pid(self) -> int | None:
-        """Of the living process."""
-        return self.child.pid if self.child and self.state in (State.STARTING, State.READY) else None
-
-    @property
-    def failure(self) -> str:
-        """Why it does not work now, in a word or two; empty where it works."""
-        if self.is_suspended:
-            return "suspended"
-        if self.state is State.GAVE_UP:
-            return "given up for now"
-        return (
-            "restarting" if self.state is State.BACKING_OFF or (self.restarts and self.state is State.STARTING) else ""
-        )
 
 
 async def nothing_to_do(stage: int) -> None:
@@ -422,13 +374,3 @@ class Supervisor:
 
     def _say(self, kind: Kind, member: Member, what: str, **details: object) -> None:
         self.on_event(Event(kind, f"{member.plan.name}: {what}", {"process": member.plan.name, **details}))
-
-
-def how_it_ended(code: int) -> str:
-    """An exit code in words."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"
