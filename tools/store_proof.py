@@ -1,7 +1,8 @@
 """Kill the session store and cut its power again and again, under load; `make store-proof`.
 
 A kill: a process that streams for eight phones gets SIGKILL at a random moment, its files stay, and everything that it
-acknowledged is looked for; then the next process continues with the same files. A power cut: the same load on a disk in
+acknowledged is looked for; then the next process continues with the same files. Among the uploads are late ones, which
+are merged into the past. A power cut: the same load on a disk in
 memory that loses what was not synced, in part, in any order (see `tests/gateway/power_cut.py`). In each durability
 nothing may be served that was not sent; with `full` nothing acknowledged may be lost, with `bounded` nothing that was
 acknowledged longer ago than its bound.
@@ -35,8 +36,13 @@ def prove_cuts(cuts: int, seed: int) -> None:
     for index, mode in enumerate(MODES):
         asyncio.run(cut_past_the_bound(mode))
         share = cuts // len(MODES) + (index < cuts % len(MODES))
-        lost = [asyncio.run(cut_power(seed + number, mode)).lost_samples for number in range(share)]
-        print(f"{mode:8} {share:5} power cuts: {_cost(mode)}; {sum(lost):,} acknowledged samples lost", flush=True)
+        done = [asyncio.run(cut_power(seed + number, mode)) for number in range(share)]
+        lost, merging = sum(cut.lost_samples for cut in done), sum(cut.merges > 0 for cut in done)
+        print(
+            f"{mode:8} {share:5} power cuts, {merging} of them while late samples were being merged: {_cost(mode)}; "
+            f"{lost:,} acknowledged samples lost",
+            flush=True,
+        )
 
 
 def _cost(mode: Durability) -> str:

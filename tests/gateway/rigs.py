@@ -29,6 +29,7 @@ from edgeinfer.gateway.http_client import HttpTransport
 from edgeinfer.gateway.input_quality import QualityWatch
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.outputs import OutputReader
+from edgeinfer.gateway.session_reports import SessionReports
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
 from edgeinfer.gateway.sidecar_client import SidecarClient
 from edgeinfer.gateway.store.files import DiskFiles
@@ -93,6 +94,7 @@ class Rig:
     health: HealthMonitor
     drift: DriftWatch
     quality: QualityWatch
+    reports: SessionReports
     model: SmallModel
 
     def value(self, metric: str, /, **labels: str) -> float | None:
@@ -122,6 +124,7 @@ class Rig:
             self.health,
             self.drift,
             self.quality,
+            self.reports,
             **changes,
         )
 
@@ -187,7 +190,9 @@ def make_rig(
         kept = DurableSessions(sessions, DiskFiles(durable_folder), instruments.store)
     health = HealthMonitor(make_checks(service, kept, data_folder), instruments, interval_seconds=30)
     quality = QualityWatch(sessions.all, instruments)
-    return Rig(registry, instruments, card, sessions, kept, service, health, drift, quality, model)
+    reports = SessionReports(sessions.all, quality, card.motifs)
+    sessions.on_end = reports.remember_end
+    return Rig(registry, instruments, card, sessions, kept, service, health, drift, quality, reports, model)
 
 
 @asynccontextmanager

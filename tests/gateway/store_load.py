@@ -1,10 +1,15 @@
-"""Phones that stream into a store while its process is killed or its disk loses power, and what must be left."""
+"""Phones that stream into a store while its process is killed or its disk loses power, and what must be left.
+
+A phone holds some samples back and sends them seconds later, alone or before newer ones, as one does whose uploads
+overtake each other: what is killed or cut is a merge into the past as often as an upload in order.
+"""
 
 import asyncio
 import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +17,7 @@ import numpy as np
 
 from edgeinfer.errors import EdgeInferError, StorageError
 from edgeinfer.gateway.durable_sessions import DurableSessions
+from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.store.writer import Durability
 from tests.gateway.power_cut import Disk, PowerCutFiles
 from tests.gateway.rigs import Clock
@@ -21,6 +27,8 @@ from tests.gateway.test_sessions import batch
 PHONES = 8
 _MAX_BYTES = 4 * 1024 * 1024  # small segments, so that the cuts and kills meet housekeeping as well
 _STEP_SECONDS = 0.001
+_NEWEST, _SURELY_HELD = 2000, 1000
+_MAX_LATE = 900  # samples: nine seconds, and the gateway merges what is at most ten older than the newest
 
 
 class LossError(AssertionError):
@@ -35,10 +43,15 @@ class Promises:
     """By session: (when, samples acknowledged by then)."""
     ended: dict[str, float] = field(default_factory=dict)
     asked_to_end: set[str] = field(default_factory=set)
+    sent: dict[str, list[int]] = field(default_factory=dict)
+    """By session: numbers of its samples in the order in which the store takes them, those under way at the end."""
+    merging: set[str] = field(default_factory=set)
+    """Sessions that are writing samples among those before."""
 
     def copy(self) -> "Promises":
         samples = {session: list(acknowledged) for session, acknowledged in self.samples.items()}
-        return Promises(samples, dict(self.ended), set(self.asked_to_end))
+        sent = {session: list(numbers) for session, numbers in self.sent.items()}
+        return Promises(samples, dict(self.ended), set(self.asked_to_end), sent, set(self.merging))
 
     def prove(self, store: DurableSessions, until: float) -> int:
         """Compare the store with what was acknowledged by a time; returns the samples acknowledged later and lost."""
@@ -68,11 +81,60 @@ class Promises:
     ) -> None:
         if total < due:
             raise LossError(f"session {session_id}: {due} samples are promised, {total} are there")
-        if len(times) < min(due, 2000):
+        if len(times) < min(due, _NEWEST):
             raise LossError(f"session {session_id}: of {due} promised samples {len(times)} of {total} are held")
-        expected = np.arange(total - len(times), total) / 100
-        if times.tolist() != expected.tolist() or values[:, 5].tolist() != expected.astype(np.float32).tolist():
+        held = np.round(times * 100).astype(int)
+        if (np.diff(held) <= 0).any():
+            raise LossError(f"session {session_id}: what is served is not in the order of its times")
+        if times.tolist() != (held / 100).tolist() or values[:, 5].tolist() != times.astype(np.float32).tolist():
             raise LossError(f"session {session_id}: what is served was never sent")
+        taken = self.sent.get(session_id, [])[:total]
+        if len(taken) < total or not set(held.tolist()) <= set(taken):
+            raise LossError(f"session {session_id}: what is served was not sent by then")
+        # Which of the older ones go first changes when housekeeping writes a stream again, by time.
+        missing = set(taken[total - min(len(held), _SURELY_HELD) :]) - set(held.tolist())
+        if missing:
+            raise LossError(f"session {session_id}: {len(missing)} of the newest accepted samples are not there")
+
+
+@dataclass
+class Sender:
+    """What a phone sends next.
+
+    Args:
+        newest: number of the next sample that it measures.
+        held_back: samples that it measured and has not sent, the oldest first.
+    """
+
+    chance: random.Random
+    newest: int = 0
+    held_back: list[range] = field(default_factory=list)
+
+    def next_upload(self) -> tuple[list[int], bool]:
+        """Numbers of samples, rising, and whether there are late ones among them."""
+        self.held_back = [late for late in self.held_back if self.newest - late.start < _MAX_LATE]
+        if self.held_back and self.chance.random() < 0.4:
+            late = self.held_back.pop(self.chance.randrange(len(self.held_back)))
+            return [*late, *(self._measure() if self.chance.random() < 0.5 else ())], True
+        if self.chance.random() < 0.15:
+            self.held_back.append(self._measure())
+        return list(self._measure()), False
+
+    def resent(self) -> list[int]:
+        """Samples that the store has, which a phone sends again that lost an answer."""
+        count = 0 if self.held_back else self.chance.choice([0, 0, 0, 10])
+        return list(range(max(0, self.newest - count), self.newest))
+
+    def _measure(self) -> range:
+        count = self.chance.choice([1, 25, 25, 100])
+        self.newest += count
+        return range(self.newest - count, self.newest)
+
+
+def batch_of(numbers: Sequence[int]) -> Batch:
+    """Samples of these numbers, each of which can be told from any other."""
+    times = np.array(numbers, np.float64) / 100
+    return Batch(times, np.repeat(times[:, None], 9, axis=1).astype(np.float32))
 
 
 async def phone(store: DurableSessions, chance: random.Random, promises: Promises, now: object) -> None:
@@ -82,11 +144,16 @@ async def phone(store: DurableSessions, chance: random.Random, promises: Promise
         try:
             session = await store.start()
             promises.samples[session.id] = [(now(), 0)]
+            sender, sent = Sender(chance), promises.sent.setdefault(session.id, [])
             for _ in range(chance.randint(5, 150)):
-                total, count = session.stream().total, chance.choice([1, 25, 25, 100])
-                known = min(total, chance.choice([0, 0, 0, 10]))  # a phone that lost an answer sends these again
-                await store.append(session.id, "default", batch(known + count, total - known))
-                promises.samples[session.id].append((now(), total + count))
+                resent = sender.resent()
+                numbers, is_late = sender.next_upload()
+                sent += numbers
+                if is_late:
+                    promises.merging.add(session.id)
+                await store.append(session.id, "default", batch_of(numbers if is_late else [*resent, *numbers]))
+                promises.merging.discard(session.id)
+                promises.samples[session.id].append((now(), len(sent)))
                 if chance.random() < 0.1:
                     await asyncio.sleep(0)
             promises.asked_to_end.add(session.id)
@@ -112,10 +179,16 @@ async def keep_house(store: DurableSessions) -> None:
 
 @dataclass(frozen=True)
 class Cut:
-    """What one cut cost: samples that were acknowledged within the bound, and not there."""
+    """What one cut met and cost.
+
+    Args:
+        lost_samples: acknowledged within the bound, and not there.
+        merges: merges into the past that were being written.
+    """
 
     steps: int
     lost_samples: int
+    merges: int
 
 
 async def cut_power(seed: int, durability: Durability, *, max_unsynced_seconds: float = 0.2) -> Cut:
@@ -143,7 +216,7 @@ async def cut_power(seed: int, durability: Durability, *, max_unsynced_seconds: 
         await _prove_it_serves(after)
     finally:
         after.close()
-    return Cut(files.dies_at, lost)
+    return Cut(files.dies_at, lost, len(promises.merging))
 
 
 async def cut_past_the_bound(durability: Durability, *, max_unsynced_seconds: float = 0.2) -> None:
@@ -167,6 +240,7 @@ async def cut_past_the_bound(durability: Durability, *, max_unsynced_seconds: fl
     session = await store.start()
     await store.append(session.id, "default", batch(25))
     promises.samples[session.id] = [(clock.now, 25)]
+    promises.sent[session.id] = list(range(25))
     clock.now += max_unsynced_seconds
     for _ in range(2):  # the writer syncs what is due after each answer: done at the latest before the second one
         await store.writer.do(lambda: None)
@@ -252,11 +326,15 @@ def kill_once(folder: Path, seed: int, durability: Durability, promises: Promise
     os.waitpid(child, 0)
     with os.fdopen(reading, "r") as lines:
         for line in lines:
-            session_id, what = line.split()
+            session_id, what, *numbers = line.split()
             if what == "ending":
                 promises.asked_to_end.add(session_id)
             elif what == "ended":
                 promises.ended[session_id] = 0.0
+            elif what == "sends":
+                known = promises.sent.setdefault(session_id, [])
+                del known[int(numbers[0]) :]  # what the life before had under way, and did not store
+                known += (int(number) for number in numbers[1:])
             else:
                 promises.samples.setdefault(session_id, []).append((0.0, int(what)))
 
@@ -266,20 +344,24 @@ async def _stream_and_report(folder: Path, seed: int, durability: Durability, wr
     store = make_store(folder, durability=durability, max_bytes=_MAX_BYTES)
     store.open()
 
-    def say(session_id: str, what: object) -> None:
-        os.write(writing, f"{session_id} {what}\n".encode())
+    def say(session_id: str, *what: object) -> None:
+        os.write(writing, f"{session_id} {' '.join(map(str, what))}\n".encode())
+
+    living = [session for session in store._table._sessions.values() if chance.random() < 0.3]
 
     async def stream() -> None:
-        live = [session for session in store._table._sessions.values() if chance.random() < 0.3]
-        session = chance.choice(live) if live else await store.start()
+        session = living.pop() if living else await store.start()
         while True:
+            newest = session.stream().newest_seconds
+            sender = Sender(chance, 0 if newest < 0 else round(100 * newest) + 1)
             for _ in range(chance.randint(2, 60)):
-                total, count = session.stream().total, chance.choice([1, 25, 25, 100])
+                numbers, _ = sender.next_upload()
+                say(session.id, "sends", session.stream().total, *numbers)
                 try:
-                    await store.append(session.id, "default", batch(count, total))
+                    await store.append(session.id, "default", batch_of(numbers))
                 except EdgeInferError:
-                    break  # another phone continues with the same session
-                say(session.id, total + count)
+                    break
+                say(session.id, session.stream().total)
             if chance.random() < 0.5:
                 say(session.id, "ending")
                 try:
@@ -312,10 +394,11 @@ def kill_at_random(folder: Path, kills: int, seed: int, durability: Durability =
             promises.prove(store, 1.0)
             if "lost at the start" in store.kind:
                 raise LossError(f"a kill damages nothing: {store.kind}")
+            sent = {id_: numbers for id_, numbers in promises.sent.items() if store._table.find(id_)}
         finally:
             store.close()
         found += sum(max(total for _, total in acknowledged) for acknowledged in promises.samples.values())
         for session_id in promises.asked_to_end:  # proved, and not needed for the next
             promises.samples.pop(session_id, None)
-        promises = Promises({id_: [max(said)] for id_, said in promises.samples.items()})
+        promises = Promises({id_: [max(said)] for id_, said in promises.samples.items()}, sent=sent)
     return kills, found

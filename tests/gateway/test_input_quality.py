@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -176,14 +177,19 @@ async def test_the_answer_about_a_session_holds_its_timeline_and_is_found_by_the
             found = (await client.get(f"{API}/session", params={"sessionId": session_id[:8]})).json()
             unknown = await client.get(f"{API}/session", params={"sessionId": "00000000"})
     assert unknown.status_code == 404
-    assert found["sessionId"] == session_id
+    assert found["sessionId"] == session_id[:8]
     assert found["totalSamples"] == 1200
     assert found["synchrony"]["r"] == pytest.approx(1, abs=0.01)
     dog, handler = found["streams"]
     assert dog["windows"] == {"sidecar": 1}
-    assert dog["timeline"] == [
-        {"windowEnd": pytest.approx(5.99), "motif": "walking", "source": "sidecar", "activity": "walking"}
-    ]
+    [window] = dog["timeline"]
+    assert datetime.fromisoformat(window.pop("answeredAt")).timestamp() == pytest.approx(time.time(), abs=60)
+    assert window == {
+        "windowEnd": pytest.approx(5.99),
+        "motif": "walking",
+        "source": "sidecar",
+        "activity": "walking",
+    }
     assert handler["timeline"] == []
 
 

@@ -25,6 +25,7 @@ from edgeinfer.gateway.input_quality import QualityWatch
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.outputs import OutputReader
+from edgeinfer.gateway.session_reports import SessionReports
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
 from edgeinfer.gateway.sidecar_client import SidecarClient
 from edgeinfer.gateway.store.files import DiskFiles
@@ -141,6 +142,9 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
     )
     for member in members:
         member.on_change = monitor.wake
+    quality = QualityWatch(table.all, instruments)
+    reports = SessionReports(table.all, quality, card.motifs)
+    table.on_end = reports.remember_end
     return Parts(
         registry=registry,
         instruments=instruments,
@@ -149,7 +153,8 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
         service=service,
         health=monitor,
         drift=_make_drift(settings, card, answers, instruments),
-        quality=QualityWatch(table.all, instruments),
+        quality=quality,
+        reports=reports,
         max_body_bytes=settings.max_body_bytes,
         keys=_make_keys(settings),
         cors_origins=settings.origins,

@@ -25,6 +25,7 @@ from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.known_activity import ActivityCounter
 from edgeinfer.gateway.request_ids import RequestIds
 from edgeinfer.gateway.routes import analysis_router, health_router
+from edgeinfer.gateway.session_reports import SessionReports
 from edgeinfer.gateway.sessions import SessionStore
 from edgeinfer.model.card import ModelCard
 from edgeinfer.web.application import new_application
@@ -58,6 +59,7 @@ class Parts:
     health: HealthMonitor
     drift: DriftWatch
     quality: QualityWatch
+    reports: SessionReports
     max_body_bytes: int = 262_144
     keys: KeyRing | None = None
     cors_origins: tuple[str, ...] = ()
@@ -73,7 +75,7 @@ def build_app(parts: Parts) -> FastAPI:
         lifespan=lambda _: _running(parts),
         problems=parts.instruments.problems,
     )
-    app.include_router(analysis_router(_handlers(parts), parts.quality))
+    app.include_router(analysis_router(_handlers(parts), parts.reports))
     app.include_router(health_router(parts.health, lambda: time.monotonic() - started))
     app.include_router(metrics_router(parts.registry))
     app.include_router(_front_page(parts.health))

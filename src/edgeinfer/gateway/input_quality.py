@@ -13,7 +13,7 @@ from edgeinfer.catalog import labels
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.resampling import LIMITS
 from edgeinfer.gateway.sensor_values import value_problems
-from edgeinfer.gateway.sessions import Session
+from edgeinfer.gateway.sessions import SHORT_ID, Session
 from edgeinfer.gateway.stream import Stream
 from edgeinfer.gateway.stream_account import StreamAccount
 
@@ -23,7 +23,6 @@ _JUMP_LOOK_BACK = 60  # intervals: ten minutes, because one jump is over at once
 _ROWS = 1000
 _ACTIVE_SECONDS = 60.0
 _MAX_NAMED = 20
-_SHORT_ID = 8
 
 _DROPPED_SHARE = 0.02
 _DUPLICATE_SHARE = 0.1
@@ -94,16 +93,15 @@ class QualityWatch:
         self._instruments = instruments
         self._clock = clock
         self._histories: dict[tuple[str, str], _History] = {}
+        self._found: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def problems_of(self, session: Session, stream: Stream) -> tuple[str, ...]:
         """Everything that is wrong with a stream of a session now."""
         return stream_problems(stream, self._histories.get((session.id, stream.role)))
 
-    def find(self, short_id: str) -> Session | None:
-        """The session whose id begins with the eight characters that alerts name, None where there is no such."""
-        if len(short_id) != _SHORT_ID:
-            return None
-        return next((session for session in self._sessions() if session.id.startswith(short_id.lower())), None)
+    def judged(self, session: Session, stream: Stream) -> tuple[str, ...]:
+        """What the newest judgement found: at most an interval old, and nothing of a stream that is silent."""
+        return self._found.get((session.id, stream.role), ())
 
     def step(self) -> None:
         """Judge all streams and publish."""
@@ -115,6 +113,7 @@ class QualityWatch:
             if stream.account.newest_arrived is not None and now - stream.account.newest_arrived < _ACTIVE_SECONDS
         ]
         found = {(session.id, stream.role): self.problems_of(session, stream) for session, stream in active}
+        self._found = found
         self._remember(active)
         self._publish_counts(found)
         self._publish_named(found)
@@ -136,7 +135,7 @@ class QualityWatch:
         readings = self._instruments.readings
         readings.withdraw(catalog.STREAM_PROBLEM)
         named = [
-            (problem, session_id[:_SHORT_ID], role)
+            (problem, session_id[:SHORT_ID], role)
             for (session_id, role), problems in found.items()
             for problem in problems
             if problem in labels.SENSOR_TROUBLE

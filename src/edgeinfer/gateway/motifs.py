@@ -1,6 +1,8 @@
 """What a session's newest window shows, motif by motif."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from time import time
 
 from edgeinfer.gateway.analysis import Analysis, InferenceService
 from edgeinfer.gateway.resampling import WindowSource
@@ -40,7 +42,13 @@ class Motifs:
     activity: str = ""
 
 
-async def find_motifs(service: InferenceService, motifs: tuple[Motif, ...], stream: Stream, request_id: str) -> Motifs:
+async def find_motifs(
+    service: InferenceService,
+    motifs: tuple[Motif, ...],
+    stream: Stream,
+    request_id: str,
+    wall: Callable[[], float] = time,
+) -> Motifs:
     """Analyse the newest window of a stream.
 
     Raises:
@@ -51,7 +59,7 @@ async def find_motifs(service: InferenceService, motifs: tuple[Motif, ...], stre
     analysis = await service.analyze_imu_window(window, "motifs", request_id)
     stream.note(source.end, analysis.outputs.top)
     activity = stream.activities.during(source.end - source.span_seconds, source.end)
-    stream.timeline.append(TimelineEntry(source.end, analysis.outputs.top, analysis.source, activity))
+    stream.timeline.append(TimelineEntry(source.end, analysis.outputs.top, analysis.source, activity, wall()))
     return Motifs(rank(analysis.outputs.scores, motifs, stream), analysis, source, activity)
 
 

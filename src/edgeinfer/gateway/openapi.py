@@ -77,8 +77,15 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         sessionId=_STRING,
         startedAt=_TIME,
         duration_s=_NUMBER,
+        countedSince=_TIME,
         totalSamples={"type": "integer", "minimum": 0},
         streams=_array({"type": "object"}),
+        timestamp=_TIME,
+    ),
+    "Sessions": _object(
+        total={"type": "integer", "minimum": 0},
+        sessions=_array({"type": "object"}),
+        ended=_array({"type": "object"}),
         timestamp=_TIME,
     ),
     "Processed": _object(
@@ -118,6 +125,7 @@ STREAM = _route("Accepted", 202, 400, 404, 410, 413, 415, 422, 507, body="Stream
 MOTIFS = _route("Motifs", 200, 404, 409, 410, 422, 503)
 SYNCHRONY = _route("Synchrony", 200, 404, 410, 422)
 SESSION = _route("Session", 200, 404, 410, 422)
+SESSIONS = _route("Sessions", 200, 422)
 STOP = _route("Stopped", 200, 400, 404, 410, 413, 415, 507, body="StopBody")
 PROCESS = _route("Processed", 200, 400, 409, 413, 415, 422, 503, body="ProcessBody")
 HEALTH_DETAILED = _route("HealthDetailed", 200)

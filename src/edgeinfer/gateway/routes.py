@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from inspect import isawaitable
-from time import monotonic
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -13,23 +12,23 @@ from edgeinfer.gateway.answers import as_response
 from edgeinfer.gateway.bodies import read_json_body
 from edgeinfer.gateway.handlers import PREFIX, Handlers
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, HealthMonitor
-from edgeinfer.gateway.input_quality import QualityWatch
 from edgeinfer.gateway.request_ids import id_of
 from edgeinfer.gateway.samples import ROLE_PATTERN, decode_stop
-from edgeinfer.gateway.session_answer import describe_session
+from edgeinfer.gateway.session_reports import SessionReports
 from edgeinfer.gateway.sessions import canonical_id
 from edgeinfer.web.negotiation import first_accepted
 
 _SessionId = Annotated[str, Query(alias="sessionId", description="From POST /start.", min_length=1, max_length=64)]
 _Role = Annotated[str | None, Query(pattern=ROLE_PATTERN, description="Which stream; the newest if not given.")]
+_Limit = Annotated[int, Query(ge=1, le=1000, description="How many of each, the newest first.")]
 _OK = 200
 _WORDS = {HEALTHY: "OK", DEGRADED: "DEGRADED"}
 
 
-def analysis_router(handlers: Handlers, quality: QualityWatch) -> APIRouter:
+def analysis_router(handlers: Handlers, reports: SessionReports) -> APIRouter:
     """The routes of sessions and analyses."""
     router = APIRouter(prefix=PREFIX, tags=["analysis"], default_response_class=Response)
-    store, motifs, limit = handlers.store, handlers.motifs, handlers.max_body_bytes
+    store, limit = handlers.store, handlers.max_body_bytes
 
     @router.post("/start", summary="Begin a session", **openapi.START)
     async def start() -> Response:
@@ -50,8 +49,13 @@ def analysis_router(handlers: Handlers, quality: QualityWatch) -> APIRouter:
 
     @router.get("/session", summary="Since when, motif timeline, synchrony and input quality", **openapi.SESSION)
     async def session(session_id: _SessionId) -> Response:
-        found = quality.find(session_id) or store.get(session_id)
-        return answers.JsonAnswer(describe_session(found, quality, motifs, monotonic()) | {"timestamp": answers.now()})
+        session_id = canonical_id(session_id)
+        found = reports.find(session_id) or store.get(session_id)
+        return answers.JsonAnswer(reports.describe(found) | {"sessionId": session_id, "timestamp": answers.now()})
+
+    @router.get("/sessions", summary="The sessions under way and those that ended lately", **openapi.SESSIONS)
+    async def sessions(limit: _Limit = 100) -> Response:
+        return answers.JsonAnswer(reports.listed(limit) | {"timestamp": answers.now()})
 
     @router.post("/stop", summary="End a session", **openapi.STOP)
     async def stop(request: Request) -> Response:

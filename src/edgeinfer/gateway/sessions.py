@@ -16,6 +16,8 @@ from edgeinfer.gateway.samples import ROLE_PATTERN, Batch
 from edgeinfer.gateway.stream import Stream
 
 MAX_ROLES = 2
+SHORT_ID = 8
+"""Characters of an id that alerts name, and that find its session."""
 _REMEMBERED_ENDS = 10_000
 _role = re.compile(ROLE_PATTERN, re.ASCII)
 _START_ANEW = "Start one with POST /api/v1/analysis/start."
@@ -35,12 +37,15 @@ class Session:
         started_at: wall clock, seconds since 1970.
         started: monotonic seconds.
         touched: monotonic seconds of its newest samples.
+        restored_at: wall clock of the start of the gateway that brought it back from the store; None in the run that
+            began it. What is counted, answered and said by its sender is known from then on.
     """
 
     id: str
     started_at: float
     started: float
     touched: float
+    restored_at: float | None = None
     streams: dict[str, Stream] = field(default_factory=dict)
     newest_role: str = ""
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -223,6 +228,8 @@ class SessionTable:
         self._wall = wall
         self._sessions: OrderedDict[str, Session] = OrderedDict()  # the one silent longest comes first
         self._ended: OrderedDict[str, str] = OrderedDict()
+        self.on_end: Callable[[Session, str], None] = lambda _session, _reason: None
+        """Called with each session that ends and the reason, while it still has its samples."""
         instruments.active.set_function(self._sessions.__len__)
         self._held = 0
         instruments.held.set_function(lambda: self._held)
@@ -240,6 +247,7 @@ class SessionTable:
     def restore(self, session: Session, age_seconds: float) -> None:
         """Take in a session of the run before that began so long ago; its silence counts from now."""
         session.touched = self._clock()
+        session.restored_at = self._wall()
         session.started = session.touched - age_seconds
         self._sessions[session.id] = session
         self._held += session.held_samples
@@ -301,6 +309,7 @@ class SessionTable:
         del self._sessions[session.id]
         self._held -= session.held_samples
         self._remember(session.id, reason)
+        self.on_end(session, reason)
         self._instruments.ended[reason].inc()
         return SessionEnd(session.id, reason, max(0.0, self._clock() - session.started), session.total_samples)
 

@@ -49,12 +49,14 @@ class TimelineEntry:
         top: index of the motif that scored highest.
         source: "sidecar" or "fallback".
         activity: what its sender knows was done, or empty.
+        answered_at: by the gateway's clock, in seconds since 1970.
     """
 
     end: float
     top: int
     source: str
     activity: str
+    answered_at: float
 
 
 @dataclass(slots=True)
@@ -163,13 +165,14 @@ class Stream:
             before = self.newest_seconds
             self.insert(piece)
             if piece.is_late:
-                self.account.fill(len(piece.batch))
+                self.account.fill(piece.batch.times)
                 continue
             self.account.follow(
                 piece.batch.times,
                 before=before,
                 recent=self.current.times[-_RECENT_ROWS:],
                 arrived=arrived,
+                wall=wall,
                 pause_seconds=MERGE_SECONDS,
             )
             self.account.arrive(self.newest_seconds, arrived, wall)

@@ -1,6 +1,10 @@
-"""What a stream knows about its own samples: counts since it began, and the timing of the newest."""
+"""What a stream knows about its own samples: counts since it began, its newest holes, and the timing of the newest."""
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +14,30 @@ _LOST = 1.75
 _GAP = 3.0
 """A step of more than so many periods is a gap: two samples in a row are missing."""
 _FEW_STEPS = 4
+_MAX_HOLES = 100
+_MAX_BATCH_SECONDS = 60.0
 _WALL_CLOCK_SECONDS = 10 * 365.25 * 86_400
 """A t within ten years of the gateway's clock is one that counts from 1970; another counts from somewhere else."""
+
+
+HoleKind = Literal["gap", "pause", "clock_jump"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A place in a stream at which t does not go on as usual.
+
+    Args:
+        kind: samples are missing, the sensor slept, or its clock was set.
+        start: t of the sample before it, in seconds.
+        end: t of the sample after it; before `start` where the clock went back.
+        at: when it ended by the gateway's clock, in seconds since 1970.
+    """
+
+    kind: HoleKind
+    start: float
+    end: float
+    at: float
 
 
 @dataclass(slots=True)
@@ -35,6 +61,7 @@ class StreamAccount:
         clock_offset_seconds: the gateway's clock minus t, for the newest sample as it arrived: delay and clock
             together; None where t does not count from 1970.
         newest_arrived: monotonic seconds of the gateway when the newest samples came; None since a restart.
+        holes: the newest ones, each of more than three periods; shared by copies of the account.
     """
 
     accepted: int = 0
@@ -49,6 +76,7 @@ class StreamAccount:
     period_seconds: float | None = None
     clock_offset_seconds: float | None = None
     newest_arrived: float | None = None
+    holes: "deque[Hole]" = field(default_factory=lambda: deque(maxlen=_MAX_HOLES))
     _lead_seconds: float = -np.inf
     """The most that t was ever ahead of the gateway's monotonic clock: a pause never adds to it, a clock does."""
 
@@ -86,13 +114,14 @@ class StreamAccount:
         self.clock_offset_seconds = offset if abs(offset) < _WALL_CLOCK_SECONDS else None
         self._lead_seconds = max(self._lead_seconds, newest_t - arrived)
 
-    def follow(
+    def follow(  # noqa: PLR0913 - the facts of one upload
         self,
         times: NDArray[np.float64],
         *,
         before: float,
         recent: NDArray[np.float64],
         arrived: float,
+        wall: float,
         pause_seconds: float,
     ) -> None:
         """Samples were added at the end.
@@ -102,22 +131,48 @@ class StreamAccount:
             before: t of the one before the first; minus infinity where there is none.
             recent: times of the newest samples on their clock, these among them; a few dozen are enough.
             arrived: monotonic seconds.
+            wall: seconds since 1970.
             pause_seconds: a hole of more is a pause or a jump of the clock.
         """
         self.accepted += len(times)
-        steps = _steps_after(before, times)
+        all_steps = steps = _steps_after(before, times)
         if not len(steps):
             return
         longest = float(steps.max())
-        if longest > pause_seconds or steps.min() <= 0:
-            self._jump(steps, times, arrived, pause_seconds)
+        pause_kind: HoleKind = "pause"
+        has_jump = longest > pause_seconds or steps.min() <= 0
+        if has_jump:
+            pause_kind = self._jump(steps, times, arrived, pause_seconds)
             steps = steps[(steps > 0) & (steps <= pause_seconds)]
             longest = float(steps.max(initial=0.0))
         self._learn_period(recent)
-        if self.period_seconds and longest > _LOST * self.period_seconds:
-            self._find_gaps(steps, self.period_seconds)
+        period = self.period_seconds or np.inf
+        if longest > _LOST * period:
+            self._find_gaps(steps, period)
+        if has_jump or longest > _GAP * period:
+            kinds: dict[HoleKind, NDArray[np.bool_]] = {"gap": all_steps > _GAP * period}
+            kinds[pause_kind] = all_steps > pause_seconds
+            kinds["clock_jump"] = kinds.get("clock_jump", False) | (all_steps <= 0)
+            self._note_holes(times if np.isinf(before) else np.append(before, times), kinds, wall)
 
-    def _jump(self, steps: NDArray[np.float64], times: NDArray[np.float64], arrived: float, pause: float) -> None:
+    def _note_holes(self, times: NDArray[np.float64], kinds: Mapping[HoleKind, NDArray[np.bool_]], wall: float) -> None:
+        """Remember where the holes are.
+
+        Args:
+            times: (n + 1,) of the samples before and after each step.
+            kinds: (n,) which steps are holes of a kind; of several kinds that fit, the last one counts.
+            wall: when the newest of them arrived.
+        """
+        found: dict[int, HoleKind] = {}
+        for kind, mask in kinds.items():
+            found |= dict.fromkeys(map(int, np.flatnonzero(mask)), kind)
+        for place in sorted(found)[-_MAX_HOLES:]:
+            start, end = float(times[place]), float(times[place + 1])
+            ago = min(max(0.0, float(times[-1]) - end), _MAX_BATCH_SECONDS)
+            self.holes.append(Hole(found[place], start, end, wall - ago))
+
+    def _jump(self, steps: NDArray[np.float64], times: NDArray[np.float64], arrived: float, pause: float) -> HoleKind:
+        """Count jumps of the clock; returns what the long holes among the steps are."""
         back = int((steps <= 0).sum())
         ahead = int((steps > pause).sum())
         # A sensor that slept shows a hole as long as it slept; a clock that was set is ahead of where it ever was.
@@ -127,6 +182,7 @@ class StreamAccount:
         self.pauses += 0 if was_set else ahead
         if back or was_set:
             self._lead_seconds = -np.inf
+        return "clock_jump" if was_set else "pause"
 
     def _learn_period(self, recent: NDArray[np.float64]) -> None:
         if len(recent) > _FEW_STEPS:
@@ -141,10 +197,22 @@ class StreamAccount:
             self.gaps += len(gaps)
             self.longest_gap_seconds = max(self.longest_gap_seconds, float(gaps.max()))
 
-    def fill(self, count: int) -> None:
-        """Samples were put in their place before later ones."""
-        self.accepted += count
-        self.reordered += count
+    def fill(self, times: NDArray[np.float64]) -> None:
+        """Samples of these times were put in their place before later ones, and close what holes they fall into."""
+        self.accepted += len(times)
+        self.reordered += len(times)
+        if any(hole.kind == "gap" and hole.start < times[-1] and times[0] < hole.end for hole in self.holes):
+            left = [part for hole in self.holes for part in self._left_of(hole, times)]
+            self.holes = deque(left, maxlen=_MAX_HOLES)
+
+    def _left_of(self, hole: Hole, times: NDArray[np.float64]) -> list[Hole]:
+        if hole.kind != "gap":
+            return [hole]
+        edges = [hole.start, *times[(times > hole.start) & (times < hole.end)].tolist(), hole.end]
+        limit = _GAP * (self.period_seconds or 0.0)
+        return [
+            Hole("gap", start, end, hole.at - (hole.end - end)) for start, end in pairwise(edges) if end - start > limit
+        ]
 
 
 def _steps_after(before: float, times: NDArray[np.float64]) -> NDArray[np.float64]:
