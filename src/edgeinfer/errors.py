@@ -24,7 +24,7 @@ EdgeInferError
 │   └── InvalidOutput           the backend answered outside the model's contract
 ├── SidecarError               a call to the sidecar failed; carries an `error_type`
 │   └── ContractViolation       its answer breaks the model's contract; carries the `check`
-├── MonitoringError                 Prometheus or Alertmanager did not answer; carries a `kind`
+├── MonitoringError             what the console asks did not answer; carries a `kind`
 ├── StorageError                samples could not be stored
 ├── StackError                  a process of the native stack did not start, or gave up
 └── ConfigurationError          the operator can fix it, before the service starts
@@ -215,7 +215,7 @@ class SidecarError(EdgeInferError):
 
 
 class MonitoringError(EdgeInferError):
-    """Prometheus or Alertmanager did not answer, or refused.
+    """Prometheus, Alertmanager or, where the console asks it, the gateway did not answer, or refused.
 
     Args:
         kind: "unreachable", "timeout", "starting", "refused" or "too_large".

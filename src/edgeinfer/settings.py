@@ -530,8 +530,8 @@ class ConsoleSettings(ProcessSettings):
     allow_network: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_CONSOLE_ALLOW_NETWORK"),
-        description="Allow access from the network, where anyone can view dashboards and silence alerts: it has "
-        "no login.",
+        description="Allow access from the network, where anyone can view dashboards and sessions and silence alerts: "
+        "it has no login.",
     )
     prometheus_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = Field(
         "http://127.0.0.1:9090",
@@ -542,6 +542,17 @@ class ConsoleSettings(ProcessSettings):
         "http://127.0.0.1:9093",
         validation_alias=_env("EDGEINFER_ALERTMANAGER_URL"),
         description="URL of the Alertmanager.",
+    )
+    gateway_url: Annotated[str, Field(pattern=_URL_OR_NOTHING)] = Field(
+        "http://127.0.0.1:8080",
+        validation_alias=_env("EDGEINFER_GATEWAY_URL"),
+        description="URL of the gateway, whose sessions the console shows.",
+    )
+    api_key_file: Path | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_API_KEY_FILE"),
+        description="File with the API key that the console sends to the gateway, if it requires one; it is read for "
+        "each request, so a new key needs no restart. Browsers and logs never get the key.",
     )
     dashboards_folder: Path | None = Field(
         None,
@@ -639,7 +650,7 @@ class StackSettings(ProcessSettings):
     api_key_file: Path | None = Field(
         None,
         validation_alias=_env("EDGEINFER_API_KEY_FILE"),
-        description="File with the API key that the replay sends, if the gateway requires one.",
+        description="File with the API key that the replay and the console send, if the gateway requires one.",
     )
     retention_time: Annotated[str, Field(pattern=r"^[1-9]\d*[hdwy]$")] = Field(
         "30d", validation_alias=_env("EDGEINFER_RETENTION_TIME"), description="Age at which measurements are dropped."

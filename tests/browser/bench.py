@@ -140,13 +140,15 @@ class Stack:
     prometheus: Running
     alertmanager: Running
     console: Running
+    gateway_port: int
+    """Where the console looks for a gateway; nobody listens there but in the tests of sessions."""
 
     @classmethod
     def plan(
         cls, folder: Path, binaries: Mapping[Program, Binary], dashboards: Path, data: Path | None = None
     ) -> "Stack":
         """Configuration written, nothing started."""
-        ports = dict(zip(("port", "alertmanager", "console"), PortPool().take(3), strict=True))
+        ports = dict(zip(("port", "alertmanager", "console", "gateway"), PortPool().take(4), strict=True))
         rules = folder / "rules.yml"
         rules.write_text(RULES, "utf-8")
         (folder / "prometheus.yml").write_text(PROMETHEUS_CONFIGURATION.format(rules=rules, **ports), "utf-8")
@@ -155,6 +157,7 @@ class Stack:
             _prometheus(binaries[Program.PROMETHEUS], folder, ports["port"], data or folder / "data"),
             _alertmanager(binaries[Program.ALERTMANAGER], folder, ports["alertmanager"]),
             _console(folder, dashboards, ports),
+            ports["gateway"],
         )
 
     def start(self) -> Self:
@@ -198,6 +201,7 @@ def _console(folder: Path, dashboards: Path, ports: Mapping[str, int]) -> Runnin
         "--prometheus": f"http://127.0.0.1:{ports['port']}",
         "--alertmanager": f"http://127.0.0.1:{ports['alertmanager']}",
         "--dashboards": dashboards,
+        "--gateway": f"http://127.0.0.1:{ports['gateway']}",
     }
     words = [str(word) for option in options.items() for word in option]
     return Running(

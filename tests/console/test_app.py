@@ -39,6 +39,7 @@ async def test_only_files_of_the_page_are_served(bench: Bench, path: str) -> Non
 
 LATER = {
     "inspect.js", "markdown.js", "pages/alerts.js", "pages/incidents.js", "pages/list.js", "pages/targets.js",
+    "pages/session.js", "pages/session_timeline.js", "pages/session_words.js", "pages/sessions.js",
     "panels/gauge.js", "panels/table.js", "panels/text.js",
 }  # fmt: skip
 

@@ -1,6 +1,8 @@
 """The load generator against the real stack: its numbers and Prometheus' are the same."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +49,8 @@ def test_a_replay_is_counted_by_the_gateway_to_the_sample(stack: RunningStack) -
     assert document["samples"] == document["samples_according_to_gateway"] == 2926
     assert document["windows_by_source"] == {"sidecar": 29}
     assert document["synchrony"] == 2
+    short_id = document["newest_session"]["sessionId"][:8]
+    assert document["page"] == f"http://127.0.0.1:8088/sessions/{short_id}"
 
 
 def test_a_gateway_that_is_away_breaks_the_promises(tmp_path: Path) -> None:
@@ -71,6 +75,12 @@ def test_a_phone_with_a_key_is_served_and_one_without_is_reported(tmp_path: Path
         access = ("--gateway", gateway.url, "--api-key-file")
         code, document = run("replay", "--recording", "walking-upper-leg", "--speed", "100", *access, str(mine))
         assert (code, document["samples"]) == (0, 2926)
+        argv = (sys.executable, "-m", "edgeinfer", "replay", "--recording", "walking-upper-leg", "--speed", "100")
+        wide = {**os.environ, "COLUMNS": "200"}
+        told = subprocess.run([*argv, *access, str(mine)], capture_output=True, text=True, check=True, env=wide).stdout
+        assert re.search(r"the newest session +│ since 20\S+Z, for \d+ s, 2926 samples", told), told
+        assert re.search(r"stream default +│ 29 newest windows, 29 by fallback", told)
+        assert re.search(r"page, while the gateway runs: http://127\.0\.0\.1:8088/sessions/[0-9a-f]{8}\n", told)
         load = ("load-test", "--profile", "quick", "--seconds", "1", "--users", "1")
         code, document = run(*load, *access, str(stranger))
         assert code == 1

@@ -1,6 +1,7 @@
 """`edgeinfer console`: the dashboards in a browser."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edgeinfer.diagnosis.places import find_stack
 from edgeinfer.monitoring.files import dashboards_folder
 from edgeinfer.settings import ConsoleSettings, StackSettings
 from edgeinfer.stack.folder import root_of
+from edgeinfer.web.client_key import authorization
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import bind, serve
 from edgeinfer.web.systemd import systemd_notifier_of
@@ -30,6 +32,12 @@ def create() -> click.Command:
     @click.option("--port", type=int, help="Port to listen on.")
     @click.option("--prometheus", "prometheus_url", help="Address of Prometheus.")
     @click.option("--alertmanager", "alertmanager_url", help="Address of Alertmanager.")
+    @click.option("--gateway", "gateway_url", help="Address of the gateway, for its sessions.")
+    @click.option(
+        "--api-key-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="File with the API key, where the gateway asks for one.",
+    )
     @click.option(
         "--dashboards",
         "dashboards_folder",
@@ -37,7 +45,7 @@ def create() -> click.Command:
         help="Folder with dashboard JSON files.",
     )
     def console(**given: Any) -> None:
-        """Show the dashboards, alerts and targets in a browser, from the files that Grafana gets."""
+        """Show dashboards, alerts, sessions and targets in a browser; dashboards are the files that Grafana gets."""
         settings = ConsoleSettings.from_environment(**given)
         logs.configure(settings.log_level)
         listener = bind(settings.host, settings.port)
@@ -45,6 +53,8 @@ def create() -> click.Command:
             dashboards=settings.dashboards_folder or dashboards_folder(),
             prometheus_url=settings.prometheus_url,
             alertmanager_url=settings.alertmanager_url,
+            gateway_url=settings.gateway_url,
+            authorize=partial(authorization, settings.api_key_file),
             runbooks=_runbooks(),
             hosts=hosts(settings.host, settings.allowed_hosts),
             look=_look,

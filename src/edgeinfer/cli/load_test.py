@@ -22,7 +22,7 @@ from rich.text import Text
 from edgeinfer.cli._load_target import load_target
 from edgeinfer.cli._running_stack import find_running_stack
 from edgeinfer.errors import DataFolderError
-from edgeinfer.loadgen.client import KEY_HELP, GatewayClient, authorization
+from edgeinfer.loadgen.client import KEY_HELP, GatewayClient
 from edgeinfer.loadgen.page import as_page
 from edgeinfer.loadgen.profile import PROFILES, Objective, Profile, stress_users
 from edgeinfer.loadgen.progress import Progress
@@ -40,6 +40,7 @@ from edgeinfer.stack.folder import prepare
 from edgeinfer.stack.own_stack import running, settings_on_free_ports
 from edgeinfer.stack.plan import LOOPBACK
 from edgeinfer.stack.ports import PortPool
+from edgeinfer.web.client_key import authorization
 
 _PAUSE_BETWEEN_STEPS_SECONDS = 1.0
 _LINE_SECONDS = 5.0

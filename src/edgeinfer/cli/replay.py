@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeinfer.errors import UnknownRecording
-from edgeinfer.loadgen.client import KEY_HELP, GatewayClient, authorization
+from edgeinfer.loadgen.client import KEY_HELP, GatewayClient
 from edgeinfer.loadgen.phone import Phone, Tally
 from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import IN_TURN, list_labelled, list_recordings, load_recording
+from edgeinfer.web.client_key import authorization
 
 _WHY_POCKET = (
     "a phone in a trouser pocket. The model was made for a phone at the waist; recordings from there are not shipped, "
@@ -29,6 +30,7 @@ _WHY_POCKET = (
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _LINE_SECONDS = 10.0
 _SHOWN_ACTIVITIES = 8
+_SHORT_ID = 8  # characters that name a session on pages and in alerts
 
 
 def create() -> click.Command:
@@ -55,6 +57,13 @@ def create() -> click.Command:
         help="How many seconds of the recording to send each second.",
     )
     @click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
+    @click.option(
+        "--console",
+        "console_url",
+        default="http://127.0.0.1:8088",
+        show_default=True,
+        help="Address of the console, which has the session's page.",
+    )
     @click.option("--api-key-file", type=click.Path(path_type=Path, dir_okay=False), help=KEY_HELP)
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
     @click.option("--list", "show_list", is_flag=True, help="List the recordings and end.")
@@ -65,6 +74,7 @@ def create() -> click.Command:
         recordings_folder: Path | None,
         speed: float,
         loop: bool,
+        console_url: str,
         api_key_file: Path | None,
         as_json: bool,
         show_list: bool,
@@ -85,9 +95,12 @@ def create() -> click.Command:
         )
         if as_json:
             document = {"recording": recording, "gateway": gateway, "speed": speed, **tally.as_document()}
+            document["page"] = _page(console_url, tally) or None
             click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
         else:
             Console().print(_summary(recording, tally))
+            if page := _page(console_url, tally):
+                click.echo(f"The newest session's page, while the gateway runs: {page}")
         if not tally.samples:
             sys.exit(1)
 
@@ -156,6 +169,12 @@ def _line(gateway: str, feed: SampleSource, tally: Tally) -> str:
     return f"{feed.name}: {tally.samples}{total} samples sent; windows: {sources}{away}"
 
 
+def _page(console_url: str, tally: Tally) -> str:
+    """Where the console shows the newest session; empty where there was none."""
+    session_id = str(tally.session.get("sessionId", ""))
+    return f"{console_url.rstrip('/')}/sessions/{session_id[:_SHORT_ID]}" if session_id else ""
+
+
 def _summary(recording: str, tally: Tally) -> Table:
     table = Table(title=f"Replay of {recording}", show_header=False, title_justify="left")
     table.add_row("samples acknowledged", str(tally.samples))
@@ -166,9 +185,9 @@ def _summary(recording: str, tally: Tally) -> Table:
         table.add_row(f"windows most like {motif}", str(count))
     for (done, said), count in tally.activities.most_common(_SHOWN_ACTIVITIES):
         table.add_row(f"{done}, and the model said {said}", str(count))
-    for stream in tally.session.get("streams", ()):
-        _add_quality(table, stream["role"], stream["quality"])
     table.add_row("sessions", str(tally.sessions))
+    if tally.session:
+        _add_session(table, tally.session)
     optional = {
         "requests repeated": tally.retries,
         "batches the gateway had already": tally.duplicates,
@@ -183,11 +202,27 @@ def _summary(recording: str, tally: Tally) -> Table:
     return table
 
 
+def _add_session(table: Table, session: Mapping[str, Any]) -> None:
+    """What the gateway says about the newest session."""
+    lasted, samples = session["duration_s"], session["totalSamples"]
+    table.add_row("the newest session", f"since {session['startedAt']}, for {lasted:.0f} s, {samples} samples")
+    if synchrony := session.get("synchrony"):
+        told = f"r {synchrony['r']:.2f}, lag {synchrony['lag_ms']} ms, confidence {synchrony['confidence']:.2f}"
+        table.add_row("its synchrony", f"none: {synchrony['reason']}" if synchrony["reason"] else told)
+    for stream in session["streams"]:
+        by_fallback = stream["windows"].get("fallback", 0)
+        table.add_row(
+            f"stream {stream['role']}", f"{len(stream['timeline'])} newest windows, {by_fallback} by fallback"
+        )
+        _add_quality(table, stream["role"], stream["quality"])
+
+
 def _add_quality(table: Table, role: str, quality: Mapping[str, Any]) -> None:
-    """What the gateway says about the samples of the newest session."""
-    timing = f"{quality['rate_hz']} Hz, jitter {quality['jitter_ms']} ms"
-    counts = ", ".join(f"{quality[name]} {name}" for name in ("gaps", "dropped", "reordered", "clock_jumps"))
-    table.add_row(f"stream {role}", f"{timing}, {counts}")
+    offset = quality["clock_offset_s"]
+    clock = "t does not count from 1970" if offset is None else f"clock offset {offset} s"
+    table.add_row("", f"{quality['rate_hz']} Hz, jitter {quality['jitter_ms']} ms, {clock}")
+    counts = ", ".join(f"{quality[name]} {name}" for name in ("dropped", "reordered", "clock_jumps"))
+    table.add_row("", f"{quality['gaps']} gaps, the longest {quality['longest_gap_ms']} ms, {counts}")
     for one in quality["problems"]:
         table.add_row(f"stream {role}: {one['problem']}", one["remedy"])
 

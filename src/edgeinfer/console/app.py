@@ -1,7 +1,7 @@
 """The console as an ASGI application of its own: it is up when the gateway is down."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,13 @@ from edgeinfer.console.assets import Assets, load_assets
 from edgeinfer.console.compressed_body import CompressedBody
 from edgeinfer.console.dashboard_files import DashboardFiles
 from edgeinfer.console.diagnosis_routes import Diagnosing, diagnosis_router
+from edgeinfer.console.gateway import Gateway, no_key
 from edgeinfer.console.guard import Guard
 from edgeinfer.console.notifications import Inbox
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.refresh import SCRAPE_SECONDS, Refresher
 from edgeinfer.console.routes import Parts, api_router, operations_router, pages_router
+from edgeinfer.console.session_routes import KEEP_SECONDS, Sessions, sessions_router
 from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.console.status import StatusReader
 from edgeinfer.diagnosis.incidents import Incidents
@@ -39,6 +41,8 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
     dashboards: Path,
     prometheus_url: str,
     alertmanager_url: str,
+    gateway_url: str = "",
+    authorize: Callable[[], Mapping[str, str]] = no_key,
     runbooks: Path | None = None,
     hosts: Iterable[str] = (),
     assets: Assets | None = None,
@@ -52,6 +56,8 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
         dashboards: folder of dashboard JSON files.
         prometheus_url: address of Prometheus.
         alertmanager_url: address of Alertmanager, or empty.
+        gateway_url: address of the gateway, or empty.
+        authorize: headers that carry the gateway's API key; it may block, and raise SettingsError.
         runbooks: folder of `<alert name>.md`.
         hosts: names under which browsers reach it, beside loopback; empty where any name may be.
         assets: the files of the pages, if not the shipped ones.
@@ -75,13 +81,16 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
             diagnostician = Diagnostician(prometheus, partial(look, http) if look else no_look, clock=clock)
             shared: SingleFlightCache[tuple[str, float], Any] = SingleFlightCache(_DIAGNOSIS_SECONDS, most=16)
             diagnosing = Diagnosing(diagnostician, Incidents(diagnostician), shared, clock)
-            parts.append(Parts(library, refresher, status, alerts, Inbox(clock), bodies, diagnosing, clock))
+            seen: SingleFlightCache[str, dict[str, Any]] = SingleFlightCache(KEEP_SECONDS, most=64)
+            sessions = Sessions(Gateway(http, gateway_url, authorize), seen)
+            parts.append(Parts(library, refresher, status, alerts, Inbox(clock), bodies, diagnosing, sessions, clock))
             try:
                 yield
             finally:
                 parts.clear()
                 await bodies.close()
                 await shared.close()
+                await seen.close()
                 await refresher.close()
 
     app = new_application(
@@ -90,5 +99,6 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
     app.include_router(api_router(lambda: parts[0]))
     app.include_router(operations_router(lambda: parts[0]))
     app.include_router(diagnosis_router(lambda: parts[0]))
+    app.include_router(sessions_router(lambda: parts[0]))
     app.include_router(pages_router(assets or load_assets()))
     return Guard(app, tuple(hosts))

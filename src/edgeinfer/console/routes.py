@@ -18,12 +18,17 @@ from edgeinfer.console.diagnosis_routes import Diagnosing
 from edgeinfer.console.notifications import Inbox
 from edgeinfer.console.refresh import Refresher, read_request
 from edgeinfer.console.scrape_targets import targets_document
+from edgeinfer.console.session_routes import Sessions
 from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.console.status import StatusReader
 from edgeinfer.errors import BodyTooLarge, InvalidBody
 from edgeinfer.web.problems import Problem
 
 MAX_BODY_BYTES = 262_144
+_PAGES = (
+    *("/", "/d/{uid}", "/d/{uid}/{slug}", "/alerts", "/targets"),
+    *("/incidents", "/incidents/{incident_id}", "/sessions", "/sessions/{session_id}"),
+)
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _SILENCE_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
@@ -39,6 +44,7 @@ class Parts:
     inbox: Inbox
     bodies: SingleFlightCache[tuple[Any, ...], CompressedBody]
     diagnosing: Diagnosing
+    sessions: Sessions
     clock: Callable[[], float]
 
 
@@ -121,7 +127,7 @@ def pages_router(assets: Assets) -> APIRouter:
         page = CompressedBody(assets.shell.body, assets.shell.compressed)
         return page.response(request, media_type=assets.shell.media_type, cache="no-cache")
 
-    for path in ("/", "/d/{uid}", "/d/{uid}/{slug}", "/alerts", "/targets", "/incidents", "/incidents/{incident_id}"):
+    for path in _PAGES:
         router.add_api_route(path, shell, methods=["GET", "HEAD"])
 
     @router.get("/static/{version}/{path:path}")

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import aiohttp
 import orjson
-
-from edgeinfer.errors import SettingsError
 
 TIMEOUT = "timeout"
 CONNECTION_ERROR = "connection_error"
@@ -46,23 +43,6 @@ class Answer:
     def may_pass(self) -> bool:
         """Whether the same request may succeed later: no response came, or the service is temporarily unable."""
         return self.status in {0, 429} or self.status >= 500  # noqa: PLR2004 - 429 Too Many Requests
-
-
-def authorization(key_file: Path | None) -> dict[str, str]:
-    """The headers that a gateway with API keys requires; empty if there is no key to send.
-
-    Raises:
-        SettingsError: the file cannot be read, or holds no key.
-    """
-    if key_file is None:
-        return {}
-    try:
-        secret = key_file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as failure:
-        raise SettingsError(f"key file {key_file}", "it cannot be read", "Put the key alone into a file.") from failure
-    if not secret or not secret.isprintable() or " " in secret:
-        raise SettingsError(f"key file {key_file}", "it holds no key", "Put the key alone into a file.")
-    return {"Authorization": f"Bearer {secret}"}
 
 
 class GatewayClient:

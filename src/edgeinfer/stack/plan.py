@@ -133,6 +133,8 @@ def console(settings: StackSettings) -> ProcessSpec:
         environment={
             "EDGEINFER_PROMETHEUS_URL": f"http://{LOOPBACK}:{settings.prometheus_port}",
             "EDGEINFER_ALERTMANAGER_URL": f"http://{LOOPBACK}:{settings.alertmanager_port}",
+            "EDGEINFER_GATEWAY_URL": f"http://{reachable(settings.gateway_host)}:{settings.gateway_port}",
+            **({"EDGEINFER_API_KEY_FILE": str(settings.api_key_file)} if settings.api_key_file else {}),
             # Its diagnoses look at the processes that this run writes down there.
             **({"EDGEINFER_DATA_FOLDER": str(settings.data_folder)} if settings.data_folder else {}),
         },

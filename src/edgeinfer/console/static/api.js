@@ -1,10 +1,11 @@
 // Questions to the console's server; an answer that is an error becomes one with its message and remedy.
 
 export class Refused extends Error {
-  constructor(message, remedy, status) {
+  constructor(message, remedy, status, document = null) {
     super(message);
     this.remedy = remedy;
     this.status = status;
+    this.document = document;
   }
 }
 
@@ -17,7 +18,7 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     const answer = await send(path, method, body, signal);
     if (answer.status === 204) return null;
     const document = await answer.json();
-    if (!answer.ok) throw new Refused(document.message || "The console refused.", document.remedy || "", answer.status);
+    if (!answer.ok) throw new Refused(document.message || "The console refused.", document.remedy || "", answer.status, document);
     return document;
   } finally {
     traffic.underWay -= 1;

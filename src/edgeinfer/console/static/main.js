@@ -16,6 +16,7 @@ let listed = null;
 
 const app = {
   list: () => (listed ||= ask("/api/dashboards").catch((failure) => ((listed = null), Promise.reject(failure)))),
+  go: (address) => go(address),
   dashboards: () => app.list().then((found) => found.dashboards, () => []),
   setTitle(title, uid) {
     document.title = `${title} · EdgeInfer`;
@@ -44,7 +45,7 @@ function drawBar(uid) {
   clear(bar).append(
     el("a", { href: "/", class: "brand", "aria-label": "EdgeInfer home" }, logo, el("span", {}, "EdgeInfer")),
     select,
-    el("nav", { "aria-label": "Pages" }, link("/?list", "Dashboards", here === "/"), link("/alerts", "Alerts", here === "/alerts", badge), link("/incidents", "Incidents", here.startsWith("/incidents")), link("/targets", "Targets", here === "/targets")),
+    el("nav", { "aria-label": "Pages" }, link("/?list", "Dashboards", here === "/"), link("/alerts", "Alerts", here === "/alerts", badge), link("/incidents", "Incidents", here.startsWith("/incidents")), link("/sessions", "Sessions", here.startsWith("/sessions")), link("/targets", "Targets", here === "/targets")),
     el("button", { class: "quiet help", "aria-label": "Keyboard", title: "Keyboard (?)", onclick: helpDialog }, icon("help")));
 }
 
@@ -59,6 +60,8 @@ async function choose() {
   if (parts[0] === "d" && parts[1]) return new DashboardPage(decodeURIComponent(parts[1]), app);
   if (parts[0] === "alerts") return new (await part(import("./pages/alerts.js"))).AlertsPage(app);
   if (parts[0] === "incidents") return new (await part(import("./pages/incidents.js"))).IncidentsPage(app, decodeURIComponent(parts[1] || ""));
+  if (parts[0] === "sessions" && parts[1]) return new (await part(import("./pages/session.js"))).SessionPage(app, decodeURIComponent(parts[1]));
+  if (parts[0] === "sessions") return new (await part(import("./pages/sessions.js"))).SessionsPage(app);
   if (parts[0] === "targets") return new (await part(import("./pages/targets.js"))).TargetsPage(app);
   return new (await part(import("./pages/list.js"))).ListPage(app);
 }
@@ -97,7 +100,7 @@ document.addEventListener("click", (event) => {
 addEventListener("popstate", () => show({ isBack: true }));
 
 listen((key) => {
-  const everywhere = { "?": helpDialog, d: () => go("/?list"), a: () => go("/alerts"), g: () => go("/targets"), i: () => go("/incidents") };
+  const everywhere = { "?": helpDialog, d: () => go("/?list"), a: () => go("/alerts"), g: () => go("/targets"), i: () => go("/incidents"), s: () => go("/sessions") };
   if (key in everywhere) return everywhere[key](), true;
   return page?.key?.(key) || false;
 });

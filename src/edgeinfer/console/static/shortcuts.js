@@ -3,7 +3,7 @@
 import { el, dialog } from "./dom.js";
 
 const EVERYWHERE = [
-  ["?", "This list"], ["d", "Dashboards"], ["a", "Alerts"], ["g", "Targets"], ["i", "Incidents"],
+  ["?", "This list"], ["d", "Dashboards"], ["a", "Alerts"], ["g", "Targets"], ["i", "Incidents"], ["s", "Sessions"],
 ];
 const ON_DASHBOARDS = [
   ["r", "Refresh now"], ["t", "Choose the time range"], ["z", "Zoom out"], ["[ and ]", "Earlier, later"],

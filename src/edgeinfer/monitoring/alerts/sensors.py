@@ -33,15 +33,16 @@ def create() -> list[Alert]:
             signal="output",
             dashboard_uid="edgeinfer-gateway",
             summary="A sensor sends samples that cannot be right: {{ $labels.problem }}",
-            description="Stream {{ $labels.role }} of session {{ $labels.session }} shows {{ $labels.problem }}.",
+            description="Stream {{ $labels.role }} of session {{ $labels.session }} shows {{ $labels.problem }}. "
+            "What to do is on the console's page /sessions/{{ $labels.session }}.",
             runbook=Runbook(
                 meaning="The samples of one stream show that its sensor, its phone or the link between them is at "
                 "fault. Gateway, sidecar and model are not.",
                 impact="Motifs and synchrony of this session are refused or wrong; other sessions are not affected.",
                 diagnosis=(
                     Step(
-                        "Whose sensor is it, since when, and what else does its stream show? `sessionId` takes the "
-                        "eight characters of the alert.",
+                        "Whose sensor is it, since when, and what else does its stream show? The console's page "
+                        "`/sessions/SESSION` draws it; `SESSION` is the eight characters of the alert, here too.",
                         {
                             "one stream": "do to its sensor what the next step says.",
                             "all streams of one app": "the app has a new version: report it to its author.",
@@ -57,7 +58,8 @@ def create() -> list[Alert]:
                 firing_at=330,
                 resolved_at=1260,
                 labels=_LABELS,
-                expected_description="Stream dog of session 7bf48c73 shows acceleration_in_g.",
+                expected_description="Stream dog of session 7bf48c73 shows acceleration_in_g. "
+                "What to do is on the console's page /sessions/7bf48c73.",
             ),
             negative_cases=(
                 RuleCase(why="over within five minutes", series={_SERIES: gauge((1, 120), (0, 600))}, at=420),

@@ -135,7 +135,8 @@ def _sensor() -> Cause:
         confused_with=("input-changed",),
         remedy=(
             Action(
-                "See what else its stream shows; the session is named by its first eight characters.",
+                "See what else its stream shows, on the console's page /sessions/SESSION or here; the session is "
+                "named by its first eight characters.",
                 command="curl -s 'localhost:8080/api/v1/analysis/session?sessionId=SESSION'",
             ),
             Action("Fix the sensor, its rate or its units as the runbook says for that problem."),

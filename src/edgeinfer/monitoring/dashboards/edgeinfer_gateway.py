@@ -137,7 +137,7 @@ def _sensors() -> list[Panel]:
         table(
             "What is wrong with which stream",
             "Problems of sensors now, twenty at most; the session is the first eight characters of its id. "
-            "GET /api/v1/analysis/session says more of it, and what to do to the sensor.",
+            "The console's page /sessions says more of it, and what to do to the sensor.",
             Query(LIVE.gauge(gateway.STREAM_PROBLEM, by=("session", "role", "problem"))),
             FieldConfig(unit="none", no_value="no sensor has a problem"),
             columns={"session": "Session", "role": "Stream", "problem": "Problem"},

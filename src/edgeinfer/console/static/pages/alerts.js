@@ -101,6 +101,7 @@ export class AlertsPage {
     const button = found.can_silence && !silence ? el("button", { class: "control", id: `silence-${slug(alert.labels)}`, onclick: () => this.#ask(alert) }, icon("mute"), "Silence") : null;
     return el("li", {},
       el("div", {}, el("p", { class: "alert-summary" }, text), alert.annotations.description ? el("p", {}, alert.annotations.description) : null,
+        alert.labels.session ? el("p", {}, el("a", { href: `/sessions/${encodeURIComponent(alert.labels.session)}` }, "Open its session")) : null,
         el("p", { class: "muted" }, `${alert.state} since ${dateTime(since / 1000)}, `, el("span", { "data-since": since }, ago(since)), alert.inhibited_by.length ? "; held back by another alert" : "", silence ? `; silenced until ${dateTime(new Date(silence.endsAt) / 1000)} by ${silence.createdBy}: ${silence.comment}` : "")),
       button);
   }
