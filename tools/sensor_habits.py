@@ -1,6 +1,6 @@
 """Phones of different habits in front of a real stack, and what is said of each; `python -m tools.sensor_habits`.
 
-The phones are simulated: they play a recording as the sensors would send it that issues and papers tell of, in real
+The phones are simulated: they play a recording as the sensors would send it that issues and papers report, in real
 time. A phone at 50 Hz stamps its samples when its app gets them, so their times jitter. A collar at 100 Hz loses its
 Bluetooth link now and then, and what it measured meanwhile is gone. A phone has a clock that is set now and then. Two
 sensors on one dog and its handler have no fault.
@@ -56,7 +56,7 @@ class Sensor:
     origin: float = 0.0
 
     def uploads(self) -> Iterator[Upload]:
-        """What it sends, second by second, for ever."""
+        """What it sends, second by second, forever."""
         values = load_recording(_RECORDING).samples
         per_upload = round(self.rate_hz * _SECONDS)
         index = 0

@@ -77,10 +77,12 @@ def test_a_phone_with_a_key_is_served_and_one_without_is_reported(tmp_path: Path
         assert (code, document["samples"]) == (0, 2926)
         argv = (sys.executable, "-m", "edgeinfer", "replay", "--recording", "walking-upper-leg", "--speed", "100")
         wide = {**os.environ, "COLUMNS": "200"}
-        told = subprocess.run([*argv, *access, str(mine)], capture_output=True, text=True, check=True, env=wide).stdout
-        assert re.search(r"the newest session +│ since 20\S+Z, for \d+ s, 2926 samples", told), told
-        assert re.search(r"stream default +│ 29 newest windows, 29 by fallback", told)
-        assert re.search(r"page, while the gateway runs: http://127\.0\.0\.1:8088/sessions/[0-9a-f]{8}\n", told)
+        output = subprocess.run(
+            [*argv, *access, str(mine)], capture_output=True, text=True, check=True, env=wide
+        ).stdout
+        assert re.search(r"the newest session +│ since 20\S+Z, for \d+ s, 2926 samples", output), output
+        assert re.search(r"stream default +│ 29 newest windows, 29 by fallback", output)
+        assert re.search(r"page, while the gateway runs: http://127\.0\.0\.1:8088/sessions/[0-9a-f]{8}\n", output)
         load = ("load-test", "--profile", "quick", "--seconds", "1", "--users", "1")
         code, document = run(*load, *access, str(stranger))
         assert code == 1

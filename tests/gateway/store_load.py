@@ -132,7 +132,7 @@ class Sender:
 
 
 def batch_of(numbers: Sequence[int]) -> Batch:
-    """Samples of these numbers, each of which can be told from any other."""
+    """Samples of these numbers, each of which differs from any other."""
     times = np.array(numbers, np.float64) / 100
     return Batch(times, np.repeat(times[:, None], 9, axis=1).astype(np.float32))
 

@@ -85,7 +85,7 @@ async def test_samples_that_come_late_close_their_part_of_a_hole() -> None:
     assert seconds(left[0]["endedAt"]) == pytest.approx(seconds(before["endedAt"]) - 1.5, abs=0.002)
 
 
-async def test_a_pause_and_a_clock_that_was_set_are_told_apart() -> None:
+async def test_a_pause_and_a_clock_that_was_set_are_distinguished() -> None:
     clock = Clock()
     async with api(rig_of(clock)) as client:
         session_id = await start(client)

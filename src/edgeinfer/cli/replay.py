@@ -207,8 +207,8 @@ def _add_session(table: Table, session: Mapping[str, Any]) -> None:
     lasted, samples = session["duration_s"], session["totalSamples"]
     table.add_row("the newest session", f"since {session['startedAt']}, for {lasted:.0f} s, {samples} samples")
     if synchrony := session.get("synchrony"):
-        told = f"r {synchrony['r']:.2f}, lag {synchrony['lag_ms']} ms, confidence {synchrony['confidence']:.2f}"
-        table.add_row("its synchrony", f"none: {synchrony['reason']}" if synchrony["reason"] else told)
+        measured = f"r {synchrony['r']:.2f}, lag {synchrony['lag_ms']} ms, confidence {synchrony['confidence']:.2f}"
+        table.add_row("its synchrony", f"none: {synchrony['reason']}" if synchrony["reason"] else measured)
     for stream in session["streams"]:
         by_fallback = stream["windows"].get("fallback", 0)
         table.add_row(

@@ -25,7 +25,7 @@ HoleKind = Literal["gap", "pause", "clock_jump"]
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A place in a stream at which t does not go on as usual.
+    """A place in a stream at which t does not continue as usual.
 
     Args:
         kind: samples are missing, the sensor slept, or its clock was set.
