@@ -85,7 +85,7 @@ power-cut-matrix: setup setup-monitoring ## Damage each file of a data folder in
 store-proof: setup ## Kill the session store 1000 times and cut its power 200 times, under load (ten minutes)
 	@$(BIN)/python -m tools.store_proof $(ARGS)
 
-bench: setup ## Compare the sidecar with other model servers (wrk from Debian; half an hour)
+bench: setup ## Compare the sidecar with other model servers (wrk from Debian; an hour, ARGS=--short ten minutes)
 	@benchmarks/peers/setup.sh
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 

@@ -1,5 +1,6 @@
 """The servers of the comparison: ours and the peers, how each is started, and their process trees in /proc."""
 
+import json
 import os
 import signal
 import sys
@@ -12,6 +13,8 @@ from subprocess import DEVNULL, Popen, TimeoutExpired
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import numpy as np
+
 from benchmarks.load import JSON, PROCESS, body_of, samples
 from benchmarks.processes import cpu_seconds, resident_megabytes
 from edgeinfer.model.card import load_card
@@ -21,16 +24,135 @@ _FOLDER = Path(__file__).parent / "peers"
 _START_SECONDS = 40.0
 OURS = "EdgeInfer"
 NO_NETWORK = ", no network"
-# Name: environment, file, options.
-_PEERS: dict[str, tuple[str, ...]] = {
-    "tutorial FastAPI": ("tutorial", "tutorial.py"),
-    "tutorial FastAPI and metrics": ("tutorial", "tutorial.py", "--metrics"),
-    "Mosec": ("mosec", "mosec_server.py"),
-    "Mosec, batching": ("mosec", "mosec_server.py", "--batch"),
-    "LitServe": ("litserve", "litserve_server.py"),
-    "BentoML": ("bentoml", "bentoml_server.py"),
-    "MLServer": ("mlserver", "mlserver_server.py"),
-}
+INFER, OPEN_INFERENCE = "/infer", "/v2/models/inference/infer"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another model server, and what it gets of what its guide recommends for speed.
+
+    Args:
+        name: of the row.
+        environment: of its packages, below `ENVIRONMENTS`.
+        file: in `benchmarks/peers`.
+        options: of the file.
+        given: what the report says that it got.
+        path: where it is asked.
+        form: of the body: "window", "batch" of one window, or "open inference".
+        is_compared_without_model: whether it is also measured with constants.
+    """
+
+    name: str
+    environment: str
+    file: str
+    options: tuple[str, ...] = ()
+    given: str = ""
+    path: str = INFER
+    form: str = "window"
+    is_compared_without_model: bool = False
+
+    @property
+    def version(self) -> str:
+        """Of the package that the row is about."""
+        pins = dict(line.split("==") for line in (_FOLDER / f"{self.environment}.txt").read_text().splitlines() if line)
+        return pins[{"tutorial": "fastapi", "pytriton": "nvidia-pytriton"}.get(self.environment, self.environment)]
+
+
+_ORJSON = "orjson and numpy in `deserialize` and `serialize`"
+_ONE, _TWO = ("--workers", "1"), ("--workers", "2")
+PEERS = (
+    Peer("tutorial FastAPI", "tutorial", "tutorial.py", (), "pydantic models, a `def` route, uvicorn", INFER),
+    Peer(
+        "tutorial FastAPI and metrics",
+        "tutorial",
+        "tutorial.py",
+        ("--metrics",),
+        "the same with BaseHTTPMiddleware and prometheus_client",
+    ),
+    Peer("Mosec, one worker", "mosec", "mosec_server.py", _ONE, _ORJSON, is_compared_without_model=True),
+    Peer("Mosec, two workers", "mosec", "mosec_server.py", _TWO, f"{_ORJSON}, a worker for each core"),
+    Peer(
+        "Mosec, batching",
+        "mosec",
+        "mosec_server.py",
+        (*_ONE, "--batch"),
+        f"{_ORJSON}, batches of 16 within 2 ms",
+        is_compared_without_model=True,
+    ),
+    Peer("LitServe, two workers", "litserve", "litserve_server.py", _TWO, "`workers_per_device=2`"),
+    Peer(
+        "LitServe, batching",
+        "litserve",
+        "litserve_server.py",
+        (*_ONE, "--batch"),
+        "batches of 16 within 2 ms, `fast_queue=True` (ZeroMQ)",
+        is_compared_without_model=True,
+    ),
+    Peer("BentoML", "bentoml", "bentoml_server.py", (), "one worker, numpy input, no access log"),
+    Peer(
+        "BentoML, batching",
+        "bentoml",
+        "bentoml_server.py",
+        ("--batch",),
+        "the same with `batchable=True`, batches of 16 as its dispatcher decides",
+        form="batch",
+        is_compared_without_model=True,
+    ),
+    Peer(
+        "MLServer",
+        "mlserver",
+        "mlserver_server.py",
+        ("--workers", "0"),
+        "a `custom_handler` with the contract's body, `parallel_workers=0`",
+        is_compared_without_model=True,
+    ),
+    Peer(
+        "MLServer, Open Inference Protocol",
+        "mlserver",
+        "mlserver_server.py",
+        ("--workers", "0"),
+        "its own protocol in JSON (its REST server takes no binary tensors), numpy codec, `parallel_workers=0`",
+        OPEN_INFERENCE,
+        "open inference",
+    ),
+    Peer(
+        "MLServer, batching",
+        "mlserver",
+        "mlserver_server.py",
+        ("--workers", "0", "--batch"),
+        "the same with adaptive batching of 16 within 2 ms",
+        OPEN_INFERENCE,
+        "open inference",
+    ),
+    Peer(
+        "MLServer, batching, a process for the model",
+        "mlserver",
+        "mlserver_server.py",
+        (*_ONE, "--batch"),
+        "the same with `parallel_workers=1`; uvloop 0.21, because its workers end with a newer one",
+        OPEN_INFERENCE,
+        "open inference",
+    ),
+    Peer(
+        "Triton by PyTriton",
+        "pytriton",
+        "pytriton_server.py",
+        (),
+        "the Open Inference Protocol in JSON, batches of what waits",
+        OPEN_INFERENCE,
+        "open inference",
+    ),
+    Peer(
+        "Triton by PyTriton, batching",
+        "pytriton",
+        "pytriton_server.py",
+        ("--batch",),
+        "the same with its dynamic batcher, 16 within 2 ms",
+        OPEN_INFERENCE,
+        "open inference",
+        is_compared_without_model=True,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +186,31 @@ def servers(folder: Path, *, is_shipped: bool) -> list[Server]:
         is_shipped: whether it is the shipped model, which has an int8 twin; only with it serving alone is compared.
     """
     model = str(load_card(folder).file("cpu").path.resolve())
-    found = _inline_job(str(folder.resolve()), is_shipped=is_shipped)
-    for name, (environment, file, *options) in _PEERS.items():
-        python = ENVIRONMENTS / environment / "bin" / "python"
+    found = _our_servers(str(folder.resolve()), is_shipped=is_shipped)
+    for peer in PEERS:
+        python = ENVIRONMENTS / peer.environment / "bin" / "python"
         if not python.exists():
-            print(f"left out: {name}. Its environment is made by benchmarks/peers/setup.sh", file=sys.stderr)
+            print(f"left out: {peer.name}. Its environment is made by benchmarks/peers/setup.sh", file=sys.stderr)
             continue
-        start = (str(python.absolute()), str(_FOLDER / file))
-        found.append(Server(name, (*start, model, "PORT", *options)))
-        if is_shipped:
-            found.append(Server(name + NO_NETWORK, (*start, "constant", "PORT", *options)))
+        start, body = (str(python.absolute()), str(_FOLDER / peer.file)), _body(peer.form)
+        found.append(Server(peer.name, (*start, model, "PORT", *peer.options), path=peer.path, body=body))
+        if is_shipped and peer.is_compared_without_model:
+            argv = (*start, "constant", "PORT", *peer.options)
+            found.append(Server(peer.name + NO_NETWORK, argv, path=peer.path, body=body))
     return found
 
 
-def _inline_job(folder: str, *, is_shipped: bool) -> list[Server]:
+def _body(form: str) -> bytes:
+    """The window as a peer wants it."""
+    rows = json.loads(body_of(JSON))["x"]
+    if form == "open inference":
+        data = [value for row in rows for value in row]
+        tensor = {"name": "window", "shape": [1, *np.shape(rows)], "datatype": "FP32", "data": data}
+        return json.dumps({"inputs": [tensor]}).encode()
+    return json.dumps({"x": [rows] if form == "batch" else rows}).encode()
+
+
+def _our_servers(folder: str, *, is_shipped: bool) -> list[Server]:
     model = {"EDGEINFER_MODEL_FOLDER": folder}
     sidecar = (sys.executable, "-m", "edgeinfer", "sidecar", "--port", "PORT")
     pair = (sys.executable, "-m", "benchmarks.gateway_and_sidecar", "PORT")
