@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools.addition_examples import ADDITIONS, Addition, Omission, Step
+from tools.addition import Addition, Omission, Step
+from tools.addition_examples import ADDITIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 # What `make check` runs, without formatting and import layers, which say nothing about what is forgotten.

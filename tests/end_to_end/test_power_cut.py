@@ -8,15 +8,9 @@ import pytest
 
 from edgeinfer.stack.folder import prepare
 from tests.end_to_end.running_stack import RunningStack
-from tools.power_cut_matrix import (
-    Kind,
-    State,
-    Template,
-    choose,
-    make_template,
-    play,
-    programs_here,
-)
+from tools.power_cut_damage import Kind
+from tools.power_cut_matrix import State, choose, play, programs_here
+from tools.power_cut_stack import Template, make_template
 
 pytestmark = pytest.mark.end_to_end
 

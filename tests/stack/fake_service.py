@@ -10,21 +10,21 @@ from pathlib import Path
 
 
 def main() -> None:
-    reported = _arguments()
+    options = _arguments()
     print(f"fake service {os.getpid()} starts", flush=True)  # noqa: T201 - what its log shows
-    if reported.count_starts:
-        with reported.count_starts.open("a") as file:
+    if options.count_starts:
+        with options.count_starts.open("a") as file:
             file.write(f"{os.getpid()}\n")
-    if reported.ignore_term:
+    if options.ignore_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    time.sleep(reported.start_after)
-    if reported.exit_code is not None:
-        print(reported.last_output, flush=True)  # noqa: T201 - what its log shows
-        sys.exit(reported.exit_code)
-    if reported.port:
-        HTTPServer(("127.0.0.1", reported.port), _handler(ready=not reported.never_ready)).serve_forever()
+    time.sleep(options.start_after)
+    if options.exit_code is not None:
+        print(options.last_output, flush=True)  # noqa: T201 - what its log shows
+        sys.exit(options.exit_code)
+    if options.port:
+        HTTPServer(("127.0.0.1", options.port), _handler(ready=not options.never_ready)).serve_forever()
     while True:
         time.sleep(60)
 

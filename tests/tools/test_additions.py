@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.addition_examples import ADDITIONS, Addition, Step
+from tools.addition import Addition, Step
+from tools.addition_examples import ADDITIONS
 from tools.additions import ROOT, Result, outcome_of, results
 
 
