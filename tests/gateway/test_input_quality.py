@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 from edgeinfer.catalog.labels import SENSOR_PROBLEMS, SENSOR_TROUBLE
-from edgeinfer.gateway.input_quality import timing_problems
+from edgeinfer.gateway.input_quality import QualityWatch, timing_problems
+from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.placement import Piece
 from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.sensor_values import value_problems
+from edgeinfer.gateway.sessions import Session
 from edgeinfer.gateway.stream import Stream
 from edgeinfer.gateway.stream_account import StreamAccount
+from edgeinfer.metrics.registry import new_registry
 from edgeinfer.recordings.reader import list_recordings, load_recording
 from tests.gateway import faulty_peer as peers
 from tests.gateway.faulty_peer import peer
-from tests.gateway.rigs import API, Rig, api, make_rig
+from tests.gateway.rigs import API, Clock, Rig, api, make_rig
 
 WALK = load_recording("walking-upper-leg").samples[:1000]
 
@@ -135,7 +138,36 @@ def test_uneven_steps_are_not_taken_for_samples_that_are_missing() -> None:
         times = np.arange(first, first + 25) / 50 + noise.uniform(-0.0098, 0.0098, 25)
         stream.accept([Piece(Batch(np.sort(times), WALK[:25]))], first / 50, 1.8e9)
     assert stream.account.dropped > 0.02 * 1000
-    assert timing_problems(stream, StreamAccount(), StreamAccount()) == ("jitter",)
+    assert timing_problems(stream, StreamAccount(), StreamAccount(), StreamAccount()) == ("jitter",)
+
+
+def judged_each_interval(is_lost: Callable[[int], bool], seconds: int) -> list[bool]:
+    """Whether dropped samples are named, every ten seconds of a stream at 100 Hz that loses whole seconds."""
+    clock = Clock(0.0)
+    stream, named = Stream("collar"), []
+    session = Session("7bf48c73-b65c-4f4b-bfaa-9ea5465c09d2", 0.0, 0.0, 0.0, streams={"collar": stream})
+    instruments = GatewayInstruments(new_registry(), motifs=("a",), sidecars=())
+    watch = QualityWatch(lambda: [session], instruments, clock=clock)
+    for second in range(seconds):
+        clock.now = float(second)
+        if not is_lost(second):
+            stream.accept([Piece(Batch(second + np.arange(100) / 100, WALK[:100]))], clock.now, 1.8e9 + second)
+        if second % 10 == 9:
+            watch.step()
+            named.append("dropped_samples" in watch.judged(session, stream))
+    return named
+
+
+def test_a_link_that_loses_bursts_is_named_all_the_time_until_the_alert() -> None:
+    # Five seconds of each two minutes, four of them in the first one: 4 %, with a minute in which next to none is lost.
+    bursts = {10, 20, 30, 40, 100}
+    assert all(judged_each_interval(lambda second: second % 120 in bursts, 600)[2:])
+
+
+def test_a_link_that_was_lost_once_is_named_for_less_time_than_an_alert_takes() -> None:
+    named = judged_each_interval(lambda second: 300 <= second < 309, 900)
+    assert 0 < sum(named) * 10 <= 200
+    assert not named[-1]
 
 
 async def test_duplicates_are_named_and_counted() -> None:

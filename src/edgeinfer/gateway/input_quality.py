@@ -19,6 +19,7 @@ from edgeinfer.gateway.stream_account import StreamAccount
 
 INTERVAL_SECONDS = 10.0
 _LOOK_BACK = 6  # intervals: a minute
+_LOSS_LOOK_BACK = 18  # three minutes, because a radio link loses samples in bursts, and has minutes without
 _JUMP_LOOK_BACK = 60  # intervals: ten minutes, because one jump is over at once
 _ROWS = 1000
 _ACTIVE_SECONDS = 60.0
@@ -43,11 +44,14 @@ class _History:
         return self.accounts[-1 - intervals] if len(self.accounts) > intervals else StreamAccount()
 
 
-def timing_problems(stream: Stream, minute_ago: StreamAccount, ten_minutes_ago: StreamAccount) -> tuple[str, ...]:
+def timing_problems(
+    stream: Stream, minute_ago: StreamAccount, three_minutes_ago: StreamAccount, ten_minutes_ago: StreamAccount
+) -> tuple[str, ...]:
     """What is wrong with the times of a stream, judged on its newest ten seconds and its counts of the last minutes."""
     account, timing = stream.account, stream.timing
     accepted = account.accepted - minute_ago.accepted
-    dropped = account.dropped - minute_ago.dropped
+    dropped = account.dropped - three_minutes_ago.dropped
+    due = account.accepted - three_minutes_ago.accepted + dropped
     duplicates = account.duplicates - minute_ago.duplicates
     offset = account.clock_offset_seconds
     period = account.period_seconds or 0.0
@@ -57,7 +61,7 @@ def timing_problems(stream: Stream, minute_ago: StreamAccount, ten_minutes_ago: 
     found = {
         "low_rate": timing is not None and timing.rate_hz < LIMITS.min_rate_hz,
         "jitter": has_jitter,
-        "dropped_samples": is_sparse and dropped > _DROPPED_SHARE * (accepted + dropped),
+        "dropped_samples": is_sparse and dropped > _DROPPED_SHARE * due,
         "duplicates": duplicates > _DUPLICATE_SHARE * (accepted + duplicates),
         "reordered": account.reordered - minute_ago.reordered > _REORDERED_SHARE * accepted,
         "clock_jumps": account.clock_jumps > ten_minutes_ago.clock_jumps,
@@ -69,7 +73,7 @@ def timing_problems(stream: Stream, minute_ago: StreamAccount, ten_minutes_ago: 
 def stream_problems(stream: Stream, history: "_History | None" = None) -> tuple[str, ...]:
     """Everything that is wrong with a stream now."""
     history = history or _History()
-    timing = timing_problems(stream, history.before(_LOOK_BACK), history.before(_JUMP_LOOK_BACK))
+    timing = timing_problems(stream, *map(history.before, (_LOOK_BACK, _LOSS_LOOK_BACK, _JUMP_LOOK_BACK)))
     return (*timing, *value_problems(stream.current.values[-_ROWS:]))
 
 
