@@ -12,5 +12,5 @@ def render() -> str:
     return _HEADER + prometheus_configuration(
         targets=scrape_targets.SYSTEMD,
         alertmanagers=scrape_targets.SYSTEMD["alertmanager"],
-        rule_files=["/etc/edgeinfer/rules/*.yml"],
+        rule_files=["/etc/edgeinfer/rules/*.yml", "/var/lib/prometheus/damaged/*.yml"],
     )

@@ -25,8 +25,12 @@ def rule_file(folder: DataFolder) -> Path:
     return folder.configuration / "set-aside.rules.yml"
 
 
-def write_rules(folder: DataFolder) -> bool:
+def write_rules(folder: DataFolder, path: Path | None = None) -> bool:
     """Write the numbers as they are now; returns whether they changed, so that Prometheus must read them again.
+
+    Args:
+        folder: whose damaged files are counted.
+        path: where the rule is written; None for its place in the folder.
 
     Raises:
         OSError: the file cannot be written.
@@ -34,7 +38,7 @@ def write_rules(folder: DataFolder) -> bool:
     counts = Counter(one.part for one in lying_aside(folder) if one.moved_to)
     rules = [{"record": SERIES, "expr": f"vector({counts[part]})", "labels": {"part": part}} for part in PARTS]
     text = json.dumps({"groups": [{"name": "edgeinfer-set-aside", "rules": rules}]}, indent=2) + "\n"
-    path = rule_file(folder)
+    path = path or rule_file(folder)
     if _read(path) == text:
         return False
     write_whole(path, text)

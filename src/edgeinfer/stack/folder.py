@@ -21,9 +21,15 @@ FreeBytes = Callable[[Path], int]
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """Everything that a run leaves behind lies under `root`."""
+    """Everything that a run leaves behind lies under `root`.
+
+    Args:
+        root: the folder.
+        prometheus_name: what the folder of the measurements is called in it; Debian's package calls it metrics2.
+    """
 
     root: Path
+    prometheus_name: str = "prometheus"
 
     @property
     def lock(self) -> Path:
@@ -43,7 +49,7 @@ class DataFolder:
     @property
     def prometheus(self) -> Path:
         """The measurements."""
-        return self.root / "prometheus"
+        return self.root / self.prometheus_name
 
     @property
     def alertmanager(self) -> Path:

@@ -50,6 +50,10 @@ class Repairs:
         self._set_aside(_once(damages, find_missing(self.folder, known), self.folder.alertmanager))
         return known
 
+    def look_at_alertmanager(self) -> None:
+        """Alertmanager's files alone, without anything known of them."""
+        self._set_aside(alertmanager_files.find_damage(self.folder.alertmanager, {}))
+
     def look_at_prometheus(self, known: Inventory) -> None:
         """Prometheus' folder, with its newest measurements; after a run that did not end in order, a day at least."""
         since = tsdb_files.written_since(self.folder.prometheus, _READ_BYTES)
@@ -107,6 +111,11 @@ class Repairs:
     def _set_aside(self, damages: Sequence[Damage]) -> list[SetAside]:
         done = set_aside(self.folder, damages, self.now)
         self.done += done
+        moved = {self.folder.root / one.path for one in done}
+        for damage in damages:
+            if damage.path not in moved:
+                what = f"{damage.path} {damage.fault}, and could not be moved to {self.folder.damaged}"
+                self.on_event(Event(Kind.WARNING, what, {"part": damage.part, "path": str(damage.path)}))
         for one in done:
             self.on_event(
                 Event(Kind.DAMAGED, in_words(one), {"part": one.part, "path": one.path, "moved_to": one.moved_to})
