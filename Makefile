@@ -174,6 +174,11 @@ wheel: setup ## Build the wheel into dist
 docker-proof: setup ## Build and try the whole compose stack on a private docker engine (root, Debian; minutes)
 	@tools/docker_proof.sh
 
+SYSTEM ?= bookworm
+machine-proof: setup ## Follow the Raspberry Pi guide in a whole Debian that boots: SYSTEM=bookworm or trixie (root, Debian; minutes)
+	@$(BIN)/python -m tools.machine_proof $(SYSTEM) $(ARGS)
+
+.PHONY: machine-proof
 .PHONY: audit additions fuzz power-cut-matrix setup-clients setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
 .PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-monitoring setup-browser check fix generate lock
 

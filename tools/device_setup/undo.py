@@ -47,6 +47,7 @@ class Undo:
 
     def _data(self) -> list[str]:
         brought = {entry["name"] for entry in self._of("package")}
+        brought |= {name for entry in self._of("configuration") for name in entry["packages"]}
         measured = [_MEASUREMENTS] if "prometheus" in brought else []
         return [path for path in (*DATA, *measured) if self.machine.path(path).exists()]
 
@@ -54,6 +55,8 @@ class Undo:
         name, before = entry["name"], entry.get("before")
         if entry["kind"] == "account" and not self.removes_data and self._data():
             return ""
+        if entry["kind"] == "configuration":
+            return f"apt-get purge {' '.join(entry['packages'])}" if self.removes_data else ""
         words = {
             "unit": f"systemctl disable --now {name} and its services",
             "file": f"restore {name}" if before else f"remove {name}",
@@ -66,34 +69,30 @@ class Undo:
 
     def run(self, say: Callable[[str], None]) -> None:
         """Undo everything; what is done is struck from the journal at once, so that it can continue after a cut."""
-        kept: list[Entry] = []
+        data = self._data()
         if not self._of("unit"):  # the run was cut before it enabled them
             self._stop()
-        while self.journal.entries:
-            entry = self.journal.entries[-1]
-            line = self._line(entry)
-            if line:
+        for entry in list(reversed(self.journal.entries)):
+            if entry not in self.journal.entries:  # packages go all at once
+                continue
+            if line := self._line(entry):
                 say(line)
-            if not getattr(self, f"_undo_{entry['kind']}")(entry):
-                kept.insert(0, entry)
-            if entry["kind"] != "package":
+            if getattr(self, f"_undo_{entry['kind']}")(entry) and entry in self.journal.entries:
                 self.journal.entries.remove(entry)
             self.journal.save()
         self._restart_watchers()
-        if self.removes_data:
-            for path in DATA:
-                shutil.rmtree(self.machine.path(path), ignore_errors=True)
-        self._finish(kept)
+        self._finish(data)
 
-    def _finish(self, kept: list[Entry]) -> None:
-        data = self._data()
-        if data and not self.removes_data:
+    def _finish(self, data: list[str]) -> None:
+        self.journal.written, self.journal.options = {}, {}
+        if self.removes_data:
+            for path in data:
+                shutil.rmtree(self.machine.path(path), ignore_errors=True)
+        elif data:
             self.notes.append(
                 f"Sessions and measurements stay in {', '.join(data)}: --undo --remove-data removes them."
             )
-        self.journal.entries = kept
-        self.journal.written, self.journal.options = {}, {}
-        if kept or (data and not self.removes_data):
+        if self.journal.entries:
             self.journal.save()
         else:
             self.journal.forget()
@@ -167,7 +166,16 @@ class Undo:
         if not self.removes_data and set(asked) & set(_PACKAGES_OF_WATCHERS):
             self.notes.append("/etc/prometheus stays, as apt remove leaves it; --remove-data removes it.")
         self.journal.entries[:] = [one for one in self.journal.entries if one["kind"] != "package"]
+        if unneeded and not self.removes_data:
+            self.journal.entries.insert(0, {"kind": "configuration", "name": "apt", "packages": sorted(unneeded)})
         return True
+
+    def _undo_configuration(self, entry: Entry) -> bool:
+        """What the packages left when an earlier undoing removed them and kept the measurements."""
+        if self.removes_data:
+            remedy = "See what apt says, then run --undo --remove-data again."
+            self.machine.do("apt-get", "--quiet", "--yes", "purge", *entry["packages"], remedy=remedy)
+        return self.removes_data
 
     def _restart_watchers(self) -> None:
         """A Prometheus that was here before gets its own configuration back."""
