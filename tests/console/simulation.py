@@ -294,6 +294,7 @@ def _recorded_value(name: str, labels: dict[str, str], at: float, shape: _Shape,
 
 # Words in the name of a recorded series: its value in calm times, how far it swings, its value in trouble.
 _RECORDED: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] = (
+    (("health_state",), (0, 0, 1)),
     (("ratio", "share"), (0.005, 0.003, 0.21)),
     (("temperature",), (58, 5, 63)),
     (("memory",), (310e6, 4e6, 330e6)),

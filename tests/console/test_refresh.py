@@ -2,13 +2,19 @@
 
 import asyncio
 import gzip
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from tests.console.boards import board, panel, query_variable, target
+from edgeinfer.console.dashboard_files import DashboardFiles
+from edgeinfer.console.prometheus import Prometheus
+from edgeinfer.console.refresh import PanelView, Refresher, RefreshRequest
+from edgeinfer.console.status import StatusReader
+from tests.console.boards import board, panel, query_variable, target, write
 from tests.console.conftest import NOW, Bench
-from tests.console.fake_prometheus import series
+from tests.console.fake_prometheus import FakePrometheus, running, series
 from tests.console.wire import from_wire
 
 END = NOW // 5 * 5
@@ -191,6 +197,26 @@ async def test_answers_from_before_prometheus_went_away_are_kept_from_nobody_for
     assert (mixed["1"]["errors"], mixed["2"]["errors"][0]["kind"]) == ([], "starting")
     later = (await bench.refresh(panels=[{"id": 1, "width": 300}])).json()["panels"]
     assert later["1"]["errors"][0]["kind"] == "starting"
+
+
+@pytest.mark.parametrize(("start", "asked"), [("now-1h", 2), ("now-30d", 1)])
+async def test_over_days_an_answer_serves_until_its_next_minute(tmp_path: Path, start: str, asked: int) -> None:
+    """At a refresh each five seconds, thirty days would be read again twelve times a minute."""
+    now, ticks = 1_800_000_003.0, 0.0
+    async with running(FakePrometheus()) as fake, aiohttp.ClientSession() as http:
+        prometheus = Prometheus(http, fake.url)
+        library = DashboardFiles(write(tmp_path, board(panel(1, target("up")))))
+        status = StatusReader(prometheus, lambda: now)
+        refresher = Refresher(library, prometheus, status, lambda: now, ticks=lambda: ticks)
+        request = RefreshRequest(start, "now", (PanelView(1),))
+        for at in (0.0, 30.0):
+            now, ticks = 1_800_000_003.0 + at, at
+            await refresher.refresh("small-board", request)
+        assert fake.queries().count("up") == asked
+        now, ticks = 1_800_000_063.0, 60.0
+        await refresher.refresh("small-board", request)
+        assert fake.queries().count("up") == asked + 1
+        await refresher.close()
 
 
 async def test_the_answer_is_compressed_for_those_who_can_read_it(bench: Bench) -> None:

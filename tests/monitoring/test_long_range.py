@@ -48,6 +48,8 @@ def _name(line: Line) -> str:
 
 
 def _values(line: Line) -> Values:
+    if "edgeinfer_health_status{" in line.text:
+        return gauge((float('status="degraded"' in line.text), _LENGTH_SECONDS))
     if not line.growth:
         return gauge((line.level, _LENGTH_SECONDS))
     return counter((line.growth, _CHANGE_SECONDS), (2 * line.growth, _LENGTH_SECONDS - _CHANGE_SECONDS))

@@ -34,6 +34,14 @@ def _histogram(name: str, labels: str, per_second: float, at_most: Mapping[str, 
     return buckets | {f"{name}_count{{{labels}}}": counter((per_second, LENGTH))}
 
 
+def _health(check: str, degraded: Values, unhealthy: Values) -> dict[str, Values]:
+    of = {"degraded": degraded, "unhealthy": unhealthy}
+    return {
+        f'edgeinfer_health_status{{{GATEWAY}, check="{check}", status="{status}"}}': values
+        for status, values in of.items()
+    }
+
+
 DURATION = "hailo_inference_duration_seconds"
 SPREAD = {"0.05": 0.5, "0.1": 0.75, "0.15": 1.0, "+Inf": 1.0}
 SERIES: dict[str, Values] = {
@@ -59,6 +67,10 @@ SERIES: dict[str, Values] = {
     f"hailo_latent_drift_score{{{GATEWAY}}}": gauge((0.1, 2850), (0.2, 15), (0.1, 735)),
     f"hailo_motif_drift_score{{{GATEWAY}}}": gauge((0.1, 2850), (0.3, 15), (0.1, 735)),
     f"up{{{GATEWAY}}}": gauge((1, LENGTH)),
+    **_health("unhealthy", gauge((0, LENGTH)), gauge((0, 2850), (1, 15), (0, 735))),
+    **_health("both", gauge((0, 2850), (1, 15), (0, 735)), gauge((0, 2865), (1, 15), (0, 720))),
+    **_health("degraded", gauge((1, LENGTH)), gauge((0, LENGTH))),
+    **_health("never run", gauge((0, LENGTH)), gauge((0, LENGTH))),
     f'edgeinfer_build_info{{{GATEWAY}, version="1"}}': gauge((1, 2970), (None, LENGTH - 2970)),
     f'edgeinfer_build_info{{{GATEWAY}, version="2"}}': gauge((None, 2970), (1, LENGTH - 2970)),
     'ALERTS{alertname="A", alertstate="firing", severity="warning"}': gauge((1, LENGTH)),
@@ -132,6 +144,11 @@ WANTED = (
     Wanted("history:hailo_latent_drift_score:max5m", 0.2),
     Wanted("history:hailo_motif_drift_score:max5m", 0.3),
     Wanted("history:up:mean5m", 1),
+    Wanted('history:edgeinfer_health_state:max5m{check="unhealthy"}', 2),
+    Wanted('history:edgeinfer_health_state:max5m{check="both"}', 2),
+    Wanted('history:edgeinfer_health_state:max5m{check="degraded"}', 1),
+    # Absent: the number is that of the fallback.
+    Wanted('history:edgeinfer_health_state:max5m{check="never run"} or vector(-7)', -7),
     Wanted("history:alerts_firing:count", 1),
     Wanted('history:alerts_firing:max5m{alertname="A", severity="warning"}', 1),
     Wanted('edgeinfer:versions{kind="program", name="EdgeInfer", version="1"}', 1),

@@ -11,7 +11,8 @@ _RELATIVE = re.compile(r"now(?:-(\d{1,6})([smhdwMy]))?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)")
 _DURATION_SECONDS = {"ms": 0.001} | {unit: float(seconds) for unit, seconds in _UNIT_SECONDS.items() if unit != "M"}
 _EPOCH_MILLISECONDS = re.compile(r"\d{1,14}")
-_MAX_LATENESS_SECONDS = 60.0
+# A step longer than this ends at a whole minute instead of at a multiple of itself.
+MAX_LATENESS_SECONDS = 60.0
 _MAX_SECONDS = 5 * _UNIT_SECONDS["y"]
 
 # Prometheus refuses more points than this in one series.
@@ -69,9 +70,9 @@ class TimeRange:
 
         A step of hours would leave the newest hours out; there the last point is of the newest whole minute.
         """
-        if step_seconds <= _MAX_LATENESS_SECONDS:
+        if step_seconds <= MAX_LATENESS_SECONDS:
             return TimeRange(_floor(self.start, step_seconds), _floor(self.end, step_seconds))
-        end = _floor(self.end, _MAX_LATENESS_SECONDS)
+        end = _floor(self.end, MAX_LATENESS_SECONDS)
         return TimeRange(end - math.ceil(round((end - self.start) / step_seconds, 6)) * step_seconds, end)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -12,7 +13,14 @@ from edgeinfer.console.dashboard_files import Dashboard, DashboardFiles, Panel, 
 from edgeinfer.console.frames import Frame, instant_frame, range_frame
 from edgeinfer.console.interpolation import Interpolation, VariableValue, references
 from edgeinfer.console.prometheus import Prometheus
-from edgeinfer.console.ranges import TimeRange, parse_duration, parse_range, rate_interval, step_for
+from edgeinfer.console.ranges import (
+    MAX_LATENESS_SECONDS,
+    TimeRange,
+    parse_duration,
+    parse_range,
+    rate_interval,
+    step_for,
+)
 from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.console.status import Status, StatusReader
 from edgeinfer.console.variables import Variable, resolve_variables
@@ -123,6 +131,9 @@ class Refreshed:
         }
 
 
+_Series = SingleFlightCache[tuple[Any, ...], list[dict[str, Any]]]
+
+
 class Refresher:
     """Answers refreshes; identical queries of different viewers run once.
 
@@ -132,22 +143,27 @@ class Refresher:
         status: read along with each refresh.
         clock: seconds since 1970.
         scrape_seconds: interval of Prometheus, the shortest step there is.
+        ticks: monotonic seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # everything that a test may want to replace
         self,
         library: DashboardFiles,
         prometheus: Prometheus,
         status: StatusReader,
         clock: Callable[[], float],
         scrape_seconds: float = SCRAPE_SECONDS,
+        *,
+        ticks: Callable[[], float] = monotonic,
     ) -> None:
         self._library = library
         self._prometheus = prometheus
         self._status = status
         self._clock = clock
         self._scrape_seconds = scrape_seconds
-        self._series: SingleFlightCache[tuple[Any, ...], list[dict[str, Any]]] = SingleFlightCache(_KEEP_SECONDS)
+        self._series = _Series(_KEEP_SECONDS, clock=ticks)
+        # Over days the last point is of a whole minute: until the next, whoever asks again gets the same.
+        self._long_series = _Series(MAX_LATENESS_SECONDS, clock=ticks)
 
     def now(self) -> float:
         """The time of the newest scrape that can be complete, so that all viewers ask for the same moment."""
@@ -185,7 +201,8 @@ class Refresher:
             self._status.read(),
         )
         if any(error["kind"] in _AWAY for answer in answers for error in answer.errors):
-            self._series.forget()  # kept answers beside failures would look like measurements of now
+            for kept in (self._series, self._long_series):
+                kept.forget()  # kept answers beside failures would look like measurements of now
         found = {panel.id: answer for (panel, _), answer in zip(panels, answers, strict=True)}
         return Refreshed(now, time, variables, found, events, status)
 
@@ -212,6 +229,7 @@ class Refresher:
     async def close(self) -> None:
         """Stop what is under way."""
         await self._series.close()
+        await self._long_series.close()
         await self._status.close()
 
     async def _panel(  # what a panel's queries depend on
@@ -261,11 +279,12 @@ class Refresher:
 
     async def _range(self, expression: str, aligned: TimeRange, step: float) -> list[dict[str, Any]]:
         key = ("range", expression, aligned.start, aligned.end, step)
+        kept = self._series if step <= MAX_LATENESS_SECONDS else self._long_series
 
         async def ask() -> list[dict[str, Any]]:
             return await self._prometheus.query_range(expression, aligned.start, aligned.end, step)
 
-        return await self._series.get(key, ask)
+        return await kept.get(key, ask)
 
     async def _exemplars(
         self, panel: Panel, time: TimeRange, choices: Mapping[str, VariableValue]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from edgeinfer.catalog import device, gateway, sidecar, system
+from edgeinfer.catalog import device, gateway, labels, sidecar, system
 from edgeinfer.catalog.all import all_metrics
 from edgeinfer.catalog.metric import Kind, Metric
 from edgeinfer.monitoring import prometheus_metrics
@@ -71,6 +71,8 @@ HISTORY_CPU = Recorded("history:hailo_cpu_usage_ratio:mean5m", TARGET)
 HISTORY_LATENT_DRIFT = Recorded("history:hailo_latent_drift_score:max5m", TARGET)
 HISTORY_MOTIF_DRIFT = Recorded("history:hailo_motif_drift_score:max5m", TARGET)
 HISTORY_UP = Recorded("history:up:mean5m", TARGET)
+# The worst of five minutes, as dashboards draw it: 0 healthy, 1 degraded, 2 unhealthy.
+HISTORY_HEALTH = Recorded("history:edgeinfer_health_state:max5m", (*TARGET, "check"))
 HISTORY_ALERTS = Recorded("history:alerts_firing:count", ("severity",))
 HISTORY_FIRING = Recorded("history:alerts_firing:max5m", ("alertname", "severity", "instance"))
 # Programs and models that run now, those that ran within the last day, and those that are new among them.
@@ -198,6 +200,7 @@ def _history() -> tuple[Rule, ...]:
         _over_time(HISTORY_LATENT_DRIFT, "max", gateway.LATENT_DRIFT.name),
         _over_time(HISTORY_MOTIF_DRIFT, "max", gateway.MOTIF_DRIFT.name),
         _over_time(HISTORY_UP, "avg", prometheus_metrics.UP.name),
+        _health(),
         Rule(
             HISTORY_ALERTS,
             f'count by (severity) ({prometheus_metrics.ALERTS.name}{{alertstate="firing", severity!="none"}})',
@@ -209,6 +212,16 @@ def _history() -> tuple[Rule, ...]:
         ),
         Rule(HISTORY_VERSIONS, VERSIONS.name),
     )
+
+
+def _health() -> Rule:
+    """A check that was not run yet has no status."""
+    status, by = gateway.HEALTH_STATUS.name, ", ".join(HISTORY_HEALTH.labels)
+    every, degraded, unhealthy = (
+        f"max by ({by}) (max_over_time({status}{where}[5m]))"
+        for where in ("", *(f'{{status="{one}"}}' for one in labels.HEALTH_STATUSES[1:]))
+    )
+    return Rule(HISTORY_HEALTH, f"({degraded} + {unhealthy} * (2 - {degraded})) and {every} > 0")
 
 
 def _long_range_rates() -> tuple[Rule, ...]:

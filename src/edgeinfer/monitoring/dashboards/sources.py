@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from edgeinfer.catalog import gateway, labels
 from edgeinfer.monitoring.dashboards.long_range import LongRangeQueries, only_raw, only_recorded
 from edgeinfer.monitoring.promql import Queries, matching
-from edgeinfer.monitoring.recording import BUCKETS, HISTORY_BUCKETS, HISTORY_FIRING
+from edgeinfer.monitoring.recording import BUCKETS, HISTORY_BUCKETS, HISTORY_FIRING, HISTORY_HEALTH
 from edgeinfer.monitoring.recording import DEPLOYS as RECORDED_DEPLOYS
 
 SCOPE = {"job": matching("$job"), "instance": matching("$instance")}
@@ -57,9 +57,10 @@ def success_ratio(queries: Queries = LIVE) -> str:
 
 
 def health_state() -> str:
-    """0 healthy, 1 degraded, 2 unhealthy, for each check that has run."""
-    by = ("check", "instance")
-    degraded, unhealthy = (
-        LIVE.gauge(gateway.HEALTH_STATUS, by=by, where={"status": status}) for status in labels.HEALTH_STATUSES[1:]
+    """0 healthy, 1 degraded, 2 unhealthy, for each check that has run; over days the worst of each step."""
+    every, degraded, unhealthy = (
+        f"max by (check, instance) ({only_raw(LIVE.select(gateway.HEALTH_STATUS, where))})"
+        for where in ({}, *({"status": status} for status in labels.HEALTH_STATUSES[1:]))
     )
-    return f"({degraded} + 2 * {unhealthy}) and {LIVE.gauge(gateway.HEALTH_STATUS, by=by)} > 0"
+    past = f"max by (check, instance) (max_over_time({only_recorded(LIVE.select(HISTORY_HEALTH))}[$__interval]))"
+    return f"(({degraded} + 2 * {unhealthy}) and {every} > 0) or {past}"
