@@ -139,6 +139,8 @@ def test_the_age_of_the_newest_sample_grows_where_none_comes(
     opened(page, session_id[:8])
     expect(page.locator(".tally", has_text="newest sample")).to_have_class(re.compile("critical"))
     expect(page.locator(".tally", has_text="newest sample")).to_contain_text("s ago")
+    expect(page.locator(".verdict", has_text="Nothing was wrong with its last samples.")).to_be_visible()
+    expect(page.locator(".verdict.well")).to_have_count(0)
 
 
 def test_two_streams_show_their_synchrony(stack: Stack, open_window: OpenWindow, service: Service) -> None:

@@ -141,8 +141,10 @@ function troubles(found) {
   const of = (note) => found.streams.flatMap((stream) => stream.quality.problems.filter((one) => (one.problem === "magnetometer_absent") === note).map((one) => [stream, one]));
   const box = ([stream, one]) => el("article", { class: "alert firing warning" }, el("h3", {}, found.streams.length > 1 ? `${stream.role}: ` : "", words(one.problem)), el("p", {}, one.remedy));
   const notes = of(true).map(([stream, one]) => el("p", { class: "muted" }, `${stream.role}: ${words(one.problem)}. ${one.remedy}`));
-  if (of(false).length) return [el("h2", {}, "What is wrong, and what to do"), ...of(false).map(box), ...notes];
-  return found.streams.length ? [el("p", { class: "verdict well" }, "Nothing is wrong with its samples."), ...notes] : [];
+  if (!found.streams.length) return [];
+  const isNow = !found.endedAt && found.streams.some((stream) => age(stream.quality.newest_age_ms).kind === "up");
+  if (of(false).length) return [el("h2", {}, isNow ? "What is wrong, and what to do" : "What was wrong with its last samples, and what to do"), ...of(false).map(box), ...notes];
+  return [isNow ? el("p", { class: "verdict well" }, "Nothing is wrong with its samples.") : el("p", { class: "verdict" }, "Nothing was wrong with its last samples."), ...notes];
 }
 
 function facts(stream, isOver) {
