@@ -104,6 +104,9 @@ trace-proof: setup ## Trace requests through a real collector, and check that th
 bench-open-inference: setup ## Compare the ways to ask the sidecar, in bits and in CPU time (two minutes)
 	@$(BIN)/python -m benchmarks.open_inference_cost
 
+bench-phones: setup setup-monitoring ## Measure what phones cost, against a tutorial's gateway and the floor (an hour; ARGS="--against FOLDER")
+	@$(BIN)/python -m benchmarks.phones --report docs/reports/phones.md $(ARGS)
+
 setup-monitoring: setup ## Find or fetch Prometheus and Alertmanager
 	@$(BIN)/edgeinfer doctor --fetch --only prometheus
 
@@ -187,4 +190,4 @@ verify-units: setup ## Check the systemd units with systemd's own checker, and s
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
 
-.PHONY: bench bench-frames bench-open-inference foreign-sidecars open-inference-clients month store-proof test-chip trace-proof verify-units
+.PHONY: bench bench-frames bench-phones bench-open-inference foreign-sidecars open-inference-clients month store-proof test-chip trace-proof verify-units

@@ -42,8 +42,6 @@ def check_unit(times: Times) -> None:
     Raises:
         InvalidSamples: naming the unit, or the 32-bit floats; `reason` is "unit" or "resolution".
     """
-    if _is_plain(times):
-        return
     unit = name_unit(times)
     if unit:
         fault = f"from {times[0]:.17g} to {times[-1]:.17g} it looks like {unit}"
@@ -52,11 +50,15 @@ def check_unit(times: Times) -> None:
         raise _standing_still(times)
 
 
-def _is_plain(times: Times) -> bool:
-    """Rising, and half a second a step at most: what nearly every upload is, found in a few microseconds."""
-    if len(times) < 2:  # noqa: PLR2004 - one sample has no step
-        return False
-    return bool((times[1:] > times[:-1]).all() and times[-1] - times[0] <= _PLAIN_STEP_SECONDS * (len(times) - 1))
+def is_plain(first: float, last: float, count: int) -> bool:
+    """Whether rising times are half a second a step at most, as nearly every upload's are.
+
+    Args:
+        first: in seconds.
+        last: in seconds.
+        count: of samples.
+    """
+    return count > 1 and last - first <= _PLAIN_STEP_SECONDS * (count - 1)
 
 
 def _stands_still(times: Times) -> bool:

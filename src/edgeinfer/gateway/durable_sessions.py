@@ -251,8 +251,9 @@ class DurableSessions:
 
     def _record(self, kept: _Kept, role: str, before: int, piece: Piece) -> bytes:
         """The record of a piece, with no more of it than a stream holds."""
-        newest = Batch(piece.batch.times[-NEWEST_SAMPLES:], piece.batch.values[-NEWEST_SAMPLES:])
-        skipped = len(piece.batch) - len(newest)
+        newest, skipped = piece.batch, max(0, len(piece.batch) - NEWEST_SAMPLES)
+        if skipped:
+            newest = Batch(newest.times[skipped:], newest.values[skipped:])
         kind = Kind.SNAPSHOT if skipped else Kind.LATE if piece.is_late else Kind.BATCH
         return StoredBatch(kept.uuid, role, before + skipped, newest).encode(self._clock.now_ms(), kind)
 

@@ -2,8 +2,10 @@
 
 import json
 import math
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import mul
 from typing import TypeVar
 
 import msgspec
@@ -67,8 +69,12 @@ def check_outputs(
     Raises:
         ContractViolation: of class decode_error, for values that cannot be meant.
     """
-    squared = float(np.dot(latent, latent))
-    values = scores.tolist()
+    return _check_numbers(latent, float(np.dot(latent, latent)), scores.tolist(), backend, sum_to_one=sum_to_one)
+
+
+def _check_numbers(
+    latent: NDArray[np.float32], squared: float, values: list[float], backend: str, *, sum_to_one: bool
+) -> Outputs:
     total = sum(values)
     if not (math.isfinite(squared) and math.isfinite(total)):
         raise _decode_error("not_finite", "holds NaN or infinity")
@@ -92,6 +98,8 @@ class OutputReader:
         self.latent_size = latent_size
         self.motifs = motifs
         self._sum_to_one = sum_to_one
+        self._numbers = struct.Struct(f"<{latent_size + motifs}f")
+        self._declared = str(latent_size)
         self.dimensions: tuple[int, int] | None = None
         """Lengths of latent and scores in the newest answer, right or wrong."""
 
@@ -103,12 +111,27 @@ class OutputReader:
                 form with values that cannot be meant; a ContractViolation names the check.
         """
         if headers.get("content-type", "").startswith(BINARY):
+            if len(body) == self._numbers.size and headers.get("x-latent-dimensions", self._declared) == self._declared:
+                return self._read_usual(body, headers.get("x-backend", ""))
             latent, scores = self._from_binary(body, headers)
             backend = headers.get("x-backend", "")
         else:
             latent, scores, backend = self._from_json(body)
             backend = backend or headers.get("x-backend", "")
         return self.check(latent, scores, backend)
+
+    def _read_usual(self, body: bytes, backend: str) -> Outputs:
+        """An answer of the right size; without numpy, as far as that goes: see `edgeinfer.gateway.samples`."""
+        self.dimensions = (self.latent_size, self.motifs)
+        numbers = self._numbers.unpack(body)
+        latent = numbers[: self.latent_size]
+        return _check_numbers(
+            np.frombuffer(body, "<f4", self.latent_size),
+            sum(map(mul, latent, latent)),
+            list(numbers[self.latent_size :]),
+            backend if backend in BACKEND_KINDS else "unknown",
+            sum_to_one=self._sum_to_one,
+        )
 
     def check(self, latent: NDArray[np.float32], scores: NDArray[np.float32], backend: str) -> Outputs:
         """Outputs checked against the model's contract, from any protocol; raises ContractViolation."""

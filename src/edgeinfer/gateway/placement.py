@@ -57,6 +57,13 @@ class Placement:
 class Rows(Protocol):
     """A stream, as far as placing needs it."""
 
+    def __len__(self) -> int:
+        """How many samples are held."""
+
+    @property
+    def newest_seconds(self) -> float:
+        """Time of the newest sample on the current clock, minus infinity before the first."""
+
     @property
     def times(self) -> NDArray[np.float64]:
         """Seconds of all samples held."""
@@ -82,8 +89,7 @@ def place(stream: Rows, batch: Batch) -> Placement:
     Raises:
         InvalidSamples: its times go back and forth too often to be a sensor's.
     """
-    times = batch.times
-    if len(times) and times[0] > _newest_on_any_clock(stream) and (times[1:] > times[:-1]).all():
+    if _is_behind_all(stream, batch):
         return Placement([Piece(batch)])
     placement = Placement()
     runs = _runs(batch, placement)
@@ -98,9 +104,18 @@ def place(stream: Rows, batch: Batch) -> Placement:
     return placement
 
 
+def _is_behind_all(stream: Rows, batch: Batch) -> bool:
+    """Whether samples rise, and come after all that the stream holds, as nearly every upload does."""
+    rising = batch.rising
+    if rising is not None:
+        return rising.first > _newest_on_any_clock(stream)
+    times = batch.times
+    return bool(len(times) and times[0] > _newest_on_any_clock(stream) and (times[1:] > times[:-1]).all())
+
+
 def _newest_on_any_clock(stream: Rows) -> float:
-    if stream.segment_length == len(stream.times):
-        return float(stream.times[-1]) if stream.segment_length else -np.inf
+    if stream.segment_length == len(stream):
+        return stream.newest_seconds
     return float(stream.times.max())
 
 

@@ -9,6 +9,7 @@ hold (above half of it) from folding down. A grid point that has a sample on it 
 import math
 from dataclasses import dataclass
 from functools import cache
+from operator import sub
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,9 +92,8 @@ def cut_window(
         UnusableWindow: the samples do not reach back far enough, come too rarely, or have a hole.
     """
     period = 1.0 / rate_hz
-    if len(times) >= length and _is_on_grid(times[-length:], period):
-        newest = times[-length:]
-        return values[-length:].copy(), _source(newest, 0.0)
+    if len(times) >= length and (found := _on_grid(times[-length:].tolist(), period)) is not None:
+        return values[-length:].copy(), found
     newest = _newest(times, period, length)
     source = _source(newest, _interpolated(newest, period, length))
     _check(source, newest, period * (length - 1), period, limits)
@@ -110,9 +110,23 @@ def resample(times: Times, values: NDArray[np.float64], grid: Times, sampled_hz:
     return interpolate(times, values, grid)
 
 
-def _is_on_grid(times: Times, period: float) -> bool:
-    offsets = times - times[-1] + period * np.arange(len(times) - 1, -1, -1)
-    return bool(np.abs(offsets).max() <= _ON_GRID * period)
+def _on_grid(times: list[float], period: float) -> WindowSource | None:
+    """What a window of these times was made from; None where one of them does not lie on the grid.
+
+    Without numpy: see `edgeinfer.gateway.samples`.
+    """
+    first, last = times[0], times[-1]
+    ahead = list(map(sub, times, _grid(len(times), period)))
+    if not -_ON_GRID * period <= min(ahead) - last or not max(ahead) - last <= _ON_GRID * period:
+        return None
+    step = (last - first) / (len(times) - 1)
+    return WindowSource(last, len(times), last - first + step, 1.0 / step, 0.0, max(map(sub, times[1:], times)))
+
+
+@cache
+def _grid(length: int, period: float) -> tuple[float, ...]:
+    """The points of a grid that ends at 0."""
+    return tuple(-period * back for back in range(length - 1, -1, -1))
 
 
 def _newest(times: Times, period: float, length: int) -> Times:

@@ -14,6 +14,7 @@ from edgeinfer.gateway.instruments import SessionInstruments
 from edgeinfer.gateway.placement import Piece, Placement
 from edgeinfer.gateway.samples import ROLE_PATTERN, Batch
 from edgeinfer.gateway.stream import Stream
+from edgeinfer.gateway.stream_account import EVENTS
 
 MAX_ROLES = 2
 SHORT_ID = 8
@@ -293,16 +294,15 @@ class SessionTable:
 
     def apply(self, session: Session, stream: Stream, placement: Placement) -> Stored:
         """Keep what was placed in a stream of a session of the table."""
-        before = stream.account.events
-        jumps = stream.account.clock_jumps
+        account, accepted = stream.account, placement.accepted
+        before, jumps = account.counts, account.clock_jumps
         self._held += session.apply(stream, placement, self._clock(), self._wall())
         self._sessions.move_to_end(session.id)
-        self._instruments.received.inc(placement.accepted)
-        for event, count in stream.account.events.items():
-            if count != before[event]:
-                self._instruments.events[event].inc(count - before[event])
-        jumps = stream.account.clock_jumps - jumps
-        return Stored(stream, placement.accepted, placement.known, placement.late, jumps)
+        self._instruments.received.inc(accepted)
+        if account.counts != before:
+            for event, count, old in zip(EVENTS, account.counts, before, strict=True):
+                self._instruments.events[event].inc(count - old)
+        return Stored(stream, accepted, placement.known, placement.late, account.clock_jumps - jumps)
 
     def end(self, session: Session, reason: str) -> SessionEnd:
         """Let a session go."""

@@ -12,7 +12,7 @@ from edgeinfer.gateway.clock_units import name_unit
 from edgeinfer.gateway.known_activity import KnownActivities
 from edgeinfer.gateway.placement import MERGE_SECONDS, Piece, Placement, place
 from edgeinfer.gateway.resampling import WindowSource, cut_window
-from edgeinfer.gateway.samples import SAMPLE_SECONDS, WINDOW_SAMPLES, Batch
+from edgeinfer.gateway.samples import SAMPLE_SECONDS, WINDOW_SAMPLES, Batch, RisingTimes
 from edgeinfer.gateway.stream_account import StreamAccount, Timing, measure_timing
 from edgeinfer.model.window import CHANNELS
 
@@ -23,6 +23,7 @@ _FIRST_ROWS = 128
 _SLACK_ROWS = 500
 # What the usual step between samples is taken from.
 _RECENT_ROWS = 33
+_TIME_BYTES, _ROW_BYTES = 8, 4 * len(CHANNELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ class Stream:
     """Rows of the newest segment."""
     _order: NDArray[np.int64] | None = None
     """(n,) at which place each row was accepted; None while that is the order of the rows."""
+    _newest: float = -np.inf
+    """Time of the last row."""
+    _bytes: "tuple[NDArray[np.float64], memoryview, memoryview] | None" = None
+    """Times, and the bytes of times and values: rows that came as bytes are kept by a copy of these."""
 
     def __len__(self) -> int:
         return self._end - self._first
@@ -109,7 +114,7 @@ class Stream:
     @property
     def newest_seconds(self) -> float:
         """Time of the newest sample on the current clock, minus infinity before the first."""
-        return float(self._times[self._end - 1]) if len(self) else -np.inf
+        return self._newest
 
     @property
     def timing(self) -> Timing | None:
@@ -157,13 +162,21 @@ class Stream:
             _end=len(times),
             _segment=self._segment,
             _order=order,
+            _newest=self._newest,
         )
 
     def accept(self, pieces: Iterable[Piece], arrived: float, wall: float) -> None:
         """Keep what was placed and account for it; `arrived` in monotonic seconds, `wall` since 1970."""
         for piece in pieces:
-            before = self.newest_seconds
+            before, rising = self._newest, piece.batch.rising
             self.insert(piece)
+            if (
+                rising is not None
+                and not piece.is_late
+                and self.account.follow_steadily(rising, len(piece.batch), before)
+            ):
+                self.account.arrive(self._newest, arrived, wall)
+                continue
             if piece.is_late:
                 self.account.fill(piece.batch.times)
                 continue
@@ -194,14 +207,30 @@ class Stream:
         if self._order is not None:
             first = self.total + len(batch) - kept
             self._order = np.concatenate((self._order, np.arange(first, first + kept)))
-        self._times[self._end : self._end + kept] = batch.times[len(batch) - kept :]
-        self._values[self._end : self._end + kept] = batch.values[len(batch) - kept :]
+        self._copy(batch, kept)
         self._end += kept
         self.total += len(batch)
-        self._grow_segment(before, kept)
+        self._newest = float(self._times[self._end - 1]) if batch.rising is None else batch.rising.last
+        self._grow_segment(before, kept, batch.rising)
         self._let_go()
 
-    def _grow_segment(self, before: float, rows: int) -> None:
+    def _copy(self, batch: Batch, kept: int) -> None:
+        """Put the newest samples of a batch behind the last row."""
+        if batch.packed is None or kept < len(batch):
+            self._times[self._end : self._end + kept] = batch.times[len(batch) - kept :]
+            self._values[self._end : self._end + kept] = batch.values[len(batch) - kept :]
+            return
+        if self._bytes is None or self._bytes[0] is not self._times:
+            self._bytes = self._times, self._times.data.cast("B"), self._values.data.cast("B")
+        _, times, values = self._bytes
+        times[_TIME_BYTES * self._end : _TIME_BYTES * (self._end + kept)] = batch.packed[0]
+        values[_ROW_BYTES * self._end : _ROW_BYTES * (self._end + kept)] = batch.packed[1]
+
+    def _grow_segment(self, before: float, rows: int, rising: RisingTimes | None) -> None:
+        if rising is not None and rows and rising.max_step <= MERGE_SECONDS:
+            first_step = rising.first - before if self._segment else SAMPLE_SECONDS
+            self._segment = self._segment + rows if 0 < first_step <= MERGE_SECONDS else rows
+            return
         added = self._times[self._end - rows : self._end]
         steps = np.empty(rows)
         steps[0] = added[0] - before if self._segment else SAMPLE_SECONDS
@@ -224,6 +253,7 @@ class Stream:
         self._first, self._end = 0, len(self._times)
         self.total += len(batch)
         self._segment += len(batch)
+        self._find_newest()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -234,6 +264,7 @@ class Stream:
             kept = self._order >= self.total - NEWEST_SAMPLES
             self._times, self._values, self._order = self.times[kept], self.values[kept], self._order[kept]
             self._first, self._end = 0, len(self._times)
+            self._find_newest()
         self._segment = min(self._segment, len(self))
         if self._order is not None:
             self._settle()
@@ -246,6 +277,9 @@ class Stream:
         steps = np.diff(self.times)
         cuts = np.flatnonzero((steps <= 0) | (steps > MERGE_SECONDS))
         self._segment = len(self) - (int(cuts[-1]) + 1 if len(cuts) else 0)
+
+    def _find_newest(self) -> None:
+        self._newest = float(self._times[self._end - 1]) if len(self) else -np.inf
 
     def forget_order(self) -> None:
         """The rows were written to the store as they lie: from now on that is the order in which they go."""

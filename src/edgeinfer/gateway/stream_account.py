@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeinfer.gateway.samples import RisingTimes
+
 _LOST = 1.75
 """A step of more than so many periods means that samples between are missing; jitter alone stays below."""
 _GAP = 3.0
@@ -16,6 +18,11 @@ _GAP = 3.0
 _FEW_STEPS = 4
 _MAX_HOLES = 100
 _MAX_BATCH_SECONDS = 60.0
+_SHORT = 0.5
+"""A step of less than so many periods may mean that the sensor has become faster."""
+_LEARNED_EVERY = 7
+EVENTS = ("gap", "missing", "duplicate", "reordered", "clock_jump", "pause")
+"""The names of the metric for `StreamAccount.counts`."""
 _WALL_CLOCK_SECONDS = 10 * 365.25 * 86_400
 """A t within ten years of the gateway's clock is one that counts from 1970; another counts from somewhere else."""
 
@@ -77,6 +84,8 @@ class StreamAccount:
     clock_offset_seconds: float | None = None
     newest_arrived: float | None = None
     holes: "deque[Hole]" = field(default_factory=lambda: deque(maxlen=_MAX_HOLES))
+    _steady: int = 0
+    """Uploads since the period was learned."""
     _lead_seconds: float = -np.inf
     """The most that t was ever ahead of the gateway's monotonic clock: a pause never adds to it, a clock does."""
 
@@ -91,16 +100,9 @@ class StreamAccount:
         return self.clock_jumps_forward + self.clock_jumps_back
 
     @property
-    def events(self) -> dict[str, int]:
-        """Counts of what was irregular, by the names of the metric; each only grows."""
-        return {
-            "gap": self.gaps,
-            "missing": self.missing,
-            "duplicate": self.duplicates,
-            "reordered": self.reordered,
-            "clock_jump": self.clock_jumps,
-            "pause": self.pauses,
-        }
+    def counts(self) -> tuple[int, ...]:
+        """Counts of what was irregular, in the order of `EVENTS`; each only grows."""
+        return self.gaps, self.missing, self.duplicates, self.reordered, self.clock_jumps, self.pauses
 
     @property
     def rate_hz(self) -> float | None:
@@ -155,6 +157,27 @@ class StreamAccount:
             kinds["clock_jump"] = kinds.get("clock_jump", False) | (all_steps <= 0)
             self._note_holes(times if np.isinf(before) else np.append(before, times), kinds, wall)
 
+    def follow_steadily(self, rising: RisingTimes, count: int, before: float) -> bool:
+        """The same for samples whose steps are as usual; False, and nothing is counted, where they are not.
+
+        The period is learned from every eighth of such uploads, and from every other one.
+
+        Args:
+            rising: of the samples.
+            count: how many.
+            before: t of the one before the first.
+        """
+        period = self.period_seconds
+        if period is None or self._steady >= _LEARNED_EVERY:
+            return False
+        step = rising.first - before
+        shortest, longest = min(step, rising.min_step), max(step, rising.max_step)
+        if not (shortest >= _SHORT * period and longest <= _LOST * period):
+            return False
+        self._steady += 1
+        self.accepted += count
+        return True
+
     def _note_holes(self, times: NDArray[np.float64], kinds: Mapping[HoleKind, NDArray[np.bool_]], wall: float) -> None:
         """Remember where the holes are.
 
@@ -185,6 +208,7 @@ class StreamAccount:
         return "clock_jump" if was_set else "pause"
 
     def _learn_period(self, recent: NDArray[np.float64]) -> None:
+        self._steady = 0
         if len(recent) > _FEW_STEPS:
             steps = recent[1:] - recent[:-1]
             steps.sort()

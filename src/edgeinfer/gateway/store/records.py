@@ -6,6 +6,7 @@ the next mark behind which one does: damage costs the records that it touches, a
 """
 
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -306,6 +307,8 @@ def probe(time_ms: int, payload_bytes: int) -> bytes:
 
 
 def _to_bytes(batch: Batch) -> tuple[bytes, bytes]:
+    if batch.packed is not None and sys.byteorder == "little":
+        return batch.packed
     return batch.times.astype("<f8", copy=False).tobytes(), batch.values.astype("<f4", copy=False).tobytes()
 
 
