@@ -69,3 +69,45 @@ def test_what_is_held_is_known() -> None:
     reader.feed(encode(b"x" * 3000, None)[:-1])
     assert reader.read() is None
     assert reader.memory_bytes > 2999
+
+
+def direct(body: bytes, *lines: bytes) -> bytes:
+    head = b"POST /direct HTTP/1.1\r\nHost: h\r\n" + b"".join(line + b"\r\n" for line in lines)
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_a_head_that_is_sent_again_is_read_once_and_any_other_anew() -> None:
+    reader = RequestReader(ConnectionLimits(), route_of)
+    sent = [direct(b"one"), direct(b"two"), direct(b"other", b"X: 1"), direct(b"more!", b"X: 2"), direct(b"six")]
+    found = []
+    for data in sent:
+        reader.feed(data)
+        found.append(reader.read())
+    heads = [one.head for one in found if one is not None]
+
+    assert [one.body for one in found if one is not None] == [b"one", b"two", b"other", b"more!", b"six"]
+    assert heads[0] is heads[1]
+    assert len({id(head) for head in heads}) == 4
+    assert [head.fields.get(b"x") for head in heads] == [None, None, b"1", b"2", None]
+
+
+def test_a_head_that_the_application_gets_is_always_a_new_one() -> None:
+    reader = RequestReader(ConnectionLimits(), route_of)
+    found = []
+    for _ in range(2):
+        reader.feed(encode(b"x", None))
+        found.append(reader.read())
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].head is not found[1].head
+
+
+def test_a_long_head_is_not_kept() -> None:
+    reader = RequestReader(ConnectionLimits(), route_of)
+    heads = []
+    for _ in range(2):
+        reader.feed(direct(b"x", b"X: " + b"a" * 1000))
+        request = reader.read()
+        assert request is not None
+        heads.append(request.head)
+    assert heads[0] is not heads[1]

@@ -5,6 +5,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from edgeinfer.catalog.metric import Kind, Metric
+from edgeinfer.metrics.buffered import BufferedHistogram
 
 
 def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
@@ -31,7 +32,7 @@ def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
 def histogram(metric: Metric, registry: CollectorRegistry) -> Histogram:
     """A histogram with the catalog's buckets, every closed label combination at 0 from the start."""
     _expect(metric, Kind.HISTOGRAM)
-    live = Histogram(metric.name, metric.help, metric.label_names, registry=registry, buckets=metric.buckets)
+    live = BufferedHistogram(metric.name, metric.help, metric.label_names, registry=registry, buckets=metric.buckets)
     _touch(metric, live)
     return live
 

@@ -14,6 +14,7 @@ from edgeinfer.web.request_head import RequestHead, check_beginning
 _END_OF_HEAD = b"\r\n\r\n"
 _BLANK = (b"\r", b"\n")
 _MAX_BLANK_BYTES = 1024
+_MAX_KEPT_HEAD_BYTES = 512
 TOO_LARGE = Refusal(413, "body_too_large", "The body is longer than this service reads.", "Send less at a time.")
 CUT_OFF = Refusal(400, "invalid_body", "The connection ended in the middle of the body.", "Send it again.")
 
@@ -53,6 +54,7 @@ class RequestReader:
         "_limits",
         "_route",
         "_route_of",
+        "_same",
         "_searched",
         "_start",
         "state",
@@ -68,6 +70,7 @@ class RequestReader:
         self._blank_bytes = 0
         self._head: RequestHead | None = None
         self._arrived = 0.0
+        self._same: tuple[bytes | bytearray, RequestHead] | None = None  # the last head of a direct route
         self._body: SizedBody | ChunkedBody | None = None
         self.state = State.IDLE
         """IDLE, HEAD or BODY: what of a request is awaited."""
@@ -123,7 +126,7 @@ class RequestReader:
         """Forget everything; returns how many bytes had not been read."""
         waiting = self.waiting_bytes
         self._buffer, self._start, self._searched = b"", 0, 0
-        self._head = self._body = None
+        self._head = self._body = self._same = None
         self.state = State.IDLE
         return waiting
 
@@ -141,10 +144,20 @@ class RequestReader:
             self._searched = max(self._start, stop - len(_END_OF_HEAD) + 1)
             self.state = State.HEAD
             return None
-        head = RequestHead(self._limits.max_headers)
-        head.read(self._buffer[self._start : stop])
+        head = self._parse_head(self._buffer[self._start : stop])
         self._start = stop
         return self._begin_body(head)
+
+    def _parse_head(self, data: bytes | bytearray) -> RequestHead:
+        """Most clients send the same head again and again: that one is read once, and kept if it is short."""
+        if self._same is not None and self._same[0] == data:
+            return self._same[1]
+        head = RequestHead(self._limits.max_headers)
+        head.read(data)
+        # Not for the application, which may change the list of headers that it gets.
+        if len(data) <= _MAX_KEPT_HEAD_BYTES and self._route_of(head) is not None:
+            self._same = data, head
+        return head
 
     def _skip_blank_lines(self) -> None:
         """Empty lines before a request are ignored (RFC 9112, 2.2): they begin nothing."""

@@ -1,0 +1,92 @@
+"""The buffered histogram shows at every scrape what the client's own would."""
+
+import threading
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.openmetrics.exposition import generate_latest
+
+from edgeinfer.metrics.buffered import BufferedHistogram
+
+BOUNDS = (0.001, 0.01, 0.1)
+
+
+def shown(registry: CollectorRegistry) -> dict[str, float]:
+    """Of all samples but the time of creation."""
+    samples = (sample for family in registry.collect() for sample in family.samples)
+    return {
+        f"{one.name}{sorted(one.labels.items())}": one.value for one in samples if not one.name.endswith("_created")
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 3000])
+def test_it_shows_what_the_original_shows(count: int) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    buffered = BufferedHistogram("a", "A.", ["stage"], buckets=BOUNDS, registry=ours)
+    original = Histogram("a", "A.", ["stage"], buckets=BOUNDS, registry=theirs)
+    values = np.random.default_rng(1).choice([0.0, 0.001, 0.0011, 0.01, 0.05, 0.1, 0.100001, 9.0], count).tolist()
+    for number, value in enumerate(values):
+        for histogram in (buffered, original):
+            histogram.labels("odd" if number % 2 else "even").observe(value)
+
+    assert shown(ours) == pytest.approx(shown(theirs))
+
+
+def test_every_scrape_counts_each_value_once() -> None:
+    registry = CollectorRegistry()
+    histogram = BufferedHistogram("a", "A.", buckets=BOUNDS, registry=registry)
+    for total in range(1, 5):
+        histogram.observe(0.005)
+        assert registry.get_sample_value("a_count") == total
+        assert registry.get_sample_value("a_bucket", {"le": "0.01"}) == total
+        assert registry.get_sample_value("a_bucket", {"le": "0.001"}) == 0
+
+
+def test_an_exemplar_is_shown() -> None:
+    registry = CollectorRegistry()
+    histogram = BufferedHistogram("a", "A.", buckets=BOUNDS, registry=registry)
+    histogram.observe(0.005, {"trace_id": "f00"})
+    histogram.observe(0.005)
+
+    text = generate_latest(registry).decode()  # type: ignore[no-untyped-call]  # untyped in its package
+    assert 'a_bucket{le="0.01"} 2.0 # {trace_id="f00"} 0.005' in text
+
+
+def test_labels_must_be_given_as_in_the_original() -> None:
+    histogram = BufferedHistogram("a", "A.", ["stage"], buckets=BOUNDS, registry=CollectorRegistry())
+    with pytest.raises(ValueError, match="label"):
+        histogram.observe(1.0)
+
+
+def test_threads_lose_no_value_while_others_scrape() -> None:
+    registry = CollectorRegistry()
+    histogram = BufferedHistogram("a", "A.", buckets=BOUNDS, registry=registry)
+    has_ended = threading.Event()
+
+    def observe() -> None:
+        for _ in range(5000):
+            histogram.observe(0.05)
+
+    def scrape() -> None:
+        while not has_ended.is_set():
+            registry.get_sample_value("a_count")
+
+    observers = [threading.Thread(target=observe) for _ in range(4)]
+    scraper = threading.Thread(target=scrape)
+    for thread in (*observers, scraper):
+        thread.start()
+    for thread in observers:
+        thread.join()
+    has_ended.set()
+    scraper.join()
+
+    assert registry.get_sample_value("a_count") == 20000
+    assert registry.get_sample_value("a_sum") == pytest.approx(1000)
+
+
+def test_what_nobody_scrapes_is_counted_before_it_grows() -> None:
+    histogram = BufferedHistogram("a", "A.", buckets=BOUNDS, registry=CollectorRegistry())
+    for _ in range(100_000):
+        histogram.observe(0.05)
+    assert len(histogram._pending) < 600
