@@ -145,6 +145,8 @@ lock: setup ## Compile the lock files from pyproject.toml, and check that each l
 	  --custom-compile-command "make lock" pyproject.toml -o requirements-runtime.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraints requirements.lock \
 	  --extra traces --custom-compile-command "make lock" pyproject.toml -o requirements-traces.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraints requirements.lock \
+	  --extra grpc --custom-compile-command "make lock" pyproject.toml -o requirements-grpc.lock
 	@printf '%s\n' hatchling editables | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --constraints requirements.lock --custom-compile-command "make lock" - -o requirements-build.lock
 	@echo 'pip-audit>=2.9' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

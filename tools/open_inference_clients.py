@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.processes import free_port
 from edgeinfer.model.card import default_folder, load_card
 from edgeinfer.parity import recorded_windows
 from edgeinfer.recordings.reader import list_recordings
@@ -30,11 +31,15 @@ def run(folder: Path) -> dict[str, int]:
     windows = np.array(list(recorded_windows(names, length=100, hop=100)), np.float32)
     np.save(folder / "windows.npy", windows)
     (folder / "answers").mkdir()
-    with ServiceProcess("sidecar", log=folder / "sidecar.log") as sidecar:
+    grpc_port = free_port()
+    switched_on = {"EDGEINFER_SIDECAR_GRPC_PORT": str(grpc_port)}
+    with ServiceProcess("sidecar", log=folder / "sidecar.log", environment=switched_on) as sidecar:
         expected = _by_infer(sidecar.port, windows)
         program = str(_ROOT / "benchmarks/peers/open_inference_clients.py")
         model, answers = load_card(default_folder()).name, folder / "answers"
-        subprocess.run([python, program, sidecar.url, model, folder / "windows.npy", answers], check=True)
+        for url in (sidecar.url, f"127.0.0.1:{grpc_port}"):
+            for client in ("triton", "kserve"):
+                subprocess.run([python, program, client, url, model, folder / "windows.npy", answers], check=True)
     return {
         path.stem: int((np.load(path).view(np.uint32) != expected.view(np.uint32)).any(axis=1).sum())
         for path in sorted(answers.iterdir())

@@ -173,6 +173,12 @@ class SidecarSettings(TraceSettings):
 
     host: str = Field("127.0.0.1", validation_alias=_env("EDGEINFER_SIDECAR_HOST"), description="Address to listen on.")
     port: Port = Field(9000, validation_alias=_env("EDGEINFER_SIDECAR_PORT"), description="Port to listen on.")
+    grpc_port: Port | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_SIDECAR_GRPC_PORT"),
+        description="Port of the Open Inference Protocol over gRPC, on the same address; needs the extra grpc. Without "
+        "it, gRPC is off.",
+    )
     allow_network: bool = Field(
         False,
         validation_alias=_env("EDGEINFER_SIDECAR_ALLOW_NETWORK"),
@@ -287,6 +293,13 @@ class SidecarSettings(TraceSettings):
         validation_alias=_env("WEB_CONCURRENCY"),
         description="Must not be above 1: one process owns the chip and its metrics.",
     )
+
+    @model_validator(mode="after")
+    def _has_a_port_for_each(self) -> Self:
+        if self.grpc_port == self.port:
+            fault = f"{self.port} is the port of EDGEINFER_SIDECAR_PORT"
+            raise SettingsError("setting EDGEINFER_SIDECAR_GRPC_PORT", fault, "Choose another port, such as 9001.")
+        return self
 
     @model_validator(mode="after")
     def _is_one_process(self) -> Self:
@@ -613,6 +626,11 @@ class StackSettings(ProcessSettings):
         9000,
         validation_alias=_env("EDGEINFER_SIDECAR_PORT"),
         description="Port of the first sidecar; further ones use the following ports.",
+    )
+    sidecar_grpc_port: Port | None = Field(
+        None,
+        validation_alias=_env("EDGEINFER_SIDECAR_GRPC_PORT"),
+        description="Port of gRPC of the first sidecar; further ones use the following ports. Without it, gRPC is off.",
     )
     sidecars: Annotated[int, Field(ge=0, le=16)] = Field(
         1,

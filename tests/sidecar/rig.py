@@ -15,6 +15,7 @@ from edgeinfer.metrics.registry import new_registry
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.sidecar.app import Sidecar, build_sidecar
 from edgeinfer.sidecar.fast_json import find_parser
+from edgeinfer.sidecar.open_inference.rpc.parts import MakeRpcServer
 
 
 def shipped_card() -> ModelCard:
@@ -105,6 +106,7 @@ def running(
     queue_capacity: int = 64,
     ready: bool = True,
     find_json_parser: Callable[[], Callable[[], Any] | None] = find_parser,
+    make_rpc: MakeRpcServer | None = None,
 ) -> Iterator[Rig]:
     registry = new_registry()
     sidecar = build_sidecar(
@@ -114,6 +116,7 @@ def running(
         version="1.2.3",
         queue_capacity=queue_capacity,
         find_json_parser=find_json_parser,
+        make_rpc=make_rpc,
     )
     with TestClient(sidecar.app, raise_server_exceptions=False) as client:
         rig = Rig(sidecar, client, registry)

@@ -47,6 +47,14 @@ def test_several_sidecars_do_not_share_one_unix_socket() -> None:
     assert "EDGEINFER_SIDECAR_SOCKET" not in plan.sidecars(settings(sidecars=1))[0].environment
 
 
+def test_each_sidecar_has_a_port_of_grpc_where_that_is_switched_on() -> None:
+    chosen = plan.sidecars(StackSettings.from_environment({"EDGEINFER_SIDECAR_GRPC_PORT": "9101"}, sidecars=2))
+    assert [one.environment["EDGEINFER_SIDECAR_GRPC_PORT"] for one in chosen] == ["9101", "9102"]
+    assert [one.ports for one in chosen] == [(9000, 9101), (9001, 9102)]
+    (off,) = plan.sidecars(settings())
+    assert (off.environment["EDGEINFER_SIDECAR_GRPC_PORT"], off.ports) == ("", (9000,))
+
+
 @pytest.mark.parametrize("backend", ["onnx", "stub", "hailort"])
 def test_the_chosen_backend_reaches_the_sidecar(backend: str) -> None:
     (sidecar,) = plan.sidecars(settings(backend=backend))

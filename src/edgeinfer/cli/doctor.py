@@ -170,6 +170,7 @@ def _binaries(settings: StackSettings) -> list[Diagnostic]:
 
 def _ports(settings: StackSettings) -> list[Diagnostic]:
     sidecars = [("sidecar", plan.LOOPBACK, port) for port in plan.sidecar_ports(settings)]
+    sidecars += [("gRPC of the sidecar", plan.LOOPBACK, port) for port in plan.grpc_ports(settings) if port]
     wanted = [
         ("gateway", settings.gateway_host, settings.gateway_port),
         *sidecars,

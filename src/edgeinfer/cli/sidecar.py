@@ -27,6 +27,7 @@ from edgeinfer.recordings.reader import list_recordings
 from edgeinfer.settings import SidecarSettings, prepare_hailort
 from edgeinfer.sidecar.app import build_sidecar
 from edgeinfer.sidecar.open_inference.endpoint import MAX_BODY_BYTES
+from edgeinfer.sidecar.open_inference.rpc.parts import RPC_LIMITS, MakeRpcServer
 from edgeinfer.sidecar.reload import Candidate, ReloadPlan
 from edgeinfer.sidecar.shadow import ShadowPlan
 from edgeinfer.web.limits import ConnectionLimits
@@ -47,6 +48,7 @@ def create() -> click.Command:
     @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
     @click.option("--backend", type=click.Choice(backend_names()), help=_BACKEND_HELP)
     @click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Unix socket to listen on as well.")
+    @click.option("--grpc-port", type=click.IntRange(1, 65535), help="Port of the Open Inference Protocol over gRPC.")
     @click.option("--hef", "hef_path", type=click.Path(path_type=Path), help="Compiled network for the Hailo chip.")
     @click.option("--workers", type=click.IntRange(1, 64), help="Threads that call the backend.")
     def sidecar(**given: Any) -> None:
@@ -61,6 +63,7 @@ def create() -> click.Command:
 def run(settings: SidecarSettings) -> None:
     """Serve until stopped."""
     listeners = [bind(settings.host, settings.port)]
+    make_rpc = make_rpc_of(settings)
     prepare_hailort()
     card = load_card(settings.model_folder or default_folder())
     _check_motifs(card, settings)
@@ -76,6 +79,7 @@ def run(settings: SidecarSettings) -> None:
         shadow_plan=_shadow_plan(card, settings),
         change_plan=_change_plan(settings),
         tracing_of=lambda spans: make_tracing(settings, Owner.SIDECAR, spans),
+        make_rpc=make_rpc,
     )
     if sidecar.change is not None:
         begin = sidecar.change.begin
@@ -103,6 +107,27 @@ def make_backend(card: ModelCard, settings: SidecarSettings) -> Backend:
     name = settings.backend if settings.use_real_model else "stub"
     backend: Backend = importlib.import_module(f"edgeinfer.backends.{name}").create(card, settings)
     return backend
+
+
+def make_rpc_of(settings: SidecarSettings) -> MakeRpcServer | None:
+    """What makes the gRPC server that the settings ask for; None where they do not, and then nothing is imported.
+
+    Raises:
+        SettingsError: grpcio is not installed.
+        PortInUse: another process has the port.
+    """
+    port = settings.grpc_port
+    if port is None:
+        return None
+    try:
+        from edgeinfer.sidecar.open_inference.rpc.server import make_server  # noqa: PLC0415 - what others do not pay
+    except ImportError as failure:
+        fault = f"gRPC is switched on, and grpcio is not installed ({failure})"
+        remedy = "Install requirements-grpc.lock (the extra edgeinfer[grpc]), or unset EDGEINFER_SIDECAR_GRPC_PORT."
+        raise SettingsError("setting EDGEINFER_SIDECAR_GRPC_PORT", fault, remedy) from failure
+    # gRPC binds once the event loop runs: who has the port is reported here, before anything else starts.
+    bind(settings.host, port).close()
+    return lambda parts: make_server(parts, settings.host, port, RPC_LIMITS)
 
 
 def _shadow_plan(card: ModelCard, settings: SidecarSettings) -> ShadowPlan | None:

@@ -25,8 +25,10 @@ from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
 from edgeinfer.sidecar.open_inference import openapi as open_inference_openapi
 from edgeinfer.sidecar.open_inference.app import OpenInferenceApp
+from edgeinfer.sidecar.open_inference.core import OpenInferenceCore
 from edgeinfer.sidecar.open_inference.endpoint import OpenInferenceEndpoint
 from edgeinfer.sidecar.open_inference.request import RequestDecoder
+from edgeinfer.sidecar.open_inference.rpc.parts import Counting, MakeRpcServer, RpcParts, RpcServer
 from edgeinfer.sidecar.reload import ModelReload, ReloadPlan
 from edgeinfer.sidecar.routes import SidecarStatus, status_router
 from edgeinfer.sidecar.schema import infer_operation
@@ -73,6 +75,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
     change_plan: ReloadPlan | None = None,
     tracing_of: Callable[[Counter], Tracing | None] = lambda _: None,
     find_json_parser: Callable[[], Callable[[], Any] | None] = find_parser,
+    make_rpc: MakeRpcServer | None = None,
     clock: Callable[[], float] = monotonic,
 ) -> Sidecar:
     """Assemble a sidecar; nothing is opened before its lifespan begins.
@@ -88,6 +91,7 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         change_plan: how another model takes this one's place while windows are answered.
         tracing_of: makes the export of traces, with the counter of its spans; None where traces are off.
         find_json_parser: finds simdjson's parser; where there is none, msgspec decodes windows in JSON.
+        make_rpc: makes the gRPC server; None where there is none.
         clock: monotonic seconds.
     """
     instruments = SidecarInstruments(registry)
@@ -111,7 +115,8 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
     account = InferenceAccount(instruments, tracing)
     endpoint = InferEndpoint(decoder, pool, model, account, recorder)
     requests = RequestDecoder(decoder, card.window.length, queue_capacity)
-    open_inference = OpenInferenceEndpoint(requests, pool, model, account, recorder)
+    core = OpenInferenceCore(pool, model, account)
+    open_inference = OpenInferenceEndpoint(requests, core, recorder)
     status = SidecarStatus(
         model,
         change,
@@ -122,7 +127,9 @@ def build_sidecar(  # noqa: PLR0913 - the parts, by name
         last_seconds=lambda: account.last_seconds,
         clock=clock,
     )
-    parts = _Parts(model, pool, shadow, change, tracing, decoder.json_decoder)
+    counting = Counting(recorder, instruments.problems, instruments.on_refusal)
+    rpc = make_rpc(RpcParts(core, requests, decoder, version, counting)) if make_rpc is not None else None
+    parts = _Parts(model, pool, shadow, change, tracing, rpc, decoder.json_decoder)
     rest = _framework(parts, card, endpoint, instruments, queue_capacity)
     rest.include_router(status_router(status))
     rest.include_router(metrics_router(registry))
@@ -161,9 +168,10 @@ class _Parts:
     shadow: Shadow | None
     change: ModelReload | None
     tracing: Tracing | None
+    rpc: RpcServer | None
     json_decoder: str
 
-    def start(self) -> None:
+    async def start(self) -> None:
         _log.info("the sidecar starts", extra={"json_decoder": self.json_decoder})
         if self.tracing is not None:
             self.tracing.exporter.start()
@@ -171,10 +179,14 @@ class _Parts:
         self.model.start()
         if self.shadow is not None:
             self.shadow.start()
+        if self.rpc is not None:
+            await self.rpc.start()
 
     async def close(self) -> None:
         if self.change is not None:
             self.change.close()
+        if self.rpc is not None:
+            await self.rpc.stop()
         await self.pool.close()
         if self.shadow is not None:
             self.shadow.close()
@@ -199,7 +211,7 @@ def _framework(
 ) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        parts.start()
+        await parts.start()
         yield
         await parts.close()
 

@@ -1,7 +1,7 @@
 """A request's body to a window: exactly 100 rows of 9 finite numbers, or a message that says where it is not."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import isfinite
 from typing import Any
@@ -102,10 +102,7 @@ class WindowDecoder:
             raise InvalidWindow(name + place.rstrip("'"), fault[0].lower() + fault[1:], _REMEDY) from failure
         except UNDECODABLE as failure:
             raise InvalidBody(name, why_not_json(data, failure), "Send an array of numbers.") from failure
-        if len(flat) != count * self._values:
-            raise InvalidWindow(name, f"it has {len(flat)} numbers, not {count * self._values}", _REMEDY)
-        with np.errstate(over="ignore"):
-            return self._finite_windows(np.fromiter(flat, np.float32, len(flat)), count, name)
+        return self.windows_from_numbers(flat, count, name)
 
     def _flatten(self, data: bytes, count: int, name: str) -> list[float]:
         if data[1:].lstrip()[:1] != b"[":
@@ -123,6 +120,13 @@ class WindowDecoder:
             fault = f"it has {len(data)} bytes, not {count * self._bytes}"
             raise InvalidWindow(name, fault, f"Send {count} x {self._length} x {len(CHANNELS)} little-endian float32.")
         return self._finite_windows(np.frombuffer(data, "<f4"), count, name)
+
+    def windows_from_numbers(self, numbers: Sequence[float], count: int, name: str) -> Window:
+        """Windows (count, length, 9) from their numbers one after another; raises InvalidWindow."""
+        if len(numbers) != count * self._values:
+            raise InvalidWindow(name, f"it has {len(numbers)} numbers, not {count * self._values}", _REMEDY)
+        with np.errstate(over="ignore"):
+            return self._finite_windows(np.fromiter(numbers, np.float32, len(numbers)), count, name)
 
     def _finite_windows(self, values: Window, count: int, name: str) -> Window:
         at = _first_not_finite(values)

@@ -21,7 +21,9 @@ _PROBE_SECONDS = 2.0
 
 def settings_on_free_ports(pool: PortPool) -> StackSettings:
     """Settings of a stack on ports of its own."""
-    return StackSettings.from_environment(None, **dict(zip(_PORTS, pool.take(len(_PORTS)), strict=True)))
+    settings = StackSettings.from_environment(None, **dict(zip(_PORTS, pool.take(len(_PORTS)), strict=True)))
+    # Nobody calls it by gRPC, and the port of the settings may be another stack's.
+    return settings.model_copy(update={"sidecar_grpc_port": None})
 
 
 def quiet(event: Event) -> None:

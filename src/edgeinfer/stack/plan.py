@@ -42,6 +42,7 @@ class ProcessSpec:
         folder: where it is started, or None for our own.
         host: address that it listens on.
         port: port that it listens on, or None.
+        grpc_port: another one, for gRPC, or None.
         ready_path: answers 200 once it is ready, or empty for a process that is ready when it runs.
         start_seconds: it must be ready by then.
         stop_seconds: it must have ended by then, or is killed.
@@ -57,12 +58,18 @@ class ProcessSpec:
     folder: Path | None = None
     host: str = LOOPBACK
     port: int | None = None
+    grpc_port: int | None = None
     ready_path: str = ""
     start_seconds: float = _SERVICE_START_SECONDS
     stop_seconds: float = 15.0
     is_main_job: bool = False
     remedy: str = ""
     may_finish: bool = False
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All that it listens on."""
+        return tuple(port for port in (self.port, self.grpc_port) if port)
 
     @property
     def address(self) -> str:
@@ -85,6 +92,12 @@ def sidecar_ports(settings: StackSettings) -> tuple[int, ...]:
     return tuple(settings.sidecar_port + number for number in range(settings.sidecars))
 
 
+def grpc_ports(settings: StackSettings) -> tuple[int | None, ...]:
+    """The port of gRPC of each of our own sidecars; None where it is off."""
+    first = settings.sidecar_grpc_port
+    return tuple(None if first is None else first + number for number in range(settings.sidecars))
+
+
 def sidecars(settings: StackSettings) -> list[ProcessSpec]:
     """Each sidecar, numbered from 1."""
     ports = sidecar_ports(settings)
@@ -98,12 +111,13 @@ def sidecars(settings: StackSettings) -> list[ProcessSpec]:
             name=f"{SIDECAR_PREFIX}-{number}",
             argv=edgeinfer("sidecar", "--host", LOOPBACK, "--port", str(port)),
             stage=Stage.SERVICES,
-            environment=environment,
+            environment=environment | {"EDGEINFER_SIDECAR_GRPC_PORT": str(grpc_port or "")},
             port=port,
+            grpc_port=grpc_port,
             ready_path="/healthz",
             is_main_job=True,
         )
-        for number, port in enumerate(ports, start=1)
+        for number, (port, grpc_port) in enumerate(zip(ports, grpc_ports(settings), strict=True), start=1)
     ]
 
 

@@ -85,9 +85,9 @@ class StackRun:
             ConfigurationError: gateway or sidecar did not start because a setting must be fixed.
         """
         await self._end_leftovers()
-        ports.refuse_shared((plan.name, plan.port) for plan in self.plans if plan.port)
-        main_job = [plan for plan in self.plans if plan.is_main_job and plan.port]
-        ports.refuse_busy((plan.name, plan.host, plan.port) for plan in main_job if plan.port)
+        ports.refuse_shared((plan.name, port) for plan in self.plans for port in plan.ports)
+        main_job = [plan for plan in self.plans if plan.is_main_job]
+        ports.refuse_busy((plan.name, plan.host, port) for plan in main_job for port in plan.ports)
         self._repairs = Repairs(self.folder, self._report_event, self.now)
         self._known = self._repairs.look_at_records()
         self._reports = GatewayReports(self.folder.gateway)

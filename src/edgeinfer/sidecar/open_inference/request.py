@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -16,10 +17,9 @@ from edgeinfer.web.json_errors import UNDECODABLE, why_not_json
 JSON_LENGTH = b"inference-header-content-length"
 _SEND_INPUT = f"Send one input {INPUT!r}."
 _MAX_DIGITS = 9
-_SHARED_MEMORY = "Send the tensor in the request."
 
 
-class _Parameters(msgspec.Struct, frozen=True):
+class Parameters(msgspec.Struct, frozen=True):
     """Those that are acted on; others are extensions of other servers, and skipped without being built."""
 
     binary_data_size: int | None = None
@@ -29,7 +29,7 @@ class _Parameters(msgspec.Struct, frozen=True):
     shared_memory_region: str | None = None
 
 
-_NONE = _Parameters()
+_NONE = Parameters()
 
 
 class _Input(msgspec.Struct):
@@ -37,19 +37,21 @@ class _Input(msgspec.Struct):
     shape: list[int]
     datatype: str
     data: msgspec.Raw = msgspec.Raw(b"")
-    parameters: _Parameters = _NONE
+    parameters: Parameters = _NONE
 
 
-class _Output(msgspec.Struct):
+class Output(msgspec.Struct):
+    """An output as it is asked for."""
+
     name: str
-    parameters: _Parameters = _NONE
+    parameters: Parameters = _NONE
 
 
 class _Body(msgspec.Struct):
     inputs: list[_Input]
     id: str = ""
-    parameters: _Parameters = _NONE
-    outputs: list[_Output] | None = None
+    parameters: Parameters = _NONE
+    outputs: list[Output] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class RequestDecoder:
             body_type(headers)
         size = len(body) if given is None else _json_length(given, len(body))
         document = self._read_json(body if size == len(body) else body[:size])
-        tensor = _only_input(document.inputs)
+        tensor = only_input(document.inputs)
         windows = self._read_tensor(tensor, memoryview(body)[size:])
         binary = document.parameters.binary_data_output is True
         return InferRequest(document.id, windows, wanted_outputs(document.outputs, binary=binary))
@@ -141,7 +143,7 @@ class RequestDecoder:
         count = self.count(tensor.shape, tensor.datatype)
         parameters, data = tensor.parameters, bytes(tensor.data)
         if parameters.shared_memory_region is not None:
-            raise InvalidBody(INPUT, "shared memory is not read here", _SHARED_MEMORY)
+            raise no_shared_memory()
         size = parameters.binary_data_size
         if (size is None) == (not data):
             fault = "it has both data and binary_data_size" if data else "it has neither data nor binary_data_size"
@@ -154,10 +156,15 @@ class RequestDecoder:
         return self._windows.windows_from_binary(rest, count, INPUT)
 
 
+def no_shared_memory() -> InvalidBody:
+    """A tensor in memory that this process does not share."""
+    return InvalidBody(INPUT, "shared memory is not read here", "Send the tensor in the request.")
+
+
 _SEE_DOCS = "Send what GET /docs describes for this route."
 
 
-def wanted_outputs(outputs: Sequence[_Output] | None, *, binary: bool) -> Sequence[WantedOutput]:
+def wanted_outputs(outputs: Sequence[Output] | None, *, binary: bool) -> Sequence[WantedOutput]:
     """The tensors of the answer; all of them where none is named.
 
     Args:
@@ -187,7 +194,19 @@ _ALL_JSON = tuple(WantedOutput(name, is_binary=False) for name in OUTPUTS)
 _ALL_BINARY = tuple(WantedOutput(name, is_binary=True) for name in OUTPUTS)
 
 
-def _only_input(inputs: list[_Input]) -> _Input:
+class Named(Protocol):
+    """A tensor of a request, whichever way it travelled."""
+
+    @property
+    def name(self) -> str:
+        """Of the model's input that it is for."""
+
+
+_Tensor = TypeVar("_Tensor", bound=Named)
+
+
+def only_input(inputs: Sequence[_Tensor]) -> _Tensor:
+    """The one tensor that the model takes; raises InvalidBody where there are others, or none."""
     for tensor in inputs:
         if tensor.name != INPUT:
             raise InvalidBody(f"input {tensor.name[:64]!r}", "the model has no such input", _SEND_INPUT)
