@@ -288,7 +288,7 @@ def test_a_connection_that_never_speaks_http_2_is_closed() -> None:
         assert rpc.ask("ServerLive").live
 
 
-def test_a_call_that_ends_without_a_message_is_told_so(toy: Rpc) -> None:
+def test_a_call_that_ends_without_a_message_is_refused(toy: Rpc) -> None:
     with pytest.raises(grpc.RpcError) as failed:
         toy.channel.stream_unary(INFER)(iter(()))
     assert failed.value.code() is INVALID
