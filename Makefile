@@ -97,6 +97,10 @@ open-inference-clients: setup ## Ask the sidecar with unchanged clients of Trito
 	@benchmarks/peers/setup.sh clients
 	@$(BIN)/python -m tools.open_inference_clients
 
+published-description: setup ## Hold the sidecar against the published description of the Open Inference Protocol (a minute)
+	@benchmarks/peers/setup.sh mlserver
+	@$(BIN)/python -m tools.published_description $(ARGS)
+
 trace-proof: setup ## Trace requests through a real collector, and check that the parts of a trace add up (a minute)
 	@benchmarks/peers/setup.sh rotel
 	@$(BIN)/python -m tools.trace_proof $(ARGS)
