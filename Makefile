@@ -97,7 +97,7 @@ open-inference-clients: setup ## Ask the sidecar with unchanged clients of Trito
 	@benchmarks/peers/setup.sh clients
 	@$(BIN)/python -m tools.open_inference_clients
 
-published-description: setup ## Hold the sidecar against the published description of the Open Inference Protocol (a minute)
+published-description: setup ## Compare the sidecar with the published description of the Open Inference Protocol (a minute)
 	@benchmarks/peers/setup.sh mlserver
 	@$(BIN)/python -m tools.published_description $(ARGS)
 

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol's published descriptions, held against the sidecar by schemathesis.
+"""The Open Inference Protocol's published descriptions, compared with the sidecar by schemathesis.
 
 `python -m tools.published_description [FILE ...]` drives requests made from each description, OpenAPI in JSON or YAML,
 at a running sidecar, and checks each answer against it. Without a file it takes the one that MLServer's package ships,
