@@ -44,10 +44,16 @@ class FakeDebian:
         return 100, "Err:1\nE: Failed to fetch the index files.\nW: ignored"
 
     def _download(self, command: list[str], folder: Path) -> tuple[int, str]:
+        packages = command[command.index("download") + 1 :]
         own_lists = any(word.startswith("Dir::State::lists=") for word in command)
         if not (self.has_lists or own_lists):
             return 100, "E: Can't find a source to download version '2.42' of 'prometheus:amd64'"
-        for package in command[command.index("download") + 1 :]:
+        if "promtool" in packages and not self.promtool_apart:
+            return 100, "E: Unable to locate package promtool"
+        if "--print-uris" in command:  # apt-get 2.6 of Debian 12 prints a line for each
+            lines = (f"'http://mirror/{name}.deb' {name}_1_amd64.deb 15000000 SHA256:00" for name in packages)
+            return 0, "\n".join(lines)
+        for package in packages:
             (folder / f"{package}_1_amd64.deb").write_text(package)
         return 0, ""
 
@@ -82,7 +88,9 @@ def test_all_four_programs_are_fetched_wherever_debian_keeps_them(
 
     assert programs(cache) == ALL
     assert [path.name for path in cache.parent.iterdir()] == ["monitoring"], "nothing else is left"
-    assert reported.messages(Kind.FETCHING)[0].startswith("fetching Prometheus and Alertmanager")
+    size = 45 if promtool_apart else 30
+    assert reported.messages(Kind.FETCHING)[0].startswith(f"fetching Prometheus and Alertmanager ({size} MB, once")
+    assert reported.messages(Kind.FETCHING)[-1].endswith("MB on disk)")
     assert "unpacking prometheus-alertmanager" in reported.messages(Kind.WAITING)
 
 
@@ -189,3 +197,31 @@ def test_what_a_command_says_is_heard_and_leaves_no_file(tmp_path: Path, reporte
 
     assert run(["sh", "-c", "echo heard; echo too >&2; exit 7"], tmp_path) == (7, "heard\ntoo\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mirror_that_cannot_be_reached_is_named_at_once_and_by_its_reason(
+    tmp_path: Path, reported: RecordedEvents
+) -> None:
+    class NoMirror(FakeDebian):
+        def _download(self, command: list[str], folder: Path) -> tuple[int, str]:
+            if "--print-uris" in command:
+                return super()._download(command, folder)
+            # apt-get 2.6 of Debian 12 behind a proxy that is not there
+            refused = "E: Failed to fetch http://mirror/a.deb  Could not connect to 127.0.0.1:9 - connect (111)"
+            return 100, f"{refused}\nE: Some files failed to download"
+
+    debian = NoMirror()
+    with pytest.raises(BinaryNotFound, match=r"Could not connect to 127\.0\.0\.1:9"):
+        fetcher(tmp_path / "monitoring", debian, reported).fetch()
+    assert not any("update" in command for command in debian.commands)
+
+
+def test_lists_that_are_older_than_the_mirror_are_fetched_anew(tmp_path: Path, reported: RecordedEvents) -> None:
+    class OldLists(FakeDebian):
+        def _download(self, command: list[str], folder: Path) -> tuple[int, str]:
+            if "--print-uris" in command or any(word.startswith("Dir::State::lists=") for word in command):
+                return super()._download(command, folder)
+            return 100, "E: Failed to fetch http://mirror/a.deb  404  Not Found [IP: 127.0.0.1 80]"
+
+    fetcher(tmp_path / "monitoring", OldLists(), reported).fetch()
+    assert programs(tmp_path / "monitoring") == ALL

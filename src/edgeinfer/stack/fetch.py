@@ -1,10 +1,11 @@
 """Prometheus and Alertmanager from the distribution's packages, without root and without installing them."""
 
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,12 +14,16 @@ from edgeinfer.stack.binaries import NEEDED, THREE_WAYS, TOOLS, Binary, Program,
 from edgeinfer.stack.events import Event, EventHandler, Kind
 
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
-# In Debian 13 it left the package of Prometheus.
+# From Debian 13 on it is a package of its own, before that a part of Prometheus'.
 _TOOL_PACKAGE = "promtool"
 # Debian's Alertmanager (0.25 and 0.28 alike) does not start without its templates in this very folder, which only
 # root can make. In our copy the path is replaced by one of equal length, relative to `Binary.folder`.
 _TEMPLATES = b"/usr/share/prometheus/alertmanager"
 _TEMPLATES_HERE = b".////share/prometheus/alertmanager"
+# As in: 'URI' prometheus_2.42.0+ds-5_amd64.deb 21042856 SHA256:...
+_SIZE = re.compile(r"^'\S+' \S+ (\d+) ", re.MULTILINE)
+_FETCH_FAILED = "Failed to fetch"
+_NOT_THERE = " 404 "  # the lists are older than the mirror
 _MAX_SECONDS = 900.0
 _STEP_SECONDS = 0.2
 _REPORT_SECONDS = 2.0
@@ -28,7 +33,7 @@ Run = Callable[[Sequence[str], Path], _RunResult]
 """Runs a command in a folder: exit code and what it said."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fetcher:
     """Downloads with apt-get, which checks signatures and hashes, and unpacks with dpkg.
 
@@ -43,6 +48,7 @@ class Fetcher:
     on_event: EventHandler
     run: Run
     which: Callable[[str], str | None] = shutil.which
+    _said: str = field(default="", init=False)
 
     def fetch(self) -> None:
         """Fill the cache, or leave it as it was.
@@ -67,30 +73,37 @@ class Fetcher:
         downloads, unpacked = scratch / "downloads", scratch / "unpacked"
         downloads.mkdir()
         unpacked.mkdir()
-        self._say("fetching Prometheus and Alertmanager (30 MB, once; nothing is installed)")
-        options = self._download(scratch, downloads)
+        self._download(scratch, downloads)
         self._unpack(downloads, unpacked)
-        if not (unpacked / "usr/bin/promtool").exists():
-            self.run(["apt-get", *options, "download", _TOOL_PACKAGE], downloads)  # a tool: doing without is fine
-            self._unpack(downloads, unpacked)
         free_of_fixed_templates(unpacked / "usr/bin/prometheus-alertmanager")
         self._replace(unpacked, scratch / "replaced")
-        self._say(f"fetched into {self.cache}")
+        on_disk = sum(file.stat().st_size for file in self.cache.rglob("*") if file.is_file() and not file.is_symlink())
+        self._say(f"fetched into {self.cache} ({on_disk / 1e6:.0f} MB on disk)")
 
-    def _download(self, scratch: Path, downloads: Path) -> list[str]:
-        """Download with the machine's package lists, else with lists of our own; returns the options that worked."""
-        code, _ = self.run(["apt-get", "download", *_PACKAGES], downloads)
-        if code == 0:
-            return []
+    def _download(self, scratch: Path, downloads: Path) -> None:
+        """Download with the machine's package lists, else with lists of our own."""
+        if self._download_by([], downloads) == 0:
+            return
+        if _FETCH_FAILED in self._said and _NOT_THERE not in self._said:
+            raise _not_fetched(self._said)  # a mirror that cannot be reached: other lists do not help
         self._say("the machine's package lists are missing or old: fetching lists of our own")
         options = _private_lists(scratch)
-        for step in (["update"], ["download", *_PACKAGES]):
-            code, said = self.run(["apt-get", *options, *step], downloads)
-            if code != 0:
-                raise BinaryNotFound(
-                    "prometheus and alertmanager", f"could not be fetched by apt-get: {_reason(said)}", THREE_WAYS
-                )
-        return options
+        code, said = self.run(["apt-get", *options, "update"], downloads)
+        if code != 0:
+            raise _not_fetched(said)
+        if self._download_by(options, downloads) != 0:
+            raise _not_fetched(self._said)
+
+    def _download_by(self, options: Sequence[str], downloads: Path) -> int:
+        """What the lists know of our packages, with its size on this system said before."""
+        for packages in ((*_PACKAGES, _TOOL_PACKAGE), _PACKAGES):
+            code, self._said = self.run(["apt-get", *options, "--print-uris", "download", *packages], downloads)
+            if code == 0:
+                size = sum(int(found) for found in _SIZE.findall(self._said))
+                self._say(f"fetching Prometheus and Alertmanager ({size / 1e6:.0f} MB, once; nothing is installed)")
+                code, self._said = self.run(["apt-get", *options, "download", *packages], downloads)
+                break
+        return code
 
     def _unpack(self, downloads: Path, unpacked: Path) -> None:
         for package in sorted(downloads.glob("*.deb")):
@@ -195,11 +208,18 @@ def _private_lists(scratch: Path) -> list[str]:
         "Dir::Cache": archives.parent,
         "Debug::NoLocking": 1,
         "APT::Sandbox::User": "root",  # for root, whose _apt user cannot write here
+        "APT::Update::Error-Mode": "any",  # else a mirror that cannot be reached is a warning, and apt-get ends with 0
     }
     return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
 
+def _not_fetched(said: str) -> BinaryNotFound:
+    fault = f"could not be fetched by apt-get: {_reason(said)}"
+    return BinaryNotFound("prometheus and alertmanager", fault, THREE_WAYS)
+
+
 def _reason(said: str) -> str:
     errors = [line.removeprefix("E: ") for line in said.splitlines() if line.startswith("E: ")]
-    lines = errors or [line for line in said.splitlines() if line.strip()]
+    named = [line for line in errors if line.startswith(_FETCH_FAILED)]  # the first has the reason
+    lines = named[:1] or errors or [line for line in said.splitlines() if line.strip()]
     return lines[-1].strip().rstrip(".") if lines else "it said nothing"
