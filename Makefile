@@ -37,7 +37,8 @@ run: $(VENV)/running ## Run the whole stack on this machine and replay a recorde
 
 test: setup setup-monitoring setup-browser setup-fleet setup-clients check ## Check everything, then the whole suite
 	@trap 'exit 130' INT; failed=0; $(TWO_AT_ONCE) -m "not end_to_end" --durations=10 || failed=$$?; \
-	  $(BIN)/pytest -q -m end_to_end --durations=10 || failed=$$?; exit $$failed
+	  $(BIN)/pytest -q -m end_to_end --durations=10 || failed=$$?; \
+	  $(BIN)/python -m tools.versions --release testing --quick || failed=$$?; exit $$failed
 
 test-quick: setup ## The suite without real processes and browser
 	@$(TWO_AT_ONCE) -m "not end_to_end and not browser"
@@ -120,6 +121,9 @@ audit: setup ## Ask the package index for known vulnerabilities of what ships
 setup-fleet: ## Find or fetch VictoriaMetrics for the fleet's test
 	@tools/setup_fleet.sh
 
+versions: setup ## Test rules, panels and fleet with each Prometheus, Alertmanager and VictoriaMetrics of Debian (half an hour)
+	@nice $(BIN)/python -m tools.versions $(ARGS)
+
 setup-clients: ## Find or install the clients of others that the tests run (JDK, curl, wget, Perl, Node)
 	@tools/setup_clients.sh
 
@@ -188,7 +192,7 @@ machine-proof: setup ## Follow the Raspberry Pi guide in a whole Debian that boo
 	@$(BIN)/python -m tools.machine_proof $(SYSTEM) $(ARGS)
 
 .PHONY: machine-proof
-.PHONY: audit additions fuzz power-cut-matrix setup-clients setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
+.PHONY: versions audit additions fuzz power-cut-matrix setup-clients setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
 .PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-monitoring setup-browser check fix generate lock
 
 verify-units: setup ## Check the systemd units with systemd's own checker, and show how exposed each is

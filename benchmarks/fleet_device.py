@@ -192,7 +192,8 @@ def _device(stack: ExitStack, folder: Path, name: str, centre: str, moved: dict[
     file.write_text(text, encoding="utf-8")
     binary = require(find_all(cache_folder(StackSettings.from_environment().cache_home)), Program.PROMETHEUS)
     data = str(folder / name)
-    storage = ("--enable-feature=agent", f"--storage.agent.path={data}") if name == "agent" else ()
+    mode = "--enable-feature=agent" if binary.version.startswith("2.") else "--agent"
+    storage = (mode, f"--storage.agent.path={data}") if name == "agent" else ()
     storage = storage or ("--enable-feature=exemplar-storage", f"--storage.tsdb.path={data}")
     command = (str(binary.path), f"--config.file={file}", f"--web.listen-address={listen}", *storage)
     pid = _start(stack, folder, name, *command)

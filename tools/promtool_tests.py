@@ -4,8 +4,10 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import yaml
 
@@ -144,17 +146,39 @@ def run(promtool: Path, cases: Iterable[Case], folder: Path) -> dict[str, str]:
         subprocess.SubprocessError: promtool did not get through.
     """
     names = [_write(case, folder) for case in cases]
-    command = [str(promtool), "test", "rules", *(f"{name}.test.yml" for name in names)]
-    # One stream, because promtool names the file on one and the failure on the other.
+    report = ["--junit=report.xml"] if _writes_reports(promtool) else []
+    command = [str(promtool), "test", "rules", *report, *(f"{name}.test.yml" for name in names)]
+    # One stream, because promtool 2 names the file on one and the failure on the other.
     done = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
     )
-    reported = done.stdout
-    parts = re.split(r"^Unit Testing:\s+", reported, flags=re.MULTILINE)[1:]
-    results = {part.split(".test.yml", 1)[0].strip(): part for part in parts}
+    results = _of_report(folder / "report.xml") if report else _of_output(done.stdout)
     if set(results) != set(names):
-        raise subprocess.SubprocessError(f"promtool ran {len(results)} of {len(names)} files: {reported[-2000:]}")
-    return {name: part for name, part in results.items() if "SUCCESS" not in part}
+        raise subprocess.SubprocessError(f"promtool ran {len(results)} of {len(names)} files: {done.stdout[-2000:]}")
+    return {name: failure for name, failure in results.items() if failure}
+
+
+@cache
+def _writes_reports(promtool: Path) -> bool:
+    """Whether it is promtool 3, which does not print which file it tests, and writes a report that says it."""
+    help_text = subprocess.run([str(promtool), "test", "rules", "--help"], capture_output=True, text=True, check=False)
+    return "--junit" in help_text.stdout + help_text.stderr
+
+
+def _of_report(path: Path) -> dict[str, str]:
+    """What failed in each file, empty where nothing did."""
+    suites = ET.parse(path).getroot()  # noqa: S314 - of promtool, which has just written it
+    return {
+        suite.get("name", "").removesuffix(".test.yml"): "\n".join(
+            one.text or "failed" for one in suite.iter("failure")
+        )
+        for suite in suites.iter("testsuite")
+    }
+
+
+def _of_output(reported: str) -> dict[str, str]:
+    parts = re.split(r"^Unit Testing:\s+", reported, flags=re.MULTILINE)[1:]
+    return {part.split(".test.yml", 1)[0].strip(): "" if "SUCCESS" in part else part for part in parts}
 
 
 def _write(case: Case, folder: Path) -> str:

@@ -271,3 +271,10 @@ def test_grafana_starts_one_data_source_and_says_why_others_are_off(file: str) -
     unusual = [at for at, line in enumerate(lines) if "GF_PLUGINS_" in line]
     assert len(unusual) == 2
     assert [lines[at] for at in unusual if not lines[at - 1].lstrip().startswith("#")] == []
+
+
+def test_rules_of_the_fleet_look_as_far_back_as_its_queries_hide() -> None:
+    services = document("docker-compose.fleet.yml")["services"]
+    hidden = [word for word in services["victoria-metrics"]["command"] if word.startswith("-search.latencyOffset=")]
+    delay = [word for word in services["vmalert"]["command"] if word.startswith("-rule.evalDelay=")]
+    assert [word.partition("=")[2] for word in hidden] == [word.partition("=")[2] for word in delay] == ["5s"]

@@ -35,6 +35,11 @@ def program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=_PLACES)
 
 
+def _knows(command: str, setting: str) -> bool:
+    said = subprocess.run([command, "-help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return setting in said.stdout
+
+
 class Services(BaseHTTPRequestHandler):
     """Stands for gateway and sidecar: 20 requests a second, and two hundred series that nobody keeps."""
 
@@ -85,7 +90,10 @@ class Fleet:
             "-notifier.url=http://127.0.0.1:9",
             f"-httpListenAddr=127.0.0.1:{alert_port}",
         )
-        self._start("vmalert", str(program("vmalert")), *options, "-evaluationInterval=1s")
+        vmalert = str(program("vmalert"))
+        # What compose ships, in proportion; 1.79 has neither the setting nor the delay.
+        delay = ("-rule.evalDelay=1s",) if _knows(vmalert, "-rule.evalDelay") else ()
+        self._start("vmalert", vmalert, *options, "-evaluationInterval=1s", *delay)
 
     def start_centre(self) -> None:
         """VictoriaMetrics on the same data and port as before."""
@@ -130,7 +138,9 @@ class Fleet:
         )
         (folder / "prometheus.yml").write_text(without_rules(written) if agent else written, encoding="utf-8")
         binary = require(find_all(cache_folder(StackSettings.from_environment().cache_home)), Program.PROMETHEUS)
-        storage = ("--enable-feature=agent", f"--storage.agent.path={folder / 'data'}")
+        # Prometheus 3 has made a flag of the feature.
+        mode = "--enable-feature=agent" if binary.version.startswith("2.") else "--agent"
+        storage = (mode, f"--storage.agent.path={folder / 'data'}")
         self._start(
             name,
             str(binary.path),

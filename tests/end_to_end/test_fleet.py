@@ -54,6 +54,11 @@ def test_both_kinds_of_device_arrive_as_the_same_series_and_percentiles_are_made
     assert {one["metric"]["device"] for one in fleet.ask("fleet:version:info")} >= {"full", "agent"}
 
 
+def test_what_the_centre_computes_is_as_fresh_as_what_arrives(fleet: Fleet) -> None:
+    series = 'fleet:up:min{device="agent", job="edge-infer"}'
+    assert eventually(lambda: time.time() - max(fleet.times(series, time.time() - 120), default=0) < 8)
+
+
 def test_the_keep_list_holds(fleet: Fleet) -> None:
     names = {one["metric"]["__name__"] for one in fleet.ask('count by (__name__) ({device="full"})')}
     assert names

@@ -28,4 +28,4 @@ def documents() -> dict[str, dict[str, Any]]:
 
 
 def _tool(program: Program) -> Path:
-    return require(find_all(cache_folder(StackSettings.from_environment({}).cache_home.expanduser())), program).path
+    return require(find_all(cache_folder(StackSettings.from_environment().cache_home.expanduser())), program).path

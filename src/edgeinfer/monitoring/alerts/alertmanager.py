@@ -209,12 +209,13 @@ def _alertmanager_state_unsaved() -> Alert:
         ),
         rule_test=RuleTest(
             series=state(LOG_WRITTEN=counter((1 / 900, 7200), (0, 7200), (1 / 15, 3600))),
-            pending_at=10_800,
-            firing_at=11_100,
+            pending_at=10_920,
+            firing_at=11_130,
             resolved_at=14_700,
             labels=_ALERTMANAGER,
             expected_description="It writes both every 15 minutes, and did not, or failed, within the last hour.",
-            interval_seconds=300,
+            # No divisor of an hour: Prometheus 2 counts a sample at the far end of its range, and 3 does not.
+            interval_seconds=210,
         ),
         negative_cases=(
             RuleCase(why="it writes and does not fail", series=state(), at=12_600),
