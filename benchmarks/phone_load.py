@@ -257,7 +257,8 @@ class Phones:
     def _answered(self, request: _Sent, status: int, answer: bytes, now: float) -> None:
         waiting = self._answers.pop(id(request), None)
         if waiting is not None:
-            waiting.set_result(answer)
+            if not waiting.done():
+                waiting.set_result(answer)
             return
         self._under_way -= 1
         if not self._under_way:

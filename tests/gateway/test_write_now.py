@@ -92,7 +92,7 @@ async def test_a_disk_that_refuses_is_asked_by_the_thread_and_nothing_is_kept(fi
     store.close()
 
 
-async def test_a_disk_that_makes_the_caller_wait_is_the_threads_for_a_minute(files: PowerCutFiles) -> None:
+async def test_a_disk_that_makes_the_caller_wait_is_the_threads_for_a_while(files: PowerCutFiles) -> None:
     store, session = await proven(files)
     files.hangs = {"append live": (back := Event())}
     Timer(0.05, back.set).start()

@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeinfer.web.asgi_exchange import make_scope
 from edgeinfer.web.direct import DirectRoute
+from edgeinfer.web.error_answers import Refused
 from edgeinfer.web.limits import ConnectionLimits
-from edgeinfer.web.request_head import RequestHead
+from edgeinfer.web.request_head import HeadCache, RequestHead
 from edgeinfer.web.request_reader import RequestReader
 
 ROUTE = DirectRoute(b"/direct", 100, lambda _: None)
@@ -87,19 +90,15 @@ def test_a_head_that_is_sent_again_is_read_once_and_any_other_anew() -> None:
 
     assert [one.body for one in found if one is not None] == [b"one", b"two", b"other", b"more!", b"six"]
     assert heads[0] is heads[1]
-    assert len({id(head) for head in heads}) == 4
+    assert heads[0] is heads[4]
+    assert len({id(head) for head in heads}) == 3
     assert [head.fields.get(b"x") for head in heads] == [None, None, b"1", b"2", None]
 
 
-def test_a_head_that_the_application_gets_is_always_a_new_one() -> None:
-    reader = RequestReader(ConnectionLimits(), route_of)
-    found = []
-    for _ in range(2):
-        reader.feed(encode(b"x", None))
-        found.append(reader.read())
-    assert found[0] is not None
-    assert found[1] is not None
-    assert found[0].head is not found[1].head
+def test_the_application_gets_a_list_of_headers_of_its_own() -> None:
+    head = HeadCache(128).read(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+    make_scope(head, {}, None, None)["headers"].append((b"x", b"1"))
+    assert make_scope(head, {}, None, None)["headers"] == [(b"host", b"h")]
 
 
 def test_a_long_head_is_not_kept() -> None:
@@ -111,3 +110,19 @@ def test_a_long_head_is_not_kept() -> None:
         assert request is not None
         heads.append(request.head)
     assert heads[0] is not heads[1]
+
+
+def test_a_head_is_read_once_and_a_head_with_an_id_or_a_fault_is_not_kept() -> None:
+    heads = HeadCache(128, max_heads=2)
+    plain = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+    assert heads.read(plain) is heads.read(bytes(bytearray(plain)))
+    assert heads.read(plain.replace(b"/a", b"/b")).target == b"/b"
+    assert len(heads) == 2
+    assert heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Request-Id: 1\r\n\r\n").fields[b"x-request-id"] == b"1"
+    heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Long: %b\r\n\r\n" % (b"x" * 4000))
+    for _ in range(2):
+        with pytest.raises(Refused):
+            heads.read(b"GET /a HTTP/1.1\r\n\r\n")
+    assert len(heads) == 2, "none of these is kept"
+    heads.read(plain.replace(b"/a", b"/c"))
+    assert len(heads) == 1, "more than two are dropped"

@@ -261,7 +261,7 @@ def make_scope(
         "raw_path": raw_path,
         "query_string": url.query or b"",
         "root_path": "",
-        "headers": head.headers,
+        "headers": head.headers.copy(),
         "client": client,
         "server": server,
         "state": state.copy(),

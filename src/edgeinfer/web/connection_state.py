@@ -7,7 +7,7 @@ from edgeinfer.web.buffer_budget import BufferBudget
 from edgeinfer.web.direct import DirectRoute
 from edgeinfer.web.error_answers import Refusal
 from edgeinfer.web.limits import ConnectionLimits
-from edgeinfer.web.request_head import RequestHead
+from edgeinfer.web.request_head import HeadCache, RequestHead
 
 
 class State(IntEnum):
@@ -49,6 +49,7 @@ class ServerContext:
     ) -> None:
         self._direct = {(route.method, route.path): route for route in direct}
         self.limits = limits or ConnectionLimits()
+        self.heads = HeadCache(self.limits.max_headers)
         self.budget = BufferBudget(self.limits.max_buffered_bytes)
         self.stop_seconds = stop_seconds
         self.on_refusal = on_refusal

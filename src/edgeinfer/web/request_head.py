@@ -10,6 +10,9 @@ from edgeinfer.web.error_answers import Refusal, Refused, head_too_large, malfor
 # Python's overhead for a header in addition to its bytes: a tuple and two byte strings.
 _HEADER_OVERHEAD_BYTES = 150
 _MAX_LENGTH_DIGITS = 18
+_MAX_KEPT_BYTES = 512
+# A head with an id of its own does not come again.
+_UNIQUE = b"x-request-id"
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect")
 # Enough of a request line to know that what came is HTTP/1, before the head is whole.
 _REQUEST_LINE = re.compile(rb"[A-Z-]{1,32} +[\x21-\xff]+ HTTP/1\.[01]")
@@ -145,6 +148,38 @@ class RequestHead:
         if coding.strip().lower() != b"chunked":
             raise Refused(Refusal(501, "invalid_head", "Only chunked is unpacked.", "Send Transfer-Encoding: chunked."))
         self.is_chunked = True
+
+
+class HeadCache:
+    """Heads that were read, by their bytes: a client on a kept connection sends the same few again and again.
+
+    Whoever gets a head changes nothing in it.
+
+    Args:
+        max_headers: more are refused.
+        max_heads: kept; all of them are dropped when one more comes.
+    """
+
+    def __init__(self, max_headers: int, max_heads: int = 256) -> None:
+        self._max_headers = max_headers
+        self._max_heads = max_heads
+        self._heads: dict[bytes, RequestHead] = {}
+
+    def __len__(self) -> int:
+        return len(self._heads)
+
+    def read(self, data: bytes) -> RequestHead:
+        """The head that these bytes are; raises Refused as `RequestHead.read`."""
+        found = self._heads.get(data)
+        if found is not None:
+            return found
+        head = RequestHead(self._max_headers)
+        head.read(data)
+        if len(data) <= _MAX_KEPT_BYTES and _UNIQUE not in head.fields:
+            if len(self._heads) >= self._max_heads:
+                self._heads.clear()
+            self._heads[data] = head
+        return head
 
 
 def check_beginning(data: bytes | bytearray, start: int) -> None:

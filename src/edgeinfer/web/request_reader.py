@@ -9,12 +9,11 @@ from edgeinfer.web.direct import DirectRoute
 from edgeinfer.web.error_answers import Refusal, head_too_large, malformed
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.request_body import ChunkedBody, SizedBody
-from edgeinfer.web.request_head import RequestHead, check_beginning
+from edgeinfer.web.request_head import HeadCache, RequestHead, check_beginning
 
 _END_OF_HEAD = b"\r\n\r\n"
 _BLANK = (b"\r", b"\n")
 _MAX_BLANK_BYTES = 1024
-_MAX_KEPT_HEAD_BYTES = 512
 TOO_LARGE = Refusal(413, "body_too_large", "The body is longer than this service reads.", "Send less at a time.")
 CUT_OFF = Refusal(400, "invalid_body", "The connection ended in the middle of the body.", "Send it again.")
 
@@ -43,6 +42,7 @@ class RequestReader:
     Args:
         limits: of heads and bodies.
         route_of: the route that answers a request past the application, by its head.
+        heads: reads heads; shared by the connections of a server.
     """
 
     __slots__ = (
@@ -51,17 +51,23 @@ class RequestReader:
         "_body",
         "_buffer",
         "_head",
+        "_heads",
         "_limits",
         "_route",
         "_route_of",
-        "_same",
         "_searched",
         "_start",
         "state",
     )
 
-    def __init__(self, limits: ConnectionLimits, route_of: Callable[[RequestHead], DirectRoute | None]) -> None:
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        route_of: Callable[[RequestHead], DirectRoute | None],
+        heads: HeadCache | None = None,
+    ) -> None:
         self._limits = limits
+        self._heads = HeadCache(limits.max_headers) if heads is None else heads
         self._route_of = route_of
         self._route: DirectRoute | None = None
         self._buffer: bytes | bytearray = b""
@@ -70,7 +76,6 @@ class RequestReader:
         self._blank_bytes = 0
         self._head: RequestHead | None = None
         self._arrived = 0.0
-        self._same: tuple[bytes | bytearray, RequestHead] | None = None  # the last head of a direct route
         self._body: SizedBody | ChunkedBody | None = None
         self.state = State.IDLE
         """IDLE, HEAD or BODY: what of a request is awaited."""
@@ -126,7 +131,7 @@ class RequestReader:
         """Forget everything; returns how many bytes had not been read."""
         waiting = self.waiting_bytes
         self._buffer, self._start, self._searched = b"", 0, 0
-        self._head = self._body = self._same = None
+        self._head = self._body = None
         self.state = State.IDLE
         return waiting
 
@@ -144,20 +149,9 @@ class RequestReader:
             self._searched = max(self._start, stop - len(_END_OF_HEAD) + 1)
             self.state = State.HEAD
             return None
-        head = self._parse_head(self._buffer[self._start : stop])
+        head = self._heads.read(bytes(self._buffer[self._start : stop]))
         self._start = stop
         return self._begin_body(head)
-
-    def _parse_head(self, data: bytes | bytearray) -> RequestHead:
-        """Most clients send the same head again and again: that one is read once, and kept if it is short."""
-        if self._same is not None and self._same[0] == data:
-            return self._same[1]
-        head = RequestHead(self._limits.max_headers)
-        head.read(data)
-        # Not for the application, which may change the list of headers that it gets.
-        if len(data) <= _MAX_KEPT_HEAD_BYTES and self._route_of(head) is not None:
-            self._same = data, head
-        return head
 
     def _skip_blank_lines(self) -> None:
         """Empty lines before a request are ignored (RFC 9112, 2.2): they begin nothing."""
