@@ -131,14 +131,32 @@ async def test_each_habit_of_a_phone_has_its_name(problem: str) -> None:
     assert rig.value("edgeinfer_streams_with_problem", problem=problem) == 1
 
 
-def test_uneven_steps_are_not_taken_for_samples_that_are_missing() -> None:
-    noise = np.random.default_rng(2)
-    stream = Stream("default")
-    for first in range(0, 1000, 25):
-        times = np.arange(first, first + 25) / 50 + noise.uniform(-0.0098, 0.0098, 25)
-        stream.accept([Piece(Batch(np.sort(times), WALK[:25]))], first / 50, 1.8e9)
-    assert stream.account.dropped > 0.02 * 1000
+def jittering(batch_samples: int) -> Stream:
+    """Five thousand samples at 50 Hz, each stamped within half a period of its time; none is missing."""
+    noise, stream = np.random.default_rng(2), Stream("default")
+    for first in range(0, 5000, batch_samples):
+        times = np.arange(first, first + batch_samples) / 50 + noise.uniform(-0.0098, 0.0098, batch_samples)
+        stream.accept([Piece(Batch(np.sort(times), WALK[:batch_samples]))], first / 50, 1.8e9)
+    return stream
+
+
+def test_uneven_steps_are_not_counted_as_samples_that_are_missing() -> None:
+    assert jittering(25).account.dropped < 0.01 * 5000
+
+
+def test_uneven_steps_are_not_named_as_samples_that_are_missing() -> None:
+    stream = jittering(1)  # a step alone does not show what its neighbours are
+    assert stream.account.dropped > 0.02 * 5000
     assert timing_problems(stream, StreamAccount(), StreamAccount(), StreamAccount()) == ("jitter",)
+
+
+@pytest.mark.parametrize("lost", [[5], [5, 6], [5, 7], [1], [23], [3, 4, 5, 20]])
+def test_each_sample_that_is_missing_is_counted(lost: list[int]) -> None:
+    stream = Stream("default")
+    for first in range(0, 100, 25):
+        kept = [row for row in range(first, first + 25) if row - 50 not in lost]
+        stream.accept([Piece(Batch(np.array(kept) / 100, WALK[: len(kept)]))], first / 100, 1.8e9)
+    assert stream.account.dropped == len(lost)
 
 
 def judged_each_interval(is_lost: Callable[[int], bool], seconds: int) -> list[bool]:

@@ -215,7 +215,7 @@ class StreamAccount:
             self.period_seconds = float(steps[len(steps) // 2])
 
     def _find_gaps(self, steps: NDArray[np.float64], period: float) -> None:
-        self.missing += int((np.round(steps[steps > _LOST * period] / period) - 1).sum())
+        self.missing += _count_missing(steps, period)
         gaps = steps[steps > _GAP * period]
         if len(gaps):
             self.gaps += len(gaps)
@@ -237,6 +237,21 @@ class StreamAccount:
         return [
             Hole("gap", start, end, hole.at - (hole.end - end)) for start, end in pairwise(edges) if end - start > limit
         ]
+
+
+def _count_missing(steps: NDArray[np.float64], period: float) -> int:
+    """Samples that should have been within steps that are too long.
+
+    A sample that is stamped late makes a long step beside short ones: whether one sample is missing is decided with
+    both neighbours of its step.
+    """
+    places = np.flatnonzero(steps > _LOST * period)
+    missing = np.round(steps[places] / period) - 1
+    padded = np.concatenate(((0.0,), steps, (0.0,)))
+    around = padded[places] + padded[places + 1] + padded[places + 2]
+    neighbours = (places > 0).astype(int) + (places < len(steps) - 1)
+    beside = np.round(around / period) - 1 - neighbours
+    return int(np.where(missing == 1, np.clip(beside, 0, 1), missing).sum())
 
 
 def _steps_after(before: float, times: NDArray[np.float64]) -> NDArray[np.float64]:
