@@ -145,7 +145,7 @@ def test_uneven_steps_are_not_counted_as_samples_that_are_missing() -> None:
 
 
 def test_uneven_steps_are_not_named_as_samples_that_are_missing() -> None:
-    stream = jittering(1)  # a step alone does not show what its neighbours are
+    stream = jittering(1)  # a step alone does not show that the next one is short
     assert stream.account.dropped > 0.02 * 5000
     assert timing_problems(stream, StreamAccount(), StreamAccount(), StreamAccount()) == ("jitter",)
 

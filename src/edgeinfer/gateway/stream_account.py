@@ -242,16 +242,16 @@ class StreamAccount:
 def _count_missing(steps: NDArray[np.float64], period: float) -> int:
     """Samples that should have been within steps that are too long.
 
-    A sample that is stamped late makes a long step beside short ones: whether one sample is missing is decided with
-    both neighbours of its step.
+    A sample that is stamped late makes a long step next to a short one: whether one sample is missing is decided
+    with the step before and the step after.
     """
     places = np.flatnonzero(steps > _LOST * period)
     missing = np.round(steps[places] / period) - 1
     padded = np.concatenate(((0.0,), steps, (0.0,)))
     around = padded[places] + padded[places + 1] + padded[places + 2]
-    neighbours = (places > 0).astype(int) + (places < len(steps) - 1)
-    beside = np.round(around / period) - 1 - neighbours
-    return int(np.where(missing == 1, np.clip(beside, 0, 1), missing).sum())
+    adjacent = (places > 0).astype(int) + (places < len(steps) - 1)
+    net = np.round(around / period) - 1 - adjacent
+    return int(np.where(missing == 1, np.clip(net, 0, 1), missing).sum())
 
 
 def _steps_after(before: float, times: NDArray[np.float64]) -> NDArray[np.float64]:
