@@ -90,8 +90,8 @@ bench: setup ## Compare the sidecar with other model servers (wrk from Debian; a
 	@benchmarks/peers/setup.sh
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
-foreign-sidecars: setup ## Replay a recording through a gateway in front of MLServer and of the template (two minutes)
-	@benchmarks/peers/setup.sh mlserver
+foreign-sidecars: setup ## Replay a recording through a gateway in front of MLServer, Triton and the template (three minutes)
+	@benchmarks/peers/setup.sh mlserver pytriton
 	@$(BIN)/python -m tools.foreign_sidecars
 
 open-inference-clients: setup ## Ask the sidecar with unchanged clients of Triton and KServe, and compare every bit (two minutes)
@@ -124,7 +124,7 @@ setup-fleet: ## Find or fetch VictoriaMetrics for the fleet's test
 versions: setup ## Test rules, panels and fleet with each Prometheus, Alertmanager and VictoriaMetrics of Debian (half an hour)
 	@nice $(BIN)/python -m tools.versions $(ARGS)
 
-setup-clients: ## Find or install the clients of others that the tests run (JDK, curl, wget, Perl, Node)
+setup-clients: ## Find or install the clients of others that the tests run (JDK, Go, curl, wget, Perl, Node)
 	@tools/setup_clients.sh
 
 setup-browser: setup ## Find or install Chromium and the page checkers of the tests

@@ -1,8 +1,8 @@
 """Servers of others behind our gateway: a recorded session replayed, every window answered by them, numbers compared.
 
-`python -m tools.foreign_sidecars` starts MLServer (its environment is made by benchmarks/peers/setup.sh), the FastAPI
-template of the docs and our own sidecar, each behind a gateway of its own; it ends with 1 where one of them did not
-answer every window, or where one with the same network gave another number.
+`python -m tools.foreign_sidecars` starts MLServer and Triton (benchmarks/peers/setup.sh makes their environments), the
+FastAPI template of the docs and our own sidecar, each behind a gateway of its own; it ends with 1 where one of them did
+not answer every window, or where one with the same network gave another number.
 """
 
 import json
@@ -27,6 +27,7 @@ from edgeinfer.stack.ports import PortPool
 from tests.end_to_end.service_process import ServiceProcess
 
 _ROOT = Path(__file__).parents[1]
+_OF_TRITON = "/v2/models/inference"
 _RECORDING = "walking-upper-leg"
 _SPEED = 40.0
 _START_SECONDS = 60.0
@@ -75,12 +76,21 @@ def servers() -> list[Server]:
     card = load_card(default_folder())
     example = ("uvicorn", "--app-dir", "docs/examples", "--port", "PORT", "hailo_sidecar_metrics_template:app")
     template = Server("FastAPI template", (sys.executable, "-m", *example), "/healthz", "/infer", same_network=False)
-    python = _ROOT / ".benchmarks/peers/mlserver/bin/python"
+    path = str(card.file("cpu").path)
+    mlserver = _peer("mlserver", "mlserver_open_inference.py", "PORT", path, card.name)
+    triton = _peer("pytriton", "pytriton_server.py", path, "PORT")
+    return [
+        Server("MLServer", mlserver, f"/v2/models/{card.name}/ready", "", same_network=True),
+        Server("Triton", triton, f"{_OF_TRITON}/ready", f"{_OF_TRITON}/infer", same_network=True),
+        template,
+    ]
+
+
+def _peer(environment: str, program: str, *words: str) -> tuple[str, ...]:
+    python = _ROOT / ".benchmarks/peers" / environment / "bin/python"
     if not python.exists():
-        raise SystemExit("no MLServer here: run benchmarks/peers/setup.sh mlserver")
-    program = str(_ROOT / "benchmarks/peers/mlserver_open_inference.py")
-    command = (str(python), program, "PORT", str(card.file("cpu").path), card.name)
-    return [Server("MLServer", command, f"/v2/models/{card.name}/ready", "", same_network=True), template]
+        raise SystemExit(f"{python} is missing: run benchmarks/peers/setup.sh {environment}")
+    return (str(python), str(_ROOT / "benchmarks/peers" / program), *words)
 
 
 @contextmanager

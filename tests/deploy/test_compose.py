@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,19 @@ def test_the_image_runs_as_nobody_special_and_needs_no_frontend() -> None:
     for stage in ("device", "service"):
         body = text.split(f" AS {stage}\n")[1].split("\nFROM ")[0]
         assert "\nUSER 10001:10001\n" in body
+
+
+def test_every_extra_can_be_built_into_the_image_and_none_is_by_default() -> None:
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    extras = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert '\nARG EXTRAS=""\n' in text
+    for extra in extras["optional-dependencies"]:
+        assert f"requirements-{extra}.lock" in text
+        assert (DEPLOY.parent / f"requirements-{extra}.lock").exists()
+    builds = [
+        service["build"] for file in COMPOSE for service in document(file)["services"].values() if "build" in service
+    ]
+    assert {build["args"]["EXTRAS"] for build in builds} == {"${IMAGE_EXTRAS:-}"}
 
 
 @pytest.mark.parametrize(

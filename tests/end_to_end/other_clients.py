@@ -82,6 +82,7 @@ CLIENTS = (
     Client("Python's requests", sys.executable, (*_PYTHON, "requests")),
     Client("Python's httpx", sys.executable, (*_PYTHON, "httpx")),
     Client("Python's urllib", sys.executable, (*_PYTHON, "urllib")),
+    Client("Go's net/http", "go", ("go", "run", str(FOLDER / "session.go"))),
     Client("Perl's HTTP::Tiny", "perl", ("perl", str(FOLDER / "session.pl"))),
 )
 
