@@ -197,3 +197,6 @@ async def test_deploys_and_short_alerts_are_marked_at_every_step(prometheus: Run
         answer = await refresher.refresh("edgeinfer-history", request)
         await refresher.close()
     assert {one["name"] for one in answer.annotations} == {"Alerts", "Deploys"}
+    # One mark each, and not another for each part of the query that finds it.
+    deploys = [one["title"] for one in answer.annotations if one["name"] == "Deploys"]
+    assert len(set(deploys)) == len(deploys)

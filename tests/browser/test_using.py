@@ -281,6 +281,25 @@ def test_a_hidden_page_asks_nothing(stack: Stack, open_window: OpenWindow) -> No
     page.wait_for_function(f"() => window.edgeinfer.traffic.requests > {asked}")
 
 
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_no_number_is_cut_off(stack: Stack, open_window: OpenWindow, width: int) -> None:
+    """What is left of "790" in too narrow a tile reads as another number."""
+    window = open_window(stack, {"width": width, "height": 900})
+    for uid in ("hailo-sidecar-monitoring", "edgeinfer-gateway", "edgeinfer-slo", "edgeinfer-hardware"):
+        page = window.open_drawn(f"/d/{uid}?refresh=")
+        # Zeros are the widest digits.
+        cut = page.evaluate(
+            """() => {
+              for (const number of document.querySelectorAll('.stat-value')) number.firstChild.textContent =
+                number.firstChild.textContent.replace(/\\d/g, '0');
+              const numbers = [...document.querySelectorAll('.stat-value')];
+              return numbers.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent);
+            }"""
+        )
+        assert (uid, cut) == (uid, [])
+        assert page.locator(".stat-value").count() > 3
+
+
 def test_a_phone_held_upright_shows_one_column_without_sideways_scrolling(
     stack: Stack, open_window: OpenWindow
 ) -> None:

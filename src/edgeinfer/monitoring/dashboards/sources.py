@@ -24,8 +24,12 @@ FIRING_PERIODS = (
     f"max_over_time({only_raw(FIRING)}[$__rate_interval]) or "
     f"max_over_time({only_recorded(HISTORY_FIRING.name)}[$__rate_interval])"
 )
-# Recorded each half minute: a window of four scrapes can miss it, the series itself cannot.
-DEPLOYS = f"max_over_time({RECORDED_DEPLOYS.name}[$__rate_interval]) or {RECORDED_DEPLOYS.name}"
+# Recorded each half minute: a window of four scrapes can miss it, the series itself cannot. Without its name, so that
+# both are one series, and a deploy one mark.
+DEPLOYS = (
+    f"max_over_time({RECORDED_DEPLOYS.name}[$__rate_interval]) or "
+    f"max by ({', '.join(RECORDED_DEPLOYS.labels)}) ({RECORDED_DEPLOYS.name})"
+)
 
 
 def finite(expression: str) -> str:
