@@ -236,6 +236,7 @@ def test_undone_the_machine_is_as_it_was(run: Run, *, removes_data: bool) -> Non
     sessions = run.machine.path("/var/lib/edgeinfer-gateway")
     sessions.mkdir()  # as systemd does for the unit
     (sessions / "segment").write_text("samples")
+    run.machine.path(f"/{ETC}/console.key").write_text("by hand")
     assert run("--undo", *(["--remove-data"] if removes_data else [])) == 0
     after = run.tree()
     assert run.commands.packages == {"python3": "3.11"}

@@ -12,6 +12,8 @@ from tools.device_setup.services import UNITS
 # What the services keep; systemd makes these folders.
 DATA = tuple(f"/var/lib/edgeinfer-{name}" for name in ("gateway", "sidecar", "exporter", "console"))
 _MEASUREMENTS = "/var/lib/prometheus"
+# Keys and settings that the owner put there by hand go with the data.
+_SETTINGS = "/etc/edgeinfer"
 _PACKAGES_OF_WATCHERS = ("prometheus", "prometheus-alertmanager")
 
 
@@ -32,14 +34,16 @@ class Undo:
     notes: list[str] = field(default_factory=list)
 
     def steps(self) -> list[str]:
-        """What would be done, one line each, in its order."""
+        """What would be done, one line each, in its order; nothing on a machine that was not set up by this."""
+        if not self.journal.entries:
+            return []
         lines = [self._line(entry) for entry in reversed(self.journal.entries)]
         packages = [str(one["name"]) for one in self._of("package") if one["asked"]]
         lines = [line for line in lines if line]
         if packages:
             lines.insert(1, f"apt-get {'purge' if self.removes_data else 'remove'} {' '.join(sorted(packages))}")
         if self.removes_data:
-            lines += [f"remove {path} with what is in it" for path in self._data()]
+            lines += [f"remove {path} with what is in it" for path in (*self._data(), _SETTINGS)]
         return lines
 
     def _of(self, kind: str) -> list[Entry]:
@@ -86,7 +90,7 @@ class Undo:
     def _finish(self, data: list[str]) -> None:
         self.journal.written, self.journal.options = {}, {}
         if self.removes_data:
-            for path in data:
+            for path in (*data, _SETTINGS):
                 shutil.rmtree(self.machine.path(path), ignore_errors=True)
         elif data:
             self.notes.append(
@@ -155,7 +159,9 @@ class Undo:
         recorded = self._of("package")
         asked = sorted(str(one["name"]) for one in recorded if one["asked"])
         self.machine.ask("apt-mark", "auto", *asked)
-        simulated = self.machine.ask("apt-get", "--simulate", "autoremove").output
+        # What is merely recommended, as a time service is by systemd, was not here before either.
+        needed = ("-o", "APT::AutoRemove::RecommendsImportant=false")
+        simulated = self.machine.ask("apt-get", *needed, "--simulate", "autoremove").output
         unneeded = set(re.findall(r"(?m)^Remv (\S+)", simulated)) & {str(one["name"]) for one in recorded}
         if stay := [name for name in asked if name not in unneeded]:
             self.notes.append(f"The packages {' '.join(stay)} stay, because others need them.")
