@@ -87,7 +87,19 @@ class Proof:
         session.damaged(self.machine)
         checks.first_figures(self.machine)
         checks.listeners(self.machine)
+        self._open_and_close()
         checks.errors_in_log(self.machine)
+
+    def _open_and_close(self) -> None:
+        """The gateway in the network, with a key alone, and back on loopback."""
+        self.type("sudo deploy/install.sh --listen 0.0.0.0")
+        checks.listeners(self.machine, {8080: "0.0.0.0"})  # noqa: S104 - it was asked for
+        address = self.machine.must("hostname --all-ip-addresses").split()[0]
+        url = f"http://{address}:8080/api/v1/analysis/start"
+        answer = self.machine.must(f"curl -s -o /dev/null -w '%{{http_code}}' -X POST {url}")
+        checks.must(answer == "401", f"from the network and without a key the gateway answered {answer}")
+        self.type("sudo deploy/install.sh --listen 127.0.0.1")
+        checks.listeners(self.machine)
 
     def after_roll_back(self, seconds: float) -> None:
         """The release before serves again."""

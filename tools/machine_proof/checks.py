@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tools.device_setup.services import PORTS, UNITS
@@ -29,16 +29,17 @@ def must(holds: object, fault: str) -> None:
         raise ProofError(fault)
 
 
-def listeners(machine: Container) -> None:
-    """Exactly the services' ports, all on loopback."""
+def listeners(machine: Container, opened: Mapping[int, str] | None = None) -> None:
+    """Exactly the services' ports, all on loopback but those that were opened on another address."""
     shown = machine.must("ss --listening --tcp --udp --numeric --processes --no-header")
     found: dict[int, set[str]] = {}
     for line in shown.splitlines():
         address, _, port = line.split()[4].rpartition(":")
         found.setdefault(int(port), set()).add(f"{line.split()[0]} {address}")
-    wanted = {port: {"tcp 127.0.0.1"} for port in PORTS}
+    at = {**dict.fromkeys(PORTS, "127.0.0.1"), **(opened or {})}
+    wanted = {port: {f"tcp {address}"} for port, address in at.items()}
     must(found == wanted, f"the listeners are not those of the threat model: {shown}")
-    say(f"shown: listeners on 127.0.0.1 alone: {', '.join(f'{unit} {port}' for port, unit in sorted(PORTS.items()))}")
+    say(f"shown: listeners: {', '.join(f'{PORTS[port]} {address}:{port}' for port, address in sorted(at.items()))}")
 
 
 def files(machine: Container) -> None:
