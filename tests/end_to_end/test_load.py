@@ -43,14 +43,21 @@ def test_the_clients_numbers_are_those_of_prometheus(stack: RunningStack, tmp_pa
 
 def test_a_replay_is_counted_by_the_gateway_to_the_sample(stack: RunningStack) -> None:
     code, document = run(
-        "replay", "--gateway", stack.addresses["gateway"], "--speed", "20", "--recording", "walking-upper-leg"
+        "replay",
+        "--gateway",
+        stack.addresses["gateway"],
+        "--speed",
+        "20",
+        "--recording",
+        "walking-upper-leg",
+        *("--console", "http://console.test:1/"),
     )
     assert code == 0
     assert document["samples"] == document["samples_according_to_gateway"] == 2926
     assert document["windows_by_source"] == {"sidecar": 29}
     assert document["synchrony"] == 2
     short_id = document["newest_session"]["sessionId"][:8]
-    assert document["page"] == f"http://127.0.0.1:8088/sessions/{short_id}"
+    assert document["page"] == f"http://console.test:1/sessions/{short_id}"
 
 
 def test_a_gateway_that_is_away_breaks_the_promises(tmp_path: Path) -> None:

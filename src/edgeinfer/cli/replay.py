@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from edgeinfer.errors import UnknownRecording
+from edgeinfer.cli._running_stack import RunningStack, find_running_stack
+from edgeinfer.errors import DataFolderError, UnknownRecording
 from edgeinfer.loadgen.client import KEY_HELP, GatewayClient
 from edgeinfer.loadgen.phone import Phone, Tally
 from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import IN_TURN, list_labelled, list_recordings, load_recording
+from edgeinfer.settings import StackSettings
 from edgeinfer.web.client_key import authorization
 
 _WHY_POCKET = (
@@ -30,6 +33,7 @@ _WHY_POCKET = (
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _LINE_SECONDS = 10.0
 _SHOWN_ACTIVITIES = 8
+_USUAL_CONSOLE = "http://127.0.0.1:8088"
 _SHORT_ID = 8  # characters that name a session on pages and in alerts
 
 
@@ -60,9 +64,8 @@ def create() -> click.Command:
     @click.option(
         "--console",
         "console_url",
-        default="http://127.0.0.1:8088",
-        show_default=True,
-        help="Address of the console, which has the session's page.",
+        help="Address of the console, which has the session's page; default: that of the stack here whose gateway it "
+        f"is, else {_USUAL_CONSOLE}.",
     )
     @click.option("--api-key-file", type=click.Path(path_type=Path, dir_okay=False), help=KEY_HELP)
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -74,7 +77,7 @@ def create() -> click.Command:
         recordings_folder: Path | None,
         speed: float,
         loop: bool,
-        console_url: str,
+        console_url: str | None,
         api_key_file: Path | None,
         as_json: bool,
         show_list: bool,
@@ -95,11 +98,11 @@ def create() -> click.Command:
         )
         if as_json:
             document = {"recording": recording, "gateway": gateway, "speed": speed, **tally.as_document()}
-            document["page"] = _page(console_url, tally) or None
+            document["page"] = _page(console_url or _console_of(gateway), tally) or None
             click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
         else:
             Console().print(_summary(recording, tally))
-            if page := _page(console_url, tally):
+            if page := _page(console_url or _console_of(gateway), tally):
                 click.echo(f"The newest session's page, while the gateway runs: {page}")
         if not tally.samples:
             sys.exit(1)
@@ -167,6 +170,15 @@ def _line(gateway: str, feed: SampleSource, tally: Tally) -> str:
     sources = ", ".join(f"{count} {source}" for source, count in sorted(tally.windows.items())) or "none yet"
     away = "" if tally.is_connected else f"  (waiting for {gateway}, nothing is lost)"
     return f"{feed.name}: {tally.samples}{total} samples sent; windows: {sources}{away}"
+
+
+def _console_of(gateway: str, stack: RunningStack | None = None) -> str:
+    """The console of the stack that a gateway belongs to, if it runs here; the usual one else."""
+    with suppress(DataFolderError):
+        stack = stack or find_running_stack(StackSettings.from_environment(None))
+    if stack is not None and stack.addresses.get("gateway") == gateway.rstrip("/"):
+        return stack.addresses.get("console", _USUAL_CONSOLE)
+    return _USUAL_CONSOLE
 
 
 def _page(console_url: str, tally: Tally) -> str:
