@@ -50,7 +50,7 @@ def test_a_run_takes_as_many_windows_as_two_milliseconds_allow() -> None:
 
     assert pace.runs_inline
     assert 2 <= pace.max_batch <= 3  # the toy itself takes a little
-    assert pace.min_handover == 1
+    assert pace.min_handover == 2
 
 
 def test_a_very_brief_window_is_shared_only_where_a_thread_has_enough_to_do() -> None:

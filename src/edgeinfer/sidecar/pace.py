@@ -9,8 +9,8 @@ from edgeinfer.backends.base import Backend, BatchBackend, Window
 
 # While the loop computes it looks at no connection. This much is lost in what a busy core does to it anyway.
 MAX_BRIEF_SECONDS = 0.002
-# Waking a thread and being woken by it costs 0.1 ms; for less than this much work it does not pay.
-_HANDOVER_SECONDS = 0.0005
+# Waking a thread and being woken by it costs 0.1 ms, and its core's caches are cold: for less work it does not pay.
+_HANDOVER_SECONDS = 0.001
 # Beyond it a window becomes no cheaper: what a run costs is shared by then.
 _MAX_BATCH = 16
 # Of a run with several windows, compared with as many single runs: a busy machine measures that badly.
