@@ -59,6 +59,7 @@ TRUE_CAUSES: Mapping[str, tuple[str, ...]] = {
     "clock-jumps-back": ("clock-wrong",),
     "clock-jumps-ahead": ("clock-wrong",),
     "machine-busy": ("processor-busy",),
+    "not-http": ("callers-refused",),
     "nobody-asks": ("nobody-asks",),
     # The monitoring itself.
     "target-forgotten": ("target-forgotten",),

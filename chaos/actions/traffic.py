@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -14,6 +15,8 @@ from chaos.faults import NO_FAULT, Fault
 
 _REFUSED_SECONDS = 0.5  # pause of a flooding client after a refused request
 _A_WINDOW = orjson.dumps({"x": [[0.0] * 9] * 100})
+# The beginning of TLS, as a client sends it that takes the plain port for an encrypted one.
+_CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -71,6 +74,33 @@ class SessionFlood:
         """Apply it, and undo it at the end."""
         async with _flood(f"{testbed.gateway_url}/api/v1/analysis/start", self.callers):
             yield
+
+
+@dataclass(frozen=True, slots=True)
+class NotHttp:
+    """A caller that does not speak HTTP connects to the gateway again and again, this often a second."""
+
+    per_second: float
+
+    @asynccontextmanager
+    async def applied(self, testbed: Testbed, _: Users) -> AsyncIterator[None]:
+        """Apply it, and undo it at the end."""
+        address = urlsplit(testbed.gateway_url)
+        calling = asyncio.create_task(self._call(address.hostname or "", address.port or 0))
+        try:
+            yield
+        finally:
+            calling.cancel()
+            await asyncio.gather(calling, return_exceptions=True)
+
+    async def _call(self, host: str, port: int) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection(host, port)
+                writer.write(_CLIENT_HELLO)
+                await reader.read()
+                writer.close()
+            await asyncio.sleep(1 / self.per_second)
 
 
 @asynccontextmanager

@@ -3,11 +3,12 @@
 from chaos.actions.action import Process
 from chaos.actions.processes import DamageStore, Freeze, Kill, KillLoop, StartWith, TakePort
 from chaos.actions.resources import ClockStep, CpuStress, LimitResource, Resource, RestartWithMemoryLimit
-from chaos.actions.traffic import ClientFlood, Inject, NoTraffic, SessionFlood
+from chaos.actions.traffic import ClientFlood, Inject, NotHttp, NoTraffic, SessionFlood
 from chaos.faults import Fault, FaultKind
 from chaos.scenario import Counted, Scenario, error
 from edgeinfer.catalog import gateway as gateway_metrics
 from edgeinfer.catalog import sidecar as sidecar_metrics
+from edgeinfer.catalog import system as system_metrics
 
 PROCESSES = (
     Scenario(
@@ -177,6 +178,14 @@ RESOURCES = (
         lost_requests=0.2,
         needs_machine=True,
         is_slow=True,
+    ),
+    Scenario(
+        name="not-http",
+        does="A caller speaks TLS to the plain port of the gateway, twice a second.",
+        actions=(NotHttp(per_second=2),),
+        counted=(Counted(system_metrics.HTTP_REFUSALS, ("invalid_head",)),),
+        alert="EdgeInferRequestsRefused",
+        alert_minutes=12,
     ),
     Scenario(
         name="nobody-asks",

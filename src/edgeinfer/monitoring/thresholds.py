@@ -17,6 +17,10 @@ BURN_EXHAUSTING = ERROR_BUDGET  # 1 time: all of it is being spent
 # Below this many requests a second a ratio is made of too few events to page anyone.
 TRAFFIC_GUARD_PER_SECOND = 0.1
 
+# --- Requests that the HTTP server refuses itself: one in ten seconds is a client or a scanner that continues, not
+# an accident of one connection.
+REFUSALS_PER_SECOND = 0.1
+
 # --- Errors
 ERROR_SPIKE_FACTOR = 3
 ERROR_SPIKE_FLOOR_PER_SECOND = 0.05  # a class that almost never happens must not alert on its second event

@@ -1,12 +1,13 @@
 """Alerts on the flow of requests: queues, shedding, silence, and answers that no model gave."""
 
-from edgeinfer.catalog import gateway, sidecar
+from edgeinfer.catalog import gateway, sidecar, system
 from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
 from edgeinfer.monitoring.alerts.service_series import GATEWAY, QUERIES, SIDECAR, SIDECAR_LABELS, TARGET
 from edgeinfer.monitoring.recording import REQUESTS
 from edgeinfer.monitoring.thresholds import (
     QUEUE_BACKLOG_WINDOWS,
+    REFUSALS_PER_SECOND,
     TRAFFIC_GUARD_PER_SECOND,
 )
 
@@ -16,6 +17,7 @@ def create() -> list[Alert]:
     return [
         _backlog(),
         _shedding(),
+        _refused(),
         _no_traffic(),
         _counter_silent(),
         _stub(),
@@ -124,6 +126,71 @@ def _shedding() -> Alert:
         ),
         negative_cases=(
             RuleCase(why="nothing shed", series={shed: counter((0, 600)), done: counter((5, 600))}, at=500),
+        ),
+    )
+
+
+def _refused() -> Alert:
+    malformed, slow = (
+        f'hailo_http_refusals_total{{{GATEWAY}, error_type="{error_type}"}}'
+        for error_type in ("invalid_head", "slow_request")
+    )
+    return Alert(
+        name="EdgeInferRequestsRefused",
+        provoked_by="not-http",
+        expression=f"{QUERIES.rate(system.HTTP_REFUSALS, by=TARGET)} > {REFUSALS_PER_SECOND}",
+        for_="5m",
+        severity=Severity.INFO,
+        service="edge-infer",
+        signal="errors",
+        summary="The HTTP server of {{ $labels.instance }} refuses requests before it reads them",
+        description="{{ $value | humanize }} requests or connections a second are refused and reach no route.",
+        dashboard_uid="edgeinfer-gateway",
+        runbook=Runbook(
+            meaning="A client keeps sending what is not HTTP, too large, too slow, or too many at a time.",
+            impact="None for others: what is refused costs little, and every other request is answered. The client "
+            "itself gets nothing.",
+            diagnosis=(
+                Step(
+                    "Which kind is it?",
+                    {
+                        "invalid_head": "the caller does not speak HTTP/1.1: a scanner, or TLS on the plain port.",
+                        "body_too_large": "a client uploads too much at a time: see EDGEINFER_GATEWAY_MAX_BODY_BYTES.",
+                        "slow_request": "a slow network, or connections that are held open on purpose.",
+                        "overloaded": "too many connections or half-sent requests: continue.",
+                        "internal_error": "read the traceback in the log of the service.",
+                    },
+                    command="curl -s localhost:8080/metrics | grep hailo_http_refusals_total",
+                ),
+                Step(
+                    "Who has the connections?",
+                    {
+                        "one address": "fix that client, or keep it out with the firewall.",
+                        "many addresses": "put the proxy of the threat model in front, which bounds them by address.",
+                    },
+                    command="ss -Htn state established '( sport = :8080 )'",
+                ),
+            ),
+        ),
+        rule_test=RuleTest(
+            series={malformed: counter((0.5, 900), (0, 900))},
+            pending_at=330,
+            firing_at=405,
+            resolved_at=1320,
+            labels={"job": "edge-infer", "instance": "gateway:8080"},
+            expected_description="500m requests or connections a second are refused and reach no route.",
+        ),
+        negative_cases=(
+            RuleCase(why="just below the threshold", series={malformed: counter((0.09, 1800))}, at=1500),
+            RuleCase(why="a burst that ends", series={malformed: counter((5, 30), (0, 1200))}, at=900),
+        ),
+        positive_cases=(
+            RuleCase(why="just above the threshold", series={malformed: counter((0.12, 1800))}, at=1500),
+            RuleCase(
+                why="two kinds, each below the threshold",
+                series={malformed: counter((0.06, 1800)), slow: counter((0.06, 1800))},
+                at=1500,
+            ),
         ),
     )
 

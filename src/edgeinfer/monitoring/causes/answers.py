@@ -12,7 +12,7 @@ _MODEL = "curl -s localhost:9000/status"
 
 def create() -> list[Cause]:
     """The entries that diagnosis and reference are made from."""
-    return [_shape(), _nan(), _scores(), _stub(), _undecided(), _other_signal(), _sensor(), _silence()]
+    return [_shape(), _nan(), _scores(), _stub(), _undecided(), _other_signal(), _sensor(), _silence(), _refused()]
 
 
 def _shape() -> Cause:
@@ -156,6 +156,30 @@ def _silence() -> Cause:
             Action(
                 "Ask the gateway from where the phones are; a firewall or an address may have changed.",
                 command="curl -si -m 5 localhost:8080/healthz",
+            ),
+        ),
+    )
+
+
+def _refused() -> Cause:
+    return Cause(
+        name="callers-refused",
+        title="A caller sends what the HTTP server refuses before it reads it",
+        service=GATEWAY,
+        alerts=("EdgeInferRequestsRefused",),
+        evidence=(
+            Evidence(
+                "{value} requests or connections a second are refused unread", condition("EdgeInferRequestsRefused")
+            ),
+        ),
+        remedy=(
+            Action(
+                "See which kind it is; invalid_head is a caller that does not speak HTTP/1.1.",
+                command="curl -s localhost:8080/metrics",
+            ),
+            Action(
+                "Find who has the connections, and fix that client or keep it out.",
+                command="ss -Htn state established '( sport = :8080 )'",
             ),
         ),
     )
