@@ -197,9 +197,11 @@ class Phones:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._all_answered.wait(), _GIVE_UP_SECONDS)
         unanswered = self._under_way
-        for connection, session in zip(questions, self._sessions, strict=True):
-            with suppress(TimeoutError):  # of a server that is far behind
-                await self._ask_once(connection, "POST", "/stop", b'{"sessionId": "%b"}' % session)
+        stops = [
+            self._ask_once(connection, "POST", "/stop", b'{"sessionId": "%b"}' % session)
+            for connection, session in zip(questions, self._sessions, strict=True)
+        ]
+        await asyncio.gather(*stops, return_exceptions=True)  # a server that is far behind does not answer in time
         for connection in [*uploads, *questions]:
             connection.close()
         return self._report(unanswered)

@@ -70,7 +70,7 @@ class _Group:
 
     def end(self) -> None:
         for process in reversed(self.processes):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)  # a background job of a shell ignores SIGINT
         for process in self.processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_SECONDS)
