@@ -36,7 +36,7 @@ def killed_sidecar(machine: Container, key: str) -> None:
     before, pid = _value(machine, _FALLBACKS), main_pid(machine, "edgeinfer-sidecar")
     machine.must(f"kill -KILL {pid}")
     took = until(
-        lambda: _is_active(machine, "edgeinfer-sidecar") and main_pid(machine, "edgeinfer-sidecar") != pid,
+        lambda: _is_active(machine, "edgeinfer-sidecar") and main_pid(machine, "edgeinfer-sidecar") not in {0, pid},
         "systemd restarts the killed sidecar",
     )
     must(_restarts(machine, "edgeinfer-sidecar") == 1, "systemd did not count a restart")
