@@ -96,7 +96,9 @@ def units(machine: Container) -> None:
 def errors_in_log(machine: Container) -> None:
     """No service wrote an error."""
     log = machine.must("journalctl --no-pager --output cat --unit 'edgeinfer-*'")
-    bad = [line for line in log.splitlines() if '"level": "error"' in line or "Traceback" in line]
+    # The console writes every alert that it hears of, and some are true: services were killed here.
+    own = [line for line in log.splitlines() if '"logger": "edgeinfer.console.notifications"' not in line]
+    bad = [line for line in own if '"level": "error"' in line or "Traceback" in line]
     must(not bad, "a service logged an error:\n" + "\n".join(bad[:5]))
     say("shown: no service logged an error")
 
