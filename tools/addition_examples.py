@@ -150,7 +150,6 @@ class EchoBackend:
         self._is_open = False
 
     def open(self) -> Description:
-        """Become ready."""
         self._is_open = True
         sizes = self._card.latent_size, len(self._card.motifs)
         return Description(KIND, "none", "echo", self._card.name, self._card.version, "", *sizes)
@@ -167,7 +166,6 @@ class EchoBackend:
         return Inference(window[:, 0].astype(np.float32)[: self._card.latent_size], scores, 0.0, 0.0, 0.0)
 
     def close(self) -> None:
-        """Release nothing."""
         self._is_open = False
 '''
 _COLLECTOR = '''"""A supply that never fails, for an example."""
@@ -178,7 +176,6 @@ from edgeinfer.metrics.fresh import FreshReadings
 
 
 def create(context: CollectorContext) -> "FineSupplyCollector":
-    """The collector of the exporter."""
     return FineSupplyCollector(context.readings)
 
 
@@ -192,11 +189,10 @@ class FineSupplyCollector:
         self._readings = readings
 
     def collect(self) -> None:
-        """Publish."""
         self._readings.publish_for(90.0, device.RASPBERRY_PI_CONDITION, 0.0, "undervoltage")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        pass
 '''
 _COMMAND = '''"""`edgeinfer yawn`: say that it is late, for an example."""
 
@@ -204,8 +200,6 @@ import click
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("yawn")
     def yawn() -> None:
         """Say that it is late."""

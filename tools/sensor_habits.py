@@ -78,7 +78,7 @@ class Sensor:
 class JitteringPhone(Sensor):
     """50 Hz, stamped when the app gets the samples: within half a period of when they were measured."""
 
-    def disturb(self, rows: Upload) -> Upload:  # noqa: D102 - see the class
+    def disturb(self, rows: Upload) -> Upload:
         half = 0.49 / self.rate_hz
         times = sorted(row["t"] + self.chance.uniform(-half, half) for row in rows)
         return [row | {"t": round(t, 6)} for row, t in zip(rows, times, strict=True)]
@@ -87,7 +87,7 @@ class JitteringPhone(Sensor):
 class LosingCollar(Sensor):
     """100 Hz, and in one second of twelve the link is lost for 0.3 to 0.9 s: those samples never arrive."""
 
-    def disturb(self, rows: Upload) -> Upload:  # noqa: D102 - see the class
+    def disturb(self, rows: Upload) -> Upload:
         if self.chance.random() > 1 / 12:
             return rows
         lost = round(self.chance.uniform(0.3, 0.9) * len(rows))
@@ -101,7 +101,7 @@ class JumpingClock(Sensor):
     seconds = 0
     shift = 0.0
 
-    def disturb(self, rows: Upload) -> Upload:  # noqa: D102 - see the class
+    def disturb(self, rows: Upload) -> Upload:
         self.seconds += 1
         if self.seconds % 180 == 0:
             self.shift = 3600.0 - self.shift

@@ -13,7 +13,7 @@ from edgeinfer.catalog.all import all_metrics
 from edgeinfer.monitoring.alerts import alerts_of, all_alerts
 from edgeinfer.settings import ProcessSettings
 from tools import generate
-from tools.completeness import monitoring, parts
+from tools.completeness import docstrings, monitoring, parts
 from tools.completeness.all import gaps
 from tools.completeness.gap import Gap, collected, gap_of
 
@@ -172,3 +172,30 @@ def test_generate_says_what_an_entry_raises(capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr().err
     assert "HailoX: add a case in which it must not fire" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('def begin():\n    """The connection stands."""\n    return 1\n', "says no more than its name"),
+        ("def begin():\n" + "    x = 1\n" * 13, "has 13 lines and no docstring"),
+    ],
+)
+def test_a_docstring_without_content_and_a_long_function_without_one_are_named(text: str, fault: str) -> None:
+    [gap] = docstrings.gaps_of("src/edgeinfer/one.py", text)
+    assert gap.path == "src/edgeinfer/one.py:1"
+    assert fault in gap.fault
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'def begin():\n    """Raises OSError."""\n    return 1\n',
+        'def shape():\n    """(100, 9)."""\n    return 1\n',
+        'class A:\n    @property\n    def length(self):\n        """Samples held."""\n        return 1\n',
+        'class A(Protocol):\n    def close(self):\n        """End it."""\n',
+        "def _begin():\n" + "    x = 1\n" * 20,
+    ],
+)
+def test_units_errors_contracts_and_private_functions_may_be_short(text: str) -> None:
+    assert list(docstrings.gaps_of("src/edgeinfer/one.py", text)) == []

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tools.completeness.gap import Gap, collected
 
-_CHECKS = {"parts": "src/edgeinfer/catalog", "monitoring": "src/edgeinfer/monitoring"}
+_CHECKS = {"parts": "src/edgeinfer/catalog", "monitoring": "src/edgeinfer/monitoring", "docstrings": "src/edgeinfer"}
 
 
 def gaps() -> list[Gap]:

@@ -28,14 +28,12 @@ class BackendFile:
 
 
 def backend_files(folder: Path = FOLDER) -> tuple[BackendFile, ...]:
-    """Every backend, by name."""
     paths = sorted(path for path in folder.glob("*.py") if path.stem not in _SHARED and not path.stem.startswith("_"))
     return tuple(_read(path) for path in paths)
 
 
 @cache
 def backend_names() -> tuple[str, ...]:
-    """What EDGEINFER_SIDECAR_BACKEND may name."""
     return tuple(backend.name for backend in backend_files())
 
 

@@ -63,7 +63,6 @@ def refuse_another_backend(stack: RunningStack, backend: str | None) -> None:
 
 
 def say_running(stack: RunningStack) -> None:
-    """Where everything is."""
     click.echo(f"The stack runs already (process {stack.pid}):")
     PlainReporter(sys.stdout).addresses(stack.addresses, str(stack.root))
 

@@ -11,8 +11,6 @@ _COMPOSE_WEBHOOK_URL = "http://console:8088/hooks/alerts"
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("alertmanager")
     @click.option("--compose", is_flag=True, help="For the compose stack; else for an Alertmanager on this machine.")
     def alerting(*, compose: bool) -> None:

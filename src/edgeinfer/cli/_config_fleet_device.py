@@ -21,8 +21,6 @@ from edgeinfer.monitoring.scrape import SCRAPE_INTERVAL_SECONDS, prometheus_conf
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("fleet-device")
     @click.option("--url", required=True, help="Write address of the centre, such as https://centre:8443/api/v1/write.")
     @click.option("--site", default="", help="Where the device stands (default).")

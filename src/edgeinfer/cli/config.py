@@ -6,8 +6,6 @@ from edgeinfer.cli import _config_alertmanager, _config_fleet_device
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.group("config")
     def config() -> None:
         """Print a configuration file for Alertmanager or a fleet."""

@@ -25,8 +25,6 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("console")
     @click.option("--host", help="Address to listen on.")
     @click.option("--port", type=int, help="Port to listen on.")

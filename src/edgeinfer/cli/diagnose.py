@@ -27,8 +27,6 @@ _ANSWER_SECONDS = 2.0
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("diagnose", short_help="Say what is wrong, why, and what to do.")
     @click.option("--at", type=Moment(), help="A moment in the past, such as '03:10', '2026-11-29 03:10' or '2h'.")
     @click.option("--since", type=Moment(), help="From when on the cost is counted; from its beginning if not given.")

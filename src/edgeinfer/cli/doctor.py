@@ -39,8 +39,6 @@ _Look = Callable[[StackSettings], list[Diagnostic]]
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("doctor")
     @click.option("--only", type=click.Choice(sorted(_LOOKS)), help="Look at one subject.")
     @click.option(

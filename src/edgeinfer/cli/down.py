@@ -16,8 +16,6 @@ _STEP_SECONDS = 0.1
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("down")
     @click.option(
         "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="The folder that the run was given."

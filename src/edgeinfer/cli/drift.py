@@ -22,8 +22,6 @@ _MOVED_DIMENSIONS = 8
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.group("drift")
     def drift() -> None:
         """Show drift, and take the answers of now for what is normal at this site."""

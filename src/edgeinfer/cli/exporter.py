@@ -18,7 +18,6 @@ _log = logging.getLogger(__name__)
 
 
 def create() -> click.Command:
-    """The command."""
     return exporter
 
 

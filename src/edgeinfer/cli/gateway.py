@@ -42,8 +42,6 @@ _HERE = {"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"}  # noqa: S104 - compa
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("gateway")
     @click.option("--host", help="Address to listen on.")
     @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
@@ -68,7 +66,12 @@ def create() -> click.Command:
 
 
 def run(settings: GatewaySettings) -> None:
-    """Serve until stopped."""
+    """Open store and listener, and serve until SIGTERM or SIGINT; the store is synced and closed at the end.
+
+    Raises:
+        SettingsError: the address, the key file or a limit cannot be used.
+        DataFolderError: the store cannot be opened.
+    """
     listener = bind(settings.host, settings.port)
     parts = make_parts(settings)
     if parts.keys is not None:

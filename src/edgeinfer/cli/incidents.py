@@ -22,8 +22,6 @@ _ANSWER_SECONDS = 10.0
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("incidents", short_help="List what went wrong, why, and what it cost.")
     @click.option("--days", type=click.FloatRange(0.01, 366), default=30.0, show_default=True, help="How far back.")
     @click.option("--week", is_flag=True, help="Print the last seven days as a summary that can be mailed.")

@@ -21,8 +21,6 @@ _file = click.option(
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.group("key")
     def key() -> None:
         """Make, list and revoke API keys; a running gateway sees the change within seconds."""

@@ -65,8 +65,6 @@ class _Request:
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("load-test")
     @click.option("--gateway", help="Address of the gateway; without one, of the stack that runs on this machine.")
     @click.option("--own-stack", is_flag=True, help="Start a stack for this run on free ports, and end it afterwards.")

@@ -18,7 +18,6 @@ class Commands(click.Group):
     """Finds each command by its file; a module `name.py` offers `create() -> click.Command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of all commands."""
         del ctx
         modules = (module.name for module in pkgutil.iter_modules(edgeinfer.cli.__path__))
         return sorted(name.replace("_", "-") for name in modules if name != "main" and not name.startswith("_"))

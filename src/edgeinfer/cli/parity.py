@@ -23,7 +23,6 @@ _GATE = Gate()
 
 
 def create() -> click.Command:
-    """The command."""
     return parity
 
 

@@ -38,8 +38,6 @@ _SHORT_ID = 8  # characters that name a session on pages and in alerts
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("replay")
     @click.option("--gateway", default="http://127.0.0.1:8080", show_default=True, help="Address of the gateway.")
     @click.option(

@@ -13,8 +13,6 @@ from edgeinfer.stack.events import Event
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("set-aside")
     @click.argument("server", type=click.Choice(SERVERS))
     @click.argument("storage", type=click.Path(path_type=Path, file_okay=False))

@@ -41,8 +41,6 @@ _BACKEND_HELP = "What computes the answers. " + " ".join(f"{one.name}: {one.summ
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("sidecar")
     @click.option("--host", help="Address to listen on.")
     @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
@@ -61,7 +59,11 @@ def create() -> click.Command:
 
 
 def run(settings: SidecarSettings) -> None:
-    """Serve until stopped."""
+    """Load the card, and serve until SIGTERM or SIGINT; SIGUSR1 loads the model again.
+
+    Raises:
+        SettingsError, ModelFileError: a setting or the model must be fixed first.
+    """
     listeners = [bind(settings.host, settings.port)]
     make_rpc = make_rpc_of(settings)
     prepare_hailort()

@@ -28,8 +28,6 @@ from edgeinfer.settings import ConsoleSettings, StackSettings
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("top")
     @click.option("--prometheus", "prometheus_url", help="Address of Prometheus.")
     @click.option(

@@ -29,8 +29,6 @@ _PORT = click.IntRange(1, 65535)
 
 
 def create() -> click.Command:
-    """The command."""
-
     @click.command("up")
     @click.option(
         "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Where measurements and logs are kept."

@@ -21,7 +21,6 @@ _FRESH_TURNS = 3
 
 
 def create(context: CollectorContext) -> "HailoDeviceCollector":
-    """The collector of the exporter."""
     sources = context.sources
     notifications = counter(device.NOTIFICATIONS_RECEIVED, context.registry)
     return HailoDeviceCollector(

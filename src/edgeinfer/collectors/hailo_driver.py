@@ -19,7 +19,6 @@ _MAXIMA = (device.PCIE_MAX_GENERATION, device.PCIE_MAX_LANES)
 
 
 def create(context: CollectorContext) -> "HailoDriverCollector":
-    """The collector of the exporter."""
     return HailoDriverCollector(
         context.sources.kernel_root,
         lambda: context.library_version,
@@ -77,7 +76,7 @@ class HailoDriverCollector:
             raise NothingToRead("no Hailo chip on the bus and no driver")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        pass
 
     def _publish(self, facts: DriverFacts) -> None:
         seconds = _FRESH_TURNS * self.interval_seconds

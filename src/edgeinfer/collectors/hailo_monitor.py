@@ -36,7 +36,6 @@ class _Fresh:
 
 
 def create(context: CollectorContext) -> "HailoMonitorCollector":
-    """The collector of the exporter."""
     sources = context.sources
     return HailoMonitorCollector(
         sources.monitor_folder,
@@ -105,7 +104,7 @@ class HailoMonitorCollector:
             raise NothingToRead(f"no file in {self._folder}: HAILO_MONITOR=1 is missing, or it is a Hailo-10H")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        pass
 
     def _paths(self) -> list[Path]:
         try:

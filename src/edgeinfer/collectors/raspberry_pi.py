@@ -20,7 +20,6 @@ _VOLTAGE_ALARM = "in0_lcrit_alarm"
 
 
 def create(context: CollectorContext) -> "RaspberryPiCollector":
-    """The collector of the exporter."""
     return RaspberryPiCollector(context.sources.kernel_root, context.readings)
 
 
@@ -55,7 +54,7 @@ class RaspberryPiCollector:
             self._readings.publish_for(seconds, device.RASPBERRY_PI_CONDITION, float(holds), condition)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        pass
 
     def _conditions(self) -> Mapping[str, bool]:
         for path in sorted(self._root.glob(_FIRMWARE_WORD)):

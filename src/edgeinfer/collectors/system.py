@@ -38,7 +38,7 @@ class SystemCollector:
         return INTERVAL_SECONDS
 
     def collect(self) -> None:
-        """Read and publish."""
+        """Publish memory and disk space in bytes, and the CPU's use in percent since the last call."""
         machine = psutil.virtual_memory()
         values = {
             "process_resident": psutil.Process().memory_info().rss,
@@ -54,7 +54,7 @@ class SystemCollector:
         self._publish_cpu(self._cpu_percent())
 
     def close(self) -> None:
-        """Nothing is held open."""
+        pass
 
     def _publish_cpu(self, percent: float) -> None:
         # The first call has no call before it to compare with: its zero is not a reading.

@@ -41,7 +41,6 @@ class Alertmanager:
         return str((await self._ask("POST", "/api/v2/silences", silence))["silenceID"])
 
     async def end_silence(self, silence_id: str) -> None:
-        """End a silence."""
         await self._ask("DELETE", f"/api/v2/silence/{silence_id}")
 
     async def _ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:

@@ -42,7 +42,6 @@ class Assets:
 
 
 def load_assets(folder: Path = STATIC) -> Assets:
-    """Read the folder."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in _NOT_SERVED)
     bodies = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     digest = hashlib.sha256(b"\0".join(name.encode() + b"\0" + body for name, body in bodies.items()))

@@ -31,7 +31,6 @@ class CompressedBody:
 
 
 def encode(document: Any) -> CompressedBody:
-    """The document as JSON."""
     plain = orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
     return CompressedBody(plain, _gzip(plain) if len(plain) > _WORTH_BYTES else b"")
 

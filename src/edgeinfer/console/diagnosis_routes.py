@@ -65,7 +65,7 @@ class Diagnosing:
 
 
 def diagnosis_router(parts: Callable[[], _Asked]) -> APIRouter:
-    """Diagnoses and incidents."""
+    """Routes of the diagnosis now or at a moment, of incidents, and of one incident's picture."""
     router = APIRouter()
 
     @router.get("/api/diagnosis", summary="What is wrong, or was at a moment, why, and what to do")

@@ -51,7 +51,6 @@ class Frame:
     left_out: int = 0
 
     def as_document(self) -> dict[str, Any]:
-        """What goes over the wire."""
         return {
             "ref": self.ref,
             "start": self.start,

@@ -47,7 +47,6 @@ class Guard:
         self._hosts = frozenset((*hosts, *_LOOPBACK)) if hosts else frozenset[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection event."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

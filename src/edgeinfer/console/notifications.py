@@ -71,7 +71,6 @@ class Inbox:
             _log.warning("diagnosis of %s: %s", names, diagnosis, extra={"diagnosis": diagnosis, "alerts": names})
 
     def newest_first(self) -> list[dict[str, Any]]:
-        """What was received."""
         return list(reversed(self._kept))
 
     def _take(self, alert: _Alert, receiver: str) -> None:

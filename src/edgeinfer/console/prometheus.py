@@ -71,17 +71,14 @@ class Prometheus:
         return list(await self._ask("/api/v1/query_exemplars", form))
 
     async def rules(self) -> list[dict[str, Any]]:
-        """Groups with their alerting rules."""
         answer = await self._ask("/api/v1/rules", {"type": "alert"}, method="GET")
         return list(answer["groups"])
 
     async def targets(self) -> list[dict[str, Any]]:
-        """Targets that are scraped."""
         answer = await self._ask("/api/v1/targets", {"state": "active"}, method="GET")
         return list(answer["activeTargets"])
 
     async def runtime(self) -> dict[str, Any]:
-        """When it started, among others."""
         return dict(await self._ask("/api/v1/status/runtimeinfo", {}, method="GET"))
 
     def _limit(self) -> dict[str, str]:

@@ -93,7 +93,6 @@ class PanelAnswer:
     exemplars: list[dict[str, Any]]
 
     def as_document(self) -> dict[str, Any]:
-        """What goes over the wire."""
         return {
             "start": self.time.start,
             "end": self.time.end,
@@ -119,7 +118,6 @@ class Refreshed:
     status: Status
 
     def as_document(self) -> dict[str, Any]:
-        """What goes over the wire."""
         return {
             "now": self.now,
             "start": self.time.start,
@@ -227,7 +225,6 @@ class Refresher:
         return await resolve_variables(self._library.get(uid), request.variables, time, self._prometheus)
 
     async def close(self) -> None:
-        """Stop what is under way."""
         await self._series.close()
         await self._long_series.close()
         await self._status.close()
@@ -357,5 +354,4 @@ def _points(width: int) -> int:
 
 
 def panel_ids(dashboard: Dashboard) -> Sequence[int]:
-    """Every panel that asks something."""
     return [panel.id for panel in dashboard.panels.values() if panel.targets]

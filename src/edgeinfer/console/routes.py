@@ -49,7 +49,7 @@ class Parts:
 
 
 def api_router(parts: Callable[[], Parts]) -> APIRouter:
-    """Everything that is data."""
+    """Routes with data as JSON: status, dashboards, variables, and a refresh of panels."""
     router = APIRouter()
 
     @router.get("/healthz", summary="Whether the console serves")
@@ -84,7 +84,7 @@ def api_router(parts: Callable[[], Parts]) -> APIRouter:
 
 
 def operations_router(parts: Callable[[], Parts]) -> APIRouter:
-    """Alerts, silences and targets."""
+    """Routes for whoever is on duty: alerts and silences, and the targets of the scrapes."""
     router = APIRouter()
 
     @router.get("/api/alerts", summary="Alerts, silences, and what was received")

@@ -37,7 +37,6 @@ class Sessions:
     shared: SingleFlightCache[str, dict[str, Any]]
 
     async def listed(self) -> dict[str, Any]:
-        """The newest sessions."""
         return await self.shared.get("", lambda: self.gateway.sessions(_LISTED))
 
     async def one(self, session_id: str) -> dict[str, Any]:

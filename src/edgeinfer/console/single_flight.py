@@ -65,7 +65,6 @@ class SingleFlightCache(Generic[Key, Answer]):
         return len(self._tasks)
 
     async def close(self) -> None:
-        """Stop what is under way."""
         tasks = [task for _, task in self._tasks.values()]
         for task in tasks:
             task.cancel()

@@ -41,7 +41,6 @@ class Status:
     no_alert_can_fire: str = ""
 
     def as_document(self) -> dict[str, Any]:
-        """What the browser reads."""
         return asdict(self)
 
 
@@ -69,11 +68,9 @@ class StatusReader:
         self._shared: SingleFlightCache[str, Status] = SingleFlightCache(_KEEP_SECONDS)
 
     async def read(self) -> Status:
-        """The status now."""
         return await self._shared.get("status", self._read)
 
     async def close(self) -> None:
-        """Stop what is under way."""
         await self._shared.close()
 
     async def _read(self) -> Status:

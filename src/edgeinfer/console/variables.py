@@ -37,7 +37,6 @@ class Variable:
     fault: str = ""
 
     def as_document(self) -> dict[str, Any]:
-        """What the browser draws."""
         return {
             "name": self.name,
             "label": self.label,

@@ -49,7 +49,6 @@ class Cost:
     budget_spent: float | None = None
 
     def as_document(self) -> dict[str, Any]:
-        """For programs."""
         return asdict(self)
 
 

@@ -116,7 +116,7 @@ class Diagnosis:
         return min((since for since in found if since is not None), default=None)
 
     def as_document(self) -> dict[str, Any]:
-        """For programs."""
+        """As `--json` and the console have it: times in seconds since 1970, `null` where nothing was found."""
         return {
             "moment": self.moment,
             "verdict": self.verdict,

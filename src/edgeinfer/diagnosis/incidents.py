@@ -98,7 +98,6 @@ class Incident:
         return f"{self.start:.0f}"
 
     def as_document(self) -> dict[str, Any]:
-        """For programs."""
         return {
             "id": self.id,
             "start": self.start,

@@ -107,7 +107,6 @@ def observe(evidence: Evidence, view: View) -> Observation:
 
 
 def judge(cause: Cause, view: View, symptoms: Sequence[Symptom]) -> Judgement:
-    """What became of one cause."""
     observations = tuple(observe(one, view) for one in cause.evidence)
     against = tuple(found for one in cause.unless if (found := observe(one, view)).seen is Seen.HOLDS)
     explains = tuple(one for one in symptoms if one.name in cause.alerts)

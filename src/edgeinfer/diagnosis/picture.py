@@ -46,7 +46,6 @@ class Picture:
     rows: tuple[Row, ...]
 
     def as_document(self) -> dict[str, Any]:
-        """For the browser."""
         return asdict(self)
 
 

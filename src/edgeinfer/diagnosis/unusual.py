@@ -67,7 +67,6 @@ class Unusual:
         return outside / max(abs(self.value), abs(self.high), abs(self.low))
 
     def as_document(self) -> dict[str, Any]:
-        """For programs."""
         return asdict(self)
 
 

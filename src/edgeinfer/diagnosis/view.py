@@ -53,7 +53,6 @@ class View:
 
 
 def unchanged(expression: str) -> str:
-    """The expression as it is."""
     return expression
 
 

@@ -43,7 +43,6 @@ class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """The bytes."""
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -53,12 +52,11 @@ def now() -> str:
 
 
 def started(session: Session) -> JsonAnswer:
-    """Answer of POST /start."""
     return JsonAnswer({"sessionId": session.id, "status": "started", "timestamp": now()})
 
 
 def accepted(session_id: str, stored: Stored) -> Document:
-    """Answer of PUT /stream."""
+    """Answer 202 to PUT /stream: how many samples were taken, skipped as known, or merged late."""
     stream = stored.stream
     content = {
         "sessionId": session_id,
@@ -78,7 +76,6 @@ def accepted(session_id: str, stored: Stored) -> Document:
 
 
 def stopped(ended: SessionEnd) -> JsonAnswer:
-    """Answer of POST /stop."""
     document = {
         "sessionId": ended.id,
         "status": "stopped",
@@ -96,7 +93,6 @@ def _made_from(source: WindowSource, age_seconds: float | None = None) -> dict[s
 
 
 def processed(analysis: Analysis, source: WindowSource, request_id: str) -> Document:
-    """Answer of POST /process."""
     content = {
         "latent": analysis.outputs.latent,
         "motif_scores": analysis.outputs.scores,
@@ -112,7 +108,7 @@ def processed(analysis: Analysis, source: WindowSource, request_id: str) -> Docu
 
 
 def motifs(session_id: str, stream: Stream, found: Motifs, age_seconds: float | None, request_id: str) -> Document:
-    """Answer of GET /motifs."""
+    """Answer to GET /motifs: each motif with its score, and what the window was made from."""
     content = {
         "sessionId": session_id,
         "topK": len(found.diagnostics),
@@ -141,7 +137,7 @@ def _motif(diagnostic: MotifFinding) -> dict[str, Any]:
 
 
 def synchrony(session: Session, found: Synchrony) -> Document:
-    """Answer of GET /synchrony."""
+    """Answer to GET /synchrony: the comparison, or why there is none."""
     content = {
         "sessionId": session.id,
         "r": found.r,
@@ -158,7 +154,7 @@ def synchrony(session: Session, found: Synchrony) -> Document:
 
 
 def health(monitor: HealthMonitor, version: str, uptime_seconds: float) -> dict[str, Any]:
-    """Document of GET /health/detailed."""
+    """Answer to GET /health/detailed: 200 for OK and DEGRADED, 503 otherwise."""
     return {
         "status": monitor.status,
         "timestamp": now(),

@@ -33,7 +33,6 @@ class ApiKeyMiddleware:
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection event."""
         refusal = self._refusal(scope) if scope["type"] == "http" and scope["path"].startswith(_GUARDED) else None
         await (refusal or self._app)(scope, receive, send)
 

@@ -76,7 +76,7 @@ class SidecarMember:
 
 
 def _nobody() -> None:
-    """No callback."""
+    pass
 
 
 class Balancer:

@@ -30,7 +30,6 @@ _OK = 200
 
 
 def make_checks(service: InferenceService, store: SessionStore, data_folder: Path | None) -> dict[str, Check]:
-    """The checks by name."""
     return {
         "service": lambda: check_service(store),
         "hailo_backend": lambda: check_sidecars(service.balancer.members),

@@ -42,7 +42,6 @@ class CorsMiddleware:
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection event."""
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers({})
         origin = headers.get("origin")
         if origin is None:

@@ -123,7 +123,6 @@ class Bins:
         return self._motifs
 
     def empty(self) -> AnswerCounts:
-        """No answer counted."""
         return AnswerCounts(np.zeros(self.shape, np.int64), np.zeros(self._motifs, np.int64))
 
     def count(self, latents: NDArray[np.float32], tops: Counts) -> AnswerCounts:

@@ -112,7 +112,6 @@ class DriftWatch:
             self.save()
 
     def save(self) -> None:
-        """Store the window."""
         if self._files is None or self.recent is None:
             return
         self._saved_at = self._wall()

@@ -197,7 +197,6 @@ class DurableSessions:
         return session
 
     def get(self, session_id: str) -> Session:
-        """A session under way."""
         return self._table.get(session_id)
 
     def age_seconds(self, stream: Stream) -> float | None:
@@ -258,7 +257,6 @@ class DurableSessions:
         return StoredBatch(kept.uuid, role, before + skipped, newest).encode(self._clock.now_ms(), kind)
 
     async def stop(self, session_id: str) -> SessionEnd:
-        """End a session."""
         ended = await self._end(self._table.get(session_id), "stopped")
         # Raises where another request ended it first.
         return ended or self._raise_ended(session_id)

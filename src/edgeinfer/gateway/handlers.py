@@ -51,7 +51,6 @@ class Handlers:
     max_body_bytes: int
 
     def routes(self) -> tuple[HotRoute, ...]:
-        """The routes past the framework."""
         return (
             HotRoute("PUT", f"{PREFIX}/stream", lambda call: self.stream(self._body_of(call))),
             HotRoute("POST", f"{PREFIX}/process", lambda call: self.process(self._body_of(call), call.request_id)),
@@ -81,7 +80,6 @@ class Handlers:
         return answers.accepted(session_id, stored)
 
     def process(self, body: bytes, request_id: str) -> Later:
-        """Analyse one window."""
         window, source = make_window(decode_process(body).samples)
         return self._process(window, source, request_id)
 

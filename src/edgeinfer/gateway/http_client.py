@@ -56,7 +56,6 @@ class HttpTransport:
     async def post(
         self, body: bytes, headers: Mapping[str, str], timeout_seconds: float, *, path: str = ""
     ) -> RawAnswer:
-        """Send a window."""
         begin = self._posts.get(path)
         if begin is None:
             begin = f"POST {path or self._target.path} HTTP/1.1\r\n".encode() + self._host
@@ -66,7 +65,6 @@ class HttpTransport:
         return await self._send(_Call(head + body, headers.get("X-Request-Id", "")), timeout_seconds)
 
     async def get(self, path: str, timeout_seconds: float) -> RawAnswer:
-        """Ask another route."""
         request_id = new_request_id()
         head = b"GET %b HTTP/1.1\r\n%bX-Request-Id: %b\r\n\r\n" % (path.encode(), self._host, request_id)
         return await self._send(_Call(head, request_id.decode()), timeout_seconds)

@@ -108,7 +108,7 @@ class QualityWatch:
         return self._found.get((session.id, stream.role), ())
 
     def step(self) -> None:
-        """Judge all streams and publish."""
+        """Judge every stream that got samples lately, and publish counts, names and timing."""
         now = self._clock()
         active = [
             (session, stream)

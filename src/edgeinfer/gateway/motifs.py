@@ -64,7 +64,6 @@ async def find_motifs(
 
 
 def rank(scores: list[float], motifs: tuple[Motif, ...], stream: Stream) -> list[MotifFinding]:
-    """All motifs, highest score first."""
     order = sorted(range(len(scores)), key=lambda index: -scores[index])
     best, second = scores[order[0]], scores[order[1]] if len(order) > 1 else 0.0
     return [

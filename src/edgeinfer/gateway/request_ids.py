@@ -32,7 +32,6 @@ class RequestIds:
         self._templates = RouteTemplates()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection event."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

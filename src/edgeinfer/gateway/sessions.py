@@ -241,7 +241,6 @@ class SessionTable:
         return Session(str(uuid4()), self._wall(), now, now)
 
     def add(self, session: Session) -> None:
-        """Take a session in."""
         self._sessions[session.id] = session
         self._instruments.started.inc()
 
@@ -280,7 +279,6 @@ class SessionTable:
         return None if arrived is None else max(0.0, self._clock() - arrived)
 
     def all(self) -> list[Session]:
-        """Every session under way."""
         return list(self._sessions.values())
 
     @property
@@ -305,7 +303,6 @@ class SessionTable:
         return Stored(stream, accepted, placement.known, placement.late, account.clock_jumps - jumps)
 
     def end(self, session: Session, reason: str) -> SessionEnd:
-        """Let a session go."""
         del self._sessions[session.id]
         self._held -= session.held_samples
         self._remember(session.id, reason)
@@ -348,10 +345,10 @@ class MemorySessions:
         self._table = table
 
     def open(self) -> None:
-        """Nothing to make ready."""
+        pass
 
     def close(self) -> None:
-        """Nothing to close."""
+        pass
 
     async def start(self) -> Session:
         """A new session; evicts the one silent longest where there are too many."""
@@ -362,15 +359,12 @@ class MemorySessions:
         return session
 
     def get(self, session_id: str) -> Session:
-        """A session under way."""
         return self._table.get(session_id)
 
     async def append(self, session_id: str, role: str, batch: Batch) -> Stored:
-        """Keep samples."""
         return self.append_now(session_id, role, batch)
 
     def append_now(self, session_id: str, role: str, batch: Batch) -> Stored:
-        """Keep samples; memory never waits."""
         session = self._table.get(session_id)
         stream = session.stream_for(role, is_empty=not len(batch))
         return self._table.apply(session, stream, stream.place(batch))
@@ -380,7 +374,6 @@ class MemorySessions:
         return self._table.age_seconds(stream)
 
     async def stop(self, session_id: str) -> SessionEnd:
-        """End a session."""
         return self._table.end(self._table.get(session_id), "stopped")
 
     async def expire(self) -> None:
@@ -389,5 +382,4 @@ class MemorySessions:
             self._table.end(session, "expired")
 
     async def check(self) -> str:
-        """Memory can always keep samples."""
         return ""

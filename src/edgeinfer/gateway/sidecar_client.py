@@ -108,7 +108,6 @@ class SidecarClient:
         return self.protocol, max(_MIN_SECONDS, timeout_seconds - (perf_counter() - started))
 
     async def close(self) -> None:
-        """Close its connections."""
         await self._transport.close()
 
 

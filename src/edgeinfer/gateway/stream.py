@@ -198,7 +198,7 @@ class Stream:
             self.append(piece.batch)
 
     def append(self, batch: Batch) -> None:
-        """Keep samples behind those held."""
+        """Keep samples behind those held; of more than fit, the newest."""
         if not len(batch):
             return
         kept = min(len(batch), NEWEST_SAMPLES)

@@ -47,7 +47,6 @@ class Synchrony:
 
 
 def nothing_to_compare(reason: str, fault: str) -> Synchrony:
-    """No answer, and why."""
     return Synchrony(0.0, 0.0, "", 0.0, 0.0, reason, fault)
 
 

@@ -127,7 +127,6 @@ def _is_host(host: str) -> bool:
 
 
 def timed_out(name: str, seconds: float) -> SidecarError:
-    """No whole answer in time."""
     fault = f"it did not answer within {seconds:.3f} s"
     remedy = "Look at its queue and device, or raise BACKEND_TIMEOUT_MS."
     return SidecarError(f"sidecar {name}", fault, remedy, error_type="timeout", retryable=True)

@@ -20,7 +20,6 @@ class Progress:
     _recent: deque[Record] = field(default_factory=deque)
 
     def __call__(self, record: Record) -> None:
-        """Count one finished request."""
         self.requests += 1
         self.failed += not record.is_success
         if record.source:

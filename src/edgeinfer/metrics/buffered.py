@@ -24,7 +24,6 @@ class BufferedHistogram(Histogram):
         self._counting = Lock()
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        """Take one value."""
         if exemplar is not None:
             super().observe(amount, exemplar)
             return

@@ -18,7 +18,6 @@ def rules_folder() -> Path:
 
 
 def dashboard_files() -> tuple[Path, ...]:
-    """Every generated dashboard, by name."""
     return tuple(sorted(dashboards_folder().glob("*.json")))
 
 

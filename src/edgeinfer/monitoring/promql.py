@@ -149,7 +149,6 @@ class Queries:
         return self._part(histogram, "_bucket", tuple(by), dict(where or {}) | {"le": f"{bound}"})
 
     def gauge(self, source: Source, *, how: str = "max", by: Iterable[str] = (), where: Where | None = None) -> str:
-        """A gauge, aggregated by labels."""
         _expect(source, Kind.GAUGE)
         return _aggregate(how, source, by, self.select(source, where))
 

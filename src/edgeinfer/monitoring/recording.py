@@ -115,7 +115,6 @@ class Group:
 
 
 def groups() -> tuple[Group, ...]:
-    """Every recording rule."""
     return (
         Group("edgeinfer-latency", _latency()),
         Group("edgeinfer-indicators", _indicators(), interval="30s"),

@@ -46,7 +46,6 @@ class _Batch:
         self._has_failed = False
 
     def is_abandoned(self) -> bool:
-        """Asked on workers."""
         return self._has_failed or self._is_abandoned()
 
     def fail(self) -> None:

@@ -65,7 +65,6 @@ class InferEndpoint:
         return self._route.direct_route(INFER_PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one ASGI request."""
         await self._route(scope, receive, send)
 
     def _answer(self, request: Request, reply: Reply) -> None:

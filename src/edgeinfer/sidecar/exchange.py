@@ -125,7 +125,6 @@ class FastRoute:
             request.body = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one ASGI request."""
         arrived = perf_counter()
         scope["route"] = self._path
         replied: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
@@ -145,7 +144,6 @@ class FastRoute:
 
 
 async def send_answer(answer: Answer, send: Send) -> None:
-    """Send an answer by ASGI."""
     lines = [*answer.headers.split(b"\r\n")[:-1], b"content-length: %d" % len(answer.body)]
     pairs = [line.split(b": ", 1) for line in lines]
     await send({"type": "http.response.start", "status": answer.status, "headers": pairs})

@@ -266,7 +266,6 @@ class InferencePool:
         return Overloaded("the queue", fault, "Try again after Retry-After.", retry_after_seconds=max(1, seconds))
 
     def _deliver(self) -> None:
-        """Answer what threads have done."""
         self._is_waking = False
         while self._done:
             self._busy_threads -= 1

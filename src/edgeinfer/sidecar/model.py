@@ -105,7 +105,6 @@ class ServedModel:
         return self._pace
 
     def start(self) -> None:
-        """Begin to load."""
         self._thread = threading.Thread(target=self._supervise, name="model", daemon=True)
         self._thread.start()
 

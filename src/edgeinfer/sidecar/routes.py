@@ -87,7 +87,7 @@ class SidecarStatus:
 
 
 def status_router(status: SidecarStatus) -> APIRouter:
-    """Health and status."""
+    """The routes /healthz and /status; /healthz answers 503 while the model does not."""
     router = APIRouter(tags=["operation"])
     unready: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "The model does not answer."}}
 

@@ -53,7 +53,6 @@ class Binary:
 
 
 def cache_folder(cache_home: Path) -> Path:
-    """Where fetched programs lie."""
     return cache_home.expanduser() / "edgeinfer" / "monitoring"
 
 

@@ -21,7 +21,6 @@ _RELOAD = aiohttp.ClientTimeout(total=90)
 
 
 def rule_file(folder: DataFolder) -> Path:
-    """Where the rule lies."""
     return folder.configuration / "set-aside.rules.yml"
 
 

@@ -58,7 +58,6 @@ class Member:
 
 
 def how_it_ended(code: int) -> str:
-    """An exit code in words."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:

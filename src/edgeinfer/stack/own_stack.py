@@ -27,7 +27,6 @@ def settings_on_free_ports(pool: PortPool) -> StackSettings:
 
 
 def quiet(event: Event) -> None:
-    """Discard an event."""
     del event
 
 

@@ -169,7 +169,6 @@ def has_chip(root: Path = Path("/")) -> bool:
 
 
 def exporter(settings: StackSettings) -> ProcessSpec:
-    """The exporter of chip telemetry."""
     return ProcessSpec(
         name="exporter",
         argv=edgeinfer("exporter", "--host", LOOPBACK, "--port", str(settings.exporter_port)),

@@ -147,6 +147,5 @@ def find_in_folder(folder: DataFolder) -> list[Damage]:
 
 
 def in_words(one: SetAside) -> str:
-    """One line for a person."""
     place = f"; set aside in {one.moved_to}" if one.moved_to else ""
     return f"damaged: {one.path} {one.fault}{place}. Lost: {one.lost}"

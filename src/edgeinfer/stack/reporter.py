@@ -83,11 +83,9 @@ class TerminalReporter:
         self._console.print(Text("Ctrl-C ends everything; the data is kept.\n", style="dim"))
 
     def status_line(self, figures: LiveFigures | None, failures: Mapping[str, str]) -> None:
-        """Rewrite the line."""
         self._show(_line(figures, failures))
 
     def close(self) -> None:
-        """Remove the line."""
         self._live.stop()
 
     def _progress(self, event: Event) -> str:
@@ -110,11 +108,9 @@ class PlainReporter:
         self._next_line_at = 0.0
 
     def report(self, event: Event) -> None:
-        """Write a line."""
         self._write(event.message)
 
     def addresses(self, addresses: Mapping[str, str], data_folder: str) -> None:
-        """One line each."""
         for name, address in {**addresses, "data": data_folder}.items():
             self._write(f"{_title(name):14} {address}")
 
@@ -125,7 +121,7 @@ class PlainReporter:
             self._write(_line(figures, failures).plain)
 
     def close(self) -> None:
-        """Nothing is left open."""
+        pass
 
     def _write(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
@@ -138,7 +134,6 @@ class JsonReporter:
         self._stream = stream
 
     def report(self, event: Event) -> None:
-        """The event with its details."""
         self._write({"event": event.kind, "message": event.message, **event.details})
 
     def addresses(self, addresses: Mapping[str, str], data_folder: str) -> None:
@@ -150,7 +145,7 @@ class JsonReporter:
         self._write({"event": "status", **(asdict(figures) if figures else {}), "failures": dict(failures)})
 
     def close(self) -> None:
-        """Nothing is left open."""
+        pass
 
     def _write(self, document: Mapping[str, object]) -> None:
         print(json.dumps(document, default=str), file=self._stream, flush=True)

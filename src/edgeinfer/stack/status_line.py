@@ -100,7 +100,6 @@ def _shares(samples: list[_Sample]) -> dict[str, float]:
 
 
 def in_words(figures: LiveFigures) -> str:
-    """One line for a person."""
     if not figures.answers:
         return "Prometheus does not answer yet"
     if figures.is_collecting:

@@ -38,12 +38,10 @@ Obstacle = Callable[[ProcessSpec], str]
 
 
 async def nothing_to_do(stage: int) -> None:
-    """Before no stage."""
     del stage
 
 
 def nothing_done(member: Member) -> bool:
-    """For no crash."""
     del member
     return False
 
@@ -53,7 +51,6 @@ BeforeRestart = Callable[[Member], bool]
 
 
 def nothing_in_the_way(plan: ProcessSpec) -> str:
-    """No obstacle for any process."""
     del plan
     return ""
 
@@ -181,7 +178,6 @@ class Supervisor:
             member.state = State.STOPPED
 
     def kill(self) -> None:
-        """End every process at once."""
         for member in self.members:
             if member.child:
                 member.child.kill()

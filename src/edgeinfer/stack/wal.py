@@ -66,6 +66,7 @@ class _Assembler:
         self.pieces.clear()
 
     def add(self, kind: int, flags: int, data: bytes) -> None:
+        """Take one fragment; a record that is whole is handed on, and a wrong order is the log's fault."""
         is_begin = kind in (_FULL, _FIRST)
         if is_begin and self.pieces:
             self.fail("a record without its end")

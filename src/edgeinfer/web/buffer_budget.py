@@ -51,7 +51,6 @@ class BufferBudget:
         return True
 
     def unpin(self, size: int) -> None:
-        """The request is over."""
         self._pinned_bytes -= size
 
     def _evict(self) -> None:

@@ -25,13 +25,11 @@ class FlowControl:
         """Whether the client sends nothing more."""
 
     def begin(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)
         # Whatever the kernel does not take at once is reported by pause_writing, and its end by resume_writing.
         self._transport.set_write_buffer_limits(high=0)
 
     def end(self) -> None:
-        """The connection ended."""
         self._transport = None
         self._wake()
 
@@ -95,7 +93,6 @@ class FlowControl:
             self._transport.write_eof()
 
     def close(self) -> None:
-        """Close when all is sent."""
         if self._transport is not None:
             self._transport.close()
 
@@ -113,7 +110,6 @@ class FlowControl:
             cast("asyncio.Transport", self._transport).pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again."""
         if self._is_reading_paused and self.is_open:
             self._is_reading_paused = False
             cast("asyncio.Transport", self._transport).resume_reading()

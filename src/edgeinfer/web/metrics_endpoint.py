@@ -11,7 +11,7 @@ from edgeinfer.web.negotiation import accepts_coding, without_refused
 
 
 def metrics_router(registry: CollectorRegistry) -> APIRouter:
-    """The route that Prometheus scrapes."""
+    """The route /metrics, in the format and compression that the scraper accepts."""
     router = APIRouter()
 
     @router.get("/metrics", response_class=Response, summary="Metrics for Prometheus", tags=["operation"])

@@ -98,11 +98,9 @@ class RequestHead:
         self.target = url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """All headers."""
         parser = self._parser
         assert parser is not None  # noqa: S101 - it is who calls
         self.method, self.version = parser.get_method(), parser.get_http_version()

@@ -77,7 +77,6 @@ class RequestMetrics:
         self._templates = RouteTemplates(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection event."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -100,7 +100,6 @@ class RequestReader:
         return is_held_back and self._head is not None and self._head.expects_continue and not self.waiting_bytes
 
     def feed(self, data: bytes) -> None:
-        """Bytes that came."""
         if not self._buffer:
             self._buffer = data
             return

@@ -22,7 +22,6 @@ class RouteTemplates:
         self._mounts: set[str] = set()
 
     def template_of(self, scope: Scope) -> str:
-        """The template, or "unmatched"."""
         route = scope.get("route")
         is_mounted = "app_root_path" in scope  # only a mount sets it
         if route is not None and not is_mounted:

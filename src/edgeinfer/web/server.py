@@ -98,7 +98,6 @@ class SupervisedServer(uvicorn.Server):
         self._deadlines: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve."""
         await super().startup(sockets)
         if self.started:
             # Not in on_tick, which is no longer called once the server stops: deadlines hold then too.

@@ -74,7 +74,6 @@ class OtlpSpanExporter:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
 
     def is_sampled(self, trace_id: str, parent: TraceContext | None) -> bool:
-        """Ask the sampler of OTEL_TRACES_SAMPLER."""
         context = None
         if parent is not None:
             context = set_span_in_context(NonRecordingSpan(_span_context(parent, is_remote=True)))
@@ -94,7 +93,6 @@ class OtlpSpanExporter:
             self._wake.set()
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
         self._thread.start()
 

@@ -91,7 +91,6 @@ class RecordedTrace(RequestTrace):
         return self._call.headers()
 
     def add(self, name: str, started: float, ended: float, **attributes: str | float) -> None:
-        """One stage."""
         context = self.context.child(is_sampled=True)
         self._stages.append(Span(name, context, self.context.span_id, INTERNAL, started, ended, attributes=attributes))
 
@@ -198,7 +197,6 @@ class Tracing:
         self.send(trace.finish(f"{method} {route}", ended, attributes, error))
 
     def send(self, spans: Sequence[Span]) -> None:
-        """Hand spans on."""
         offset = time_ns() - int(perf_counter() * _NANOSECONDS)
         self.exporter.export(spans, offset)
 

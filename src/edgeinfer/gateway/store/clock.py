@@ -51,7 +51,6 @@ class StoreClock:
         self._offset_ms = resumed - since_boot
 
     def now_ms(self) -> int:
-        """The store's time."""
         return self._since_boot() + self._offset_ms
 
     def anchor(self) -> Anchor:

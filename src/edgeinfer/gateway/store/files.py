@@ -133,7 +133,6 @@ class DiskFiles:
         return str(self.folder)
 
     def open(self) -> None:
-        """Make and lock the folder."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The folder itself is locked: a lock file could be deleted, and then be locked twice.
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -145,7 +144,6 @@ class DiskFiles:
         self._lock = descriptor
 
     def close(self) -> None:
-        """Release the lock."""
         descriptor, self._lock = self._lock, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -155,23 +153,18 @@ class DiskFiles:
         return {entry.name: entry.stat().st_size for entry in os.scandir(self.folder) if entry.is_file()}
 
     def read(self, name: str) -> bytes:
-        """A whole file."""
         return (self.folder / name).read_bytes()
 
     def append_to(self, name: str) -> AppendFile:
-        """Open a file for appending."""
         return _DiskFile(self.folder / name)
 
     def rename(self, name: str, new_name: str) -> None:
-        """Give a file another name."""
         (self.folder / name).replace(self.folder / new_name)
 
     def remove(self, name: str) -> None:
-        """Remove a file."""
         (self.folder / name).unlink(missing_ok=True)
 
     def sync_names(self) -> None:
-        """Sync the folder."""
         _sync_folder(self.folder)
 
     def set_aside(self, names: list[str], folder_name: str, report: str) -> None:

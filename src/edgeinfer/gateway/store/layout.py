@@ -17,7 +17,6 @@ _SEGMENT = re.compile(rf"^({LIVE}|{ARCHIVE})-(\d{{8}})\.log$", re.ASCII)
 
 
 def segment_name(series: str, number: int) -> str:
-    """Name of a segment file."""
     return f"{series}-{number:08}.log"
 
 

@@ -95,7 +95,6 @@ class SegmentLog:
         return self.used_bytes / (self._max_bytes - self._headroom)
 
     def bytes_of(self, series: str) -> int:
-        """Bytes of a series."""
         return self._series[series].bytes
 
     def current(self, series: str) -> int:

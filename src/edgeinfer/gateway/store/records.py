@@ -74,7 +74,6 @@ class Scan:
 
 
 def encode(kind: int, time_ms: int, *parts: bytes | memoryview) -> bytes:
-    """A record."""
     payload = b"".join(parts)
     length = len(payload)
     crc = zlib.crc32(payload, zlib.crc32(_CHECKED.pack(length, kind, time_ms)))
@@ -155,7 +154,6 @@ class Anchor:
     boot_ms: int
 
     def encode(self, time_ms: int) -> bytes:
-        """As a record."""
         return encode(Kind.ANCHOR, time_ms, _ANCHOR.pack(self.boot_id.bytes, self.boot_ms))
 
     @classmethod
@@ -180,7 +178,6 @@ class Start:
     started_ms: int
 
     def encode(self, time_ms: int) -> bytes:
-        """As a record."""
         return encode(Kind.START, time_ms, _START.pack(self.session.bytes, self.started_at, self.started_ms))
 
     @classmethod
@@ -233,7 +230,6 @@ class End:
     reason: str
 
     def encode(self, time_ms: int) -> bytes:
-        """As a record."""
         return encode(Kind.END, time_ms, _END.pack(self.session.bytes, REASONS.index(self.reason)))
 
     @classmethod
@@ -264,7 +260,6 @@ class Archived:
     streams: tuple[tuple[str, int, Batch], ...]
 
     def encode(self, time_ms: int) -> bytes:
-        """As a record."""
         reason, total = REASONS.index(self.reason), sum(total for _, total, _ in self.streams)
         times = (self.started_at, self.ended_at, reason, self.duration_ms)
         parts = [_ARCHIVED.pack(self.session.bytes, *times, total, len(self.streams))]

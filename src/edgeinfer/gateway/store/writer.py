@@ -111,7 +111,6 @@ class BatchedWriter:
         ]
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread = Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 

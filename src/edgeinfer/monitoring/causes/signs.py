@@ -61,7 +61,6 @@ def down(job: str) -> str:
 
 
 def scraped(job: str) -> str:
-    """Prometheus could."""
     return f"{Q.select(UP, {'job': job})} == 1"
 
 

@@ -58,7 +58,6 @@ class Dashboard:
         return document
 
     def to_json(self) -> str:
-        """The file's text."""
         return json.dumps(self.document(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
     def _builder(self) -> Any:

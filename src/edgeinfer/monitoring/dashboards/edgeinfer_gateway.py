@@ -50,7 +50,6 @@ _PHONES = {"endpoint": matching("/api/.*")}
 
 
 def create() -> Dashboard:
-    """The dashboard."""
     return Dashboard(
         uid="edgeinfer-gateway",
         file="edgeinfer_gateway_dashboard.json",

@@ -72,7 +72,6 @@ _SLO, _GATEWAY, _HARDWARE = (
 
 
 def create() -> Dashboard:
-    """The dashboard."""
     return Dashboard(
         uid="hailo-sidecar-monitoring",
         file="grafana_hailo_sidecar_dashboard.json",

@@ -49,7 +49,6 @@ _AGE: Thresholds = ((None, GREEN), (SENSOR_STALE_SECONDS / 2, YELLOW), (SENSOR_S
 
 
 def create() -> Dashboard:
-    """The dashboard."""
     return Dashboard(
         uid="edgeinfer-hardware",
         file="hailo_hardware_dashboard.json",

@@ -37,7 +37,6 @@ _LIVE = DashboardLink("The last hour, live", "hailo-sidecar-monitoring")
 
 
 def create() -> Dashboard:
-    """The dashboard."""
     return Dashboard(
         uid="edgeinfer-history",
         file="edgeinfer_history_dashboard.json",

@@ -280,7 +280,6 @@ def state_timeline(  # noqa: PLR0913  # a panel is given by name, like the entry
 
 
 def text(title: str, description: str, content: str, *, size: tuple[int, int] = (24, 3)) -> Panel:
-    """A text in Markdown."""
     builder = (
         text_builders.Panel().title(title).description(description).mode(text_models.TextMode.MARKDOWN).content(content)
     )

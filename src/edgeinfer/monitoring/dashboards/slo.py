@@ -49,7 +49,6 @@ _WHOLE = LongRangeQueries("$__range", JOBS.scope)
 
 
 def create() -> Dashboard:
-    """The dashboard."""
     return Dashboard(
         uid="edgeinfer-slo",
         file="edgeinfer_slo_dashboard.json",

@@ -17,17 +17,14 @@ def datasource() -> Any:
 
 
 def job() -> Any:
-    """Which of our processes."""
     return _query("job", "Job", f'label_values(up{{job=~"{_OURS}"}}, job)')
 
 
 def instance() -> Any:
-    """Which process of these jobs."""
     return _query("instance", "Instance", 'label_values(up{job=~"$job"}, instance)')
 
 
 def chip() -> Any:
-    """Which chip of the machine."""
     return _query("chip", "Chip", 'label_values(hailo_device_info{job=~"$job", instance=~"$instance"}, chip_id)')
 
 

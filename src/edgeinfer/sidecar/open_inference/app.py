@@ -60,7 +60,6 @@ class OpenInferenceApp:
         return path.startswith(PREFIX) and path[len(PREFIX) : len(PREFIX) + 1] in {"", "/"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         place = find(scope["path"])
         request_id = request_id_of(dict(scope["headers"]).get(b"x-request-id", b""))
         if place is None:

@@ -31,12 +31,10 @@ def check_model(card: ModelCard, name: str, version: str) -> None:
 
 
 def is_ready(model: ServedModel) -> bool:
-    """Whether the model answers."""
     return model.model_state.state is State.READY and not model.failing
 
 
 def server_metadata(version: str) -> dict[str, Any]:
-    """What answers."""
     return {"name": SERVER_NAME, "version": version, "extensions": EXTENSIONS}
 
 
