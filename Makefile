@@ -124,6 +124,12 @@ setup-fleet: ## Find or fetch VictoriaMetrics for the fleet's test
 versions: setup ## Test rules, panels and fleet with each Prometheus, Alertmanager and VictoriaMetrics of Debian (half an hour)
 	@nice $(BIN)/python -m tools.versions $(ARGS)
 
+arm64-proof: setup ## Answer a recorded session on an emulated ARM processor, and compare (minutes)
+	@$(BIN)/python -m tools.arm64_proof
+
+odd-machines: setup setup-monitoring ## Run the stack on machines without network, home, locale, curl or git (root, Linux; minutes)
+	@$(BIN)/python -m tools.odd_machines $(ARGS)
+
 setup-clients: ## Find or install the clients of others that the tests run (JDK, Go, curl, wget, Perl, Node)
 	@tools/setup_clients.sh
 
@@ -192,7 +198,7 @@ machine-proof: setup ## Follow the Raspberry Pi guide in a whole Debian that boo
 	@$(BIN)/python -m tools.machine_proof $(SYSTEM) $(ARGS)
 
 .PHONY: machine-proof
-.PHONY: versions audit additions fuzz power-cut-matrix setup-clients setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
+.PHONY: arm64-proof odd-machines versions audit additions fuzz power-cut-matrix setup-clients setup-fleet image image-digests hailo-stub hailo-cpu hailo-device monitoring-up monitoring-down stack-down wheel docker-proof
 .PHONY: help setup run test test-quick test-e2e test-performance-quick test-performance test-performance-stress chaos setup-monitoring setup-browser check fix generate lock
 
 verify-units: setup ## Check the systemd units with systemd's own checker, and show how exposed each is

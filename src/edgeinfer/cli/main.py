@@ -8,6 +8,7 @@ from importlib.metadata import version
 import click
 
 import edgeinfer.cli
+from edgeinfer.cli._streams import make_printable, use_utf8
 from edgeinfer.errors import ConfigurationError, EdgeInferError
 
 _EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: fix the configuration, restarting will not help
@@ -42,6 +43,8 @@ def edgeinfer_command() -> None:
 
 def main() -> None:
     """Run the command line; an expected error is printed in one line, without a traceback."""
+    use_utf8()
+    make_printable((sys.stdout, sys.stderr))
     try:
         edgeinfer_command(standalone_mode=False)
     except click.exceptions.Abort:

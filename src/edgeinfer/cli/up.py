@@ -31,7 +31,9 @@ _PORT = click.IntRange(1, 65535)
 def create() -> click.Command:
     @click.command("up")
     @click.option(
-        "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Where measurements and logs are kept."
+        "--data-folder",
+        type=click.Path(path_type=Path, file_okay=False, readable=False),
+        help="Where measurements and logs are kept.",
     )
     @click.option("--sidecars", type=click.IntRange(0, 16), help="Sidecars to start (1).")
     @click.option("--backend", type=click.Choice(backend_names()), help="What computes the answers (onnx).")
