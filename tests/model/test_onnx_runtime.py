@@ -12,11 +12,11 @@ from edgeinfer.settings import prepare_onnxruntime
 
 # A session makes the identifier of the machine as it begins; its thread is the one that sends.
 RUN = """
-import os, sys, time
+import os, pathlib, sys, time
 {first}
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 deadline = time.monotonic() + float(sys.argv[2])
-while time.monotonic() < deadline and not os.path.exists(os.path.expanduser("~/.cache/Microsoft")):
+while time.monotonic() < deadline and not any(one.is_file() for one in pathlib.Path.home().rglob("*")):
     time.sleep(0.05)
 """
 

@@ -12,9 +12,11 @@ import uvicorn
 from uvicorn.server import ServerState
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIREMENTS = {
     re.match(r"[A-Za-z0-9-]+", line)[0].lower(): line  # type: ignore[index]  # each begins with a name
-    for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    for lines in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for line in lines
 }
 # Starlette comes with FastAPI, whose bound is the one that counts.
 COMES_WITH = {"starlette": "fastapi"}
