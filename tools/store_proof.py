@@ -27,8 +27,12 @@ def prove_kills(kills: int, seed: int) -> None:
     for index, mode in enumerate(MODES):
         share = kills // len(MODES) + (index < kills % len(MODES))
         with tempfile.TemporaryDirectory() as folder:
-            done, found = kill_at_random(Path(folder), share, seed, mode)
-        print(f"{mode:8} {done:5} kills: every acknowledged sample found, {found:,} in all", flush=True)
+            found, by_loop = kill_at_random(Path(folder), share, seed, mode)
+        print(
+            f"{mode:8} {share:5} kills: every acknowledged sample found, {found:,} in all; "
+            f"{by_loop:,} uploads were written by the event loop",
+            flush=True,
+        )
 
 
 def prove_cuts(cuts: int, seed: int) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from edgeinfer.errors import EdgeInferError, StorageError
 from edgeinfer.gateway.durable_sessions import DurableSessions
-from edgeinfer.gateway.samples import Batch
+from edgeinfer.gateway.samples import Batch, Sample, read_batch
 from edgeinfer.gateway.store.writer import Durability
 from tests.gateway.power_cut import Disk, PowerCutFiles
 from tests.gateway.rigs import Clock
@@ -29,6 +29,8 @@ _MAX_BYTES = 4 * 1024 * 1024  # small segments, so that the cuts and kills meet 
 _STEP_SECONDS = 0.001
 _NEWEST, _SURELY_HELD = 2000, 1000
 _MAX_LATE = 900  # samples: nine seconds, and the gateway merges what is at most ten older than the newest
+# A killed process lives for a quarter of a second at most: it must have synced by then, for its event loop to write.
+_KILLED_UNSYNCED_SECONDS = 0.02
 
 
 class LossError(AssertionError):
@@ -47,6 +49,8 @@ class Promises:
     """By session: numbers of its samples in the order in which the store takes them, those under way at the end."""
     merging: set[str] = field(default_factory=set)
     """Sessions that are writing samples among those before."""
+    written_by_loop: int = 0
+    """Acknowledged uploads that the event loop wrote itself."""
 
     def copy(self) -> "Promises":
         samples = {session: list(acknowledged) for session, acknowledged in self.samples.items()}
@@ -132,9 +136,8 @@ class Sender:
 
 
 def batch_of(numbers: Sequence[int]) -> Batch:
-    """Samples of these numbers, each of which differs from any other."""
-    times = np.array(numbers, np.float64) / 100
-    return Batch(times, np.repeat(times[:, None], 9, axis=1).astype(np.float32))
+    """Samples of these numbers, each of which differs from any other, as an upload of them is read."""
+    return read_batch([Sample(*[number / 100] * 10) for number in numbers])
 
 
 async def phone(store: DurableSessions, chance: random.Random, promises: Promises, now: object) -> None:
@@ -337,11 +340,14 @@ def kill_once(folder: Path, seed: int, durability: Durability, promises: Promise
                 known += (int(number) for number in numbers[1:])
             else:
                 promises.samples.setdefault(session_id, []).append((0.0, int(what)))
+                promises.written_by_loop += numbers == ["loop"]
 
 
 async def _stream_and_report(folder: Path, seed: int, durability: Durability, writing: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - sizes of batches
-    store = make_store(folder, durability=durability, max_bytes=_MAX_BYTES)
+    store = make_store(
+        folder, durability=durability, max_unsynced_seconds=_KILLED_UNSYNCED_SECONDS, max_bytes=_MAX_BYTES
+    )
     store.open()
 
     def say(session_id: str, *what: object) -> None:
@@ -357,11 +363,14 @@ async def _stream_and_report(folder: Path, seed: int, durability: Durability, wr
             for _ in range(chance.randint(2, 60)):
                 numbers, _ = sender.next_upload()
                 say(session.id, "sends", session.stream().total, *numbers)
+                upload = batch_of(numbers)
                 try:
-                    await store.append(session.id, "default", batch_of(numbers))
+                    written = store.append_now(session.id, "default", upload)
+                    if written is None:
+                        await store.append(session.id, "default", upload)
                 except EdgeInferError:
                     break
-                say(session.id, session.stream().total)
+                say(session.id, session.stream().total, "thread" if written is None else "loop")
             if chance.random() < 0.5:
                 say(session.id, "ending")
                 try:
@@ -380,12 +389,12 @@ def kill_at_random(folder: Path, kills: int, seed: int, durability: Durability =
     """Kill a store again and again, and look for everything that it acknowledged after each kill.
 
     Returns:
-        Kills, and samples that were acknowledged and found.
+        Samples that were acknowledged and found, and uploads that the event loop wrote itself.
 
     Raises:
         LossError: something is lost.
     """
-    promises, found = Promises(), 0
+    promises, found, by_loop = Promises(), 0, 0
     for index in range(kills):
         kill_once(folder, seed + index, durability, promises)
         store = make_store(folder, max_bytes=_MAX_BYTES)
@@ -398,7 +407,8 @@ def kill_at_random(folder: Path, kills: int, seed: int, durability: Durability =
         finally:
             store.close()
         found += sum(max(total for _, total in acknowledged) for acknowledged in promises.samples.values())
+        by_loop += promises.written_by_loop
         for session_id in promises.asked_to_end:  # proved, and not needed for the next
             promises.samples.pop(session_id, None)
         promises = Promises({id_: [max(said)] for id_, said in promises.samples.items()}, sent=sent)
-    return kills, found
+    return found, by_loop

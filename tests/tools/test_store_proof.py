@@ -27,6 +27,9 @@ def test_some_kills_and_power_cuts_cost_no_more_than_they_may() -> None:
     assert full, done.stdout
     assert int(full[1]) > 0, "no cut met a late sample"
     assert done.stdout.count("every acknowledged sample found") == 3
+    by_loop = re.search(r"bounded +4 kills: .* ([\d,]+) uploads were written by the event loop", done.stdout)
+    assert by_loop, done.stdout
+    assert by_loop[1] != "0", "no kill met an upload that the event loop wrote"
 
 
 @pytest.mark.parametrize("durability", ["full", "bounded"])
