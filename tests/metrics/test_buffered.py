@@ -85,6 +85,22 @@ def test_threads_lose_no_value_while_others_scrape() -> None:
     assert registry.get_sample_value("a_sum") == pytest.approx(1000)
 
 
+def test_nothing_is_counted_while_a_scrape_reads() -> None:
+    """Else it could show a value in the sum and in no bucket."""
+    registry = CollectorRegistry()
+    histogram = BufferedHistogram("a", "A.", buckets=BOUNDS, registry=registry)
+    first, was_held = histogram._buckets[0], []
+    read = first.get
+
+    def watched() -> float:
+        was_held.append(histogram._counting.locked())
+        return float(read())
+
+    first.get = watched
+    shown(registry)
+    assert was_held == [True]
+
+
 def test_what_nobody_scrapes_is_counted_before_it_grows() -> None:
     histogram = BufferedHistogram("a", "A.", buckets=BOUNDS, registry=CollectorRegistry())
     for _ in range(100_000):

@@ -14,7 +14,8 @@ _MAX_PENDING = 512
 class BufferedHistogram(Histogram):
     """The client's histogram, at a fifth of its time per observation: that finds a bucket and takes two locks in each.
 
-    `observe` may be called from any thread; a scrape counts what was observed before it began.
+    `observe` may be called from any thread; a scrape counts what was observed before it began, and sees no part of what
+    another thread is counting.
     """
 
     def _metric_init(self) -> None:
@@ -38,18 +39,22 @@ class BufferedHistogram(Histogram):
 
     def _count_pending(self) -> None:
         with self._counting:
-            # Others may append meanwhile: what was there is counted and removed, what came later stays.
-            values = self._pending[:]
-            del self._pending[: len(values)]
-            counts = [0] * len(self._upper_bounds)
-            for value in values:
-                counts[bisect_left(self._upper_bounds, value)] += 1
-            for bucket, count in zip(self._buckets, counts, strict=True):
-                if count:
-                    bucket.inc(count)
-            if values:
-                self._sum.inc(sum(values))
+            self._count()
+
+    def _count(self) -> None:
+        # Others may append meanwhile: what was there is counted and removed, what came later stays.
+        values = self._pending[:]
+        del self._pending[: len(values)]
+        counts = [0] * len(self._upper_bounds)
+        for value in values:
+            counts[bisect_left(self._upper_bounds, value)] += 1
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+        if values:
+            self._sum.inc(sum(values))
 
     def _child_samples(self) -> Iterable[Sample]:
-        self._count_pending()
-        return super()._child_samples()
+        with self._counting:
+            self._count()
+            return tuple(super()._child_samples())
