@@ -119,6 +119,7 @@ def test_a_head_is_read_once_and_a_head_with_an_id_or_a_fault_is_not_kept() -> N
     assert heads.read(plain.replace(b"/a", b"/b")).target == b"/b"
     assert len(heads) == 2
     assert heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Request-Id: 1\r\n\r\n").fields[b"x-request-id"] == b"1"
+    heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nTraceparent: 00-1-2-01\r\n\r\n")
     heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Long: %b\r\n\r\n" % (b"x" * 4000))
     for _ in range(2):
         with pytest.raises(Refused):

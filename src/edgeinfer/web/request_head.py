@@ -12,7 +12,7 @@ _HEADER_OVERHEAD_BYTES = 150
 _MAX_LENGTH_DIGITS = 18
 _MAX_KEPT_BYTES = 512
 # A head with an id of its own does not come again.
-_UNIQUE = b"x-request-id"
+_UNIQUE = frozenset((b"x-request-id", b"traceparent"))
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect")
 # Enough of a request line to know that what came is HTTP/1, before the head is whole.
 _REQUEST_LINE = re.compile(rb"[A-Z-]{1,32} +[\x21-\xff]+ HTTP/1\.[01]")
@@ -173,7 +173,7 @@ class HeadCache:
             return found
         head = RequestHead(self._max_headers)
         head.read(data)
-        if len(data) <= _MAX_KEPT_BYTES and _UNIQUE not in head.fields:
+        if len(data) <= _MAX_KEPT_BYTES and _UNIQUE.isdisjoint(head.fields):
             if len(self._heads) >= self._max_heads:
                 self._heads.clear()
             self._heads[data] = head
