@@ -206,6 +206,8 @@ def test_a_key_is_asked_for(rig: Rig, tmp_path: Path) -> None:
         assert closed.status_code == 401
         assert closed.headers["www-authenticate"] == "Bearer"
     assert rig.value("edgeinfer_http_errors_total", error_type="unauthorized") == 2
+    labels = {"endpoint": API + "/stream", "method": "PUT", "status_code": "401"}
+    assert rig.value("edgeinfer_http_requests_total", **labels) == 2, "both ways name the route that was refused"
 
 
 def wait_for(event: Event) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from prometheus_client import Counter
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgeinfer.errors import RateLimited, SettingsError, Unauthorized
@@ -24,13 +26,15 @@ class ApiKeyMiddleware:
     Args:
         app: the application inside.
         keys: who may pass.
-        problems: counter with the label `problem`.
+        problems: counter with the label `error_type`.
+        routes: whose templates the metrics show for a request that is refused before the framework finds its route.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, problems: Counter) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, problems: Counter, routes: Iterable[BaseRoute] = ()) -> None:
         self._app = app
         self._keys = keys
         self._problems = problems
+        self._routes = tuple(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" and scope["path"].startswith(_GUARDED) else None
@@ -42,6 +46,7 @@ class ApiKeyMiddleware:
         except (Unauthorized, RateLimited) as failure:
             problem = problem_of(failure)
             self._problems.labels(problem.problem).inc()
+            scope["route"] = next((route for route in self._routes if route.matches(scope)[0] is Match.FULL), None)
             return problem
         return None
 

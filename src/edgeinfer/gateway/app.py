@@ -75,13 +75,16 @@ def build_app(parts: Parts) -> FastAPI:
         lifespan=lambda _: _running(parts),
         problems=parts.instruments.problems,
     )
-    app.include_router(analysis_router(_handlers(parts), parts.reports))
+    analysis = analysis_router(_handlers(parts), parts.reports)
+    app.include_router(analysis)
     app.include_router(health_router(parts.health, lambda: time.monotonic() - started))
     app.include_router(metrics_router(parts.registry))
     app.include_router(_front_page(parts.health))
     # The one added last is outermost.
     if parts.keys is not None:
-        app.add_middleware(ApiKeyMiddleware, keys=parts.keys, problems=parts.instruments.problems)
+        app.add_middleware(
+            ApiKeyMiddleware, keys=parts.keys, problems=parts.instruments.problems, routes=analysis.routes
+        )
     if parts.cors_origins:
         app.add_middleware(CorsMiddleware, origins=parts.cors_origins, problems=parts.instruments.problems)
     app.add_middleware(
