@@ -119,7 +119,7 @@ async def test_head_answers_what_get_answers_without_a_body(app: ASGIApp) -> Non
             assert head.content == b""
 
 
-async def test_a_wrong_method_is_reported_every_right_one(app: ASGIApp) -> None:
+async def test_a_wrong_method_is_answered_with_every_right_one(app: ASGIApp) -> None:
     async with asking(app) as client:
         for method in ("DELETE", "TRACE", "PROPFIND", "PATCH"):
             answer = await client.request(method, "/healthz")

@@ -88,7 +88,7 @@ class TestTheFile:
             read_keys(path)
 
     @given(st.text(max_size=200))
-    def test_no_text_ends_in_anything_but_keys_or_a_reported_line(self, text: str) -> None:
+    def test_no_text_ends_in_anything_but_keys_or_the_number_of_a_line(self, text: str) -> None:
         try:
             keys = parse_keys(text, "keys")
         except SettingsError:
@@ -219,7 +219,7 @@ class TestTheGateway:
         assert rig.value("edgeinfer_http_errors_total", error_type="rate_limited") == 1
 
     @pytest.mark.parametrize("route", ["/healthz", "/health/detailed", "/metrics", "/docs", "/openapi.json"])
-    async def test_what_watches_the_gateway_needs_no_key_and_is_reported_no_secret(
+    async def test_what_watches_the_gateway_needs_no_key_and_sees_no_secret(
         self, client: httpx.AsyncClient, secret: str, route: str
     ) -> None:
         await client.post(f"{API}/start", headers=bearer(secret))

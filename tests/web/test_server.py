@@ -1,4 +1,4 @@
-"""The life of a server process: reported to end, it finishes, and its callers clean up."""
+"""The life of a server process: asked to end, it finishes, and its callers clean up."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ finally:
 """
 
 
-def test_a_server_that_is_reported_to_end_lets_its_callers_clean_up(tmp_path: Path) -> None:
+def test_a_server_that_is_asked_to_end_lets_its_callers_clean_up(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     server = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], stdout=subprocess.PIPE, text=True)
     assert b"here" in asked(path)
