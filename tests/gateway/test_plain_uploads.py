@@ -1,6 +1,7 @@
 """Uploads that are read without numpy: the same numbers, bit for bit, and the same placement, as through arrays."""
 
 import json
+import re
 import struct
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeinfer.errors import InvalidSamples
+from edgeinfer.errors import InvalidBody, InvalidSamples
 from edgeinfer.gateway.placement import Piece
 from edgeinfer.gateway.samples import Batch, decode_stream, read_batch
 from edgeinfer.gateway.stream import Stream
@@ -105,6 +106,20 @@ def test_what_is_beyond_a_bound_is_named_with_its_sample(change: dict[str, Any],
     with pytest.raises(InvalidSamples, match="sample 2") as refused:
         decode_stream(json.dumps({"sessionId": "s", "samples": samples}).encode())
     assert fault in refused.value.fault
+
+
+@pytest.mark.parametrize(
+    ("later", "error", "fault"),
+    [
+        ('{"t": 0.01, "ax": "1"}]}', InvalidSamples, "got `str` - at `$.samples[1].ax`"),
+        ('{"t": 0.01, "ax": NaN}]}', InvalidBody, "not JSON"),
+        ("", InvalidBody, "not JSON"),
+    ],
+)
+def test_what_is_worse_than_a_bound_is_named_in_its_place(later: str, error: type[Exception], fault: str) -> None:
+    first = json.dumps({"t": 0.0, **dict.fromkeys(CHANNELS, 2e6)})
+    with pytest.raises(error, match=re.escape(fault)):
+        decode_stream(f'{{"sessionId": "s", "samples": [{first}, {later}'.encode())
 
 
 def test_a_piece_of_bytes_longer_than_a_stream_keeps_its_newest() -> None:

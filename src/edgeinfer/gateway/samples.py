@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.errors import InvalidBody, InvalidSamples, InvalidWindow, NotEnoughSamples
+from edgeinfer.errors import InputError, InvalidBody, InvalidSamples, InvalidWindow, NotEnoughSamples
 from edgeinfer.gateway.clock_units import check_unit, is_plain
 from edgeinfer.gateway.resampling import LENGTH, RATE_HZ, WindowSource, cut_window
 from edgeinfer.model.window import CHANNELS, MAX_READING
@@ -195,22 +195,30 @@ def decode_stop(body: bytes) -> StopBody:
 def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         return decoder.decode(body)
-    except msgspec.ValidationError as failure:
-        message = str(failure)
-        if "$.samples[" in message:
-            _check_bounds_of(body)
-            raise InvalidSamples("samples", message, _ALL_FIELDS) from failure
-        raise InvalidBody("body", message, _SEE) from failure
     except UNDECODABLE as failure:
-        raise InvalidBody("body", why_not_json(body, failure), _SEE) from failure
+        refusal = _refusal(body, failure)
+        if isinstance(refusal, InvalidSamples):
+            _check_bounds_of(body)
+        raise refusal from failure
+
+
+def _refusal(body: bytes, failure: Exception) -> InputError:
+    if not isinstance(failure, msgspec.ValidationError):
+        return InvalidBody("body", why_not_json(body, failure), _SEE)
+    message = str(failure)
+    return (
+        InvalidSamples("samples", message, _ALL_FIELDS)
+        if "$.samples[" in message
+        else InvalidBody("body", message, _SEE)
+    )
 
 
 def _check_bounds_of(body: bytes) -> None:
-    """Name the first sample beyond its bounds, where that is all that is wrong with the samples."""
+    """Name the first sample beyond its bounds, or what is worse: something that is no number, or not JSON."""
     try:
         samples = _unbounded.decode(body).samples
-    except (msgspec.ValidationError, *UNDECODABLE):
-        return
+    except UNDECODABLE as failure:
+        raise _refusal(body, failure) from failure
     rows = np.array([msgspec.structs.astuple(sample) for sample in samples], np.float64).reshape(-1, COLUMNS)
     _check_times(rows[:, 0].copy())
     _check_finite(rows)
