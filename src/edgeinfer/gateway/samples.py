@@ -214,7 +214,7 @@ def _refusal(body: bytes, failure: Exception) -> InputError:
 
 
 def _check_bounds_of(body: bytes) -> None:
-    """Name the first sample beyond its bounds, or what is worse: something that is no number, or not JSON."""
+    """Name the first sample beyond its bounds, or what is worse: text where a number belongs, or no JSON at all."""
     try:
         samples = _unbounded.decode(body).samples
     except UNDECODABLE as failure:
