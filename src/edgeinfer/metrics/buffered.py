@@ -12,7 +12,7 @@ _MAX_PENDING = 512
 
 
 class BufferedHistogram(Histogram):
-    """The client's histogram, at a fifth of its time per observation: that finds a bucket and takes two locks in each.
+    """The client's histogram, at a quarter of its time per observation: that one finds a bucket and takes two locks.
 
     `observe` may be called from any thread; a scrape counts what was observed before it began, and sees no part of what
     another thread is counting.
