@@ -226,6 +226,18 @@ async def test_the_list_needs_a_key_where_keys_are_needed(tmp_path: Path) -> Non
     assert answer.status_code == 200
 
 
+async def test_no_other_part_of_an_id_finds_a_session() -> None:
+    """Fewer characters could be guessed, and with more of them the rest of an id could be."""
+    async with api(rig_of(Clock())) as client:
+        live, ended = await start(client), await start(client)
+        for session_id in (live, ended):
+            await put(client, session_id, 100)
+        await client.post(f"{API}/stop", json={"sessionId": ended})
+        for session_id in (live, ended):
+            for length in (1, 7, 9, 35):
+                assert (await about(client, session_id[:length])).status_code == 404
+
+
 async def test_nothing_answers_with_more_of_an_id_than_was_asked_for() -> None:
     """Who reads the eight characters in an alert may look at a session, and not stop it."""
     async with api(rig_of(Clock())) as client:

@@ -5,6 +5,7 @@ import errno
 import random
 import time
 from collections.abc import Callable
+from itertools import count
 from threading import Event, Timer
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from edgeinfer.errors import StorageError
 from edgeinfer.gateway.durable_sessions import DurableSessions
+from edgeinfer.gateway.store.layout import LIVE
 from tests.gateway.power_cut import Disk, PowerCutFiles
 from tests.gateway.stores import make_store
 from tests.gateway.test_sessions import batch
@@ -110,4 +112,50 @@ async def test_a_segment_is_begun_by_the_thread(files: PowerCutFiles) -> None:
     assert store.append_now(session, "default", batch(25)) is not None
     assert store.append_now(session, "default", batch(25, 25)) is None
     assert (await store.append(session, "default", batch(25, 25))).accepted == 25
+    store.close()
+
+
+async def test_a_disk_that_answered_long_ago_is_asked_again(files: PowerCutFiles) -> None:
+    store, session = await proven(files)
+    later = time.monotonic() + 1.5
+    store.writer._clock = lambda: later
+    assert store.append_now(session, "default", batch(25)) is None
+    store.writer._clock = time.monotonic
+    store.close()
+
+
+async def test_a_processor_that_was_busy_is_no_slow_disk(files: PowerCutFiles) -> None:
+    store, session = await proven(files)
+    store.writer._proven_until, ticks = 1e9, count(1000.0, 0.05)
+    store.writer._sync_at = 1e9
+    store.writer._clock = lambda: next(ticks)
+    for first in (0, 25):
+        assert store.append_now(session, "default", batch(25, first)) is not None, "it never waited"
+    store.close()
+
+
+async def test_a_full_store_takes_nothing_from_the_caller_either(files: PowerCutFiles) -> None:
+    store, session = await proven(files)
+    store.log._max_bytes = store.log.used_bytes
+    assert store.append_now(session, "default", batch(25)) is None
+    with pytest.raises(StorageError, match="holds its"):
+        await store.append(session, "default", batch(25))
+    assert store.get(session).total_samples == 0
+    store.close()
+
+
+async def test_samples_wait_for_those_of_their_session_that_are_on_their_way(files: PowerCutFiles) -> None:
+    store, session = await proven(files)
+    async with store.get(session).changing:
+        assert store.append_now(session, "default", batch(25)) is None
+    assert store.append_now(session, "default", batch(25)) is not None
+    store.close()
+
+
+async def test_housekeeping_knows_where_the_caller_wrote(files: PowerCutFiles) -> None:
+    store, session = await proven(files)
+    kept = store._kept[session]
+    assert kept.roles_in(store.log.current(LIVE)) == []
+    assert store.append_now(session, "default", batch(25)) is not None
+    assert kept.roles_in(store.log.current(LIVE)) == ["default"]
     store.close()
