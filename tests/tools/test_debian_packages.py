@@ -13,7 +13,7 @@ echo "$0 $*" >> {log}
 case "$*" in
   *indextargets*) echo "Debian Debian http://mirror/debian/" ;;
   *update*) {update} ;;
-  *download*) : > some_1_amd64.deb ;;
+  *" download "*) : > some_1_amd64.deb ;;
 esac
 """
 
