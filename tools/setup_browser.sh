@@ -9,8 +9,10 @@ if ! command -v chromium >/dev/null; then
   fi
   echo "Installing chromium (once, about a minute)"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+  apt-get update -qq -o APT::Update::Error-Mode=any ||
+    echo "warning: apt-get update could not fetch every package list, for the reasons above; the lists that are here are used." >&2
+  apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null ||
+    { echo "error: chromium cannot be installed, for the reasons above. Run: apt-get update && apt-get install chromium" >&2; exit 1; }
 fi
 if ! command -v npm >/dev/null; then
   if [ "$(id -u)" -ne 0 ]; then
@@ -18,7 +20,8 @@ if ! command -v npm >/dev/null; then
     exit 1
   fi
   echo "Installing npm (once)"
-  apt-get install -y -qq --no-install-recommends npm >/dev/null
+  apt-get install -y -qq --no-install-recommends npm >/dev/null ||
+    { echo "error: npm cannot be installed, for the reasons above. Run: apt-get update && apt-get install npm" >&2; exit 1; }
 fi
 for manifest in tests/browser/package.json tools/grafana_schema/package.json tools/grafana_data/package.json; do
   folder=$(dirname "$manifest")

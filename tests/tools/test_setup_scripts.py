@@ -1,0 +1,47 @@
+"""Scripts that install with apt-get say when a package list or a package cannot be had."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# As apt-get 2.6 does: a list that cannot be fetched is an error only if that is asked for.
+_APT = """#!/bin/sh
+case "$*" in
+  *update*Error-Mode=any*) exit 100 ;;
+  *update*) exit 0 ;;
+  *install*) exit {code} ;;
+esac
+"""
+
+
+def run(script: str, folder: Path, install_code: int) -> subprocess.CompletedProcess[str]:
+    """The script as root on a machine that has apt-get and none of what it would install."""
+    for name in ("bash", "dirname", "sh"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    for name, text in (("id", "#!/bin/sh\necho 0\n"), ("apt-get", _APT.format(code=install_code))):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    command = [str(folder / "bash"), str(ROOT / "tools" / script)]
+    return subprocess.run(command, env={"PATH": str(folder)}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("script", ["setup_browser.sh", "setup_clients.sh"])
+def test_package_lists_that_cannot_be_fetched_are_reported(script: str, tmp_path: Path) -> None:
+    assert "warning: apt-get update could not fetch every package list" in run(script, tmp_path, 100).stderr
+
+
+def test_tests_of_clients_that_cannot_be_installed_are_skipped_by_name(tmp_path: Path) -> None:
+    done = run("setup_clients.sh", tmp_path, 100)
+    assert done.returncode == 0
+    assert "golang-go" in done.stdout.splitlines()[-1]
+    assert done.stdout.endswith("cannot be installed here; tests of these clients are skipped.\n")
+
+
+def test_a_browser_that_cannot_be_installed_ends_it_with_what_to_run(tmp_path: Path) -> None:
+    done = run("setup_browser.sh", tmp_path, 100)
+    assert done.returncode == 1
+    assert "error: chromium cannot be installed" in done.stderr
+    assert "apt-get install chromium" in done.stderr
