@@ -179,7 +179,7 @@ async def test_an_action_is_undone_also_where_the_run_breaks_off(testbed: FakeTe
     assert (testbed.links or [None])[-1] is None
 
 
-async def test_a_raspberry_pi_reports_it_until_the_action_ends(testbed: FakeTestbed) -> None:
+async def test_a_raspberry_pi_reports_the_fault_until_the_action_ends(testbed: FakeTestbed) -> None:
     async with RaspberryPiCondition(0x5).applied(testbed, USERS):
         assert testbed.firmware_words == [0x5]
     assert testbed.firmware_words == [0x5, 0]

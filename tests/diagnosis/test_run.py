@@ -42,7 +42,7 @@ async def test_a_killed_sidecar_is_one_finding_not_five_alerts() -> None:
     assert found.since == NOW - 300
 
 
-async def test_a_process_that_hangs_is_reported_from_one_that_does_not_run() -> None:
+async def test_a_process_that_hangs_is_distinguished_from_one_that_does_not_run() -> None:
     hangs = await diagnosed(Answers({**firing("HailoSidecarDown"), silent(SIDECAR): SIDECAR_SERIES}))
     stopped = await diagnosed(Answers({**firing("HailoSidecarDown"), refused(SIDECAR): SIDECAR_SERIES}))
     assert [hangs.findings[0].name, stopped.findings[0].name] == ["sidecar-hangs", "sidecar-stopped"]

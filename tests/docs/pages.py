@@ -13,7 +13,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 @dataclass(frozen=True)
-class RecordedEvents:
+class DocumentedCommand:
     """A command that a page asks its reader to type."""
 
     page: Path
@@ -39,16 +39,16 @@ def pages() -> list[Path]:
     return sorted([*(ROOT / name for name in TOP_LEVEL), *(ROOT / "docs").rglob("*.md")])
 
 
-def commands() -> list[RecordedEvents]:
+def commands() -> list[DocumentedCommand]:
     """What stands after a `$` prompt, each line of a shell block, and each command of ours named in the prose."""
-    reported = []
+    found = []
     for page in pages():
         text = page.read_text()
         for language, block in _BLOCK.findall(text):
-            reported += [RecordedEvents(page, one) for one in _of_block(language, block)]
+            found += [DocumentedCommand(page, one) for one in _of_block(language, block)]
         prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-        reported += [RecordedEvents(page, one) for one in re.findall(r"`((?:edgeinfer|make) [^`]+)`", prose)]
-    return reported
+        found += [DocumentedCommand(page, one) for one in re.findall(r"`((?:edgeinfer|make) [^`]+)`", prose)]
+    return found
 
 
 def _of_block(language: str, block: str) -> Iterator[str]:

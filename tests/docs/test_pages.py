@@ -8,7 +8,7 @@ import click
 import pytest
 
 from edgeinfer.cli.main import edgeinfer_command
-from tests.docs.pages import ROOT, RecordedEvents, commands, links, pages, reachable_from
+from tests.docs.pages import ROOT, DocumentedCommand, commands, links, pages, reachable_from
 
 
 @pytest.mark.parametrize(("page", "target"), links(), ids=lambda value: str(value).removeprefix(str(ROOT)))
@@ -28,16 +28,16 @@ def test_every_page_is_reachable_from_the_index() -> None:
     )
 
 
-def of(program: str) -> list[tuple[RecordedEvents, list[str]]]:
+def of(program: str) -> list[tuple[DocumentedCommand, list[str]]]:
     return [
-        (reported, words)
-        for reported in commands()
-        if (words := reported.arguments_of(program)) and "COMMAND" not in words
+        (documented, words)
+        for documented in commands()
+        if (words := documented.arguments_of(program)) and "COMMAND" not in words
     ]
 
 
-@pytest.mark.parametrize(("reported", "words"), of("edgeinfer"), ids=str)
-def test_every_command_of_ours_takes_what_the_page_gives_it(reported: RecordedEvents, words: list[str]) -> None:
+@pytest.mark.parametrize(("documented", "words"), of("edgeinfer"), ids=str)
+def test_every_command_of_ours_takes_what_the_page_gives_it(documented: DocumentedCommand, words: list[str]) -> None:
     command: click.Command = edgeinfer_command
     context = click.Context(command, info_name="edgeinfer")
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
@@ -48,8 +48,8 @@ def test_every_command_of_ours_takes_what_the_page_gives_it(reported: RecordedEv
     command.make_parser(context).parse_args(list(words))
 
 
-@pytest.mark.parametrize(("reported", "words"), of("make"), ids=str)
-def test_every_make_target_exists(reported: RecordedEvents, words: list[str]) -> None:
+@pytest.mark.parametrize(("documented", "words"), of("make"), ids=str)
+def test_every_make_target_exists(documented: DocumentedCommand, words: list[str]) -> None:
     targets = {word for word in words if "=" not in word and not word.startswith("-")}
     known = set()
     for names in re.findall(r"^([a-z0-9 -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE):

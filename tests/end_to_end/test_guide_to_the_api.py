@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.docs.pages import ROOT, RecordedEvents, commands
+from tests.docs.pages import ROOT, DocumentedCommand, commands
 from tests.end_to_end.running_stack import RunningStack
 
 pytestmark = pytest.mark.end_to_end
@@ -22,18 +22,18 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running.close()
 
 
-def typed(reported: RecordedEvents, address: str, session: str) -> dict[str, object]:
-    text = reported.text.replace("http://127.0.0.1:8080", address)
+def typed(command: DocumentedCommand, address: str, session: str) -> dict[str, object]:
+    text = command.text.replace("http://127.0.0.1:8080", address)
     text = _SESSION.sub(session, text) if session else text
     done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=True, timeout=20)
     answer: dict[str, object] = json.loads(done.stdout) if done.stdout else {}
-    assert "error" not in answer, (reported.text, answer)
+    assert "error" not in answer, (command.text, answer)
     return answer
 
 
 def test_the_guide_to_the_api_works_as_it_is_written(gateway: RunningStack) -> None:
-    reported = [one for one in commands() if one.page == GUIDE and one.text.startswith("curl")]
-    start, stream, *asking, stop = reported
+    documented = [one for one in commands() if one.page == GUIDE and one.text.startswith("curl")]
+    start, stream, *asking, stop = documented
     address = gateway.addresses["gateway"]
     session = str(typed(start, address, "")["sessionId"])
     typed(stream, address, session)

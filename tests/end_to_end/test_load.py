@@ -68,7 +68,7 @@ def test_a_gateway_that_is_away_breaks_the_promises(tmp_path: Path) -> None:
     assert set(document["run"]["failures"]) == {"connection_error", "no_session"}
 
 
-def test_a_phone_with_a_key_is_served_and_one_without_is_reported(tmp_path: Path) -> None:
+def test_a_phone_with_a_key_is_served_and_one_without_is_refused(tmp_path: Path) -> None:
     keys, mine, stranger = tmp_path / "api-keys", tmp_path / "mine", tmp_path / "stranger"
     made = [sys.executable, "-m", "edgeinfer", "key", "new", "phone", "--file", str(keys)]
     mine.write_text(subprocess.run(made, capture_output=True, text=True, check=True).stdout)

@@ -60,7 +60,7 @@ def test_a_killed_stack_leaves_no_process_and_can_start_again_at_once(tmp_path: 
         killed.close()
 
 
-def test_a_second_run_on_the_same_folder_is_refused_and_reported_who_has_it(stack: RunningStack) -> None:
+def test_a_second_run_on_the_same_folder_is_refused_and_names_who_has_it(stack: RunningStack) -> None:
     reported = refused(up_command(stack.folder.root))
 
     assert reported.returncode == _EXIT_CONFIGURATION
@@ -68,7 +68,7 @@ def test_a_second_run_on_the_same_folder_is_refused_and_reported_who_has_it(stac
     assert "--data-folder" in reported.stderr
 
 
-def test_a_busy_port_is_refused_and_reported_who_has_it(tmp_path: Path) -> None:
+def test_a_busy_port_is_refused_and_names_who_has_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
         reported = refused(up_command(tmp_path / "data", "--gateway-port", str(port)))

@@ -54,7 +54,7 @@ async def test_a_named_origin_may_ask_and_read_every_answer() -> None:
 
 
 @pytest.mark.parametrize("origin", [OTHER, "null", "https://app.example.org.evil.example", "http://app.example.org"])
-async def test_another_origin_is_reported_which_setting_would_let_it_in(origin: str) -> None:
+async def test_the_answer_to_another_origin_names_the_setting_that_would_let_it_in(origin: str) -> None:
     rig = make_rig()
     async with client_of(rig, (APP,)) as client:
         asked = await client.options(f"{API}/stream", headers=PREFLIGHT | {"Origin": origin})

@@ -135,7 +135,7 @@ def import_trouble(folder: Path, failure: ImportError) -> Diagnostic:
     return found
 
 
-def test_a_library_that_is_not_installed_is_reported_from_one_for_another_python(tmp_path: Path) -> None:
+def test_a_library_that_is_not_installed_is_distinguished_from_one_for_another_python(tmp_path: Path) -> None:
     """HailoRT 4.23: the name of the missing module is the package's, or that of its native part."""
     absent = import_trouble(tmp_path / "a", ModuleNotFoundError("No module", name="hailo_platform"))
     assert "is not installed" in absent.message

@@ -92,7 +92,7 @@ BAD_BODIES: list[tuple[str, bytes, dict[str, str], int, str, str]] = [
 
 @pytest.mark.parametrize(("body", "headers", "status", "error", "word"), [case[1:] for case in BAD_BODIES],
                          ids=[case[0] for case in BAD_BODIES])  # fmt: skip
-def test_bad_input_is_reported_what_where_and_how_to_fix_it(
+def test_an_error_names_what_is_bad_where_and_how_to_fix_it(
     rig: Rig, body: bytes, headers: dict[str, str], status: int, error: str, word: str
 ) -> None:
     counted = rig.value("hailo_sidecar_http_errors_total", error_type=error) or 0

@@ -302,7 +302,7 @@ def test_a_model_that_took_its_place_answers_by_its_own_version() -> None:
         assert rig.client.post(INFER, json=body).json()["model_version"] == "2.0.0"
 
 
-def test_another_method_is_reported_the_right_one(toy: Rig) -> None:
+def test_the_answer_to_another_method_names_the_right_one(toy: Rig) -> None:
     assert toy.client.get(INFER).headers["allow"] == "POST"
     assert toy.client.put("/v2").headers["allow"] == "GET, HEAD"
     assert toy.client.head("/v2/health/ready").status_code == 200

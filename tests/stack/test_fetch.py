@@ -161,7 +161,7 @@ def test_a_broken_cache_is_replaced(tmp_path: Path, reported: RecordedEvents) ->
     assert not (cache / "usr" / "half").exists()
 
 
-def test_a_system_without_apt_get_is_reported_the_ways(tmp_path: Path, reported: RecordedEvents) -> None:
+def test_a_system_without_apt_get_names_the_other_ways(tmp_path: Path, reported: RecordedEvents) -> None:
     missing = Fetcher(tmp_path / "monitoring", reported, FakeDebian().run, which=lambda _: None)
     with pytest.raises(BinaryNotFound, match="neither is apt-get"):
         missing.fetch()

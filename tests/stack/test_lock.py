@@ -18,7 +18,7 @@ with lock.hold(Path(sys.argv[1])):
 """
 
 
-def test_a_second_run_is_refused_and_reported_who_holds_the_folder(tmp_path: Path) -> None:
+def test_a_second_run_is_refused_and_names_who_holds_the_folder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with lock.hold(path), pytest.raises(DataFolderError) as refusal, lock.hold(path):
         pass

@@ -82,7 +82,7 @@ def test_a_wrong_parameter_is_named(client: TestClient, registry: CollectorRegis
     assert counted(registry, "invalid_body") == 1
 
 
-def test_a_wrong_method_is_reported_the_right_one(client: TestClient, registry: CollectorRegistry) -> None:
+def test_the_answer_to_a_wrong_method_names_the_right_one(client: TestClient, registry: CollectorRegistry) -> None:
     answer = client.post("/busy")
     assert (answer.status_code, answer.headers["allow"], answer.json()["error"]) == (
         405,
@@ -120,7 +120,7 @@ async def test_a_caller_that_hangs_up_in_the_middle_of_a_body_is_no_failure_of_o
     assert not caplog.records
 
 
-def test_an_unknown_path_is_reported_where_to_look(client: TestClient, registry: CollectorRegistry) -> None:
+def test_the_answer_to_an_unknown_path_says_where_to_look(client: TestClient, registry: CollectorRegistry) -> None:
     answer = client.get("/nothing")
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
     assert counted(registry, "not_found") == 1

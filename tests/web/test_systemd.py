@@ -55,7 +55,7 @@ def test_the_abstract_namespace_is_reached_by_its_at_sign() -> None:
         assert heard(channel) == [b"READY=1"]
 
 
-def test_without_a_manager_nobody_is_reported_and_a_dead_one_is_no_failure(tmp_path: Path) -> None:
+def test_without_a_manager_nothing_is_sent_and_a_dead_one_is_no_failure(tmp_path: Path) -> None:
     SystemdNotifier("", 0.0).ready()
     SystemdNotifier(str(tmp_path / "gone"), 0.0).ready()
 
