@@ -26,7 +26,7 @@ from edgeinfer.recordings.reader import load_recording
 from edgeinfer.stack.own_stack import quiet, settings_on_free_ports
 from edgeinfer.stack.ports import PortPool
 
-_FAKE_CHIP = f"{sys.executable} -m tests.fakes.chip_service"
+_FAKE_CHIP = shlex.join([sys.executable, "-m", "tests.fakes.chip_service"])
 _RECORDINGS = ("walking-upper-leg", "walking-lower-leg")
 # A minute of the rules becomes a second.
 _SHORT_FACTOR = 60.0
