@@ -5,7 +5,8 @@ A header `Origin` sends a request through the application, where no origin is le
 
 import gzip
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from edgeinfer.gateway.app import build_app, direct_routes
 from edgeinfer.gateway.keys import KeyRing, new_key
+from edgeinfer.web.tracing import SERVER, Span, Tracing
 from tests.gateway.rigs import API, Rig, SmallModel, make_rig, samples
 from tests.web import server_rig
 
@@ -32,8 +34,10 @@ UNKNOWN = "0b7e4c0e-5f5c-4a55-9a61-4d0d1f3a7c11"
 class Both:
     """One gateway, asked both ways."""
 
-    def __init__(self, rig: Rig, url: str, through_asgi: list[str], headers: dict[str, str]) -> None:
+    def __init__(self, rig: Rig, server: server_rig.Rig, through_asgi: list[str], headers: dict[str, str]) -> None:
+        url = f"http://127.0.0.1:{server.port}"
         self.rig = rig
+        self.server = server
         self.through_asgi = through_asgi
         self.ways = {
             "direct": httpx.Client(base_url=url, headers=headers, timeout=60),
@@ -94,7 +98,7 @@ def served(rig: Rig, headers: dict[str, str] | None = None, **changes: Any) -> I
     routes = direct_routes(parts, MAX_WAITING)
     try:
         with server_rig.running(watched, direct=routes, has_lifespan=True, max_body_bytes=MAX_BODY_BYTES) as server:
-            both = Both(rig, f"http://127.0.0.1:{server.port}", through_asgi, headers or {})
+            both = Both(rig, server, through_asgi, headers or {})
             yield both
             for client in both.ways.values():
                 client.close()
@@ -229,3 +233,57 @@ def test_more_waiting_requests_than_there_may_be_are_shed() -> None:
         go_on.set()
         found = [one.result() for one in asked]
     assert (found.count(503), found.count(200)) == (4, MAX_WAITING)
+
+
+class KeptSpans:
+    """Takes every span, and sends none."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+
+    def is_sampled(self, _trace_id: str, _caller: object) -> bool:
+        return True
+
+    def export(self, spans: Sequence[Span], _epoch_offset_ns: int) -> None:
+        self.spans += spans
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PUT", "/stream", upload(0, 125), 202),
+        ("POST", "/process", {"samples": samples(100)}, 200),
+        ("GET", "/motifs?sessionId=SESSION", None, 409),
+    ],
+)
+def test_both_ways_record_the_same_spans(rig: Rig, method: str, path: str, body: Any, status: int) -> None:
+    kept = KeptSpans()
+    with served(rig, tracing=Tracing(kept)) as both:
+        kept.spans.clear()
+        assert both.ask(method, API + path, body).status_code == status
+        server_rig.until(lambda: sum(span.kind == SERVER for span in kept.spans) == 2)
+    first, second = (index for index, span in enumerate(kept.spans) if span.kind == SERVER)
+    assert first == 0
+    direct, asgi = kept.spans[:second], kept.spans[second:]
+    assert direct[0].name == asgi[0].name
+    ids = {"edgeinfer.request_id"}
+    assert {**direct[0].attributes, **dict.fromkeys(ids)} == {**asgi[0].attributes, **dict.fromkeys(ids)}
+    stages = [{span.name for span in spans[1:]} - {"handle", "decode", "postprocess"} for spans in (direct, asgi)]
+    assert stages[0] == stages[1]
+    assert ("fallback" in stages[0]) == (path == "/process"), stages
+
+
+def test_a_body_that_is_cut_off_is_counted_and_reaches_no_handler(rig: Rig) -> None:
+    with served(rig) as both, both.server.connect() as caller:
+        caller.sendall(f"PUT {API}/stream HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\n\r\n{{".encode())
+        caller.shutdown(socket.SHUT_WR)
+        assert server_rig.receive_all(caller).startswith(b"HTTP/1.1 400 ")
+        labels = {"endpoint": API + "/stream", "method": "PUT", "status_code": "499"}
+        assert rig.value("edgeinfer_http_requests_total", **labels) == 1
+        assert not rig.value("edgeinfer_http_errors_total", error_type="invalid_body")
