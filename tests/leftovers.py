@@ -1,19 +1,22 @@
 """Processes that tests started and did not end, found by a variable that each of them inherits."""
 
 import os
+import secrets
 from collections.abc import Iterator
 
 import psutil
 
-MARK = "TEST_SESSION"
+MARK = "TEST_SESSION_OF_EDGEINFER"
+# A number alone may be that of an earlier suite, or of one in a container.
+_SESSION = f"{os.getpid()}-{secrets.token_hex(8)}"
 _GRACE_SECONDS = 5.0
 # Python's own helper of this very process, which ends with it.
 _HELPER = "multiprocessing.resource_tracker"
 
 
 def mark() -> None:
-    """Let every process that is started from here on carry the number of this one."""
-    os.environ[MARK] = str(os.getpid())
+    """Let every process that is started from here on carry the name of this session."""
+    os.environ[MARK] = _SESSION
 
 
 def end_leftovers() -> list[str]:
@@ -33,7 +36,7 @@ def end_leftovers() -> list[str]:
 def _marked() -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
-            is_ours = process.pid != os.getpid() and process.environ().get(MARK) == str(os.getpid())
+            is_ours = process.pid != os.getpid() and process.environ().get(MARK) == _SESSION
             if is_ours and process.status() != psutil.STATUS_ZOMBIE and _HELPER not in _words(process):
                 yield process
         except (psutil.Error, OSError):
