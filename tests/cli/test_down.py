@@ -40,23 +40,23 @@ def down(folder: Path, *options: str) -> Result:
 
 def test_a_run_is_ended_and_waited_for(tmp_path: Path) -> None:
     with run_on(tmp_path, "obedient") as process:
-        reported = down(tmp_path)
-        assert reported.exit_code == 0
-        assert f"the measurements stay in {tmp_path}" in reported.output
+        result = down(tmp_path)
+        assert result.exit_code == 0
+        assert f"the measurements stay in {tmp_path}" in result.output
         assert process.wait(10) != 0
 
 
 def test_where_nothing_runs_nothing_is_ended(tmp_path: Path) -> None:
-    reported = down(tmp_path)
-    assert reported.exit_code == 0
-    assert reported.output == f"Nothing runs on {tmp_path}.\n"
+    result = down(tmp_path)
+    assert result.exit_code == 0
+    assert result.output == f"Nothing runs on {tmp_path}.\n"
 
 
 def test_a_run_that_does_not_end_is_reported(tmp_path: Path) -> None:
     with run_on(tmp_path, "deaf") as process:
-        reported = down(tmp_path, "--wait", "0.2")
-        assert isinstance(reported.exception, StackError)
-        assert f"process {process.pid}: still runs after 0.2 s" in str(reported.exception)
+        result = down(tmp_path, "--wait", "0.2")
+        assert isinstance(result.exception, StackError)
+        assert f"process {process.pid}: still runs after 0.2 s" in str(result.exception)
 
 
 def test_a_process_that_is_no_run_of_ours_is_named_and_not_ended(tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_a_process_that_is_no_run_of_ours_is_named_and_not_ended(tmp_path: Path)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as foreign:
         assert foreign.stdout is not None
         assert foreign.stdout.readline() == "held\n"
-        reported = down(tmp_path)
-        assert isinstance(reported.exception, StackError)
-        assert f"process {foreign.pid}" in str(reported.exception)
+        result = down(tmp_path)
+        assert isinstance(result.exception, StackError)
+        assert f"process {foreign.pid}" in str(result.exception)
         assert foreign.poll() is None
         foreign.communicate("\n")

@@ -171,10 +171,10 @@ def stack(target: str, folder: Path, edgeinfer: str = "/bin/true", **settings: s
         "SYSTEM_ROOT": str(folder),
         "DATA": str(folder),
     }
-    reported = subprocess.run(
+    result = subprocess.run(
         [DEPLOY / "stack.sh", target], env=environment | settings, capture_output=True, text=True, check=False
     )
-    return reported.stdout + reported.stderr
+    return result.stdout + result.stderr
 
 
 def test_the_native_stack_gets_the_settings_of_compose_under_its_own_names(tmp_path: Path) -> None:
@@ -229,9 +229,9 @@ def on_the_chip(machine: Path, *versions: str) -> tuple[int, str]:
 
 
 def test_a_chip_is_served_with_the_packages_of_its_driver(chip_machine: Path) -> None:
-    code, reported = on_the_chip(chip_machine, "4.23.0-1")
-    assert code == 0, reported
-    assert "4.23.0 /dev/hailo0 compose -f docker-compose.yml --profile hailo-device up --detach --wait" in reported
+    code, said = on_the_chip(chip_machine, "4.23.0-1")
+    assert code == 0, said
+    assert "4.23.0 /dev/hailo0 compose -f docker-compose.yml --profile hailo-device up --detach --wait" in said
 
 
 def test_the_node_of_driver_5_3_is_found_by_the_kernels_name_for_it(chip_machine: Path) -> None:
@@ -240,9 +240,9 @@ def test_the_node_of_driver_5_3_is_found_by_the_kernels_name_for_it(chip_machine
     shutil.rmtree(chip_machine / "sys/module/hailo_pci")
     (chip_machine / "sys/module/hailo1x_pci").mkdir()
     (chip_machine / "sys/module/hailo1x_pci/version").write_text("5.3.0\n")
-    code, reported = on_the_chip(chip_machine, "5.3.0")
-    assert code == 0, reported
-    assert "5.3.0 /dev/h1x-0 compose" in reported
+    code, said = on_the_chip(chip_machine, "5.3.0")
+    assert code == 0, said
+    assert "5.3.0 /dev/h1x-0 compose" in said
 
 
 def test_a_node_keeps_its_name_in_the_container() -> None:
@@ -251,10 +251,10 @@ def test_a_node_keeps_its_name_in_the_container() -> None:
 
 
 def test_packages_of_another_version_than_the_driver_are_refused(chip_machine: Path) -> None:
-    code, reported = on_the_chip(chip_machine, "4.20.0")
+    code, said = on_the_chip(chip_machine, "4.20.0")
     assert code == 78
-    assert "it is HailoRT 4.20.0 and the driver of this machine is 4.23.0" in reported
-    assert "compose -f" not in reported
+    assert "it is HailoRT 4.20.0 and the driver of this machine is 4.23.0" in said
+    assert "compose -f" not in said
 
 
 def test_a_driver_that_is_not_loaded_and_missing_packages_are_reported(chip_machine: Path) -> None:

@@ -18,13 +18,13 @@ _EXIT_CONFIGURATION = 78
 
 
 def refused(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    reported = subprocess.run(
+    result = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=40, env={**os.environ, **environment}
     )
-    assert "Traceback" not in reported.stderr
-    assert reported.stderr.startswith("error: "), reported.stderr
-    assert "\nhint: " in reported.stderr
-    return reported
+    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("error: "), result.stderr
+    assert "\nhint: " in result.stderr
+    return result
 
 
 @pytest.mark.timeout(120)  # two starts and the wait for a first scrape, on a busy machine
@@ -61,52 +61,52 @@ def test_a_killed_stack_leaves_no_process_and_can_start_again_at_once(tmp_path: 
 
 
 def test_a_second_run_on_the_same_folder_is_refused_and_names_who_has_it(stack: RunningStack) -> None:
-    reported = refused(up_command(stack.folder.root))
+    result = refused(up_command(stack.folder.root))
 
-    assert reported.returncode == _EXIT_CONFIGURATION
-    assert f"is in use by process {stack.pid}" in reported.stderr
-    assert "--data-folder" in reported.stderr
+    assert result.returncode == _EXIT_CONFIGURATION
+    assert f"is in use by process {stack.pid}" in result.stderr
+    assert "--data-folder" in result.stderr
 
 
 def test_a_busy_port_is_refused_and_names_who_has_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
-        reported = refused(up_command(tmp_path / "data", "--gateway-port", str(port)))
+        result = refused(up_command(tmp_path / "data", "--gateway-port", str(port)))
 
-    assert reported.returncode == _EXIT_CONFIGURATION
-    assert f"{port} (for the gateway)" in reported.stderr
-    assert f"process {os.getpid()}" in reported.stderr
+    assert result.returncode == _EXIT_CONFIGURATION
+    assert f"{port} (for the gateway)" in result.stderr
+    assert f"process {os.getpid()}" in result.stderr
 
 
 def test_an_unknown_setting_is_refused_with_the_name_that_was_meant(tmp_path: Path) -> None:
-    reported = refused(up_command(tmp_path / "data"), EDGEINFER_GATEWAY_PROT="1")
+    result = refused(up_command(tmp_path / "data"), EDGEINFER_GATEWAY_PROT="1")
 
-    assert reported.returncode == _EXIT_CONFIGURATION
-    assert "EDGEINFER_GATEWAY_PROT" in reported.stderr
-    assert "Did you mean EDGEINFER_GATEWAY_PORT?" in reported.stderr
+    assert result.returncode == _EXIT_CONFIGURATION
+    assert "EDGEINFER_GATEWAY_PROT" in result.stderr
+    assert "Did you mean EDGEINFER_GATEWAY_PORT?" in result.stderr
 
 
 def test_an_unknown_recording_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    reported = refused(up_command(tmp_path / "data", "--recording", "swimming"))
+    result = refused(up_command(tmp_path / "data", "--recording", "swimming"))
 
-    assert reported.returncode == 1
-    assert "swimming" in reported.stderr
+    assert result.returncode == 1
+    assert "swimming" in result.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_refused() -> None:
-    reported = refused(up_command(Path("/proc/edgeinfer")))
+    result = refused(up_command(Path("/proc/edgeinfer")))
 
-    assert reported.returncode == _EXIT_CONFIGURATION
-    assert "data folder /proc/edgeinfer: cannot be created" in reported.stderr
+    assert result.returncode == _EXIT_CONFIGURATION
+    assert "data folder /proc/edgeinfer: cannot be created" in result.stderr
 
 
 def test_a_model_that_is_missing_ends_the_start_with_the_reason(tmp_path: Path) -> None:
-    reported = refused(up_command(tmp_path / "data"), EDGEINFER_MODEL_FOLDER=str(tmp_path / "none"))
+    result = refused(up_command(tmp_path / "data"), EDGEINFER_MODEL_FOLDER=str(tmp_path / "none"))
 
-    assert reported.returncode == _EXIT_CONFIGURATION
-    assert f"{tmp_path / 'none' / 'card.json'}: cannot be read" in reported.stderr
-    assert "Name a folder that holds card.json" in reported.stderr
-    assert json.loads(reported.stdout.splitlines()[-1])["event"] == "stopped"
+    assert result.returncode == _EXIT_CONFIGURATION
+    assert f"{tmp_path / 'none' / 'card.json'}: cannot be read" in result.stderr
+    assert "Name a folder that holds card.json" in result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["event"] == "stopped"
 
 
 def test_without_prometheus_the_services_run_and_the_ways_to_get_it_are_reported(

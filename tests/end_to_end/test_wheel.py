@@ -91,11 +91,11 @@ def test_the_runtime_lock_names_every_dependency_and_nothing_of_development() ->
 @pytest.mark.end_to_end
 def test_the_wheel_alone_knows_its_parts_and_refuses_development_imports(installed: Path) -> None:
     python = installed / "bin" / "python"
-    reported = subprocess.run(
+    result = subprocess.run(
         [python, "-I", "-m", "edgeinfer", "doctor", "--only", "model"], capture_output=True, text=True, check=False
     )
-    assert reported.returncode == 0, reported.stdout + reported.stderr
-    assert str(installed) in reported.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert str(installed) in result.stdout
     imports = (
         f"import importlib.util, sys\nprint([name for name in {sorted(_EDITION)!r} if importlib.util.find_spec(name)])"
     )

@@ -84,8 +84,8 @@ def test_every_way_is_a_setting() -> None:
 
 
 def test_the_command_prints_what_the_settings_name() -> None:
-    reported = subprocess.run(COMMAND, capture_output=True, text=True, check=True, env=os.environ | ENVIRONMENT)
-    assert reported.stdout == _all_ways()
+    result = subprocess.run(COMMAND, capture_output=True, text=True, check=True, env=os.environ | ENVIRONMENT)
+    assert result.stdout == _all_ways()
     compose = subprocess.run([*COMMAND, "--compose"], capture_output=True, text=True, check=True)
     assert compose.stdout in Path("deploy/monitoring/alertmanager.yml").read_text(encoding="utf-8")
 

@@ -84,9 +84,9 @@ try:
 except DataFolderError as failure:
     print(failure)
 """
-    reported = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
 
-    assert "cannot be written (File too large)" in reported.stdout
+    assert "cannot be written (File too large)" in result.stdout
     assert not list(tmp_path.rglob(".probe-*"))
 
 

@@ -58,7 +58,7 @@ def test_packages_that_cannot_be_had_end_it_with_the_reason_and_what_to_do(tmp_p
     lock = tmp_path / "a.lock"
     lock.write_text(f"there-is-no-such-package==1.0 --hash=sha256:{'0' * 64}\n")
     nowhere = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
-    reported = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "tools/install_packages.py", str(lock)],
         cwd=ROOT,
         env=nowhere,
@@ -66,8 +66,8 @@ def test_packages_that_cannot_be_had_end_it_with_the_reason_and_what_to_do(tmp_p
         text=True,
         check=False,
     )
-    assert reported.returncode == 1
-    said = reported.stdout.splitlines()
+    assert result.returncode == 1
+    said = result.stdout.splitlines()
     assert any("No matching distribution found for there-is-no-such-package==1.0" in line for line in said)
     assert said[-2] == f"error: {lock}: pip ended with exit code 1; it says why above."
     assert said[-1].startswith("hint: ")

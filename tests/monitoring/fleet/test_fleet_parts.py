@@ -118,6 +118,6 @@ def jobs(configuration: dict[str, Any]) -> set[str]:
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_a_remedy(words: list[str], says: str) -> None:
-    reported = CliRunner().invoke(create(), words)
-    assert isinstance(reported.exception, SettingsError)
-    assert says in str(reported.exception)
+    result = CliRunner().invoke(create(), words)
+    assert isinstance(result.exception, SettingsError)
+    assert says in str(result.exception)
