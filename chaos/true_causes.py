@@ -36,7 +36,7 @@ TRUE_CAUSES: Mapping[str, tuple[str, ...]] = {
     "not-a-number": ("model-answers-nan",),
     "unsure": ("model-undecided",),
     "foreign-signal": ("input-changed",),
-    "sensor-in-g": ("sensor-trouble",),
+    "sensor-in-g": ("sensor-fault",),
     "stub-answers": ("stub-answers",),
     "answered-elsewhere": ("answered-elsewhere",),
     # Processes and what they run out of.

@@ -32,7 +32,7 @@ from edgeinfer.loadgen.client import GatewayClient
 from edgeinfer.model.window import CHANNELS
 from edgeinfer.recordings.reader import load_recording
 
-ALERT = "EdgeInferSensorTrouble"
+ALERT = "EdgeInferInputQualityPoor"
 _RECORDING = "walking-upper-leg"
 _ORDER = ("gateway", "sidecar", "console", "prometheus", "alertmanager")
 _SECONDS = 1.0

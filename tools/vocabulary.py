@@ -110,7 +110,7 @@ TERMS = (
     Term("last words", r"last[ _-]?words\b", "last output"),
     Term("for ever", r"\bfor ever\b", "forever"),
     Term("as demanded", r"\bas demanded\b", "passed, as expected"),
-    Term("trouble", r"\btrouble\b", "failure", unless=r"troubleshoot|sensor-trouble"),
+    Term("trouble", r"\btrouble\b", "failure", unless=r"troubleshoot"),
     Term("complain", r"(?<![a-z])complain\w*", "report, failure"),
     Term("engine", r"\bengines?\b", "monitoring servers", unless=r"docker|javascript|engine\(\)|this engine"),
     Term("sign of life", r"\bsigns? of life\b", "watchdog notification, heartbeat"),

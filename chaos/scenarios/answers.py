@@ -107,7 +107,7 @@ ANSWERS = (
         name="sensor-in-g",
         does="One more phone streams accelerations in g in place of m/s².",
         actions=(SensorInG(),),
-        alert="EdgeInferSensorTrouble",
+        alert="EdgeInferInputQualityPoor",
         alert_minutes=7,
         # Ten seconds until the streams are judged.
         fixed_seconds=15.0,

@@ -131,7 +131,7 @@ WATCHING = (
         "samples-late",
         "The sidecar's metrics carry times from a clock that jumps a minute back and forth.",
         FalsifyScrapes(Fault(FaultKind.LATE_TIMES, seconds=60.0, only_infer=False)),
-        "PrometheusClockTrouble",
+        "PrometheusOutOfOrderTimestamps",
         minutes=2,
     ),
     _broken(

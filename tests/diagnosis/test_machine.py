@@ -174,7 +174,7 @@ async def test_a_program_that_fails_or_is_not_there_gives_nothing() -> None:
     assert await run_command(("echo", "ok")) == "ok\n"
 
 
-async def test_of_several_sidecars_the_one_in_trouble_counts(tmp_path: Path) -> None:
+async def test_of_several_sidecars_the_failing_one_counts(tmp_path: Path) -> None:
     runner, port = await served("hailo_sidecar_build_info 1\n")
     [closed] = PortPool().take(1)
     addresses = [f"http://127.0.0.1:{one}" for one in (port, closed, port)]

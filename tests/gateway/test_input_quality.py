@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeinfer.catalog.labels import SENSOR_PROBLEMS, SENSOR_TROUBLE
+from edgeinfer.catalog.labels import SENSOR_FAULTS, SENSOR_PROBLEMS
 from edgeinfer.gateway.input_quality import QualityWatch, timing_problems
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.placement import Piece
@@ -54,7 +54,7 @@ def test_each_fault_of_values_has_its_name_and_no_other(problem: str) -> None:
 
 
 @pytest.mark.parametrize("name", [info.name for info in list_recordings()])
-def test_a_real_recording_shows_no_trouble(name: str) -> None:
+def test_a_real_recording_shows_no_fault(name: str) -> None:
     samples = load_recording(name).samples
     for first in range(0, len(samples) - 1000, 500):
         assert set(value_problems(samples[first : first + 1000])) <= {"magnetometer_absent"}
@@ -212,7 +212,7 @@ async def test_every_problem_has_a_remedy_for_the_sensor() -> None:
     [problem] = document["streams"][0]["quality"]["problems"]
     assert "sensor's own times" in problem["remedy"]
     assert set(FAULTS) | set(HABITS) | {"duplicates", "clock_offset", "reordered"} == set(SENSOR_PROBLEMS)
-    assert set(SENSOR_TROUBLE) == set(SENSOR_PROBLEMS) - {"magnetometer_absent"}
+    assert set(SENSOR_FAULTS) == set(SENSOR_PROBLEMS) - {"magnetometer_absent"}
 
 
 async def test_the_answer_about_a_session_holds_its_timeline_and_is_found_by_the_alerts_short_id() -> None:

@@ -33,7 +33,7 @@ def look(root: Path, machine: Machine, *, numpy_version: str = "", **given: Any)
     return diagnose(machine=place, **given)
 
 
-def troubles(diagnostics: list[Diagnostic]) -> dict[str, str]:
+def failures_of(diagnostics: list[Diagnostic]) -> dict[str, str]:
     """Subject to message of everything that is not well; each has a remedy."""
     found = [diagnostic for diagnostic in diagnostics if diagnostic.verdict in (Verdict.BROKEN, Verdict.MISSING)]
     assert [diagnostic for diagnostic in found if not diagnostic.remedy] == []
@@ -46,7 +46,7 @@ def test_a_machine_where_all_is_well_says_so_in_every_room(version: str, tmp_pat
     write_kernel(tmp_path, **KERNEL_OF[version])  # type: ignore[arg-type]  # three texts
     hef = write_hef(tmp_path / "net.hef", architecture=machine.chip.architecture)
     diagnostics = look(tmp_path, machine, hef_path=hef, card=shipped_card(), numpy_version="1.26.4")
-    assert troubles(diagnostics) == {}
+    assert failures_of(diagnostics) == {}
     assert [diagnostic.subject for diagnostic in diagnostics] == [
         "hailo chip",
         "hailo driver",
@@ -69,7 +69,7 @@ def test_a_machine_without_hailo_is_left_in_peace(tmp_path: Path) -> None:
 def test_a_machine_where_hailo_is_wanted_names_what_is_missing(tmp_path: Path) -> None:
     machine = Machine(driver_version=None)
     machine.inject("import", ModuleNotFoundError("No module", name="hailo_platform"), times=None)
-    found = troubles(look(tmp_path, machine, wanted=True))
+    found = failures_of(look(tmp_path, machine, wanted=True))
     assert set(found) == {"hailo chip", "hailort library", "hef"}
     assert found["hef"] == "HEF_PATH is not set"
 
@@ -77,8 +77,8 @@ def test_a_machine_where_hailo_is_wanted_names_what_is_missing(tmp_path: Path) -
 def test_the_layout_that_the_settings_choose_is_the_doctors_too(tmp_path: Path) -> None:
     hef = write_hef(tmp_path / "net.hef", input_shape=(30, 30))
     root = write_kernel(tmp_path)
-    assert "cannot be distinguished" in troubles(look(root, Machine(), hef_path=hef, card=shipped_card()))["hef"]
-    assert troubles(look(root, Machine(), hef_path=hef, card=shipped_card(), layout="time_major")) == {}
+    assert "cannot be distinguished" in failures_of(look(root, Machine(), hef_path=hef, card=shipped_card()))["hef"]
+    assert failures_of(look(root, Machine(), hef_path=hef, card=shipped_card(), layout="time_major")) == {}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_layout_that_the_settings_choose_is_the_doctors_too(tmp_path: Path) 
 def test_a_fault_is_found_in_its_room(
     tmp_path: Path, kernel: dict[str, Any], machine: dict[str, Any], expected: dict[str, str]
 ) -> None:
-    found = troubles(look(write_kernel(tmp_path, **kernel), Machine("4.23.0", **machine)))
+    found = failures_of(look(write_kernel(tmp_path, **kernel), Machine("4.23.0", **machine)))
     assert set(found) == set(expected)
     for subject, words in expected.items():
         assert words in found[subject]
@@ -105,7 +105,7 @@ def test_a_fault_is_found_in_its_room(
 def test_a_library_that_does_not_load_is_reported_beside_the_chip(tmp_path: Path) -> None:
     machine = Machine()
     machine.inject("import", ImportError("libhailort.so.4.23.0: cannot open"), times=None)
-    assert set(troubles(look(write_kernel(tmp_path), machine))) == {"hailort library"}
+    assert set(failures_of(look(write_kernel(tmp_path), machine))) == {"hailort library"}
 
 
 @pytest.mark.parametrize("numpy_version", ["2.4.6", "1.26.4"])
@@ -126,7 +126,7 @@ def test_numpy_2_is_broken_where_the_library_cannot_read_it(
     assert "pip install 'numpy<2'" in found.remedy
 
 
-def import_trouble(folder: Path, failure: ImportError) -> Diagnostic:
+def import_failure(folder: Path, failure: ImportError) -> Diagnostic:
     machine = Machine()
     machine.inject("import", failure, times=None)
     diagnostics = look(write_kernel(folder), machine)
@@ -137,49 +137,49 @@ def import_trouble(folder: Path, failure: ImportError) -> Diagnostic:
 
 def test_a_library_that_is_not_installed_is_distinguished_from_one_for_another_python(tmp_path: Path) -> None:
     """HailoRT 4.23: the name of the missing module is the package's, or that of its native part."""
-    absent = import_trouble(tmp_path / "a", ModuleNotFoundError("No module", name="hailo_platform"))
+    absent = import_failure(tmp_path / "a", ModuleNotFoundError("No module", name="hailo_platform"))
     assert "is not installed" in absent.message
     assert "apt install hailo-all" in absent.remedy
     native = tmp_path / "b/hailo_platform/pyhailort/_pyhailort.cpython-311-aarch64-linux-gnu.so"
     native.parent.mkdir(parents=True)
     native.touch()
     missing = ModuleNotFoundError("No module", name="hailo_platform.pyhailort._pyhailort")
-    other = import_trouble(tmp_path / "b", missing)
+    other = import_failure(tmp_path / "b", missing)
     here = ".".join(map(str, sys.version_info[:2]))
     assert other.message == f"is installed, and its native part is for Python 3.11; this is Python {here}"
     assert "--system-site-packages" in other.remedy
-    assert "it has no native part" in import_trouble(tmp_path / "c", missing).message
+    assert "it has no native part" in import_failure(tmp_path / "c", missing).message
 
 
 def test_a_module_that_the_library_needs_is_named(tmp_path: Path) -> None:
-    found = import_trouble(tmp_path, ModuleNotFoundError("No module", name="netaddr"))
+    found = import_failure(tmp_path, ModuleNotFoundError("No module", name="netaddr"))
     assert "the module netaddr that it needs is not" in found.message
     assert "pip install netaddr" in found.remedy
 
 
 def test_a_native_library_of_another_version_is_named(tmp_path: Path) -> None:
     text = "libhailort.so.4.20.0: cannot open shared object file: No such file or directory"
-    found = import_trouble(tmp_path, ImportError(text))
+    found = import_failure(tmp_path, ImportError(text))
     assert "wants libhailort.so.4.20.0, and that is not here" in found.message
     assert "of the version of its Python package" in found.remedy
 
 
-@pytest.mark.parametrize(("version", "is_trouble"), [("5.2.0", True), ("5.3.0", False), ("5.10.0", False)])
-def test_a_library_from_5_3_on_looks_where_the_driver_is(version: str, tmp_path: Path, *, is_trouble: bool) -> None:
+@pytest.mark.parametrize(("version", "fails"), [("5.2.0", True), ("5.3.0", False), ("5.10.0", False)])
+def test_a_library_from_5_3_on_looks_where_the_driver_is(version: str, tmp_path: Path, *, fails: bool) -> None:
     root = write_kernel(tmp_path, device="0x45c4", module="hailo1x_pci", version=version, driver_5_3=True)
-    found = troubles(look(root, Machine(version)))
-    assert ("hailort library" in found) == is_trouble
+    found = failures_of(look(root, Machine(version)))
+    assert ("hailort library" in found) == fails
 
 
 def test_a_chip_that_the_library_does_not_know_asks_for_a_newer_one(tmp_path: Path) -> None:
     diagnostics = look(write_kernel(tmp_path), Machine(chips=[Chip(architecture="HAILO99")]))
-    assert set(troubles(diagnostics)) == {"hailo device"}
+    assert set(failures_of(diagnostics)) == {"hailo device"}
     assert "update it" in next(diagnostic.remedy for diagnostic in diagnostics if diagnostic.subject == "hailo device")
 
 
 def test_old_firmware_is_distinguished_from_a_broken_device(tmp_path: Path) -> None:
     machine = Machine(chips=[Chip(firmware_version=(4, 19, 0))])
-    assert set(troubles(look(write_kernel(tmp_path), machine))) == {"hailo firmware"}
+    assert set(failures_of(look(write_kernel(tmp_path), machine))) == {"hailo firmware"}
 
 
 def test_a_forbidden_node_names_the_udev_rule(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_forbidden_node_names_the_udev_rule(tmp_path: Path) -> None:
     machine = Machine()
     machine.inject("Device", 36, times=None)
     found = look(root, machine)
-    assert {"hailo node", "hailo device"} == set(troubles(found))
+    assert {"hailo node", "hailo device"} == set(failures_of(found))
     assert "udev" in next(diagnostic.remedy for diagnostic in found if diagnostic.subject == "hailo node")
 
 
@@ -206,13 +206,13 @@ def test_a_hef_for_another_chip_is_reported_before_it_is_tried(
 ) -> None:
     hef = write_hef(tmp_path / "net.hef", architecture=architecture)
     (tmp_path / "net.hef.json").write_text(manifest)
-    found = troubles(look(write_kernel(tmp_path), Machine(), hef_path=hef))
+    found = failures_of(look(write_kernel(tmp_path), Machine(), hef_path=hef))
     assert words in found["hef"]
 
 
 def test_a_hef_that_the_library_no_longer_supports_is_reported_in_the_librarys_words(tmp_path: Path) -> None:
     hef = write_hef(tmp_path / "net.hef", header=Header(is_outdated=True))
-    found = troubles(look(write_kernel(tmp_path), Machine(), hef_path=hef))
+    found = failures_of(look(write_kernel(tmp_path), Machine(), hef_path=hef))
     assert "92 HAILO_HEF_NOT_SUPPORTED" in found["hef"]
     assert 'HailoRT says: "Hef has periph_calculation_in_hailort feature disabled - this HEF is out' in found["hef"]
 
@@ -223,7 +223,7 @@ def test_a_bad_hef_is_broken_and_named_for_what_it_is(bad: BadHef, version: str,
     hef = tmp_path / "net.hef"
     hef.write_bytes(bad.content(tmp_path, version))
     root = write_kernel(tmp_path, **KERNEL_OF[version])  # type: ignore[arg-type]  # three texts
-    found = troubles(look(root, Machine(version), hef_path=hef, card=shipped_card()))
+    found = failures_of(look(root, Machine(version), hef_path=hef, card=shipped_card()))
     assert list(found) == ["hef"]
     assert bad.words in found["hef"]
 
@@ -260,12 +260,12 @@ def test_a_card_that_pins_another_hef_is_reported(tmp_path: Path) -> None:
     hef = write_hef(tmp_path / "net.hef")
     card = shipped_card()
     pinned = replace(card, files={**card.files, "hef": card.file("device")})
-    found = troubles(look(write_kernel(tmp_path), Machine(), hef_path=hef, card=pinned))
+    found = failures_of(look(write_kernel(tmp_path), Machine(), hef_path=hef, card=pinned))
     assert "where the card says" in found["hef"]
 
 
 def test_a_driver_of_another_version_is_reported_in_the_librarys_words(tmp_path: Path) -> None:
-    found = troubles(look(write_kernel(tmp_path, version="4.20.0"), Machine(driver_version="4.20.0")))
+    found = failures_of(look(write_kernel(tmp_path, version="4.20.0"), Machine(driver_version="4.20.0")))
     assert 'HailoRT says: "Driver version (4.20.0) is different from library version (4.23.0)"' in found["hailo device"]
 
 

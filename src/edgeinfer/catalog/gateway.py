@@ -195,7 +195,7 @@ STREAM_PROBLEM = Metric(
     "stream without one.",
     owners=GATEWAY,
     labels=(
-        Label("problem", labels.SENSOR_TROUBLE),
+        Label("problem", labels.SENSOR_FAULTS),
         Label("session", bounded_by="20 series at a time"),
         Label("role", bounded_by="20 series at a time"),
     ),

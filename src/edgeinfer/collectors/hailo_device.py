@@ -66,7 +66,7 @@ class HailoDeviceCollector:
         self._kernel_root = kernel_root
         self._library: Library | None = None
         self._load_at = 0.0
-        self._trouble = ""
+        self._load_failure = ""
         self._sessions: dict[str, ChipSession] = {}
         self._present: frozenset[str] = frozenset()
 
@@ -97,13 +97,13 @@ class HailoDeviceCollector:
     def _loaded(self) -> Library:
         if self._library is None:
             if self._outputs.clock() < self._load_at:
-                self._refuse(self._trouble)
+                self._refuse(self._load_failure)
             try:
                 self._library = self._load()
             except BackendError as failure:
                 self._load_at = self._outputs.clock() + _LOAD_AGAIN_SECONDS
-                self._trouble = str(failure)
-                self._refuse(self._trouble)
+                self._load_failure = str(failure)
+                self._refuse(self._load_failure)
         return self._library
 
     def _refuse(self, why: str) -> NoReturn:

@@ -142,7 +142,7 @@ class QualityWatch:
             (problem, session_id[:SHORT_ID], role)
             for (session_id, role), problems in found.items()
             for problem in problems
-            if problem in labels.SENSOR_TROUBLE
+            if problem in labels.SENSOR_FAULTS
         ]
         for problem, session, role in named[:_MAX_NAMED]:
             readings.publish(catalog.STREAM_PROBLEM, 1, problem, session, role)

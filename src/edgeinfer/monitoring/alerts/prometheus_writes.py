@@ -22,7 +22,7 @@ def create() -> list[Alert]:
         _log_not_shortened(),
         _log_damaged(),
         _writes_failing(),
-        _clock_trouble(),
+        _out_of_order_timestamps(),
     ]
 
 
@@ -211,7 +211,7 @@ def _writes_failing() -> Alert:
     )
 
 
-def _clock_trouble() -> Alert:
+def _out_of_order_timestamps() -> Alert:
     names = ("OUT_OF_ORDER", "OUT_OF_BOUNDS", "OUT_OF_ORDER_STORED", "TOO_OLD")
 
     def sample(name: str, moves: Values) -> dict[str, Values]:
@@ -219,7 +219,7 @@ def _clock_trouble() -> Alert:
 
     once = counter((0, 600), (1 / 60, 60), (0, 2400))
     return Alert(
-        name="PrometheusClockTrouble",
+        name="PrometheusOutOfOrderTimestamps",
         provoked_by="samples-late",
         expression="\nor ".join(f"{grown(getattr(prometheus_metrics, name))} > 0" for name in names),
         severity=Severity.WARNING,

@@ -23,7 +23,7 @@ def create() -> list[Alert]:
     """The entries that rules, runbooks and rule tests are generated from."""
     return [
         Alert(
-            name="EdgeInferSensorTrouble",
+            name="EdgeInferInputQualityPoor",
             provoked_by="sensor-in-g",
             expression=f"{_Q.gauge(gateway.STREAM_PROBLEM, by=_BY)} > 0",
             for_="5m",

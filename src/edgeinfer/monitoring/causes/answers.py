@@ -127,11 +127,13 @@ def _other_signal() -> Cause:
 
 def _sensor() -> Cause:
     return Cause(
-        name="sensor-trouble",
+        name="sensor-fault",
         title="A sensor sends samples that cannot be right",
         service=GATEWAY,
-        alerts=("EdgeInferSensorTrouble",),
-        evidence=(Evidence("stream {role} of session {session} shows {problem}", condition("EdgeInferSensorTrouble")),),
+        alerts=("EdgeInferInputQualityPoor",),
+        evidence=(
+            Evidence("stream {role} of session {session} shows {problem}", condition("EdgeInferInputQualityPoor")),
+        ),
         confused_with=("input-changed",),
         remedy=(
             Action(

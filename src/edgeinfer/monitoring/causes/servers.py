@@ -108,7 +108,7 @@ def _scraping() -> list[Cause]:
         _one(
             "samples-out-of-order",
             "Measurements arrive with times of an unsteady clock",
-            "PrometheusClockTrouble",
+            "PrometheusOutOfOrderTimestamps",
             "Prometheus refuses or reorders samples of {job}",
             Action("Compare the clocks of the machines.", command="timedatectl"),
             Action("Let NTP set them, and do not export times.", command="sudo timedatectl set-ntp true"),

@@ -199,7 +199,7 @@ def _clock() -> Cause:
         name="clock-wrong",
         title="The clock of the gateway's machine and that of Prometheus differ",
         service=GATEWAY,
-        alerts=("EdgeInferHealthCheckStale", "HailoSensorStale", "PrometheusClockTrouble"),
+        alerts=("EdgeInferHealthCheckStale", "HailoSensorStale", "PrometheusOutOfOrderTimestamps"),
         evidence=(
             Evidence(
                 "health checks run on, and carry times that are not those of Prometheus",

@@ -69,7 +69,7 @@ def create() -> Dashboard:
                 "Sensors",
                 [_sensors(), _timing()],
                 _SIDECAR,
-                open_when="EdgeInferSensorTrouble fires or one session gets no motifs",
+                open_when="EdgeInferInputQualityPoor fires or one session gets no motifs",
             ),
             Row("Errors and checks", [_errors()], _SIDECAR, open_when="phones get errors or a check has stopped"),
             Row("Sessions and samples", [_sessions(), _store()], _SIDECAR, open_when="sessions end or fill the disk"),

@@ -58,7 +58,7 @@ def create() -> Dashboard:
         variables=[variables.datasource(), variables.job(), variables.instance(), variables.chip(), resolution()],
         rows=[
             Row("Now", [_now()], _SIDECAR),
-            Row("Heat and use", [_heat(), _trouble()], _SIDECAR, no_value=_NO_CHIP),
+            Row("Heat and use", [_heat(), _conditions()], _SIDECAR, no_value=_NO_CHIP),
             Row(
                 "Throttling",
                 [_throttling()],
@@ -176,7 +176,7 @@ def _heat() -> list[Panel]:
     ]
 
 
-def _trouble() -> list[Panel]:
+def _conditions() -> list[Panel]:
     by = ("collector", "job", "instance")
     return [
         state_timeline(
