@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeinfer.backends.base import Inference, Window
-from edgeinfer.errors import BackendError, InvalidWindow
+from edgeinfer.errors import BackendError, InvalidOutput, InvalidWindow
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.sidecar.inference import ClientDisconnected, Computed, InferencePool, never, one_by_one
 from edgeinfer.sidecar.instruments import SidecarInstruments
@@ -176,6 +176,74 @@ def test_a_failure_of_a_run_is_counted_for_the_window_that_failed_alone() -> Non
 
     assert [type(outcome) for outcome in outcomes] == [BackendError, Inference, Inference]
     assert registry.get_sample_value("hailo_hardware_errors_total", {"error_class": "execution_failed"}) == 1
+
+
+def test_a_run_without_one_usable_output_is_no_recovery_and_the_model_is_not_well() -> None:
+    registry = new_registry()
+    model = ServedModel(backend := BatchToyBackend(), shipped_card(), SidecarInstruments(registry))
+    model.description = backend.open()
+    backend.scores[:] = np.nan
+    for _ in range(2):
+        assert {type(one) for one in model.infer_all([numbered(1), numbered(2)])} == {InvalidOutput}
+
+    assert registry.get_sample_value("hailo_sidecar_backend_recoveries_total") == 0
+    assert "not finite" in model.failing
+    backend.scores[:] = 1 / 12
+    assert {type(one) for one in model.infer_all([numbered(1), numbered(2)])} == {Inference}
+    assert registry.get_sample_value("hailo_sidecar_backend_recoveries_total") == 1
+    assert not model.failing
+
+
+def test_a_run_that_was_put_together_for_the_model_before_is_not_given_to_one_that_mixes_windows() -> None:
+    class MixesWindows(BatchToyBackend):
+        def infer_batch(self, windows: Sequence[Window]) -> list[Inference]:
+            return [self.infer(np.stack(windows).sum(axis=0)) for _ in windows]
+
+    model = served(BatchToyBackend())
+    model.backend = MixesWindows(max_batch=1)
+    outcomes = model.infer_all([numbered(number) for number in (1, 2, 3)])
+
+    assert [one.latent[0] for one in outcomes if isinstance(one, Inference)] == [900, 1800, 2700]
+
+
+def test_a_run_that_answers_too_few_windows_is_done_again_one_by_one() -> None:
+    class LosesOne(BatchToyBackend):
+        def infer_batch(self, windows: Sequence[Window]) -> list[Inference]:
+            return super().infer_batch(windows)[1:]
+
+    outcomes = served(LosesOne()).infer_all([numbered(1), numbered(2)])
+
+    assert [one.latent[0] for one in outcomes if isinstance(one, Inference)] == [900, 1800]
+
+
+async def test_threads_that_are_left_without_a_share_are_not_woken() -> None:
+    both_compute = threading.Barrier(2)
+
+    def meet() -> None:
+        both_compute.wait(10)
+
+    runs = Runs(meet)
+    pool = pool_of(runs, Pace(runs_inline=True, max_batch=4, min_handover=1), workers=3)
+
+    # Shares of two: with the loop and one thread nothing is left for the other.
+    assert await ask(pool, 4) == list(range(4))
+    assert sorted(runs.runs) == [("loop", [0, 1]), ("thread", [2, 3])]
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("infer-")] == ["infer-0"]
+    await pool.close()
+
+
+async def test_an_answer_that_cannot_be_delivered_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    pool, answered = pool_of(Runs()), asyncio.Event()
+
+    def raises(_: Computed | Exception) -> None:
+        raise RuntimeError("a bug")
+
+    pool.submit(numbered(1), never, raises)
+    pool.submit(numbered(2), never, lambda _: answered.set())
+    await asyncio.wait_for(answered.wait(), 10)
+    assert await asyncio.wait_for(ask(pool, 1), 10) == [0], "and the loop computes on"
+    assert "delivery of an answer" in caplog.text
+    await pool.close()
 
 
 def test_windows_of_one_request_are_one_run_and_the_metrics_say_so() -> None:

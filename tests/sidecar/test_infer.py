@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from edgeinfer.backends.base import Inference, Window
 from edgeinfer.backends.onnx import OnnxBackend
 from edgeinfer.model.card import default_folder
 from edgeinfer.sidecar.fast_json import find_parser
@@ -95,3 +96,41 @@ def test_the_description_shows_both_encodings(onnx: Rig) -> None:
     operation = onnx.client.get("/openapi.json").json()["paths"]["/infer"]["post"]
     assert set(operation["requestBody"]["content"]) == {"application/json", BINARY}
     assert set(operation["responses"]["200"]["content"]) == {"application/json", BINARY}
+
+
+class ScatteredScores(ToyBackend):
+    """Its scores lie apart in memory, which the encoder of JSON does not take."""
+
+    step = 2
+
+    def infer(self, window: Window) -> Inference:
+        inference = super().infer(window)
+        inference.motif_scores = np.repeat(inference.motif_scores, self.step)[:: self.step]
+        return inference
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float16, object])
+def test_an_output_of_another_type_than_float32_is_refused_before_its_bytes_travel(kind: type) -> None:
+    with running(ToyBackend()) as rig:
+        backend = rig.sidecar.model.backend
+        backend.scores = backend.scores.astype(kind)  # type: ignore[attr-defined]
+        body = np.array(window(), "<f4").tobytes()
+        answer = rig.client.post("/infer", content=body, headers={"content-type": BINARY, "accept": BINARY})
+        assert answer.status_code == 500
+        assert f"scores {np.dtype(kind)}" in answer.json()["message"]
+        assert rig.value("hailo_sidecar_inferences_total", status="invalid_output") == 1
+
+
+def test_an_output_that_cannot_be_encoded_is_answered_as_a_failure_and_not_left_open() -> None:
+    with running(backend := ScatteredScores(is_cpu_bound=True)) as rig:
+        path = f"/v2/models/{shipped_card().name}/infer"
+        data = [value for row in window() for value in row]
+        tensor = {"name": "window", "shape": [1, 100, 9], "datatype": "FP32", "data": data}
+        answers = [rig.client.post("/infer", json={"x": window()}), rig.client.post(path, json={"inputs": [tensor]})]
+        assert [(answer.status_code, answer.headers["content-type"]) for answer in answers] == [
+            (500, "application/json")
+        ] * 2
+        assert rig.value("hailo_sidecar_inferences_total", status="success") == 0
+        assert rig.value("hailo_sidecar_inferences_total", status="backend_error") == 2
+        backend.step = 1
+        assert rig.client.post("/infer", json={"x": window()}).status_code == 200

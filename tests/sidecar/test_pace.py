@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgeinfer.backends.base import Inference, Window
+from edgeinfer.errors import BackendError
 from edgeinfer.sidecar.pace import ON_THREADS, Pace, measure_pace
 from tests.sidecar.rig import BatchToyBackend, ToyBackend
 
@@ -59,6 +60,15 @@ def test_a_very_brief_window_is_shared_only_where_a_thread_has_enough_to_do() ->
     assert pace == Pace(runs_inline=True, max_batch=16, min_handover=16)
 
 
-@pytest.mark.parametrize("backend", [BatchToyBackend(max_batch=1), DearTogether(takes(0.0002))])
+class HasNoMemoryForBatches(BatchToyBackend):
+    """Single windows fit."""
+
+    def infer_batch(self, windows: Sequence[Window]) -> list[Inference]:
+        raise BackendError("the model", "has no memory left", "Free some.", error_class="memory_allocation_error")
+
+
+@pytest.mark.parametrize(
+    "backend", [BatchToyBackend(max_batch=1), DearTogether(takes(0.0002)), HasNoMemoryForBatches()]
+)
 def test_what_cannot_batch_or_becomes_dearer_by_it_stays_single(backend: BatchToyBackend) -> None:
     assert measure_pace(backend, PROBE).max_batch == 1

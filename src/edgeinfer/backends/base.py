@@ -72,7 +72,7 @@ class Inference:
 
 
 def check_inference(inference: Inference, latent_dimensions: int, motif_count: int) -> None:
-    """Raise InvalidOutput unless an answer has these sizes, and nothing but finite numbers.
+    """Raise InvalidOutput unless an answer has these sizes, is float32, and holds nothing but finite numbers.
 
     A return of `infer` does not prove an answer: every caller runs this check before it uses one.
     """
@@ -80,6 +80,10 @@ def check_inference(inference: Inference, latent_dimensions: int, motif_count: i
     if (latent.size, scores.size) != (latent_dimensions, motif_count):
         fault = f"it has {latent.size} latents and {scores.size} scores"
         raise InvalidOutput("the model's output", fault, "Compare the model file with its card.")
+    # Answers travel as the bytes that they are.
+    if latent.dtype != np.float32 or scores.dtype != np.float32:
+        fault = f"its latents are {latent.dtype} and its scores {scores.dtype}, and not float32"
+        raise InvalidOutput("the model's output", fault, "Convert them in the backend.")
     # One infinity or NaN anywhere shows in these sums, at a fraction of the cost of looking at each value.
     if not isfinite(latent.dot(latent) + scores.dot(scores)):
         raise InvalidOutput("the model's output", "it is not finite", "Check the model file and the device.")

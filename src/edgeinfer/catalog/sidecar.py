@@ -81,7 +81,7 @@ BATCH_SIZE = Metric(
     name="hailo_sidecar_batch_size",
     kind=Kind.HISTOGRAM,
     unit="windows",
-    help="Windows computed in one batch; 1 if the backend does not batch.",
+    help="Windows in the run of each answered window, itself included; 1 if the backend does not batch.",
     owners=SIDECAR,
     buckets=buckets.BATCH_SIZE,
 )

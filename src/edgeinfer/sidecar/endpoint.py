@@ -74,10 +74,7 @@ class InferEndpoint:
             decoded = perf_counter()
 
             def deliver(outcome: Computed | Exception) -> None:
-                if isinstance(outcome, Computed):
-                    reply(self._answered(call, decoded, outcome))
-                else:
-                    reply(self._refused(outcome, call))
+                reply(self._outcome(call, decoded, outcome))
 
             self._pool.submit(window, request.is_abandoned, deliver)
         except Exception as failure:  # noqa: BLE001 - every failure becomes an answer
@@ -90,6 +87,14 @@ class InferEndpoint:
         if body_type(headers) == BINARY:
             return self._decoder.from_binary(body)
         return self._decoder.from_json(body)
+
+    def _outcome(self, call: Call, decoded: float, outcome: Computed | Exception) -> Answer | None:
+        if not isinstance(outcome, Computed):
+            return self._refused(outcome, call)
+        try:
+            return self._answered(call, decoded, outcome)
+        except Exception as failure:  # noqa: BLE001 - an output that cannot be encoded is a failure like any other
+            return self._refused(failure, call)
 
     def _answered(self, call: Call, decoded: float, computed: Computed) -> Answer:
         described, inference = self._model.description, computed.inference

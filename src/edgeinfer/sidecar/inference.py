@@ -1,6 +1,7 @@
 """The transport-free core: a bounded queue, a pool of threads, and an event loop that computes as well."""
 
 import asyncio
+import logging
 import math
 import threading
 from collections import deque
@@ -14,6 +15,7 @@ from edgeinfer.errors import Overloaded
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.pace import ON_THREADS, Pace
 
+_log = logging.getLogger(__name__)
 # Weight of the newest window in the mean service time that Retry-After is computed from.
 _NEWEST = 0.05
 
@@ -227,6 +229,8 @@ class InferencePool:
         size = min(pace.max_batch, math.ceil(len(waiting) / sharers))
         own = self._oldest(size)
         for _ in range(sharers - 1):
+            if not waiting:  # the shares are rounded up: the last threads may be left without one
+                break
             self._hand_over(self._oldest(size), self._busy_threads + 1)
         return own
 
@@ -274,11 +278,18 @@ class InferencePool:
     def _deliver_run(self, jobs: list[_Job]) -> None:
         for job in jobs:
             self._pending -= 1
-            outcome = job.outcome
-            if isinstance(outcome, Inference):
-                job.deliver(self._computed(job, outcome))
-            elif outcome is not None:
-                job.deliver(outcome)
+            # One answer that cannot be delivered must not cost those behind it, nor stop the loop's next run.
+            try:
+                self._deliver_one(job)
+            except Exception:  # noqa: BLE001 - whatever it is
+                _log.exception("unexpected error in the delivery of an answer")
+
+    def _deliver_one(self, job: _Job) -> None:
+        outcome = job.outcome
+        if isinstance(outcome, Inference):
+            job.deliver(self._computed(job, outcome))
+        elif outcome is not None:
+            job.deliver(outcome)
 
     def _computed(self, job: _Job, inference: Inference) -> Computed:
         seconds = (job.ended - job.started) / inference.batch_size

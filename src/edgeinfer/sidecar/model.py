@@ -169,15 +169,19 @@ class ServedModel:
         others nothing and is reported as if it had come alone.
         """
         backend, failures = self.backend, self._failures
-        if len(windows) == 1 or not isinstance(backend, BatchBackend):
+        # They were put together for the backend of then; one that has taken its place may not mix windows.
+        if len(windows) == 1 or not isinstance(backend, BatchBackend) or len(windows) > backend.max_batch:
             return [self._outcome(window) for window in windows]
         try:
-            inferences = backend.infer_batch(windows)
+            answers = list(zip(windows, backend.infer_batch(windows), strict=True))
         except Exception:  # noqa: BLE001 - what each single run says counts
             return [self._outcome(window) for window in windows]
-        if self._recovered != failures:
+        usable = [self._is_usable(inference) for _, inference in answers]
+        # An unusable output proves nothing, and is a failure only when it is run again, below.
+        if self._recovered != failures and any(usable):
             self._count_recovery(failures)
-        return [self._checked(window, one) for window, one in zip(windows, inferences, strict=True)]
+        pairs = zip(answers, usable, strict=True)
+        return [one if is_usable else self._outcome(window) for (window, one), is_usable in pairs]
 
     def _outcome(self, window: Window) -> Inference | Exception:
         try:
@@ -185,12 +189,12 @@ class ServedModel:
         except Exception as failure:  # noqa: BLE001 - handed to the caller, who logs it
             return failure
 
-    def _checked(self, window: Window, inference: Inference) -> Inference | Exception:
+    def _is_usable(self, inference: Inference) -> bool:
         try:
             self.check_output(inference)
         except InvalidOutput:
-            return self._outcome(window)
-        return inference
+            return False
+        return True
 
     def _count_recovery(self, failures: int) -> None:
         """Count one, if nothing has failed since this window began: one that was ahead of a failure proves nothing."""

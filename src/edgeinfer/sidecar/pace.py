@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgeinfer.backends.base import Backend, BatchBackend, Window
+from edgeinfer.errors import BackendError
 
 # While the loop computes it looks at no connection. This much is lost in what a busy core does to it anyway.
 MAX_BRIEF_SECONDS = 0.002
@@ -63,7 +64,10 @@ def _max_batch(backend: Backend, probe: Window, single: float) -> int:
     windows = [probe] * min(_MAX_BATCH, backend.max_batch, int(MAX_BRIEF_SECONDS / single))
     if len(windows) < 2:  # noqa: PLR2004 - it takes two
         return 1
-    together = _shortest(lambda: backend.infer_batch(windows))
+    try:
+        together = _shortest(lambda: backend.infer_batch(windows))
+    except BackendError:
+        return 1  # it says nothing of single windows, which were answered a moment ago
     return len(windows) if together <= _MAX_COST * len(windows) * single else 1
 
 

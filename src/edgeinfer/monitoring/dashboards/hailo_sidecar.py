@@ -648,7 +648,7 @@ def _work() -> list[Panel]:
         ),
         time_series(
             "Windows computed together",
-            "Mean size of a batch; 1 where the backend does not batch.",
+            "How many windows shared the run of an answered window, on average; 1 where the backend does not batch.",
             [Query(finite(LIVE.mean(sidecar.BATCH_SIZE, by=("instance",))), "{{instance}}")],
             FieldConfig(unit="none", decimals=1),
             size=(8, 8),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import TypeVar
 
 from edgeinfer.sidecar.accounting import Call, InferenceAccount
 from edgeinfer.sidecar.batch import submit_all
@@ -28,6 +29,7 @@ class Computation:
     decoded: float
 
 
+_Encoded = TypeVar("_Encoded")
 Deliver = Callable[[Computation | Problem | None], None]
 """Takes what became of a request, once; None when its caller hung up."""
 
@@ -87,13 +89,24 @@ class OpenInferenceCore:
             "id": asked.id or call.request_id.decode(),
         }
 
+    def encoded(
+        self, outcome: Computation | Problem | None, call: Call, encode: Callable[[Computation], _Encoded]
+    ) -> "_Encoded | Problem | None":
+        """What a request is answered, where its windows were computed encoded by `encode`; whose failure is one too."""
+        if not isinstance(outcome, Computation):
+            return outcome
+        try:
+            return encode(outcome)
+        except Exception as failure:  # noqa: BLE001 - an output that cannot be encoded is a failure like any other
+            return self.refuse(failure, call, len(outcome.computed))
+
     def finish(self, call: Call, done: Computation) -> bytes:
         """Account for a request whose answer is encoded; returns its Server-Timing."""
         return self._account.answered(call, done.decoded, done.computed)
 
-    def refuse(self, failure: Exception, call: Call) -> Problem:
-        """Account for a request that could not be read; returns what to answer."""
-        problem = self._account.refused(failure, call)
+    def refuse(self, failure: Exception, call: Call, windows: int = 1) -> Problem:
+        """Account for a request that could not be read, or not be answered; returns what to answer."""
+        problem = self._account.refused(failure, call, windows)
         assert problem is not None  # noqa: S101 - only for a caller that hung up there is none
         return problem
 

@@ -62,10 +62,8 @@ class OpenInferenceEndpoint:
 
     def _answer(self, name: str, version: str, call: Call, reply: Reply) -> None:
         def deliver(outcome: Computation | Problem | None) -> None:
-            if isinstance(outcome, Computation):
-                reply(self._answered(call, outcome))
-            else:
-                reply(None if outcome is None else failure_answer(outcome, call.request_id))
+            answer = self._core.encoded(outcome, call, lambda done: self._answered(call, done))
+            reply(failure_answer(answer, call.request_id) if isinstance(answer, Problem) else answer)
 
         self._core.submit(name, version, call, lambda: self._read(call.request), deliver)
 

@@ -106,7 +106,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ha
         incoming.request.is_abandoned = replied.cancelled
 
         def deliver(outcome: Computation | Problem | None) -> None:
-            answer = self._encode(incoming, outcome) if isinstance(outcome, Computation) else outcome
+            answer = self._core.encoded(outcome, call, lambda done: self._encode(incoming, done))
             if answer is not None and not replied.done():
                 replied.set_result(answer)
 
