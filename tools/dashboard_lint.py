@@ -279,6 +279,8 @@ def _digits(panel: Mapping[str, Any]) -> Iterator[str]:
 
 def _now(panel: Mapping[str, Any]) -> Iterator[str]:
     """The last number that there was is not one of now: no panel may keep showing it when its source has stopped."""
+    if "lastNotNull" in panel["options"].get("legend", {}).get("calcs", ()):
+        yield "legend: 'last', because 'lastNotNull' shows the last number that there was as that of now"
     if panel["type"] not in _NUMBERS:
         return
     defaults = panel["fieldConfig"]["defaults"]

@@ -48,7 +48,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory, binaries: Mapping[Progra
         if backend not in made:
             folder = tmp_path_factory.mktemp(f"simulated-{backend}")
             now = time.time()
-            text = openmetrics(now - _BEFORE_SECONDS, now + _AFTER_SECONDS, backend=backend, trouble=(0.2, 0.3))
+            text = openmetrics(now - _BEFORE_SECONDS, now + _AFTER_SECONDS, backend=backend, failing=(0.2, 0.3))
             (folder / "data.om").write_text(text, "utf-8")
             tool = str(binaries[Program.PROMTOOL].path)
             command = [tool, "tsdb", "create-blocks-from", "openmetrics", "-q", "data.om", "data"]

@@ -291,20 +291,31 @@ def test_the_targets_page_tells_the_last_error(small: Stack, open_window: OpenWi
     expect(page.locator("tr", has_text="prometheus")).to_contain_text("Up")
 
 
-def test_badge_tile_and_page_count_the_same_alerts_and_a_ticket_by_itself(
+def test_badge_tile_list_and_page_count_the_same_alerts_and_a_ticket_by_itself(
     small: Stack, open_window: OpenWindow
 ) -> None:
     page = open_window(small).open("/alerts")
     expect(page.locator(".tally").filter(has_text="firing")).to_have_text("1firing")
     expect(page.locator(".tally").filter(has_text="to plan")).to_have_text("1to plan")
     expect(page.locator(".count")).to_have_text("1")
-    tiles = [
-        panel["targets"][0]["expr"]
-        for path in dashboard_files()
-        for panel in all_panels(json.loads(path.read_text("utf-8")))
-        if panel["title"] == "Alerts firing" and panel["type"] == "stat"
-    ]
-    assert len(tiles) >= 2
+    page.goto(small.console.url + "/dashboards")
+    expect(page.locator(".count")).to_have_text("1")
+    tiles, lists = _queries("Alerts firing", "stat"), _queries("Alerts now", "table")
+    assert min(len(tiles), len(lists)) >= 2
     for expression in tiles:
         (tile,) = ask_prometheus(small, "query", query=expression)
         assert tile["value"][1] == "1"
+    for expression in lists:
+        rows = [one["metric"] for one in ask_prometheus(small, "query", query=expression)]
+        firing = [row["severity"] for row in rows if row["alertstate"] == "firing"]
+        assert sorted(firing) == ["critical", "ticket"]
+
+
+def _queries(title: str, kind: str) -> list[str]:
+    """The first query of each shipped panel of this title."""
+    return [
+        panel["targets"][0]["expr"]
+        for path in dashboard_files()
+        for panel in all_panels(json.loads(path.read_text("utf-8")))
+        if panel["title"] == title and panel["type"] == kind
+    ]

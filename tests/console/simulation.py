@@ -5,14 +5,19 @@ dashboard has an answer at once, where real processes would have to run for an h
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import product
+
+import promql_parser
 
 from edgeinfer.catalog.all import all_metrics
 from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
 from edgeinfer.monitoring import recording
-from edgeinfer.monitoring.promql import Recorded
+from edgeinfer.monitoring.promql import TARGET_LABELS, Recorded
 from edgeinfer.monitoring.recording import Rule, groups
+from tools.promql_lint import selectors
 
 STEP_SECONDS = 5
 _DEPLOY_SHOWS_SECONDS = 180
@@ -34,6 +39,9 @@ OPEN_VALUES = {
     "sensor": ("temperature", "power"),
     "quantile": ("0.5", "0.9", "0.95", "0.99"),
 }
+_JOB = re.compile(r'job="([\w-]+)"')
+_WINDOW = re.compile(r"(\d+)([mhd])$")
+_UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 MOTIF_NAMES = dict(zip(OPEN_VALUES["motif"], OPEN_VALUES["name"], strict=True))
 GAUGES = {
     "hailo_hardware_temperature_celsius": (58, 6),
@@ -66,7 +74,7 @@ def openmetrics(
     end: float,
     *,
     backend: str = "hailo",
-    trouble: tuple[float, float] = (0.55, 0.63),
+    failing: tuple[float, float] = (0.55, 0.63),
     step_seconds: int = STEP_SECONDS,
     stops: Mapping[str, float] | None = None,
 ) -> str:
@@ -76,34 +84,46 @@ def openmetrics(
         start: seconds since 1970.
         end: where it ends; may lie ahead, so that a test has data while it runs.
         backend: what hailo_runtime_info says.
-        trouble: the part of the time in which requests fail and take long.
+        failing: the part of the time in which requests fail and take long.
         step_seconds: between two scrapes.
         stops: from when on the process of a job answers no scrape.
     """
     first = int(start) // step_seconds * step_seconds
     moments = range(first, int(end), step_seconds)
-    shape = _Shape(first, len(moments) * step_seconds, trouble, backend, step_seconds)
+    shape = _Shape(first, len(moments) * step_seconds, failing, backend, step_seconds, stops or {})
     lines: list[str] = []
     for name, labels, values in _all(shape, moments):
         text = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        stop = (stops or {}).get(labels.get("job", ""), math.inf) if name != "ALERTS" else math.inf
-        silent = 0.0 if name == "up" else None
-        points = [(at, value if at < stop else silent) for at, value in zip(moments, values, strict=True)]
-        lines += [f"{name}{{{text}}} {value:.9g} {at}" for at, value in points if value is not None]
+        lines += [
+            f"{name}{{{text}}} {value:.9g} {at}" for at, value in zip(moments, values, strict=True) if value is not None
+        ]
     return "\n".join([*lines, "# EOF", ""])
 
 
 class _Shape:
     """How the simulated hour goes."""
 
-    def __init__(self, first: int, seconds: int, trouble: tuple[float, float], backend: str, step: int) -> None:
+    def __init__(
+        self,
+        first: int,
+        seconds: int,
+        failing: tuple[float, float],
+        backend: str,
+        step: int,
+        stops: Mapping[str, float],
+    ) -> None:
         self.first, self.seconds, self.backend, self.step = first, seconds, backend, step
-        self.begins, self.ends = (first + seconds * share for share in trouble)
+        self._stops = stops
+        self.begins, self.ends = (first + seconds * share for share in failing)
         self.deployed = self.ends + 240
 
     def version(self, at: float) -> str:
-        """The version that runs: a new one was deployed when the trouble was over."""
+        """The version that runs: a new one was deployed after the failure."""
         return "0.1.0" if at < self.deployed else "0.2.0"
+
+    def stopped(self, owner: Owner) -> float:
+        """From when on this process answers no scrape."""
+        return self._stops.get(owner, math.inf)
 
     def is_troubled(self, at: float) -> bool:
         return self.begins <= at < self.ends
@@ -129,9 +149,14 @@ def _all(shape: _Shape, moments: range) -> Iterator[_Series]:
             for combination in product(*(known.get(one.name) or _values(one) for one in metric.labels)):
                 seed += 1
                 labels = dict(zip(metric.label_names, combination, strict=True))
-                yield from _of_metric(metric, labels | _target(owner), shape, moments, seed)
+                for name, found, values in _of_metric(metric, labels | _target(owner), shape, moments, seed):
+                    yield name, found, _until(shape.stopped(owner), moments, values)
     yield from _engine(shape, moments)
     yield from _recorded(shape, moments)
+
+
+def _until(end: float, moments: range, values: Sequence[float | None]) -> Sequence[float | None]:
+    return [value if at < end else None for at, value in zip(moments, values, strict=True)]
 
 
 def _target(owner: Owner) -> dict[str, str]:
@@ -231,24 +256,74 @@ def _engine(shape: _Shape, moments: range) -> Iterator[_Series]:
     alert = {"alertname": "HailoLatencyBudgetBurnFast", "alertstate": "firing", "severity": "critical"}
     yield "ALERTS", alert | _target(Owner.GATEWAY), [1.0 if shape.is_troubled(at - 60) else None for at in moments]
     for owner in Owner:
-        yield "up", _target(owner), [1.0] * len(moments)
+        # Prometheus says itself whether a scrape succeeded, how long it took and what it brought.
+        answers = [float(at < shape.stopped(owner)) for at in moments]
+        yield "up", _target(owner), answers
+        yield "scrape_samples_scraped", _target(owner), [420 * answer for answer in answers]
         yield "scrape_duration_seconds", _target(owner), [0.004 + 0.001 * shape.wave(at, 3) for at in moments]
-        yield "scrape_samples_scraped", _target(owner), [420.0] * len(moments)
-        yield "process_resident_memory_bytes", _target(owner), [92e6 + 1e6 * shape.wave(at, 5) for at in moments]
-        yield "process_cpu_seconds_total", _target(owner), [0.08 * (at - shape.first) for at in moments]
-        yield "process_start_time_seconds", _target(owner), [shape.first - 60.0] * len(moments)
-        yield "process_open_fds", _target(owner), [24.0] * len(moments)
+        for name, values in _of_process(shape, moments):
+            yield name, _target(owner), _until(shape.stopped(owner), moments, values)
+
+
+def _of_process(shape: _Shape, moments: range) -> Iterator[tuple[str, list[float]]]:
+    yield "process_resident_memory_bytes", [92e6 + 1e6 * shape.wave(at, 5) for at in moments]
+    yield "process_cpu_seconds_total", [0.08 * (at - shape.first) for at in moments]
+    yield "process_start_time_seconds", [shape.first - 60.0] * len(moments)
+    yield "process_open_fds", [24.0] * len(moments)
 
 
 def _recorded(shape: _Shape, moments: range) -> Iterator[_Series]:
     seed = 500
     for group in groups():
         for rule in group.rules:
-            names = [name for name in rule.record.labels if name not in rule.labels]
-            for combination in product(*(_recorded_values(rule, name) for name in names)):
-                seed += 1
-                labels = dict(zip(names, combination, strict=True)) | dict(rule.labels)
-                yield rule.record.name, labels, _recorded_values_at(rule.record, labels, shape, moments, seed)
+            names = [name for name in rule.record.labels if name not in {*rule.labels, *TARGET_LABELS}]
+            # Rules keep the job of what they read; one that sums over jobs has one series for all of them.
+            owners = sorted(owners_of(rule.expression))
+            for owner in owners if "job" in rule.record.labels else owners[:1]:
+                target = {name: value for name, value in _target(owner).items() if name in rule.record.labels}
+                for combination in product(*(_recorded_values(rule, name) for name in names)):
+                    seed += 1
+                    labels = dict(zip(names, combination, strict=True)) | dict(rule.labels) | target
+                    values = _recorded_values_at(rule.record, labels, shape, moments, seed)
+                    yield rule.record.name, labels, _until(_last_recorded(rule.record, owner, shape), moments, values)
+
+
+def owners_of(expression: str) -> frozenset[Owner]:
+    """The processes whose metrics an expression reads, also those behind recorded series; all where it names none."""
+    found: set[Owner] = set()
+    jobs = {Owner(job) for job in _JOB.findall(expression)}
+    for node in selectors(expression):
+        matchers = (one for one in node.matchers.matchers if one.op == promql_parser.MatchOp.Equal)
+        found |= jobs or _owners_of_series(node.name, frozenset((one.name, one.value) for one in matchers))
+    return frozenset(found) or frozenset(Owner)
+
+
+@cache
+def _owners_of_series(name: str, matched: frozenset[tuple[str, str]]) -> frozenset[Owner]:
+    """Of several rules that write one series, each with a label of its own, the one that the labels name.
+
+    A latency quantile has the name of the histogram that it is computed of, and so its owner.
+    """
+    rules = [rule for group in groups() for rule in group.rules if rule.record.name == name]
+    exact = [rule for rule in rules if rule.labels and matched >= set(dict(rule.labels).items())]
+    others = [rule for rule in rules if not rule.labels] or rules
+    behind = [rule.expression for rule in exact or (others if matched else rules)]
+    metric = re.sub("_(bucket|sum|count)$", "", name)
+    own = [owner for one in all_metrics() if one.name in {name, metric} for owner in one.owners]
+    return frozenset(own) or frozenset().union(*map(owners_of, behind)) or frozenset(Owner)
+
+
+def window_seconds(record: Recorded) -> float:
+    """How far back a recorded series looks, which its name says: `rate5m`, `ratio_30d`; 0 if it does not look back."""
+    found = _WINDOW.search(record.name)
+    return float(found[1]) * _UNIT_SECONDS[found[2]] if found else 0.0
+
+
+def _last_recorded(record: Recorded, owner: Owner, shape: _Shape) -> float:
+    """A rate goes on for as long as its window holds samples; alerts and deploys do not end with a process."""
+    if record in (recording.HISTORY_FIRING, recording.HISTORY_ALERTS, recording.HISTORY_UP):
+        return math.inf
+    return shape.stopped(owner) + window_seconds(record)
 
 
 def _recorded_values_at(
@@ -267,10 +342,6 @@ def _recorded_values_at(
 
 def _recorded_values(rule: Rule, name: str) -> tuple[str, ...]:
     """Values of a label, as the metrics have it that the rule reads; others have labels of the same name."""
-    if name == "job":
-        return ("edge-infer",)
-    if name == "instance":
-        return (INSTANCES[Owner.GATEWAY],)
     read = [metric for metric in all_metrics() if metric.name in rule.expression]
     if name == "le":
         return (*map(str, next(metric.buckets for metric in read)), "+Inf")
@@ -292,7 +363,7 @@ def _recorded_value(name: str, labels: dict[str, str], at: float, shape: _Shape,
     return troubled if shape.is_troubled(at) else calm + spread * wave
 
 
-# Words in the name of a recorded series: its value in calm times, how far it swings, its value in trouble.
+# Words in the name of a recorded series: its value in calm times, how far it swings, its value in a failure.
 _RECORDED: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] = (
     (("health_state",), (0, 0, 1)),
     (("ratio", "share"), (0.005, 0.003, 0.21)),

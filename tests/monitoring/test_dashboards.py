@@ -310,6 +310,10 @@ LINT_DEFECTS: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda d: _stat(d)["options"]["reduceOptions"].update(calcs=["lastNotNull"]),
         "shows the last number that there was",
     ),
+    "a legend with a number of yesterday": (
+        lambda d: _graph(d)["options"]["legend"].update(calcs=["lastNotNull"]),
+        "legend: 'last'",
+    ),
     "a number without a point where there is nothing": (
         lambda d: _stat(d)["targets"][0].update(expr=_stat(d)["targets"][0]["expr"].removesuffix(" or vector(NaN)")),
         "its last number would stay",

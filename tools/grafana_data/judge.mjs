@@ -1,8 +1,10 @@
 // Renders panels with Grafana's own library and with the console's own classes, for a test to compare.
 //
-// Reads JSON from standard input: { console: folder of the console's static files, theme, panels: [{ panel, exact, wire }],
-// formats: [[value, unit, decimals]], intervals: [milliseconds], palette: number of colors, colors: [names] }.
+// Reads JSON from standard input: { console: folder of the console's static files, theme, panels: [{ panel, exact, wire,
+// now }], formats: [[value, unit, decimals]], intervals: [milliseconds], palette: number of colors, colors: [names] }.
 // `exact` has the frames with every digit of Prometheus, as Grafana gets them; `wire` as the console's page gets them.
+// `now` is [start, end] of the picked range: with it `now` of each series is said too, its text at the end of the range
+// and when its last value was.
 // Writes { panels: [{ grafana, console }], formats: [[grafana, console]], intervals, palette, colors }.
 
 import { createRequire } from "node:module";
@@ -15,8 +17,8 @@ const asked = JSON.parse(readFileSync(0, "utf8"));
 setTheme(asked.theme);
 const grafana = require("@grafana/data");
 const part = (name) => import(pathToFileURL(`${asked.console}/${name}`).href);
-const [fields, series, theme, units, { tableOf }, { stateColor }] = await Promise.all(
-  ["fields.js", "series.js", "theme.js", "units.js", "panels/table.js", "panels/statetimeline.js"].map(part),
+const [fields, series, theme, units, { tableOf }, { stateColor }, { legendText }] = await Promise.all(
+  ["fields.js", "series.js", "theme.js", "units.js", "panels/table.js", "panels/statetimeline.js", "panels/legend.js"].map(part),
 );
 const colors = grafana.createTheme({ colors: { mode: asked.theme } });
 const number = (value) => (typeof value === "string" ? Number(value) : value);
@@ -41,7 +43,10 @@ function seriesFrames(frames) {
   return frames.flatMap((frame) => frame.columns.map((values, place) => grafana.toDataFrame({
     refId: frame.ref,
     fields: [
-      { name: "Time", type: "time", values: values.map((_, at) => (frame.start + frame.step * at) * 1000), config: {} },
+      {
+        name: "Time", type: "time", config: frame.step ? { interval: frame.step * 1000 } : {},
+        values: values.map((_, at) => (frame.times ? frame.times[place][at] : frame.start + frame.step * at) * 1000),
+      },
       { name: "Value", type: "number", values, labels: frame.labels[place], config: { displayNameFromDS: frame.names[place] } },
     ],
   })));
@@ -61,6 +66,16 @@ function overridden(panel, data) {
   return grafana.applyFieldOverrides({ data, fieldConfig: { defaults: {}, overrides: [], ...panel.fieldConfig }, fieldConfigRegistry: registryOf(panel), replaceVariables: (text) => text, theme: colors, timeZone: "utc" });
 }
 
+// Grafana draws a gap wherever a point is missing on the grid, up to the end of the range.
+function withGaps(frame, now) {
+  if (!now) return frame;
+  const [start, end] = now;
+  return grafana.applyNullInsertThreshold({ frame, refFieldPseudoMin: start * 1000, refFieldPseudoMax: end * 1000 });
+}
+
+// Not-a-number is no point of a line.
+const withoutNaN = (frame) => ({ ...frame, fields: frame.fields.map((field) => ({ ...field, values: field.values.map((value) => (Number.isNaN(value) ? null : value)) })) });
+
 const text = (shown) => grafana.formattedValueToString({ ...shown, text: shown.text ?? "" });
 
 const BY_GRAFANA = {
@@ -69,21 +84,21 @@ const BY_GRAFANA = {
     return grafana.getFieldDisplayValues({ fieldConfig: { defaults: {}, overrides: [], ...panel.fieldConfig }, reduceOptions, replaceVariables: (words) => words, theme: colors, data: overridden(panel, data), sparkline: false })
       .map(({ display }) => ({ name: display.title ?? "", text: text(display), color: display.color }));
   },
-  lines(panel, data) {
-    const all = overridden(panel, data);
+  lines(panel, data, now) {
+    const all = overridden(panel, data).map((frame) => withoutNaN(withGaps(frame, now)));
     return all.map((frame) => {
       const field = frame.fields[1];
       const calcs = panel.options?.legend?.calcs || [];
       const reduced = grafana.reduceField({ field: { ...field, state: { ...field.state, calcs: undefined } }, reducers: calcs });
-      return { name: grafana.getFieldDisplayName(field, frame, all), color: grafana.getFieldSeriesColor(field, colors).color, texts: calcs.map((name) => text(field.display(reduced[name]))) };
+      return { name: grafana.getFieldDisplayName(field, frame, all), color: grafana.getFieldSeriesColor(field, colors).color, now: newest(frame), texts: calcs.map((name) => text(field.display(reduced[name]))) };
     });
   },
-  states(panel, data) {
-    const all = overridden(panel, data);
+  states(panel, data, now) {
+    const all = overridden(panel, data).map((frame) => withGaps(frame, now));
     return all.map((frame) => {
       const [, { values, display }] = frame.fields;
       const states = firstPlaces(values).map((place) => [text(display(values[place])), display(values[place]).color]);
-      return { name: grafana.getFieldDisplayName(frame.fields[1], frame, all), states };
+      return { name: grafana.getFieldDisplayName(frame.fields[1], frame, all), now: newest(frame), states };
     });
   },
   table(panel, data) {
@@ -91,6 +106,18 @@ const BY_GRAFANA = {
       .map((field) => ({ name: grafana.getFieldDisplayName(field, frame), texts: field.type === "time" ? [] : field.values.map((value) => text(field.display(value))) })));
   },
 };
+
+const isMissing = (value) => value === null || value === undefined || Number.isNaN(value);
+
+function newest({ fields: [times, { values, display }] }) {
+  const last = values.findLastIndex((value) => !isMissing(value));
+  return { text: text(display(values[values.length - 1])), last: last < 0 ? null : times.values[last] / 1000 };
+}
+
+function newestOf(one) {
+  const last = one.values.findLastIndex((value) => !isMissing(value));
+  return { text: fields.displayText(one.values[one.values.length - 1], one.config), last: last < 0 ? null : series.timeAt(one, last) };
+}
 
 // Where each different value stands first.
 const firstPlaces = (values) => [...new Set(values)].filter((value) => value !== null && value !== undefined).map((value) => values.findIndex((one) => Object.is(one, value)));
@@ -108,13 +135,13 @@ const BY_CONSOLE = {
   },
   lines(panel, answer) {
     const calcs = panel.options?.legend?.calcs || [];
-    return series.seriesOf(panel, answer).map((one) => ({ name: one.name, color: one.color, texts: calcs.map((name) => fields.displayText(series.reduce(one.values, name), one.config)) }));
+    return series.seriesOf(panel, answer).map((one) => ({ name: one.name, color: one.color, now: newestOf(one), texts: calcs.map((name) => legendText(one, name)) }));
   },
   states(panel, answer, exact) {
     const columns = exact.flatMap((frame) => frame.columns);
     return series.seriesOf(panel, answer).map((one, at) => {
       const states = firstPlaces(columns[at]).map((place) => [fields.displayText(one.values[place], one.config), stateColor(one.values[place], one)]);
-      return { name: one.name, states };
+      return { name: one.name, now: newestOf(one), states };
     });
   },
   table(panel, answer) {
@@ -125,11 +152,11 @@ const BY_CONSOLE = {
 
 const KINDS = { stat: "numbers", gauge: "numbers", bargauge: "numbers", timeseries: "lines", "state-timeline": "states", table: "table" };
 
-function rendered({ panel, exact, wire }) {
+function rendered({ panel, exact, wire, now }) {
   const kind = KINDS[panel.type];
   const digits = exact.map((frame) => ({ ...frame, columns: frame.columns.map((values) => values.map(number)) }));
   const answer = { frames: wire.map((frame) => ({ ...frame, columns: frame.columns.map(series.valuesOf) })) };
-  return { grafana: BY_GRAFANA[kind](panel, kind === "table" ? tableFrames(digits) : seriesFrames(digits)), console: BY_CONSOLE[kind](panel, answer, digits) };
+  return { grafana: BY_GRAFANA[kind](panel, kind === "table" ? tableFrames(digits) : seriesFrames(digits), now), console: BY_CONSOLE[kind](panel, answer, digits) };
 }
 
 process.stdout.write(JSON.stringify({

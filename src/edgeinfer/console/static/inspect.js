@@ -20,6 +20,6 @@ export function inspect(frame) {
 
 function row(panel, one, column, place) {
   const config = fieldConfig(panel, { name: one.names[place], labels: one.labels[place], ref: one.ref, kind: "number" });
-  const cells = ["lastNotNull", "min", "mean", "max"].map((name) => el("td", { class: "number" }, displayText(reduce(column, name), { ...config, noValue: "–" })));
+  const cells = ["last", "min", "mean", "max"].map((name) => el("td", { class: "number" }, displayText(reduce(column, name), { ...config, noValue: "–" })));
   return el("tr", {}, el("th", { scope: "row" }, one.names[place]), ...cells);
 }

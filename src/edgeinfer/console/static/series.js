@@ -48,7 +48,7 @@ const REDUCERS = {
   diff: (values) => REDUCERS.delta(values),
 };
 export const CALCULATION_NAMES = {
-  lastNotNull: "Last", last: "Last", firstNotNull: "First", first: "First", min: "Min", max: "Max", mean: "Mean",
+  lastNotNull: "Last *", last: "Last", firstNotNull: "First *", first: "First", min: "Min", max: "Max", mean: "Mean",
   sum: "Total", count: "Count", range: "Range", delta: "Change", diff: "Change",
 };
 

@@ -176,7 +176,7 @@ def time_series(  # noqa: PLR0913  # a panel is given by name, like the entry of
         .stacking(_stacking(on=stacked))
         .thresholds_style(_line_style(on=line))
         .axis_soft_min(0)
-        .legend(_legend(("lastNotNull", "max")))
+        .legend(_legend(("last", "max")))
         .tooltip(_tooltip())
         .max_data_points(_GRAPH_POINTS)
     )

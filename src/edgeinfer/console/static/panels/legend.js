@@ -4,6 +4,9 @@ import { el, clear } from "../dom.js";
 import { displayText } from "../fields.js";
 import { CALCULATION_NAMES, knowsReducer, reduce } from "../series.js";
 
+// What a calculation of a series reads; where it has nothing, the panel's words for that.
+export const legendText = (series, calculation) => displayText(reduce(series.values, calculation), series.config);
+
 export class Legend {
   constructor(panel, toggle) {
     this.options = panel.options?.legend || {};
@@ -22,7 +25,7 @@ export class Legend {
     this.key = key;
     shown.forEach((one, place) => {
       this.calculations.forEach((name, column) => {
-        const text = displayText(reduce(one.values, name), { ...one.config, noValue: "" });
+        const text = legendText(one, name);
         const cell = this.cells[place][column];
         if (cell.textContent !== text) cell.textContent = text;
       });

@@ -2,7 +2,7 @@
 
 import { el, clear, setStyles } from "../dom.js";
 import { display, displayText, fieldNotices, thresholdColor } from "../fields.js";
-import { seriesOf, timeAt } from "../series.js";
+import { reduce, seriesOf, timeAt } from "../series.js";
 import { inkOn } from "../theme.js";
 import { dateTime, tickLabel, ticks } from "../time.js";
 
@@ -38,7 +38,7 @@ export class StateTimeline {
   }
 
   describe() {
-    return this.series.map((one) => `${one.name}: ${displayText(one.values.findLast((value) => value !== null) ?? null, one.config)}`).join("; ");
+    return this.series.map((one) => `${one.name}: ${displayText(reduce(one.values, "last"), one.config)}`).join("; ");
   }
 
   drawn() {

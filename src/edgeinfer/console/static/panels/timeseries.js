@@ -2,7 +2,7 @@
 
 import { el } from "../dom.js";
 import { displayText, fieldNotices, thresholdSteps } from "../fields.js";
-import { seriesOf, timeAt } from "../series.js";
+import { reduce, seriesOf, timeAt } from "../series.js";
 import { css, mix, withAlpha } from "../theme.js";
 import { dateTime, tickLabel, ticks } from "../time.js";
 import { axisLabels, axisSteps } from "../units.js";
@@ -65,7 +65,7 @@ export class TimeSeries {
   }
 
   describe() {
-    return this.series.slice(0, 6).map((one) => `${one.name}: ${displayText(one.values.findLast((value) => value !== null) ?? null, one.config)}`).join("; ");
+    return this.series.slice(0, 6).map((one) => `${one.name}: ${displayText(reduce(one.values, "last"), one.config)}`).join("; ");
   }
 
   drawn() {
