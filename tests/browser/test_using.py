@@ -282,7 +282,7 @@ def test_a_hidden_page_asks_nothing(stack: Stack, open_window: OpenWindow) -> No
 
 
 @pytest.mark.parametrize("width", [390, 1024, 1440])
-def test_no_number_is_cut_off(stack: Stack, open_window: OpenWindow, width: int) -> None:
+def test_no_number_and_no_title_of_a_tile_is_cut_off(stack: Stack, open_window: OpenWindow, width: int) -> None:
     """What is left of "790" in too narrow a tile reads as another number."""
     window = open_window(stack, {"width": width, "height": 900})
     for uid in ("hailo-sidecar-monitoring", "edgeinfer-gateway", "edgeinfer-slo", "edgeinfer-hardware"):
@@ -298,6 +298,12 @@ def test_no_number_is_cut_off(stack: Stack, open_window: OpenWindow, width: int)
         )
         assert (uid, cut) == (uid, [])
         assert page.locator(".stat-value").count() > 3
+        titles = page.evaluate(
+            """() => [...document.querySelectorAll('[data-width=small] h3')].filter((one) => one.clientWidth > 0)
+              .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 2)
+              .map((one) => one.textContent)"""
+        )
+        assert (uid, titles) == (uid, [])
 
 
 def test_a_phone_held_upright_shows_one_column_without_sideways_scrolling(
