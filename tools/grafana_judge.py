@@ -42,7 +42,7 @@ class Meant:
     reason: str
 
 
-MINUS = Meant("minus", "a minus is as wide as a plus and does not look like a hyphen, so signs stand in one column")
+MINUS = Meant("minus", "a minus is as wide as a plus and does not look like a hyphen, so signs are in one column")
 SPACE = Meant("space", "a narrow space that does not break keeps a number and its unit on one line")
 ABSENT = Meant("absent", "a dash says that nothing is there; Grafana leaves the place empty, which reads as a fault")
 INFINITE = Meant(
@@ -110,7 +110,7 @@ def values_for(panel: Mapping[str, Any]) -> list[float]:
 
 
 def around(edge: float) -> tuple[float, ...]:
-    """The edge and its neighbours, from one that no screen can show to one in the third digit."""
+    """The edge and values next to it, from one that no screen can show to one in the third digit."""
     if not edge:
         return (0.0, -1e-9, 1e-9, -0.004, 0.004)
     size = abs(edge)

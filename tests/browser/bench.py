@@ -172,27 +172,27 @@ class Stack:
             one.stop()
 
 
-def _prometheus(engine: Binary, folder: Path, port: int, data: Path) -> Running:
+def _prometheus(binary: Binary, folder: Path, port: int, data: Path) -> Running:
     argv = (
-        str(engine.path),
+        str(binary.path),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--storage.tsdb.retention.time=30d",
         "--rules.alert.resend-delay=1s",
     )
-    return Running(argv, port, "/-/ready", engine.folder, folder / "prometheus.log")
+    return Running(argv, port, "/-/ready", binary.folder, folder / "prometheus.log")
 
 
-def _alertmanager(engine: Binary, folder: Path, port: int) -> Running:
+def _alertmanager(binary: Binary, folder: Path, port: int) -> Running:
     argv = (
-        str(engine.path),
+        str(binary.path),
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'alertmanager'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
     )
-    return Running(argv, port, "/-/ready", engine.folder, folder / "alertmanager.log")
+    return Running(argv, port, "/-/ready", binary.folder, folder / "alertmanager.log")
 
 
 def _console(folder: Path, dashboards: Path, ports: Mapping[str, int]) -> Running:
@@ -278,7 +278,7 @@ _STATE = """() => {
 
 
 def settle(page: Page) -> None:
-    """Wait until every panel on the screen has its answer; if that does not come, tell what the page waits for."""
+    """Wait until every panel on the screen has its answer; if that does not come, say what the page waits for."""
     try:
         page.wait_for_function("() => window.edgeinfer?.isSettled()", polling=50, timeout=45_000)
     except PlaywrightTimeout as failure:

@@ -62,7 +62,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory, binaries: Mapping[Progra
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; of the module, because its event loop would stand in the way of other modules' asynchronous tests."""
+    """Chromium; of the module, because its event loop would disturb other modules' asynchronous tests."""
     if not Path(CHROMIUM).exists():
         pytest.fail(f"{CHROMIUM} is missing; run 'make setup-browser'.")
     expect.set_options(timeout=_PATIENCE_MILLISECONDS)
@@ -88,7 +88,7 @@ def stack(
 
 @pytest.fixture
 def open_window(browser: Browser) -> Iterator[OpenWindow]:
-    """Opens pages; at the end none of them may have complained."""
+    """Opens pages; at the end none of them may have logged an error."""
     windows: list[Window] = []
 
     def open_one(stack: Stack, size: Mapping[str, int] = DESKTOP, scheme: str = "light") -> Window:

@@ -10,7 +10,13 @@ from tests.browser.bench import PHONE, WHOLE, Stack
 from tests.browser.conftest import OpenWindow
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
-BOARDS = ["hailo-sidecar-monitoring", "edgeinfer-gateway", "edgeinfer-hardware", "edgeinfer-history", "edgeinfer-slo"]
+DASHBOARDS = [
+    "hailo-sidecar-monitoring",
+    "edgeinfer-gateway",
+    "edgeinfer-hardware",
+    "edgeinfer-history",
+    "edgeinfer-slo",
+]
 
 
 def violations(page: Page) -> list[tuple[str, str, list[Any]]]:
@@ -26,7 +32,7 @@ def violations(page: Page) -> list[tuple[str, str, list[Any]]]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("uid", BOARDS)
+@pytest.mark.parametrize("uid", DASHBOARDS)
 def test_a_dashboard_has_no_violation(stack: Stack, open_window: OpenWindow, uid: str, scheme: str) -> None:
     page = open_window(stack, WHOLE, scheme).open_whole(f"/d/{uid}?from=now-15m&to=now&refresh=")
     assert violations(page) == []

@@ -16,7 +16,7 @@ from edgeinfer.monitoring.files import all_panels, dashboard_files
 from tests.browser.bench import WHOLE, Stack, Window, ask_prometheus
 from tests.browser.conftest import OpenWindow
 
-BOARDS: dict[str, dict[str, Any]] = {
+DASHBOARDS: dict[str, dict[str, Any]] = {
     document["uid"]: document for document in (json.loads(path.read_text("utf-8")) for path in dashboard_files())
 }
 # Panels that are empty while nothing is wrong: they list alerts, and in the simulated hour none fires now.
@@ -27,7 +27,7 @@ Drawn = Callable[[str], list[dict[str, Any]]]
 
 
 def panels_of(uid: str) -> dict[int, dict[str, Any]]:
-    return {one["id"]: one for one in all_panels(BOARDS[uid]) if one["type"] != "row"}
+    return {one["id"]: one for one in all_panels(DASHBOARDS[uid]) if one["type"] != "row"}
 
 
 def expression(target: dict[str, Any], step: float, seconds: float) -> str:
@@ -38,10 +38,10 @@ def expression(target: dict[str, Any], step: float, seconds: float) -> str:
     return re.sub(r"\$(job|instance|chip)\b|\$\{(job|instance|chip)\}", ".+", text)
 
 
-def same(drawn: float | None, told: str) -> bool:
+def same(drawn: float | None, expected: str) -> bool:
     if drawn is None:
-        return math.isnan(float(told))
-    return math.isclose(drawn, float(told), rel_tol=1.1e-5, abs_tol=1e-12) or float(told) == drawn
+        return math.isnan(float(expected))
+    return math.isclose(drawn, float(expected), rel_tol=1.1e-5, abs_tol=1e-12) or float(expected) == drawn
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +60,23 @@ def drawn(stack: Stack, browser: Browser) -> Drawn:
     return look
 
 
-@pytest.mark.parametrize("uid", sorted(BOARDS))
+@pytest.mark.parametrize("uid", sorted(DASHBOARDS))
 def test_every_panel_is_drawn_with_data(drawn: Drawn, uid: str) -> None:
     assert {one["id"] for one in drawn(uid)} == set(panels_of(uid))
-    troubled = [
+    unexpected = [
         (one["title"], one["state"], one["message"])
         for one in drawn(uid)
         if one["state"] != "drawn" and not (one["state"] == "empty" and one["title"] in MAY_BE_EMPTY)
     ]
-    assert troubled == []
+    assert unexpected == []
 
 
-@pytest.mark.parametrize("uid", sorted(BOARDS))
+@pytest.mark.parametrize("uid", sorted(DASHBOARDS))
 def test_the_console_knows_everything_that_the_dashboards_use(drawn: Drawn, uid: str) -> None:
     assert [(one["title"], one["notices"]) for one in drawn(uid) if one["notices"]] == []
 
 
-@pytest.mark.parametrize("uid", sorted(BOARDS))
+@pytest.mark.parametrize("uid", sorted(DASHBOARDS))
 def test_plotted_values_are_those_of_prometheus(stack: Stack, drawn: Drawn, uid: str) -> None:
     compared = 0
     for one in drawn(uid):
@@ -92,14 +92,14 @@ def compare(stack: Stack, document: dict[str, Any], target: dict[str, Any], draw
     times = drawn[0]["times"]
     if target.get("instant"):
         found = ask_prometheus(stack, "query", query=expression(target, 5, 900), time=times[-1])
-        told = [(one["metric"], [one["value"]]) for one in found]
+        expected = [(one["metric"], [one["value"]]) for one in found]
     else:
         step = times[1] - times[0]
         query = expression(target, step, 900)
         found = ask_prometheus(stack, "query_range", query=query, start=times[0], end=times[-1], step=step)
-        told = [(one["metric"], one["values"]) for one in found]
+        expected = [(one["metric"], one["values"]) for one in found]
     count = 0
-    for labels, points in told:
+    for labels, points in expected:
         by_time = {round(moment): value for moment, value in points}
         candidates = [one for one in drawn if one["labels"] == labels and matches(one, by_time)]
         assert candidates, (document["title"], target["expr"], labels)
@@ -177,7 +177,7 @@ def test_panels_stand_where_grafana_would_put_them(stack: Stack, open_window: Op
     )
     first = panels_of("hailo-sidecar-monitoring")[2]["gridPos"]
     top = boxes["2"][1] - first["y"] * 38
-    opened = [one for one in BOARDS["hailo-sidecar-monitoring"]["panels"] if one["type"] != "row"]
+    opened = [one for one in DASHBOARDS["hailo-sidecar-monitoring"]["panels"] if one["type"] != "row"]
     assert set(boxes) == {str(document["id"]) for document in opened}
     for document in opened:
         place = document["gridPos"]

@@ -1,7 +1,7 @@
 """The console shows what Grafana shows of the same panel and the same numbers: text, color, order and names.
 
 Grafana's own library is asked, so that nobody has to remember what it does; what the console means to do otherwise
-stands in `tools/grafana_judge.py` with its reason, and any other difference fails here.
+is in `tools/grafana_judge.py` with its reason, and any other difference fails here.
 """
 
 import json
@@ -148,8 +148,8 @@ def test_the_palette_and_every_named_color_are_grafana_s() -> None:
 
 
 def test_every_step_is_rounded_as_grafana_rounds_it() -> None:
-    told = run({"theme": "light", "intervals": _INTERVALS})["intervals"]
-    assert [round(round_interval(one / 1000) * 1000) for one in _INTERVALS] == told
+    expected = run({"theme": "light", "intervals": _INTERVALS})["intervals"]
+    assert [round(round_interval(one / 1000) * 1000) for one in _INTERVALS] == expected
 
 
 VALUES = [value for value in values_for({}) if math.isfinite(value)]
@@ -165,11 +165,11 @@ def unlike(formats: Sequence[Format], written: Sequence[str] | None = None) -> l
 
 
 def test_every_unit_of_the_console_reads_as_in_grafana() -> None:
-    told = run({"theme": "light"})
-    assert len(told["console_units"]) > 50
-    assert set(told["console_units"]) <= set(told["units"])
+    answer = run({"theme": "light"})
+    assert len(answer["console_units"]) > 50
+    assert set(answer["console_units"]) <= set(answer["units"])
     others = ("suffix:/s", "prefix:x", "si:mA", "count:req", "furlongs")
-    units = [(unit, decimals) for unit in told["console_units"] for decimals in (None, 0, 1, 2, 3)]
+    units = [(unit, decimals) for unit in answer["console_units"] for decimals in (None, 0, 1, 2, 3)]
     units += [(unit, None) for unit in others]
     assert unlike([(value, unit, decimals) for unit, decimals in units for value in VALUES]) == []
 
@@ -191,7 +191,7 @@ def _panel(kind: str) -> dict[str, Any]:
     return next(dict(panel) for panel in PANELS if panel["type"] == kind and len(panel["targets"]) > 0)
 
 
-SPOILT = {
+CHANGES = {
     "text": lambda case: case["wire"][0].update(columns=[[7.25, 7.25] for _ in case["wire"][0]["columns"]]),
     "name": lambda case: case["wire"][0].update(names=["other", *case["wire"][0]["names"][1:]]),
     "order": lambda case: case["wire"][0].update(names=case["wire"][0]["names"][::-1]),
@@ -199,10 +199,10 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("kind", CHANGES)
 def test_the_comparison_finds(kind: str) -> None:
     case = json.loads(json.dumps(made_up(_panel("stat"), wire)))
-    SPOILT[kind](case)
+    CHANGES[kind](case)
     assert kind in {difference.kind for difference in differences([case], "light")}
 
 

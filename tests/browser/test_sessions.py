@@ -122,9 +122,9 @@ def test_a_session_is_found_by_its_id(stack: Stack, open_window: OpenWindow, fau
 def test_a_session_says_what_is_wrong_and_what_to_do(stack: Stack, open_window: OpenWindow, faulty: str) -> None:
     page = open_window(stack).open(f"/sessions/{faulty[:8]}")
     opened(page, faulty[:8])
-    trouble = page.locator("article.alert")
-    expect(trouble).to_contain_text("dropped samples")
-    expect(trouble).to_contain_text("Bring the phone nearer to the collar")
+    problem = page.locator("article.alert")
+    expect(problem).to_contain_text("dropped samples")
+    expect(problem).to_contain_text("Bring the phone nearer to the collar")
     picture = page.get_by_role("img", name=re.compile("Motifs of collar from .*; 2 holes"))
     expect(picture.locator(".mark-sidecar")).to_have_count(5)
     expect(picture.locator(".mark-fallback")).to_have_count(1)

@@ -15,7 +15,7 @@ from tests.browser.conftest import OpenWindow
 MAIN = "/d/hailo-sidecar-monitoring"
 QUIET = f"{MAIN}?from=now-15m&to=now&refresh="
 
-BOARD = json.loads((files.dashboards_folder() / "grafana_hailo_sidecar_dashboard.json").read_text("utf-8"))
+DASHBOARD = json.loads((files.dashboards_folder() / "grafana_hailo_sidecar_dashboard.json").read_text("utf-8"))
 
 
 def query_of(page: Page) -> dict[str, list[str]]:
@@ -140,7 +140,7 @@ def test_a_variable_narrows_the_panels_and_stays_in_links(stack: Stack, open_win
     assert query_of(page)["from"] == ["now-15m"]
 
 
-def test_an_open_picker_tells_its_new_value_and_keeps_the_focus(stack: Stack, open_window: OpenWindow) -> None:
+def test_an_open_picker_announces_its_new_value_and_keeps_the_focus(stack: Stack, open_window: OpenWindow) -> None:
     page = open_window(stack).open_drawn(QUIET)
     page.get_by_role("button", name="Job All").click()
     page.get_by_label("edge-infer").check()
@@ -202,7 +202,7 @@ def test_a_collapsed_row_asks_for_nothing_until_it_is_opened_and_stays_so_in_the
         lambda request: asked.extend(one["id"] for one in json.loads(request.post_data or "{}").get("panels", [])),
     )
     page = window.open_drawn(QUIET)
-    titles = {one["id"]: one["title"] for one in files.all_panels(BOARD)}
+    titles = {one["id"]: one["title"] for one in files.all_panels(DASHBOARD)}
     assert "Request rate" not in {titles[number] for number in asked}
     page.get_by_role("button", name="Requests (open when").click()
     is_drawn = "() => window.edgeinfer?.panels().some((one) => one.title === 'Request rate' && one.state === 'drawn')"

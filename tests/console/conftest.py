@@ -12,9 +12,9 @@ from starlette.types import ASGIApp
 
 from edgeinfer.console.app import build_app
 from edgeinfer.stack.ports import PortPool
-from tests.console.boards import write
 from tests.console.fake_alertmanager import FakeAlertmanager, running_alertmanager
 from tests.console.fake_prometheus import FakePrometheus, running
+from tests.console.small_dashboards import write
 
 NOW = 1_800_000_003.0
 
@@ -28,11 +28,11 @@ class Bench:
     alertmanager: FakeAlertmanager
     folder: Path
 
-    def boards(self, *documents: dict[str, Any]) -> None:
+    def dashboards(self, *documents: dict[str, Any]) -> None:
         """Put dashboards into the folder."""
         write(self.folder, *documents)
 
-    async def refresh(self, uid: str = "small-board", **body: Any) -> httpx.Response:
+    async def refresh(self, uid: str = "small", **body: Any) -> httpx.Response:
         """A refresh as the browser sends it."""
         return await self.client.post(
             f"/api/dashboards/{uid}/refresh", json={"from": "now-1m", "to": "now", "panels": [{"id": 1}]} | body
@@ -67,7 +67,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         runbooks.mkdir()
         (runbooks / "Hot.md").write_text("# Hot\n\nOpen a window.\n", "utf-8")
         app = build_app(
-            dashboards=tmp_path / "boards",
+            dashboards=tmp_path / "dashboards",
             prometheus_url=prometheus.url,
             alertmanager_url=alertmanager.url,
             runbooks=runbooks,
@@ -77,7 +77,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         await stack.enter_async_context(Lifespan(app))
         transport = httpx.ASGITransport(app)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://console.test"))
-        yield Bench(client, prometheus, alertmanager, tmp_path / "boards")
+        yield Bench(client, prometheus, alertmanager, tmp_path / "dashboards")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A Prometheus that answers what a test tells it to, on loopback, and remembers what it was asked."""
+"""A Prometheus that answers what a test sets, on loopback, and remembers what it was asked."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,9 +53,9 @@ class FakePrometheus:
 
     def _answer(self, path: str, form: dict[str, str]) -> web.Response:
         query = form.get("query", "")
-        told = self.raw.get(query or path)
-        if told:
-            status, body = told
+        raw = self.raw.get(query or path)
+        if raw:
+            status, body = raw
             return web.Response(status=status, body=body)
         if query in self.errors:
             document = {"status": "error", "errorType": "bad_data", "error": self.errors[query]}

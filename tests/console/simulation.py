@@ -1,6 +1,6 @@
 """Measurements of an hour as our services would make them, from the catalog, for a real Prometheus to load.
 
-The numbers are those of this file: they tell nothing about a device. They exist so that every query of every
+The numbers are those of this file: they say nothing about a device. They exist so that every query of every
 dashboard has an answer at once, where real processes would have to run for an hour.
 """
 
@@ -125,7 +125,7 @@ class _Shape:
         """From when on this process answers no scrape."""
         return self._stops.get(owner, math.inf)
 
-    def is_troubled(self, at: float) -> bool:
+    def is_failing(self, at: float) -> bool:
         return self.begins <= at < self.ends
 
     def wave(self, at: float, seed: int) -> float:
@@ -151,7 +151,7 @@ def _all(shape: _Shape, moments: range) -> Iterator[_Series]:
                 labels = dict(zip(metric.label_names, combination, strict=True))
                 for name, found, values in _of_metric(metric, labels | _target(owner), shape, moments, seed):
                     yield name, found, _until(shape.stopped(owner), moments, values)
-    yield from _engine(shape, moments)
+    yield from _prometheus(shape, moments)
     yield from _recorded(shape, moments)
 
 
@@ -187,9 +187,9 @@ _BAD = ("failure", "none", "fallback", "differed", "failed", "shed", "backend_er
 
 
 def _is_bad(name: str, labels: dict[str, str]) -> bool:
-    told = " ".join(value for label, value in labels.items() if label not in ("job", "instance"))
+    text = " ".join(value for label, value in labels.items() if label not in ("job", "instance"))
     is_error = any(word in name for word in ("error", "fail", "violation", "fallback", "problem", "recover", "retr"))
-    return is_error or any(word in told for word in _BAD)
+    return is_error or any(word in text for word in _BAD)
 
 
 def _rate(name: str, labels: dict[str, str]) -> float:
@@ -203,7 +203,7 @@ def _counter(rate: float, labels: dict[str, str], shape: _Shape, moments: range,
     for at in moments:
         found.append(round(total, 3))
         is_bad = rate < 1
-        factor = (60 if shape.is_troubled(at) else 1) if is_bad else 1 + 0.35 * shape.wave(at, seed)
+        factor = (60 if shape.is_failing(at) else 1) if is_bad else 1 + 0.35 * shape.wave(at, seed)
         total += rate * factor * shape.step
     return found
 
@@ -219,7 +219,7 @@ def _histogram(metric: Metric, labels: dict[str, str], shape: _Shape, moments: r
         for column, value in zip(columns, totals, strict=True):
             column.append(round(value, 3))
         sums.append(round(total, 5))
-        center = middle * (1 + 0.3 * shape.wave(at, seed)) * (4 if shape.is_troubled(at) else 1)
+        center = middle * (1 + 0.3 * shape.wave(at, seed)) * (4 if shape.is_failing(at) else 1)
         count = 6 * shape.step * (1 + 0.3 * shape.wave(at, seed))
         total += count * center
         for place, bound in enumerate(bounds):
@@ -232,29 +232,29 @@ def _histogram(metric: Metric, labels: dict[str, str], shape: _Shape, moments: r
 
 
 def _gauge(name: str, labels: dict[str, str], at: float, shape: _Shape, seed: int) -> float:
-    is_troubled = shape.is_troubled(at)
+    is_failing = shape.is_failing(at)
     if "timestamp" in name:
         return at - 3
     if "status" in labels or "state" in labels:
-        told = labels.get("status") or labels.get("state")
-        is_sick = is_troubled and labels.get("check", "hailo_backend") == "hailo_backend"
-        return float(told == (("degraded" if "status" in labels else "open") if is_sick else _fine(told)))
+        state = labels.get("status") or labels.get("state")
+        is_sick = is_failing and labels.get("check", "hailo_backend") == "hailo_backend"
+        return float(state == (("degraded" if "status" in labels else "open") if is_sick else _fine(state)))
     middle, spread = GAUGES.get(name, (1.0, 0.0))
     if labels.get("limit") == "red":
         middle = 120
-    lift = 1.6 if is_troubled and spread else 1.0
+    lift = 1.6 if is_failing and spread else 1.0
     value = middle * (lift if name.startswith("hailo_sidecar_queue") else 1 + (lift - 1) / 6)
     value = value + spread * shape.wave(at, seed)
     return max(0.0, round(value) if name.endswith("queue_depth") else value)
 
 
-def _fine(told: str | None) -> str:
-    return "closed" if told in ("closed", "open", "half_open") else "healthy"
+def _fine(state: str | None) -> str:
+    return "closed" if state in ("closed", "open", "half_open") else "healthy"
 
 
-def _engine(shape: _Shape, moments: range) -> Iterator[_Series]:
+def _prometheus(shape: _Shape, moments: range) -> Iterator[_Series]:
     alert = {"alertname": "HailoLatencyBudgetBurnFast", "alertstate": "firing", "severity": "critical"}
-    yield "ALERTS", alert | _target(Owner.GATEWAY), [1.0 if shape.is_troubled(at - 60) else None for at in moments]
+    yield "ALERTS", alert | _target(Owner.GATEWAY), [1.0 if shape.is_failing(at - 60) else None for at in moments]
     for owner in Owner:
         # Prometheus says itself whether a scrape succeeded, how long it took and what it brought.
         answers = [float(at < shape.stopped(owner)) for at in moments]
@@ -331,7 +331,7 @@ def _recorded_values_at(
 ) -> Sequence[float | None]:
     """Deploys and alerts are there for a while only, and what runs is of one version at a time."""
     if record == recording.HISTORY_FIRING:
-        return [1.0 if shape.is_troubled(at - 60) else None for at in moments]
+        return [1.0 if shape.is_failing(at - 60) else None for at in moments]
     if record in (recording.VERSIONS, recording.HISTORY_VERSIONS):
         return [1.0 if shape.version(at) == labels["version"] else None for at in moments]
     if record == recording.DEPLOYS:
@@ -354,16 +354,16 @@ _QUANTILE_SECONDS = {"0.5": 0.009, "0.9": 0.019, "0.95": 0.026, "0.99": 0.048}
 
 def _recorded_value(name: str, labels: dict[str, str], at: float, shape: _Shape, seed: int) -> float:
     wave = shape.wave(at, seed % 7)
-    slow = 4.5 if shape.is_troubled(at) else 1.0
+    slow = 4.5 if shape.is_failing(at) else 1.0
     if "le" in labels:
         return 6 / (1 + (0.011 * slow * (1 + 0.2 * wave) / float(labels["le"])) ** 3)
     if "quantile" in labels:
         return _QUANTILE_SECONDS[labels["quantile"]] * slow * (1 + 0.2 * wave)
-    calm, spread, troubled = next(values for words, values in _RECORDED if any(word in name for word in words))
-    return troubled if shape.is_troubled(at) else calm + spread * wave
+    usual, spread, failing = next(values for words, values in _RECORDED if any(word in name for word in words))
+    return failing if shape.is_failing(at) else usual + spread * wave
 
 
-# Words in the name of a recorded series: its value in calm times, how far it swings, its value in a failure.
+# Words in the name of a recorded series: its usual value, how far it swings, its value in a failure.
 _RECORDED: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...] = (
     (("health_state",), (0, 0, 1)),
     (("ratio", "share"), (0.005, 0.003, 0.21)),

@@ -7,12 +7,12 @@ import re
 import pytest
 
 from edgeinfer.console.assets import Assets, load_assets
-from tests.console.boards import board, panel, target
 from tests.console.conftest import Bench
 from tests.console.fake_prometheus import series
+from tests.console.small_dashboards import dashboard, panel, target
 
 
-@pytest.mark.parametrize("path", ["/", "/d/any-board", "/d/any-board/slug", "/alerts", "/targets"])
+@pytest.mark.parametrize("path", ["/", "/d/any-dashboard", "/d/any-dashboard/slug", "/alerts", "/targets"])
 async def test_every_page_is_the_same_shell_under_a_strict_policy(bench: Bench, path: str) -> None:
     answer = await bench.client.get(path)
     policy = answer.headers["content-security-policy"]
@@ -80,7 +80,7 @@ async def test_pages_of_other_sites_can_change_nothing(bench: Bench, headers: di
     assert hook.status_code == 403
 
 
-@pytest.mark.parametrize("route", ["/api/dashboards/small-board/refresh", "/api/silences", "/hooks/alerts"])
+@pytest.mark.parametrize("route", ["/api/dashboards/small/refresh", "/api/silences", "/hooks/alerts"])
 @pytest.mark.parametrize(
     "body",
     [
@@ -95,7 +95,7 @@ async def test_pages_of_other_sites_can_change_nothing(bench: Bench, headers: di
     ],
 )
 async def test_what_is_not_json_is_refused_in_the_shape_of_every_error(bench: Bench, route: str, body: bytes) -> None:
-    bench.boards(board(panel(1, target("up"))))
+    bench.dashboards(dashboard(panel(1, target("up"))))
     answer = await bench.client.post(route, content=body)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_body")
 
@@ -123,10 +123,10 @@ async def test_a_host_that_is_none_is_refused_in_the_shape_of_every_error(bench:
 
 
 async def test_the_list_names_dashboards_and_broken_files(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up"))))
+    bench.dashboards(dashboard(panel(1, target("up"))))
     (bench.folder / "bad.json").write_text("{")
     answer = (await bench.client.get("/api/dashboards")).json()
-    assert [one["uid"] for one in answer["dashboards"]] == ["small-board"]
+    assert [one["uid"] for one in answer["dashboards"]] == ["small"]
     assert answer["broken"][0]["file"] == "bad.json"
 
 
@@ -196,11 +196,11 @@ RULE = {
 
 
 async def test_alerts_join_rule_runbook_and_silence(bench: Bench) -> None:
-    bench.prometheus.rules = [RULE | {"name": "Calm", "state": "inactive", "alerts": []}, RULE]
+    bench.prometheus.rules = [RULE | {"name": "Quiet", "state": "inactive", "alerts": []}, RULE]
     status = {"silencedBy": ["5eed0000"], "inhibitedBy": []}
     bench.alertmanager.alerts = [{"labels": HOT | {"site": "local", "device": "local"}, "status": status}]
     rules = (await bench.client.get("/api/alerts")).json()["rules"]
-    assert [rule["name"] for rule in rules] == ["Hot", "Calm"]
+    assert [rule["name"] for rule in rules] == ["Hot", "Quiet"]
     assert rules[0]["alerts"][0]["silenced_by"] == ["5eed0000"]
     assert "Open a window" in rules[0]["runbook"]
     assert rules[1]["runbook"] == ""
@@ -236,7 +236,7 @@ async def test_a_silence_without_reason_or_end_is_refused(bench: Bench, change: 
     assert bench.alertmanager.silences == {}
 
 
-async def test_what_alertmanager_refuses_is_told(bench: Bench) -> None:
+async def test_what_alertmanager_refuses_is_reported(bench: Bench) -> None:
     bench.alertmanager.refuse = "bad matcher"
     body = {"labels": HOT, "hours": 2, "comment": "new fan", "author": "Ada"}
     answer = await bench.client.post("/api/silences", json=body)

@@ -63,6 +63,6 @@ def test_a_series_without_a_legend_is_named_by_its_labels_or_its_query() -> None
     assert legend("", {}, "sum(up)") == "sum(up)"
 
 
-def test_automatic_legends_tell_only_what_differs() -> None:
+def test_automatic_legends_show_only_what_differs() -> None:
     series = [{"job": "a", "stage": "queue"}, {"job": "a", "stage": "execute"}]
     assert auto_legends(series, "x") == ["queue", "execute"]

@@ -61,8 +61,8 @@ async def test_a_value_reads_as_in_the_browser_and_errors_that_do_not_happen_are
     ]
     for panel, query in zip(panels, ("latency", "errors"), strict=True):
         panel["targets"] = [{"refId": "A", "expr": query, "legendFormat": "{{error_type}}"}]
-    board = {"uid": "hailo-sidecar-monitoring", "title": "Main", "panels": panels}
-    (tmp_path / "main.json").write_text(json.dumps(board), "utf-8")
+    dashboard = {"uid": "hailo-sidecar-monitoring", "title": "Main", "panels": panels}
+    (tmp_path / "main.json").write_text(json.dumps(dashboard), "utf-8")
     fake.series["count(up)"] = [series([(END, "1")])]
     fake.series["latency"] = [series([(END - 10, "0.02"), (END, "0.0385")])]
     fake.series["errors"] = [series([(END, "0.5")], error_type="timeout"), series([(END, "0")], error_type="http_4xx")]
@@ -138,7 +138,7 @@ async def test_prometheus_that_is_away_is_all_there_is_to_say(fake: FakePromethe
     assert "P95" not in text
 
 
-def test_without_a_terminal_one_snapshot_is_printed_and_the_exit_code_tells(unused_tcp_port: int) -> None:
+def test_without_a_terminal_one_snapshot_is_printed_and_the_exit_code_shows_it(unused_tcp_port: int) -> None:
     done = CliRunner().invoke(create(), ["--prometheus", f"http://127.0.0.1:{unused_tcp_port}", "--json"])
     assert done.exit_code == 1
     assert json.loads(done.output)["status"]["prometheus"] == "unreachable"

@@ -30,7 +30,7 @@ async def test_a_range_query_carries_range_step_and_timeout(fake: FakePrometheus
     assert fake.asked[0][1] == {"query": "up", "start": "0.000", "end": "10.000", "step": "5", "timeout": "10s"}
 
 
-async def test_a_refused_query_tells_prometheus_reason(fake: FakePrometheus, http: aiohttp.ClientSession) -> None:
+async def test_a_refused_query_shows_prometheus_reason(fake: FakePrometheus, http: aiohttp.ClientSession) -> None:
     fake.errors["sum("] = "parse error: unclosed left parenthesis"
     with pytest.raises(MonitoringError, match="unclosed left parenthesis") as failure:
         await Prometheus(http, fake.url).query("sum(", 0)

@@ -12,9 +12,9 @@ from edgeinfer.console.dashboard_files import DashboardFiles
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.refresh import PanelView, Refresher, RefreshRequest
 from edgeinfer.console.status import StatusReader
-from tests.console.boards import board, panel, query_variable, target, write
 from tests.console.conftest import NOW, Bench
 from tests.console.fake_prometheus import FakePrometheus, running, series
+from tests.console.small_dashboards import dashboard, panel, query_variable, target, write
 from tests.console.wire import from_wire
 
 END = NOW // 5 * 5
@@ -22,7 +22,7 @@ ONE = [series([(END - 5, "1"), (END, "2")], job="a")]
 
 
 async def test_one_request_answers_every_visible_panel(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up")), panel(2, target("down")), panel(3, target("hidden"))))
+    bench.dashboards(dashboard(panel(1, target("up")), panel(2, target("down")), panel(3, target("hidden"))))
     bench.prometheus.series["up"] = ONE
     answer = (await bench.refresh(panels=[{"id": 1}, {"id": 2}])).json()
     assert set(answer["panels"]) == {"1", "2"}
@@ -34,13 +34,13 @@ async def test_one_request_answers_every_visible_panel(bench: Bench) -> None:
 
 
 async def test_macros_are_expanded_on_the_server(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("rate(a[$__rate_interval]) + $__range_s"))))
+    bench.dashboards(dashboard(panel(1, target("rate(a[$__rate_interval]) + $__range_s"))))
     await bench.refresh(**{"from": "now-1h"}, panels=[{"id": 1, "width": 360}])
     assert "rate(a[20s]) + 3600" in bench.prometheus.queries()
 
 
-async def test_a_failing_query_is_told_in_its_panel_and_spares_the_others(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("sum("), target("up", "B")), panel(2, target("up"))))
+async def test_a_failing_query_is_reported_in_its_panel_and_spares_the_others(bench: Bench) -> None:
+    bench.dashboards(dashboard(panel(1, target("sum("), target("up", "B")), panel(2, target("up"))))
     bench.prometheus.series["up"] = ONE
     bench.prometheus.errors["sum("] = "parse error"
     panels = (await bench.refresh(panels=[{"id": 1}, {"id": 2}])).json()["panels"]
@@ -50,7 +50,7 @@ async def test_a_failing_query_is_told_in_its_panel_and_spares_the_others(bench:
 
 
 async def test_identical_queries_of_panels_and_viewers_run_once(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up")), panel(2, target("up"))))
+    bench.dashboards(dashboard(panel(1, target("up")), panel(2, target("up"))))
     bodies = [bench.refresh(panels=[{"id": 1}, {"id": 2}]) for _ in range(20)]
     answers = await asyncio.gather(*bodies)
     assert bench.prometheus.queries().count("up") == 1
@@ -72,7 +72,7 @@ async def test_identical_queries_of_panels_and_viewers_run_once(bench: Bench) ->
     ],
 )
 async def test_what_does_not_stand_in_the_dashboard_is_refused(bench: Bench, body: dict[str, Any]) -> None:
-    bench.boards(board(panel(1, target("up"))))
+    bench.dashboards(dashboard(panel(1, target("up"))))
     answer = await bench.refresh(**body)
     assert 400 <= answer.status_code < 500
     assert answer.json()["remedy"]
@@ -80,8 +80,8 @@ async def test_what_does_not_stand_in_the_dashboard_is_refused(bench: Bench, bod
 
 
 async def test_a_body_that_is_no_json_or_too_long_is_refused(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up"))))
-    path = "/api/dashboards/small-board/refresh"
+    bench.dashboards(dashboard(panel(1, target("up"))))
+    path = "/api/dashboards/small/refresh"
     assert (await bench.client.post(path, content=b"{")).status_code == 400
     assert (await bench.client.post(path, content=b"x" * 300_000)).status_code == 413
 
@@ -92,7 +92,7 @@ async def test_an_unknown_dashboard_is_a_404(bench: Bench) -> None:
 
 async def test_a_variable_offers_what_prometheus_has_and_all(bench: Bench) -> None:
     variable = query_variable("job", "label_values(up, job)")
-    bench.boards(board(panel(1, target('up{job=~"$job"}')), templating={"list": [variable]}))
+    bench.dashboards(dashboard(panel(1, target('up{job=~"$job"}')), templating={"list": [variable]}))
     bench.prometheus.labels["job"] = ["b", "a"]
     answer = (await bench.refresh()).json()
     assert answer["variables"][0]["options"] == ["a", "b"]
@@ -102,7 +102,7 @@ async def test_a_variable_offers_what_prometheus_has_and_all(bench: Bench) -> No
 
 async def test_a_chosen_value_is_used_and_one_that_is_no_option_is_not(bench: Bench) -> None:
     variable = query_variable("job", "label_values(up, job)")
-    bench.boards(board(panel(1, target('up{job=~"$job"}')), templating={"list": [variable]}))
+    bench.dashboards(dashboard(panel(1, target('up{job=~"$job"}')), templating={"list": [variable]}))
     bench.prometheus.labels["job"] = ["a", "b"]
     await bench.refresh(variables={"job": ["a"]})
     assert 'up{job=~"a"}' in bench.prometheus.queries()
@@ -118,7 +118,7 @@ async def test_a_variable_sees_the_choice_of_the_one_before(bench: Bench) -> Non
         query_variable("job", "label_values(up, job)"),
         query_variable("instance", 'label_values(up{job=~"$job"}, instance)'),
     ]
-    bench.boards(board(panel(1, target("up")), templating={"list": variables}))
+    bench.dashboards(dashboard(panel(1, target("up")), templating={"list": variables}))
     bench.prometheus.labels["job"] = ["a", "b"]
     await bench.refresh(variables={"job": ["b"]})
     selectors = [form.get("match[]") for path, form in bench.prometheus.asked if "instance" in path]
@@ -128,8 +128,8 @@ async def test_a_variable_sees_the_choice_of_the_one_before(bench: Bench) -> Non
 async def test_a_variable_is_taken_from_the_result_of_a_query_as_grafana_writes_it(bench: Bench) -> None:
     query = 'query_result(topk(2, up{a="$__range_s"}))'
     pattern = {"regex": '/job="([^"]+)".* 7 /', "multi": False, "includeAll": False}
-    bench.boards(
-        board(panel(1, target('up{job="$job"}')), templating={"list": [query_variable("job", query, **pattern)]})
+    bench.dashboards(
+        dashboard(panel(1, target('up{job="$job"}')), templating={"list": [query_variable("job", query, **pattern)]})
     )
     found = [series([(END, value)], __name__="up", job=job) for job, value in (("b", "7"), ("a", "7"), ("c", "8"))]
     bench.prometheus.series['topk(2, up{a="3600"})'] = found
@@ -140,7 +140,7 @@ async def test_a_variable_is_taken_from_the_result_of_a_query_as_grafana_writes_
 
 async def test_a_variable_that_cannot_be_read_says_why_and_the_panels_still_answer(bench: Bench) -> None:
     variable = query_variable("job", "metrics(up)")
-    bench.boards(board(panel(1, target("up")), templating={"list": [variable]}))
+    bench.dashboards(dashboard(panel(1, target("up")), templating={"list": [variable]}))
     bench.prometheus.series["up"] = ONE
     answer = (await bench.refresh()).json()
     assert "label_values" in answer["variables"][0]["fault"]
@@ -150,7 +150,7 @@ async def test_a_variable_that_cannot_be_read_says_why_and_the_panels_still_answ
 async def test_a_panel_names_the_fault_of_its_variable_and_asks_nothing_else(bench: Bench) -> None:
     variables = [query_variable("job", "metrics(up)"), {"name": "filter", "type": "adhoc"}]
     panels = [panel(1, target('up{job=~"$job"}')), panel(2, target("sum(up[[filter]])")), panel(3, target("up"))]
-    bench.boards(board(*panels, templating={"list": variables}))
+    bench.dashboards(dashboard(*panels, templating={"list": variables}))
     answer = (await bench.refresh(panels=[{"id": 1}, {"id": 2}, {"id": 3}])).json()["panels"]
     (first,), (second,) = answer["1"]["errors"], answer["2"]["errors"]
     assert first["kind"] == second["kind"] == "variable"
@@ -168,19 +168,19 @@ async def test_annotations_come_with_the_refresh(bench: Bench) -> None:
         "expr": "ALERTS",
         "titleFormat": "{{alertname}}",
     }
-    bench.boards(board(panel(1, target("up")), annotations={"list": [annotation]}))
+    bench.dashboards(dashboard(panel(1, target("up")), annotations={"list": [annotation]}))
     bench.prometheus.series["ALERTS"] = [series([(END, "1")], alertname="Hot")]
     assert (await bench.refresh()).json()["annotations"][0]["title"] == "Hot"
 
 
 async def test_a_panel_can_have_a_length_of_time_of_its_own(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up"), timeFrom="2h")))
+    bench.dashboards(dashboard(panel(1, target("up"), timeFrom="2h")))
     found = (await bench.refresh()).json()["panels"]["1"]
     assert found["end"] - found["start"] == 7200
 
 
-async def test_prometheus_that_is_away_is_told_in_panels_and_status(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up"))))
+async def test_prometheus_that_is_away_is_reported_in_panels_and_status(bench: Bench) -> None:
+    bench.dashboards(dashboard(panel(1, target("up"))))
     for query in ("up", "count(up)"):
         bench.prometheus.raw[query] = (503, b"not yet")
     answer = (await bench.refresh()).json()
@@ -189,7 +189,7 @@ async def test_prometheus_that_is_away_is_told_in_panels_and_status(bench: Bench
 
 
 async def test_answers_from_before_prometheus_went_away_are_kept_from_nobody_for_long(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up")), panel(2, target("down"))))
+    bench.dashboards(dashboard(panel(1, target("up")), panel(2, target("down"))))
     bench.prometheus.series["up"] = ONE
     assert (await bench.refresh(panels=[{"id": 1}])).json()["panels"]["1"]["frames"]
     bench.prometheus.raw |= dict.fromkeys(("up", "down", "count(up)"), (503, b"not yet"))
@@ -205,28 +205,28 @@ async def test_over_days_an_answer_serves_until_its_next_minute(tmp_path: Path, 
     now, ticks = 1_800_000_003.0, 0.0
     async with running(FakePrometheus()) as fake, aiohttp.ClientSession() as http:
         prometheus = Prometheus(http, fake.url)
-        library = DashboardFiles(write(tmp_path, board(panel(1, target("up")))))
+        library = DashboardFiles(write(tmp_path, dashboard(panel(1, target("up")))))
         status = StatusReader(prometheus, lambda: now)
         refresher = Refresher(library, prometheus, status, lambda: now, ticks=lambda: ticks)
         request = RefreshRequest(start, "now", (PanelView(1),))
         for at in (0.0, 30.0):
             now, ticks = 1_800_000_003.0 + at, at
-            await refresher.refresh("small-board", request)
+            await refresher.refresh("small", request)
         assert fake.queries().count("up") == asked
         now, ticks = 1_800_000_063.0, 60.0
-        await refresher.refresh("small-board", request)
+        await refresher.refresh("small", request)
         assert fake.queries().count("up") == asked + 1
         await refresher.close()
 
 
 async def test_the_answer_is_compressed_for_those_who_can_read_it(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up"))))
+    bench.dashboards(dashboard(panel(1, target("up"))))
     bench.prometheus.series["up"] = [
         series([(END - 5 * at, "1.5") for at in range(12)], job=f"job-{number}") for number in range(40)
     ]
     async with bench.client.stream(
         "POST",
-        "/api/dashboards/small-board/refresh",
+        "/api/dashboards/small/refresh",
         json={"from": "now-1m", "to": "now", "panels": [{"id": 1}]},
         headers={"Accept-Encoding": "gzip"},
     ) as answer:
@@ -255,21 +255,21 @@ def oldest(moment: float) -> list[dict[str, Any]]:
 async def test_in_the_first_minutes_the_picture_begins_where_the_data_begins(
     bench: Bench, first_sample: float, begins: float
 ) -> None:
-    bench.boards(board(panel(1, target("up"))))
+    bench.dashboards(dashboard(panel(1, target("up"))))
     bench.prometheus.series[OLDEST] = oldest(first_sample)
     answer = (await bench.refresh(**{"from": "now-1h"})).json()
     assert (answer["start"], answer["end"]) == (begins, END)
 
 
 async def test_a_fixed_range_is_shown_as_picked_whatever_data_there_is(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up"))))
+    bench.dashboards(dashboard(panel(1, target("up"))))
     bench.prometheus.series[OLDEST] = oldest(END - 1200)
     answer = (await bench.refresh(**{"from": f"{END - 3600:.0f}000", "to": f"{END:.0f}000"})).json()
     assert answer["start"] == END - 3600
 
 
 async def test_a_panel_of_now_keeps_its_own_minutes_but_for_a_fixed_range(bench: Bench) -> None:
-    bench.boards(board(panel(1, target("up"), timeFrom="15m")))
+    bench.dashboards(dashboard(panel(1, target("up"), timeFrom="15m")))
     relative = (await bench.refresh(**{"from": "now-24h"})).json()["panels"]["1"]
     fixed = (await bench.refresh(**{"from": f"{END - 3600:.0f}000", "to": f"{END:.0f}000"})).json()["panels"]["1"]
     assert (relative["start"], fixed["start"]) == (END - 900, END - 3600)

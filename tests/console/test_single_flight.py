@@ -50,7 +50,7 @@ async def test_an_answer_serves_until_it_is_old() -> None:
     assert await shared.get("a", work) == 2
 
 
-async def test_a_failure_is_told_to_all_and_not_kept() -> None:
+async def test_a_failure_reaches_all_and_is_not_kept() -> None:
     shared: SingleFlightCache[str, int] = SingleFlightCache(10)
     work = Counting(ValueError("no"))
     work.gate.set()

@@ -37,7 +37,7 @@ class Alertmanager:
         return [one for one in found if one["status"]["state"] != "expired"]
 
     async def make_silence(self, silence: Mapping[str, Any]) -> str:
-        """Make a silence and tell its id."""
+        """Make a silence; returns its id."""
         return str((await self._ask("POST", "/api/v2/silences", silence))["silenceID"])
 
     async def end_silence(self, silence_id: str) -> None:

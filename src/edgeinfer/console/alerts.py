@@ -45,7 +45,7 @@ class Alerts:
     runbooks: Path | None = None
 
     async def read(self) -> dict[str, Any]:
-        """Everything on the page; what cannot be read is told, and rules are None then: not knowing is not silence."""
+        """Everything on the page; what cannot be read is named, and rules are None then: not knowing is not silence."""
         (rules, rule_fault), (alerts, alert_fault), (silences, silence_fault) = await asyncio.gather(
             _tried(self.prometheus.rules()), _tried(self.alertmanager.alerts()), _tried(self.alertmanager.silences())
         )
@@ -70,7 +70,7 @@ class Alerts:
         if not 0 < request.hours <= _MAX_HOURS:
             raise InvalidBody("hours", f"more than 0 and at most {_MAX_HOURS} are wanted", "Choose another time.")
         if not request.comment.strip() or not request.author.strip():
-            raise InvalidBody("silence", "comment or author is missing", "Tell others why, and whom to ask.")
+            raise InvalidBody("silence", "comment or author is missing", "Say why, and whom to ask.")
         starts = datetime.fromtimestamp(now, UTC)
         matchers = [
             {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in request.labels.items()
@@ -139,7 +139,7 @@ def _flat(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _since(alert: Mapping[str, Any], hold: timedelta) -> str:
-    """When its state began; Prometheus tells only when the expression first was true, from which on it waits."""
+    """When its state began; Prometheus reports only when the expression first was true, from which on it waits."""
     active = str(alert["activeAt"])
     if alert["state"] != "firing":
         return active

@@ -59,7 +59,7 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
         gateway_url: address of the gateway, or empty.
         authorize: headers that carry the gateway's API key; it may block, and raise SettingsError.
         runbooks: folder of `<alert name>.md`.
-        hosts: names under which browsers reach it, beside loopback; empty where any name may be.
+        hosts: names under which browsers reach it, other than loopback; empty where any name may be.
         assets: the files of the pages, if not the shipped ones.
         look: looks at the machine for a diagnosis; without it measurements alone are read.
         clock: seconds since 1970.

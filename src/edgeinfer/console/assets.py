@@ -31,7 +31,7 @@ class Assets:
     """Every file of the pages.
 
     Args:
-        version: changes with any byte of them; stands in their addresses.
+        version: changes with any byte of them; a part of their addresses.
         files: by path below the folder.
         shell: the page that every address answers with.
     """

@@ -1,4 +1,4 @@
-"""Answers as bytes: encoded once, compressed once, sent to everybody who asked the same."""
+"""Answers as bytes: encoded once, compressed once, sent to each viewer who asked the same."""
 
 import zlib
 from dataclasses import dataclass

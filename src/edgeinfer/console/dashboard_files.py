@@ -71,7 +71,7 @@ class Dashboard:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A file that is no dashboard, and why."""
+    """A file that is not a dashboard, and why."""
 
     file: str
     fault: str
@@ -173,7 +173,7 @@ def _completed(document: dict[str, Any], name: str) -> dict[str, Any]:
         one["gridPos"] = _PLACE | (one.get("gridPos") or {})
         if "libraryPanel" in one:
             one.setdefault("type", "library panel")
-    notes = ([] if document.get("uid") else [f"The file has no uid; its name {name} stands in."]) + (
+    notes = ([] if document.get("uid") else [f"The file has no uid; its name {name} is used."]) + (
         [f"{missing} panels had no id."] if missing else []
     )
     notes += [f"{doubled} panels had the id of another."] if doubled else []
@@ -194,7 +194,7 @@ def _dashboard(document: Any, name: str) -> Dashboard:
 
 
 def _flattened(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Panels and rows, and what lies in collapsed rows."""
+    """Panels and rows, and what is in collapsed rows."""
     for panel in panels:
         yield panel
         yield from panel.get("panels") or []

@@ -42,7 +42,7 @@ class Diagnosing:
     clock: Callable[[], float]
 
     async def now(self) -> dict[str, Any]:
-        """The diagnosis of now; a few seconds old where somebody has just asked."""
+        """The diagnosis of now; a few seconds old where another viewer has just asked."""
 
         async def make() -> dict[str, Any]:
             return (await self.diagnostician.diagnose()).as_document()
@@ -75,7 +75,7 @@ def diagnosis_router(parts: Callable[[], _Asked]) -> APIRouter:
         if at is None:
             return encode(await diagnosing.now()).response(request)
         if at > diagnosing.clock() + 1:
-            raise InvalidBody("at", "it lies in the future", "Name a moment that has been, in seconds since 1970.")
+            raise InvalidBody("at", "it is in the future", "Name a time in the past, in seconds since 1970.")
         return encode((await diagnosing.diagnostician.diagnose(at)).as_document()).response(request)
 
     @router.get("/api/incidents", summary="What went wrong, the newest first")

@@ -157,7 +157,7 @@ def _units(values: Values, factor: Values | float) -> Values:
 
 
 def _plain(values: Values) -> list[Value]:
-    """Values as they are; JSON has no infinity, and not-a-number is no value."""
+    """Values as they are; JSON has no infinity, and NaN is null."""
     shortened = _shortened(values)
     if np.isfinite(shortened).all():
         return list(shortened.tolist())

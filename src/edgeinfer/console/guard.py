@@ -39,7 +39,7 @@ class Guard:
 
     Args:
         app: the application inside.
-        hosts: names under which the console is reached, beside loopback; empty where any name may be.
+        hosts: names under which the console is reached, other than loopback; empty where any name may be.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:

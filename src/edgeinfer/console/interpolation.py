@@ -20,7 +20,7 @@ class VariableValue:
         values: the chosen ones.
         is_all: everything is chosen.
         all_value: what stands for everything, such as ".+"; else every value is listed.
-        is_multiple: whether several can be chosen, so that values stand in a regular expression.
+        is_multiple: whether several can be chosen, so that values go into a regular expression.
     """
 
     values: tuple[str, ...]
@@ -102,7 +102,7 @@ def legend(template: str, labels: Mapping[str, str], expression: str) -> str:
     Args:
         template: Grafana's legend format; empty or "__auto" lets the labels speak.
         labels: of the series.
-        expression: stands in where there are no labels.
+        expression: the name where there are no labels.
     """
     if template and template != "__auto":
         return _LEGEND.sub(lambda found: labels.get(found.group(1), ""), template)
@@ -118,9 +118,9 @@ def auto_legends(names: Sequence[Mapping[str, str]], expression: str) -> list[st
     if not names:
         return []
     shared = {item for item in names[0].items() if all(item in labels.items() for labels in names)}
-    told = [{key: value for key, value in labels.items() if (key, value) not in shared} for labels in names]
-    if all(len(labels) == 1 for labels in told):
-        return [next(iter(labels.values())) for labels in told]
+    differing = [{key: value for key, value in labels.items() if (key, value) not in shared} for labels in names]
+    if all(len(labels) == 1 for labels in differing):
+        return [next(iter(labels.values())) for labels in differing]
     if len(names) == 1 and names[0]:
         return [legend("", names[0], expression)]
-    return [legend("", labels, expression) for labels in told]
+    return [legend("", labels, expression) for labels in differing]

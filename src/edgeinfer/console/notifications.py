@@ -44,7 +44,7 @@ class Inbox:
         self._kept: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
     def receive(self, body: bytes) -> int:
-        """Take a message; tells how many alerts were in it.
+        """Take a message; returns how many alerts were in it.
 
         Raises:
             InvalidBody: not a webhook message.
@@ -78,8 +78,8 @@ class Inbox:
         summary = alert.annotations.get("summary", "")
         severity = alert.labels.get("severity", "")
         level = logging.INFO if alert.status == "resolved" else _LEVELS.get(severity, logging.INFO)
-        told = {"alert": name, "status": alert.status, "severity": severity, "labels": alert.labels}
-        _log.log(level, "alert %s %s: %s", name, alert.status, summary, extra=told | {"receiver": receiver})
+        fields = {"alert": name, "status": alert.status, "severity": severity, "labels": alert.labels}
+        _log.log(level, "alert %s %s: %s", name, alert.status, summary, extra=fields | {"receiver": receiver})
         self._kept.append(
-            told | {"summary": summary, "since": alert.startsAt, "until": alert.endsAt, "received": self._clock()}
+            fields | {"summary": summary, "since": alert.startsAt, "until": alert.endsAt, "received": self._clock()}
         )

@@ -169,7 +169,7 @@ def _reading(  # noqa: PLR0913 - what a series is made of
     is_alone: bool,
 ) -> Reading:
     history = tuple(None if math.isnan(value) else value for value in row.tolist())
-    # The value of now: the last that there was would go on after its source has stopped.
+    # The value of now: the last that there was would still be shown after its source has stopped.
     value = history[-1] if history else None
     config = panel.get("fieldConfig", {}).get("defaults", {})
     text, color = _text(value, config, name if panel.get("options", {}).get("textMode") == "name" else "")

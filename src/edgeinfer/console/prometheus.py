@@ -25,7 +25,7 @@ class Prometheus:
         http: an open client session.
         url: its address, without a slash at the end.
         at_once: requests under way at a time; further ones wait.
-        timeout_seconds: for one request, also told to Prometheus so that it stops working on it.
+        timeout_seconds: for one request, also sent to Prometheus so that it stops working on it.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ def _data(status: int, body: bytes) -> Any:
     if document["status"] == "error":
         said = str(document.get("error", "no reason given"))[:500]
         kind = "timeout" if document.get("errorType") in ("timeout", "canceled") else "refused"
-        raise MonitoringError("query", said, "Mend the dashboard's query.", kind=kind)
+        raise MonitoringError("query", said, "Fix the dashboard's query.", kind=kind)
     return document["data"]
 
 

@@ -18,7 +18,7 @@ _MAX_SECONDS = 5 * _UNIT_SECONDS["y"]
 # Prometheus refuses more points than this in one series.
 _MAX_POINTS = 11_000
 # (intervals below this many milliseconds, become this many): the table of Grafana's rangeUtil.roundInterval. Its server
-# has another, which takes the bound itself in; but it never asks in shorter steps than the page told it.
+# has another, which takes the bound itself in; but it never asks in shorter steps than the page asked for.
 _ROUNDING = (
     (10, 1),
     (15, 10),
@@ -101,7 +101,7 @@ def _moment(name: str, text: str, now: float) -> float:
     relative = _RELATIVE.fullmatch(text)
     if relative is None:
         raise InvalidBody(
-            f"time '{name}'", f"{text[:40]!r} is no time", "Give milliseconds since 1970, or now-1h and the like."
+            f"time '{name}'", f"{text[:40]!r} is not a time", "Give milliseconds since 1970, or now-1h and the like."
         )
     amount, unit = relative.groups()
     return now - int(amount) * _UNIT_SECONDS[unit] if amount else now

@@ -200,7 +200,7 @@ class Refresher:
         )
         if any(error["kind"] in _AWAY for answer in answers for error in answer.errors):
             for kept in (self._series, self._long_series):
-                kept.forget()  # kept answers beside failures would look like measurements of now
+                kept.forget()  # kept answers next to failures would look like measurements of now
         found = {panel.id: answer for (panel, _), answer in zip(panels, answers, strict=True)}
         return Refreshed(now, time, variables, found, events, status)
 
@@ -296,7 +296,7 @@ class Refresher:
             try:
                 found += await self._ask_exemplars(expression, time)
             except MonitoringError:
-                continue  # a server without exemplars has none to show; the query itself tells of real trouble
+                continue  # a server without exemplars has none to show; the query itself reports real failures
         points = [
             {"time": one["timestamp"], "value": float(one["value"]), "labels": one["labels"]}
             for series in found

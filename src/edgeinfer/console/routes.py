@@ -100,7 +100,7 @@ def operations_router(parts: Callable[[], Parts]) -> APIRouter:
     @router.delete("/api/silences/{silence_id}", summary="End a silence")
     async def end_silence(silence_id: str) -> Response:
         if not _SILENCE_ID.fullmatch(silence_id):
-            raise InvalidBody("silence", "this is no id of one", "Take the id from GET /api/alerts.")
+            raise InvalidBody("silence", "this is not the id of one", "Take the id from GET /api/alerts.")
         await parts().alerts.alertmanager.end_silence(silence_id)
         return Response(status_code=204)
 

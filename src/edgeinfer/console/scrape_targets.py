@@ -7,7 +7,7 @@ _ORDER = {"down": 0, "unknown": 1, "up": 2}
 
 
 def targets_document(targets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the browser lists, trouble first."""
+    """What the browser lists, what is down first."""
     found = [_target(one) for one in targets]
     return sorted(found, key=lambda one: (_ORDER.get(one["health"], 0), one["job"], one["instance"]))
 

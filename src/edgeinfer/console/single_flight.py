@@ -1,4 +1,4 @@
-"""One answer for everybody who asks the same thing at the same time."""
+"""One answer for all who ask the same thing at the same time."""
 
 import asyncio
 from collections import OrderedDict
@@ -11,7 +11,7 @@ Answer = TypeVar("Answer")
 
 
 class SingleFlightCache(Generic[Key, Answer]):
-    """Answers under way are joined, finished ones are kept for a while; failures are told to those who wait only.
+    """Answers under way are joined, finished ones are kept for a while; failures go only to those who wait.
 
     Args:
         keep_seconds: how long a finished answer serves.
@@ -28,7 +28,7 @@ class SingleFlightCache(Generic[Key, Answer]):
     async def get(self, key: Key, compute: Callable[[], Awaitable[Answer]]) -> Answer:
         """The answer for a key, computed at most once at a time.
 
-        The work goes on when one viewer leaves, because others may wait for it.
+        The work continues when one viewer leaves, because others may wait for it.
         """
         self._expire()
         known = self._tasks.get(key)
@@ -57,7 +57,7 @@ class SingleFlightCache(Generic[Key, Answer]):
             del self._tasks[key]
 
     def forget(self) -> None:
-        """Keep no finished answer; what is under way goes on."""
+        """Keep no finished answer; what is under way continues."""
         for key in [key for key, (_, task) in self._tasks.items() if task.done()]:
             del self._tasks[key]
 

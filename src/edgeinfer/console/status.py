@@ -11,7 +11,7 @@ from edgeinfer.console.single_flight import SingleFlightCache
 from edgeinfer.errors import MonitoringError
 
 _BACKENDS = "count by (backend, device) (hailo_runtime_info)"
-# Those that somebody is told of, as the tiles of the dashboards and the page of alerts count them.
+# Those that send a notification, as the tiles of the dashboards and the page of alerts count them.
 _FIRING = 'count by (severity) (ALERTS{alertstate="firing", severity=~"critical|warning"})'
 _SCRAPED = "count(up)"
 # Prometheus looks for targets every 5 s, and a rate needs two scrapes.

@@ -7,7 +7,7 @@ let countdown = 0;
 let shown = "";
 
 export function showStatus(status) {
-  const [kind, title, text] = told(status);
+  const [kind, title, text] = banner(status);
   const key = `${kind}${title}${text}`;
   if (key === shown && kind !== "collecting") return;
   shown = key;
@@ -19,7 +19,7 @@ export function showStatus(status) {
   if (kind === "collecting" && status.first_data_seconds) count(words, status.first_data_seconds);
 }
 
-function told(status) {
+function banner(status) {
   switch (status.prometheus) {
     case "ok": return silent(status) || stub(status);
     case "collecting": return silent(status) || ["collecting", "Collecting", status.first_data_seconds ? "" : status.message];

@@ -1,4 +1,4 @@
-// One moment under the pointer, told to every panel of the page.
+// One moment under the pointer, shared by every panel of the page.
 
 export class Cursor {
   #listeners = new Set();

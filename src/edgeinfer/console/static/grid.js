@@ -10,7 +10,7 @@ export function sections(panels) {
   return found.filter((section) => section.row || section.panels.length);
 }
 
-// Grid places of what is shown: [{ row, y }] and [{ panel, x, y, w, h }], with y counted anew.
+// Grid places of what is shown: [{ row, y }] and [{ panel, x, y, w, h }], with y counted again.
 export function layout(found, isFolded) {
   const rows = [];
   const panels = [];

@@ -36,10 +36,10 @@ const logo = svg("svg", { viewBox: "0 0 32 32", class: "logo", "aria-hidden": "t
 function drawBar(uid) {
   const here = location.pathname;
   const link = (href, text, isHere, ...rest) => el("a", { href, class: "tab", "aria-current": isHere ? "page" : null }, text, ...rest);
-  const select = el("select", { class: "boards", "aria-label": "Go to dashboard", hidden: true });
-  app.dashboards().then((boards) => {
-    select.append(...(uid ? [] : [el("option", { value: "" }, "Choose a dashboard")]), ...boards.map((board) => el("option", { value: board.uid, selected: board.uid === uid }, board.title)));
-    select.hidden = !boards.length;
+  const select = el("select", { class: "dashboards", "aria-label": "Go to dashboard", hidden: true });
+  app.dashboards().then((dashboards) => {
+    select.append(...(uid ? [] : [el("option", { value: "" }, "Choose a dashboard")]), ...dashboards.map((dashboard) => el("option", { value: dashboard.uid, selected: dashboard.uid === uid }, dashboard.title)));
+    select.hidden = !dashboards.length;
   });
   select.addEventListener("change", () => select.value && go(`/d/${select.value}${uid ? keptTime() : ""}`));
   clear(bar).append(
@@ -111,8 +111,8 @@ window.edgeinfer = { panels: () => page?.drawn?.() || [], traffic, page: () => p
 // The first address leads to the main dashboard, where there is one.
 async function begin() {
   if (location.pathname === "/" && !location.search) {
-    const boards = await app.dashboards();
-    const home = boards.find((board) => board.uid === HOME) || boards[0];
+    const dashboards = await app.dashboards();
+    const home = dashboards.find((dashboard) => dashboard.uid === HOME) || dashboards[0];
     if (home) history.replaceState(null, "", `/d/${home.uid}`);
     else ask("/api/status").then(showStatus).catch(() => {});
   }

@@ -1,4 +1,4 @@
-// The frame of a panel: title, notices, links, and what stands in it while there is nothing to draw.
+// The frame of a panel: title, notices, links, and what it shows while there is nothing to draw.
 
 import { el, clear, icon, popover, setStyles } from "./dom.js";
 import { duration } from "./units.js";
@@ -57,7 +57,7 @@ export class PanelFrame {
     if (this.drawing.isEmpty) this.#empty();
   }
 
-  // The dashboard's own words tell what it means that there is nothing; without them the console says what it knows.
+  // The dashboard's own words say what it means that there is nothing; without them the console says what it knows.
   #empty() {
     const words = this.document.fieldConfig?.defaults?.noValue;
     this.#say("empty", words || "No data", words ? "" : why(this.answer));
@@ -147,14 +147,14 @@ export class PanelFrame {
 
   #badges(failures, leftOut = 0) {
     clear(this.badges);
-    const told = [];
-    if (this.notices.length) told.push(["Not drawn by the console", this.notices.join("; ")]);
-    if (leftOut) told.push(["More series than can be drawn", `${leftOut} are left out.`]);
-    if (failures.length) told.push(["A query failed", failures.map((one) => `${one.ref}: ${one.message}`).join("\n")]);
-    if (!told.length) return;
-    const text = told.map(([title, detail]) => `${title}: ${detail}`).join("\n");
+    const notes = [];
+    if (this.notices.length) notes.push(["Not drawn by the console", this.notices.join("; ")]);
+    if (leftOut) notes.push(["More series than can be drawn", `${leftOut} are left out.`]);
+    if (failures.length) notes.push(["A query failed", failures.map((one) => `${one.ref}: ${one.message}`).join("\n")]);
+    if (!notes.length) return;
+    const text = notes.map(([title, detail]) => `${title}: ${detail}`).join("\n");
     const button = el("button", { class: `quiet badge ${failures.length ? "bad" : "odd"}`, "aria-label": text, title: text }, icon("warning"));
-    this.badges.append(popover(button, () => el("div", { class: "note" }, ...told.map(([title, detail]) => el("p", {}, el("strong", {}, title), el("br"), detail))), { align: "right" }).element);
+    this.badges.append(popover(button, () => el("div", { class: "note" }, ...notes.map(([title, detail]) => el("p", {}, el("strong", {}, title), el("br"), detail))), { align: "right" }).element);
   }
 
   #about() {

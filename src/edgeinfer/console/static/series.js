@@ -37,7 +37,7 @@ const REDUCERS = {
   last: (values) => values[values.length - 1] ?? null,
   firstNotNull: (values) => present(values)[0] ?? null,
   first: (values) => values[0] ?? null,
-  // An infinity that is no bound of the others is not counted, as in Grafana.
+  // An infinity that does not bound the others is not counted, as in Grafana.
   min: (values) => present(values).reduce((low, value) => (value < (low ?? Infinity) ? value : low), null),
   max: (values) => present(values).reduce((high, value) => (value > (high ?? -Infinity) ? value : high), null),
   mean: (values) => (present(values).length ? sum(present(values)) / present(values).length : null),

@@ -1,4 +1,4 @@
-// Time ranges as they stand in addresses and pickers, and moments as text.
+// Time ranges as in addresses and pickers, and moments as text.
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800, M: 2592000, y: 31536000 };
 export const QUICK = [

@@ -1,4 +1,4 @@
-// Numbers as Grafana writes them, in its units; a test holds both beside each other.
+// Numbers as Grafana writes them, in its units; a test compares both.
 
 const NARROW = "\u202f";
 
@@ -171,7 +171,7 @@ export function ago(milliseconds, now = Date.now()) {
   return seconds > 0 ? `${amount} ${word} ago` : `in ${amount} ${word}`;
 }
 
-// Up to how many of a unit are told as such, and with how many the next begins, as Grafana rounds: of 50 s "a minute".
+// Up to how many of a unit are written as such, and with how many the next begins, as Grafana rounds: of 50 s "a minute".
 const RELATIVE = [[86400 * 365.2425, Infinity, "year"], [86400 * 365.2425 / 12, 11, "month"], [86400, 26, "day"], [3600, 22, "hour"], [60, 45, "minute"]];
 
 // "3 minutes ago" from milliseconds since 1970, in Grafana's words.

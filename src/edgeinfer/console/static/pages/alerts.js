@@ -10,7 +10,7 @@ import { dateTime } from "../time.js";
 const PERIOD_MILLISECONDS = 5000;
 const HOURS = [[0.5, "30 minutes"], [1, "1 hour"], [2, "2 hours"], [4, "4 hours"], [12, "12 hours"], [24, "1 day"], [72, "3 days"], [168, "1 week"]];
 // Who is called or written to; what else fires is a ticket to plan, and counted by itself, here as in the badge and the tiles.
-const TOLD = ["critical", "warning"];
+const NOTIFIED = ["critical", "warning"];
 const isHeartbeat = (rule) => rule.labels.severity === "none";
 
 export class AlertsPage {
@@ -75,7 +75,7 @@ export class AlertsPage {
 
   #summary(firing, pending, quiet, heartbeats) {
     const alerts = [...firing, ...pending].flatMap((rule) => rule.alerts);
-    const count = (state, isTold = true) => alerts.filter((alert) => alert.state === state && TOLD.includes(alert.labels.severity) === isTold).length;
+    const count = (state, isNotified = true) => alerts.filter((alert) => alert.state === state && NOTIFIED.includes(alert.labels.severity) === isNotified).length;
     const part = (count, name, kind) => el("div", { class: `tally ${count ? kind : ""}` }, el("strong", {}, String(count)), el("span", {}, name));
     const beats = heartbeats.some((rule) => rule.state === "firing");
     const heart = heartbeats.length ? el("div", { class: `tally ${beats ? "good" : "critical"}` }, el("strong", {}, beats ? icon("check") : icon("warning")), el("span", {}, beats ? "alerting works" : "the heartbeat is missing")) : null;
@@ -109,11 +109,11 @@ export class AlertsPage {
   #details(rule, ...title) {
     const runbook = rule.runbook ? markdown(rule.runbook.replace(/^#\s.*\n/, ""), { firstHeading: 3 }) : null;
     const link = /^https?:\/\//.test(rule.annotations.runbook_url || "") ? el("a", { href: rule.annotations.runbook_url }, "Runbook") : null;
-    const isTold = flat(rule.runbook || "").includes(flat(rule.expression));
-    const board = rule.annotations.dashboard ? el("a", { href: `/d/${rule.annotations.dashboard}` }, "Open its dashboard") : null;
+    const isInRunbook = flat(rule.runbook || "").includes(flat(rule.expression));
+    const dashboard = rule.annotations.dashboard ? el("a", { href: `/d/${rule.annotations.dashboard}` }, "Open its dashboard") : null;
     const summary = el("summary", { id: `details-${rule.name}` }, ...(title.length ? title.filter(Boolean) : [runbook ? "Runbook and rule" : "The rule"]));
-    const details = el("details", { open: this.opened.has(rule.name) }, summary, board ? el("p", {}, board) : null, link ? el("p", {}, link) : null, runbook,
-      isTold ? null : el("p", { class: "muted" }, "The rule, as Prometheus runs it:"), isTold ? null : el("pre", { tabindex: "0" }, el("code", {}, rule.expression)), rule.hold_seconds ? el("p", { class: "muted" }, `Fires when it has been so for ${duration(rule.hold_seconds)}.`) : null,
+    const details = el("details", { open: this.opened.has(rule.name) }, summary, dashboard ? el("p", {}, dashboard) : null, link ? el("p", {}, link) : null, runbook,
+      isInRunbook ? null : el("p", { class: "muted" }, "The rule, as Prometheus runs it:"), isInRunbook ? null : el("pre", { tabindex: "0" }, el("code", {}, rule.expression)), rule.hold_seconds ? el("p", { class: "muted" }, `Fires when it has been so for ${duration(rule.hold_seconds)}.`) : null,
       rule.error ? el("p", { class: "fault" }, `The rule fails: ${rule.error}`) : null);
     details.addEventListener("toggle", () => (details.open ? this.opened.add(rule.name) : this.opened.delete(rule.name)));
     return details;
@@ -152,7 +152,7 @@ export class AlertsPage {
         fault.textContent = `${failure.message} ${failure.remedy || ""}`;
       }
     };
-    const box = dialog("Silence this alert", el("p", {}, "Alertmanager tells nobody of alerts with these labels until the time is over. The alert stays visible here."),
+    const box = dialog("Silence this alert", el("p", {}, "Alertmanager sends no notification for alerts with these labels until the time is over. The alert stays visible here."),
       el("ul", { class: "labels" }, ...labels.map(([name, value]) => el("li", {}, el("code", {}, `${name}="${value}"`)))),
       el("form", { class: "form", onsubmit: submit }, el("label", {}, "For", hours), el("label", {}, "Why", comment), el("label", {}, "Your name", author), fault, el("button", { class: "control primary" }, "Silence")));
   }

@@ -1,4 +1,4 @@
-// A dashboard: its panels on their grid, one question to the server for each refresh, and the address that tells it all.
+// A dashboard: its panels on their grid, one question to the server for each refresh, and the address that holds it all.
 
 import { ask, part } from "../api.js";
 import { showStatus } from "../banner.js";
@@ -203,12 +203,12 @@ export class DashboardPage {
     this.updated = el("p", { class: "fault", role: "alert" });
     this.live = el("p", { class: "hidden", "aria-live": "polite" });
     this.grid = el("div", { class: "grid" });
-    const about = this.document.description ? el("p", { class: "about-board" }, this.document.description) : null;
+    const about = this.document.description ? el("p", { class: "about-dashboard" }, this.document.description) : null;
     clear(this.root).append(
-      el("div", { class: "board-head" },
-        el("div", { class: "board-title" }, el("h1", {}, this.document.title), about),
-        el("div", { class: "board-controls" }, this.time.element, this.refreshing.element)),
-      el("div", { class: "board-bar" }, this.pickers.element, this.toggles, this.#links()),
+      el("div", { class: "dashboard-head" },
+        el("div", { class: "dashboard-title" }, el("h1", {}, this.document.title), about),
+        el("div", { class: "dashboard-controls" }, this.time.element, this.refreshing.element)),
+      el("div", { class: "dashboard-bar" }, this.pickers.element, this.toggles, this.#links()),
       this.updated, this.live, this.grid);
     this.observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: NEAR });
     this.#arrange();
@@ -219,11 +219,11 @@ export class DashboardPage {
   }
 
   #links() {
-    const element = el("nav", { class: "board-links", "aria-label": "Related dashboards" });
-    this.app.dashboards().then((boards) => {
+    const element = el("nav", { class: "dashboard-links", "aria-label": "Related dashboards" });
+    this.app.dashboards().then((dashboards) => {
       for (const link of this.document.links || []) {
         const targets = link.type === "dashboards"
-          ? boards.filter((board) => board.uid !== this.uid && (link.tags || []).every((tag) => board.tags.includes(tag))).map((board) => ({ ...link, type: "link", title: board.title, url: `/d/${board.uid}` }))
+          ? dashboards.filter((dashboard) => dashboard.uid !== this.uid && (link.tags || []).every((tag) => dashboard.tags.includes(tag))).map((dashboard) => ({ ...link, type: "link", title: dashboard.title, url: `/d/${dashboard.uid}` }))
           : [link];
         for (const target of targets) {
           if (!this.linkTo(target)) continue;

@@ -26,6 +26,6 @@ export class ListPage {
   unmount() {}
 }
 
-function card(board) {
-  return el("li", {}, el("a", { class: "card", href: `/d/${board.uid}` }, el("strong", {}, board.title), el("span", {}, board.description), el("span", { class: "muted" }, `${board.panels} panels`)));
+function card(dashboard) {
+  return el("li", {}, el("a", { class: "card", href: `/d/${dashboard.uid}` }, el("strong", {}, dashboard.title), el("span", {}, dashboard.description), el("span", { class: "muted" }, `${dashboard.panels} panels`)));
 }

@@ -75,7 +75,7 @@ export class SessionPage {
     const shared = span(found, now);
     return [
       head(found, now), ...ended(found), ...restarted(found), tallies(found),
-      ...troubles(found), ...found.streams.flatMap((stream) => this.#stream(stream, shared, Boolean(found.endedAt))),
+      ...problems(found), ...found.streams.flatMap((stream) => this.#stream(stream, shared, Boolean(found.endedAt))),
       found.streams.length ? null : el("p", {}, "It has sent no samples yet."),
     ].filter(Boolean);
   }
@@ -137,7 +137,7 @@ function synchrony(found, part) {
   return [part(found.r.toFixed(2).replace("-", "−"), `synchrony, ${lag}, confidence ${found.confidence.toFixed(2)}`)];
 }
 
-function troubles(found) {
+function problems(found) {
   const of = (note) => found.streams.flatMap((stream) => stream.quality.problems.filter((one) => (one.problem === "magnetometer_absent") === note).map((one) => [stream, one]));
   const box = ([stream, one]) => el("article", { class: "alert firing warning" }, el("h3", {}, found.streams.length > 1 ? `${stream.role}: ` : "", words(one.problem)), el("p", {}, one.remedy));
   const notes = of(true).map(([stream, one]) => el("p", { class: "muted" }, `${stream.role}: ${words(one.problem)}. ${one.remedy}`));

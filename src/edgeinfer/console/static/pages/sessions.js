@@ -60,10 +60,10 @@ function shown(found) {
   const now = seconds(found.timestamp);
   const left = found.total - found.sessions.length;
   const rows = found.sessions.map((one) => row(one, [
-    ["Newest samples", freshness(one.newest_age_ms)], ["Says now", motifs(one.streams)], ["Trouble", troubles(one.streams)],
+    ["Newest samples", freshness(one.newest_age_ms)], ["Says now", motifs(one.streams)], ["Problems", problems(one.streams)],
     ["Since", `${dateTime(seconds(one.startedAt))}, for ${duration(now - seconds(one.startedAt))}`], ["Samples", one.totalSamples.toLocaleString("en"), "number"], ["By fallback", fallback(one.streams), "number"]]));
   const ended = found.ended.map((one) => row(one, [
-    ["Ended", `${dateTime(seconds(one.endedAt))}, ${one.endReason}`], ["Trouble at its end", troubles(one.streams)],
+    ["Ended", `${dateTime(seconds(one.endedAt))}, ${one.endReason}`], ["Problems at its end", problems(one.streams)],
     ["Lasted", duration(one.duration_s)], ["Samples", one.totalSamples.toLocaleString("en"), "number"], ["By fallback", fallback(one.streams), "number"]]));
   return [
     rows.length ? table("Sessions", rows) : el("p", {}, "No session is under way. A phone begins one with POST /api/v1/analysis/start; ", el("code", {}, "edgeinfer replay"), " plays a recorded one."),
@@ -90,7 +90,7 @@ function freshness(milliseconds) {
 
 const motifs = (streams) => streams.filter((one) => one.motif).map((one) => words(one.motif)).join(", ") || el("span", { class: "muted" }, "not asked");
 
-function troubles(streams) {
+function problems(streams) {
   const found = streams.flatMap((one) => one.problems.filter((problem) => problem !== "magnetometer_absent").map((problem) => (streams.length > 1 ? `${one.role}: ${words(problem)}` : words(problem))));
   return found.length ? el("span", { class: "fault" }, found.join(", ")) : el("span", { class: "muted" }, "none");
 }

@@ -15,7 +15,7 @@ export class TargetsPage {
   mount(root) {
     this.app.setTitle("Targets", "");
     this.content = el("div", {});
-    clear(root).append(el("div", { class: "page" }, el("h1", {}, "Targets"), el("p", { class: "lead" }, "Processes that Prometheus asks for measurements, trouble first."), this.content));
+    clear(root).append(el("div", { class: "page" }, el("h1", {}, "Targets"), el("p", { class: "lead" }, "Processes that Prometheus scrapes, those that are down first."), this.content));
     return this.#load();
   }
 

@@ -1,4 +1,4 @@
-// Alerts and deploys on the time axis: a line or a shaded stretch, and a mark that tells what it was.
+// Alerts and deploys on the time axis: a line or a shaded stretch, and a mark that says what it was.
 
 import { el, clear, setStyles } from "../dom.js";
 import { namedColor, withAlpha } from "../theme.js";

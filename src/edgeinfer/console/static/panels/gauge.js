@@ -19,7 +19,7 @@ export class Gauge {
 
   update(answer) {
     this.values = reducedOf(this.context.panel, answer);
-    clear(this.element).append(...this.values.map((one) => this.#dial(one)));
+    clear(this.element).append(...this.values.map((one) => this.#gauge(one)));
   }
 
   get isEmpty() {
@@ -36,7 +36,7 @@ export class Gauge {
 
   destroy() {}
 
-  #dial(one) {
+  #gauge(one) {
     const { min = 0, max = 100 } = one.config;
     const share = (value) => Math.max(0, Math.min(1, (value - min) / (max - min || 1)));
     const shape = svg("svg", { viewBox: "0 0 200 158", "aria-hidden": "true" });
@@ -46,7 +46,7 @@ export class Gauge {
     const shown = display(one.value, one.config);
     const value = el("div", { class: "gauge-value", style: { color: shown.absent ? css("--muted") : readable(one.color) } }, shown.text, shown.gap, shown.suffix);
     const name = this.values.length > 1 ? el("div", { class: "gauge-name" }, one.name) : null;
-    return el("div", { class: "gauge" }, el("div", { class: "gauge-dial" }, shape, value), name);
+    return el("div", { class: "gauge" }, el("div", { class: "gauge-arc" }, shape, value), name);
   }
 
   #markers(shape, one, share) {

@@ -1,4 +1,4 @@
-// Names, colors and calculated values below or beside a chart; a click shows one series alone.
+// Names, colors and calculated values below or next to a chart; a click shows one series alone.
 
 import { el, clear } from "../dom.js";
 import { displayText } from "../fields.js";

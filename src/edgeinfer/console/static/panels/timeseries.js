@@ -48,7 +48,7 @@ export class TimeSeries {
   update(answer) {
     this.answer = answer;
     const series = seriesOf(this.context.panel, answer).filter((one) => !one.config.custom.hideFrom?.viz);
-    // Stacked bars stand in front of each other: the tallest is drawn first.
+    // Stacked bars overlap: the tallest is drawn first.
     this.isReversed = series.some((one) => this.#stacking(one) && one.config.custom.drawStyle === "bars");
     this.series = this.isReversed ? [...series].reverse() : series;
     const shape = JSON.stringify([this.series.map((one) => [one.name, one.color, one.config.unit]), this.context.themeVersion]);

@@ -16,9 +16,9 @@ def panel(number: int, *targets: dict[str, Any], kind: str = "timeseries", **mor
     return {"id": number, "type": kind, "title": f"Panel {number}", "gridPos": place, "targets": list(targets)} | more
 
 
-def board(*panels: dict[str, Any], **more: Any) -> dict[str, Any]:
+def dashboard(*panels: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A dashboard."""
-    return {"uid": "small-board", "title": "Small", "panels": list(panels), "tags": ["edgeinfer"]} | more
+    return {"uid": "small", "title": "Small", "panels": list(panels), "tags": ["edgeinfer"]} | more
 
 
 def query_variable(name: str, query: str, **more: Any) -> dict[str, Any]:

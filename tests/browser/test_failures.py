@@ -17,9 +17,9 @@ from edgeinfer.monitoring.files import all_panels, dashboard_files
 from edgeinfer.stack.binaries import Binary, Program
 from tests.browser.bench import WHOLE, Stack, ask_prometheus
 from tests.browser.conftest import OpenWindow
-from tests.console.boards import board, panel, target
+from tests.console.small_dashboards import dashboard, panel, target
 
-PROBLEMS = board(
+PROBLEMS = dashboard(
     panel(1, target("sum(", legendFormat="broken")),
     panel(2, target("vector(7)", legendFormat="seven"), kind="stat"),
     panel(3, target("absent_metric_of_ours"), kind="stat", fieldConfig={"defaults": {"noValue": "no sidecar"}}),
@@ -58,14 +58,14 @@ PROBLEMS = board(
         fieldConfig={"defaults": {"custom": {"fillOpacity": 60, "stacking": {"mode": "normal", "group": "A"}}}},
     ),
     {"title": "Panel 13", "libraryPanel": {"uid": "l"}, "gridPos": {"x": 0, "y": 80, "w": 12, "h": 8}},
-    uid="problem-board",
+    uid="problem-dashboard",
     title="Problems",
     refresh="",
 )
 
 
 # More panels than the server answers at a time, none of which is open at first.
-MANY = board(
+MANY = dashboard(
     {
         "id": 1,
         "type": "row",
@@ -79,25 +79,25 @@ MANY = board(
             for at in range(120)
         ],
     },
-    uid="many-board",
+    uid="many-dashboard",
     title="Many",
     refresh="",
 )
 
 
 # Grafana gives a panel without a place 6 columns and 3 lines at the top left, and moves down what overlaps.
-PLACELESS = board(
+PLACELESS = dashboard(
     *(panel(at, target("vector(1)"), kind="stat", gridPos=place) for at, place in enumerate((None, {}, {"x": 6}), 1)),
     panel(4, target("vector(1)"), kind="stat", gridPos={"x": 0, "y": 40, "w": 12, "h": 4}),
-    uid="placeless-board",
+    uid="placeless-dashboard",
     title="Placeless",
     refresh="",
 )
 
 
 @pytest.fixture
-def boards(tmp_path: Path) -> Path:
-    folder = tmp_path / "boards"
+def dashboards(tmp_path: Path) -> Path:
+    folder = tmp_path / "dashboards"
     folder.mkdir()
     (folder / "problems.json").write_text(json.dumps(PROBLEMS), "utf-8")
     (folder / "many.json").write_text(json.dumps(MANY), "utf-8")
@@ -107,9 +107,9 @@ def boards(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small(tmp_path: Path, boards: Path, binaries: Mapping[Program, Binary]) -> Iterator[Stack]:
+def small(tmp_path: Path, dashboards: Path, binaries: Mapping[Program, Binary]) -> Iterator[Stack]:
     """A Prometheus without history, whose death harms no other test."""
-    planned = Stack.plan(tmp_path, binaries, boards)
+    planned = Stack.plan(tmp_path, binaries, dashboards)
     try:
         yield planned.start()
     finally:
@@ -120,9 +120,9 @@ def states(panels: list[dict[str, Any]]) -> dict[int, str]:
     return {one["id"]: one["state"] for one in panels}
 
 
-def test_each_kind_of_trouble_is_said_in_its_panel(small: Stack, open_window: OpenWindow) -> None:
+def test_each_kind_of_failure_is_said_in_its_panel(small: Stack, open_window: OpenWindow) -> None:
     window = open_window(small, WHOLE)
-    page = window.open_drawn("/d/problem-board")
+    page = window.open_drawn("/d/problem-dashboard")
     found = {one["id"]: one for one in window.panels()}
     drawn = {number for number, state in states(window.panels()).items() if state == "drawn"}
     assert {2, 5, 6, 7, 8} <= drawn
@@ -130,8 +130,8 @@ def test_each_kind_of_trouble_is_said_in_its_panel(small: Stack, open_window: Op
     assert "parse error" in found[1]["message"]
     assert "no sidecar" in found[3]["message"]
     assert "heatmap" in found[4]["message"]
-    told = ["unit furlongs", "option custom.wobble", "color mode continuous-GrYlRd", "transformation calculateField"]
-    assert sorted(found[5]["notices"]) == sorted(told)
+    notices = ["unit furlongs", "option custom.wobble", "color mode continuous-GrYlRd", "transformation calculateField"]
+    assert sorted(found[5]["notices"]) == sorted(notices)
     assert (found[10]["state"], found[17]["state"]) == ("unknown", "unknown")
     assert "loki" in found[10]["message"]
     assert "library panel" in found[17]["message"]
@@ -147,7 +147,7 @@ def test_each_kind_of_trouble_is_said_in_its_panel(small: Stack, open_window: Op
 
 def test_a_stacked_area_stands_on_what_lies_below_it_without_gaps(small: Stack, open_window: OpenWindow) -> None:
     """Failures are absent while nothing fails: the area of what went well must not end there."""
-    page = open_window(small, WHOLE).open_drawn("/d/problem-board")
+    page = open_window(small, WHOLE).open_drawn("/d/problem-dashboard")
     found = page.evaluate(
         """() => {
           const { drawing } = window.edgeinfer.page().frames.get(16);
@@ -165,7 +165,7 @@ def test_a_dashboard_of_collapsed_rows_and_more_panels_than_one_request_takes(
     small: Stack, open_window: OpenWindow
 ) -> None:
     window = open_window(small, WHOLE)
-    page = window.open_whole("/d/many-board")
+    page = window.open_whole("/d/many-dashboard")
     expect(page.get_by_role("button", name="All of them")).to_be_visible()
     assert set(states(window.panels()).values()) == {"drawn"}
     assert len(window.panels()) == 120
@@ -173,7 +173,7 @@ def test_a_dashboard_of_collapsed_rows_and_more_panels_than_one_request_takes(
 
 def test_panels_without_a_place_stand_where_grafana_puts_them(small: Stack, open_window: OpenWindow) -> None:
     window = open_window(small, WHOLE)
-    page = window.open_drawn("/d/placeless-board")
+    page = window.open_drawn("/d/placeless-dashboard")
     places = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll('.panel')].map((one) => {
           const { left, top, width, height } = one.getBoundingClientRect();
@@ -202,7 +202,7 @@ def test_an_unknown_dashboard_is_said(small: Stack, open_window: OpenWindow) -> 
 
 
 def test_a_new_prometheus_counts_down_to_its_first_data(small: Stack, tmp_path: Path, open_window: OpenWindow) -> None:
-    page = open_window(small).open_drawn("/d/problem-board?refresh=5s")
+    page = open_window(small).open_drawn("/d/problem-dashboard?refresh=5s")
     configuration = tmp_path / "prometheus.yml"
     text = configuration.read_text("utf-8")
     small.prometheus.stop()
@@ -218,7 +218,7 @@ def test_a_new_prometheus_counts_down_to_its_first_data(small: Stack, tmp_path: 
 
 def test_prometheus_killed_is_said_and_its_return_is_seen(small: Stack, open_window: OpenWindow) -> None:
     window = open_window(small, WHOLE)
-    page = window.open_drawn("/d/problem-board?refresh=5s")
+    page = window.open_drawn("/d/problem-dashboard?refresh=5s")
     assert states(window.panels())[2] == "drawn"
     small.prometheus.stop(signal.SIGKILL)
     expect(page.locator("#banner")).to_contain_text("Prometheus does not answer")
@@ -230,7 +230,7 @@ def test_prometheus_killed_is_said_and_its_return_is_seen(small: Stack, open_win
 
 def test_a_console_that_is_away_keeps_the_picture_and_marks_it_old(small: Stack, open_window: OpenWindow) -> None:
     window = open_window(small, WHOLE)
-    page = window.open_drawn("/d/problem-board?refresh=5s")
+    page = window.open_drawn("/d/problem-dashboard?refresh=5s")
     small.console.stop()
     page.keyboard.press("r")
     expect(page.locator("#banner")).to_contain_text("The console does not answer")
@@ -252,15 +252,15 @@ def test_a_page_that_cannot_be_loaded_says_so(stack: Stack, open_window: OpenWin
 def test_results_of_a_stub_are_marked_above_every_page(
     tmp_path: Path,
     binaries: Mapping[Program, Binary],
-    boards: Path,
+    dashboards: Path,
     simulated: Callable[[str], Path],
     open_window: OpenWindow,
 ) -> None:
-    planned = Stack.plan(tmp_path, binaries, boards, simulated("stub"))
+    planned = Stack.plan(tmp_path, binaries, dashboards, simulated("stub"))
     try:
         planned.start()
         window = open_window(planned)
-        for path in ("/d/problem-board", "/alerts", "/targets"):
+        for path in ("/d/problem-dashboard", "/alerts", "/targets"):
             expect(window.open(path).locator("#banner")).to_contain_text("Synthetic results")
     finally:
         planned.stop()
@@ -285,7 +285,7 @@ def test_an_alert_is_silenced_and_heard_again(small: Stack, open_window: OpenWin
     assert "Hailo latency budget burn fast" in page.inner_text(".received")
 
 
-def test_the_targets_page_tells_the_last_error(small: Stack, open_window: OpenWindow) -> None:
+def test_the_targets_page_shows_the_last_error(small: Stack, open_window: OpenWindow) -> None:
     page = open_window(small).open("/targets")
     expect(page.locator("tr", has_text="gone")).to_contain_text("connection refused")
     expect(page.locator("tr", has_text="prometheus")).to_contain_text("Up")
