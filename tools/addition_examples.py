@@ -4,7 +4,7 @@ from tools.addition import Addition, Omission, Step
 
 _CATALOG = "src/edgeinfer/catalog/gateway.py"
 _INSTRUMENTS = "src/edgeinfer/gateway/instruments.py"
-_DASHBOARD = "src/edgeinfer/monitoring/dashboards/edgeinfer_gateway.py"
+_DASHBOARD = "src/edgeinfer/monitoring/dashboards/edgeinfer_gateway/work.py"
 _ALERTS = "src/edgeinfer/monitoring/alerts/naps.py"
 _SCENARIOS = "chaos/scenarios/processes.py"
 _SETTINGS = "src/edgeinfer/settings.py"
@@ -59,7 +59,7 @@ _METRIC_READ = (
         "the panel's place in a row",
         _DASHBOARD,
         ", _naps()",
-        before='], _SIDECAR, open_when="sessions end',
+        before='], SIDECAR, open_when="sessions end',
         named=("edgeinfer_naps_total", "src/edgeinfer/monitoring/dashboards"),
     ),
 )
@@ -241,7 +241,7 @@ ADDITIONS = (
                 "its place in a row",
                 _DASHBOARD,
                 ", _dozes()",
-                before='], _SIDECAR, open_when="sessions end',
+                before='], SIDECAR, open_when="sessions end',
                 named=("_dozes", _DASHBOARD),
             ),
             _generating("edgeinfer_gateway_dashboard.json"),

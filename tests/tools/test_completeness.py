@@ -143,10 +143,25 @@ def test_a_public_name_that_the_api_page_would_lack_is_named(tmp_path: Path, mon
 
 
 def test_a_function_of_a_row_that_is_never_used_is_named(tmp_path: Path) -> None:
-    (tmp_path / "dashboard.py").write_text("def create(): return _used()\n\n\ndef _used(): ...\n\n\ndef _idle(): ...\n")
+    (tmp_path / "hardware").mkdir()
+    (tmp_path / "hardware" / "chip.py").write_text(
+        "def rows(): return _used()\n\n\ndef _used(): ...\n\n\ndef _idle(): ...\n"
+    )
     [gap] = parts.unused_functions(tmp_path, "src/edgeinfer/monitoring/dashboards")
-    assert gap.path == "src/edgeinfer/monitoring/dashboards/dashboard.py"
+    assert gap.path == "src/edgeinfer/monitoring/dashboards/hardware/chip.py"
     assert "_idle() is never used" in gap.fault
+
+
+@pytest.mark.parametrize(
+    ("module", "fault", "file"),
+    [
+        ("hardware", "panel 'PCIe lanes': unit", "hardware/access.py"),
+        ("hardware", "variable chip: no panel follows it", "hardware/__init__.py"),
+        ("slo", "panel 'Any': unit", "slo.py"),
+    ],
+)
+def test_a_fault_of_a_dashboard_names_the_file_that_makes_its_panel(module: str, fault: str, file: str) -> None:
+    assert monitoring.source_of(module, fault) == f"src/edgeinfer/monitoring/dashboards/{file}"
 
 
 def test_an_exception_of_an_entry_names_the_line_of_the_entry() -> None:

@@ -1,6 +1,7 @@
 """Alerts, rules, dashboards and metrics that do not fit each other."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from edgeinfer.catalog.units import UNITS
 from edgeinfer.monitoring import alerts, files, recording
 from edgeinfer.monitoring.alerts.alert import Alert
 from edgeinfer.monitoring.causes import all_causes
-from tools.completeness.gap import Gap, gap_of
+from tools.completeness.gap import ROOT, Gap, gap_of
 from tools.dashboard_lint import UNITS as GRAFANA_UNITS
 from tools.dashboard_lint import lint
 from tools.promql_lint import faults, known_series, substituted
@@ -39,8 +40,10 @@ def gaps() -> Iterator[Gap]:
     yield from expressions(entries)
     documents = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in files.dashboard_files()}
     for name, document in documents.items():
-        module = f"{_DASHBOARDS}/{module_of(name)}.py"
-        yield from (Gap(module, fault, f"Change the panel or variable in {module}.") for fault in lint(document))
+        module = module_of(name)
+        for fault in lint(document):
+            source = source_of(module, fault)
+            yield Gap(source, fault, f"Change the panel or variable in {source}.")
     read = drawn(documents.values()) | ruled() | of_causes()
     read = read.union(*(names_in(alert.expression) for _, alert in entries))
     yield from unread(all_metrics(), read)
@@ -53,6 +56,18 @@ def module_of(file: str) -> str:
 
     by_file = {dashboards.dashboard(name).file: name for name in dashboards.dashboard_names()}
     return by_file.get(file, "__init__")
+
+
+def source_of(module: str, fault: str) -> str:
+    """The file that makes what a fault is about: where a dashboard is a folder, the one with the panel's title."""
+    folder = ROOT / _DASHBOARDS / module
+    if not folder.is_dir():
+        return f"{_DASHBOARDS}/{module}.py"
+    title = re.match(r"panel '(.*?)':", fault)
+    for path in sorted(folder.glob("*.py")):
+        if title and f'"{title.group(1)}"' in path.read_text(encoding="utf-8"):
+            return f"{_DASHBOARDS}/{module}/{path.name}"
+    return f"{_DASHBOARDS}/{module}/__init__.py"
 
 
 def repeated_names(entries: Iterable[tuple[str, Alert]]) -> Iterator[Gap]:

@@ -90,12 +90,13 @@ def left_out_of_the_api(modules: Iterable[str]) -> Iterator[Gap]:
 
 def unused_functions(folder: Path, where: str) -> Iterator[Gap]:
     """Functions of entries, such as an alert or the panels of a row, that their file makes and never uses."""
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         for name in sorted(functions(path)):
             if name.startswith("_") and len(re.findall(rf"\b{name}\b", text)) == 1:
                 fault = f"{name}() is never used, so that what it makes is nowhere"
-                yield Gap(f"{where}/{path.name}", fault, "Use it in create(), or in the row or list that it is for.")
+                file = f"{where}/{path.relative_to(folder)}"
+                yield Gap(file, fault, "Use it in create(), or in the row or list that it is for.")
 
 
 @cache

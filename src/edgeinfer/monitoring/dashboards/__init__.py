@@ -1,4 +1,4 @@
-"""Dashboards in typed Python, one file each, which offers `create() -> Dashboard`. Needs the Grafana SDK."""
+"""Dashboards in typed Python, one file or folder each, which offers `create() -> Dashboard`. Needs the Grafana SDK."""
 
 import importlib
 import pkgutil
@@ -6,15 +6,15 @@ import pkgutil
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 
 # The parts that dashboards are made of.
-_PARTS = ("dashboard", "layout", "long_range", "panels", "sources", "style", "variables")
+_PARTS = ("dashboard", "layout", "links", "long_range", "panels", "sources", "style", "variables")
 
 
 def dashboard_names() -> tuple[str, ...]:
-    """The dashboard files of this folder."""
+    """The dashboards of this folder."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _PARTS))
 
 
 def dashboard(name: str) -> Dashboard:
-    """One dashboard by its file's name."""
+    """One dashboard by the name of its file or folder."""
     found: Dashboard = importlib.import_module(f"{__name__}.{name}").create()
     return found

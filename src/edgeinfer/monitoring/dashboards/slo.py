@@ -6,9 +6,9 @@ from edgeinfer.catalog import gateway
 from edgeinfer.monitoring.dashboards import variables
 from edgeinfer.monitoring.dashboards.dashboard import Dashboard
 from edgeinfer.monitoring.dashboards.layout import Row
+from edgeinfer.monitoring.dashboards.links import SIDECAR
 from edgeinfer.monitoring.dashboards.long_range import LongRangeQueries, resolution
 from edgeinfer.monitoring.dashboards.panels import (
-    DashboardLink,
     FieldConfig,
     Panel,
     Query,
@@ -39,7 +39,6 @@ from edgeinfer.monitoring.promql import Recorded
 from edgeinfer.monitoring.recording import FAILURES, REQUESTS, SLOW, TIMED, failure_ratio, slow_ratio
 from edgeinfer.monitoring.thresholds import BURN_FAST, BURN_SLOW, ERROR_BUDGET, LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
 
-_SIDECAR = DashboardLink("Inference in detail", "hailo-sidecar-monitoring")
 _LEFT: Thresholds = ((None, RED), (0.25, YELLOW), (0.5, GREEN))
 _FAST, _SLOW_PACE = round(BURN_FAST / ERROR_BUDGET, 4), round(BURN_SLOW / ERROR_BUDGET, 4)
 _BURN: Thresholds = ((None, GREEN), (1, YELLOW), (_FAST, RED))
@@ -57,12 +56,12 @@ def create() -> Dashboard:
         "the budget, how fast it burns, and what spent it.",
         variables=[variables.datasource(), variables.job(), resolution()],
         rows=[
-            Row("Budget", [_now()], _SIDECAR),
-            Row("How fast it burns, and what fires", [_burning()], _SIDECAR),
-            Row("What spent it", [_spent()], _SIDECAR),
-            Row("Indicators", [_indicators()], _SIDECAR, open_when="a burn rate rises and you ask since when"),
-            Row("Alerts over time", [_alerts()], _SIDECAR, open_when="you look for what fired before"),
-            Row("How to read this", [_promise()], _SIDECAR, open_when="burn rates are new to you"),
+            Row("Budget", [_now()], SIDECAR),
+            Row("How fast it burns, and what fires", [_burning()], SIDECAR),
+            Row("What spent it", [_spent()], SIDECAR),
+            Row("Indicators", [_indicators()], SIDECAR, open_when="a burn rate rises and you ask since when"),
+            Row("Alerts over time", [_alerts()], SIDECAR, open_when="you look for what fired before"),
+            Row("How to read this", [_promise()], SIDECAR, open_when="burn rates are new to you"),
         ],
     )
 
@@ -147,7 +146,7 @@ def _burning() -> list[Panel]:
             field_config,
             size=(8, 7),
             line=True,
-            link=_SIDECAR,
+            link=SIDECAR,
         ),
         time_series(
             "Latency burn by window",
@@ -156,7 +155,7 @@ def _burning() -> list[Panel]:
             field_config,
             size=(8, 7),
             line=True,
-            link=_SIDECAR,
+            link=SIDECAR,
         ),
         table(
             "Alerts now",
@@ -210,7 +209,7 @@ def _spent() -> list[Panel]:
             [Query(f"sort_desc({errors} > 0)", "{{error_type}}", instant=True)],
             FieldConfig(unit=COUNT, decimals=0, minimum=0, colors=ERROR_COLORS, no_value="none"),
             size=(8, 5),
-            link=_SIDECAR,
+            link=SIDECAR,
         ),
         bar_gauge(
             "Failures by sidecar",
