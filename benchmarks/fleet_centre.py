@@ -30,7 +30,7 @@ from tests.end_to_end.running_stack import until
 _HOUR_SECONDS = 3600
 _AT_ONCE = 50
 _ROUNDS = 5
-_BOARD = GENERATED / "fleet" / "edgeinfer_fleet_dashboard.json"
+_DASHBOARD = GENERATED / "fleet" / "edgeinfer_fleet_dashboard.json"
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def _lines(number: int, stamps: str, length: int) -> Iterator[str]:
 
 
 def _queries() -> Iterator[tuple[str, str]]:
-    for panel in all_panels(json.loads(_BOARD.read_text(encoding="utf-8"))):
+    for panel in all_panels(json.loads(_DASHBOARD.read_text(encoding="utf-8"))):
         for target in panel.get("targets", []):
             yield panel["title"], target["expr"]
 

@@ -276,7 +276,7 @@ class LiveTestbed:
         settings, folder = self._settings, prepare(self._root)
         services = [*plan.sidecars(settings), self._gateway(folder)]
         if self._chip:
-            self._make_board()
+            self._make_dashboard()
             services = [self._with_chip(service) for service in (*services, plan.exporter(settings))]
         if self._clock:
             self._clock_file.write_text("+0", encoding="utf-8")
@@ -311,7 +311,7 @@ class LiveTestbed:
         environment = {**gateway.environment, "EDGEINFER_GATEWAY_HEALTH_INTERVAL_SECONDS": str(seconds)}
         return replace(gateway, environment=environment)
 
-    def _make_board(self) -> None:
+    def _make_dashboard(self) -> None:
         """A machine of its own for the exporter: this one's processes and devices, a Raspberry Pi's firmware, a bus."""
         self._firmware_file.parent.mkdir(parents=True, exist_ok=True)
         self._firmware_file.write_text("0\n", encoding="ascii")

@@ -63,7 +63,7 @@ def lint(document: Mapping[str, Any]) -> list[str]:
     """Every rule that a dashboard breaks, each with the panel it is about."""
     known = known_series()
     found = [
-        *_board(document),
+        *_header(document),
         *_variables(document, known),
         *_annotations(document, known),
         *_rows(document["panels"]),
@@ -108,7 +108,7 @@ def _label_of(variable: Mapping[str, Any]) -> str:
     return asked["label"] if asked else str(variable["name"])
 
 
-def _board(document: Mapping[str, Any]) -> Iterator[str]:
+def _header(document: Mapping[str, Any]) -> Iterator[str]:
     refresh, start = _REFRESH.get(document["uid"], ("5s", "now-1h"))
     if len(document["uid"]) not in _UID_LENGTHS:
         yield "uid: 8 to 40 characters"

@@ -54,20 +54,20 @@ check_configurations() {
   shown "docker compose config -q accepts $count combinations of files and profiles"
 }
 
-stand_in() { # IMAGE, lines of a Dockerfile; binaries come from Debian's packages
+substitute() { # IMAGE, lines of a Dockerfile; binaries come from Debian's packages
   printf '%s\n' "${@:2}" | docker build -q --network host -t "$1" -f - "$FOLDER/standins" >/dev/null
 }
 
-stand_ins() {
+substitutes() {
   mkdir -p "$FOLDER/standins/debs"
   (cd "$FOLDER/standins/debs" && apt-get download -qq -o APT::Sandbox::User=root prometheus prometheus-alertmanager prometheus-node-exporter && for deb in *.deb; do dpkg -x "$deb" ..; done)
   local base="FROM debian:bookworm-slim" bin=usr/bin
-  stand_in prom/prometheus:v3.13.2 "$base" "COPY $bin/prometheus $bin/promtool /bin/" \
+  substitute prom/prometheus:v3.13.2 "$base" "COPY $bin/prometheus $bin/promtool /bin/" \
     "RUN install -d -o nobody -g nogroup /prometheus" "USER nobody" 'ENTRYPOINT ["/bin/prometheus"]'
-  stand_in prom/alertmanager:v0.34.0 "$base" "COPY $bin/prometheus-alertmanager /bin/alertmanager" "COPY $bin/amtool /bin/" \
+  substitute prom/alertmanager:v0.34.0 "$base" "COPY $bin/prometheus-alertmanager /bin/alertmanager" "COPY $bin/amtool /bin/" \
     "COPY usr/share/prometheus /usr/share/prometheus" "RUN install -d -o nobody -g nogroup /alertmanager" "USER nobody" 'ENTRYPOINT ["/bin/alertmanager"]'
-  stand_in prom/node-exporter:v1.12.1 "$base" "COPY $bin/prometheus-node-exporter /bin/node_exporter" "USER nobody" 'ENTRYPOINT ["/bin/node_exporter"]'
-  stand_in grafana/grafana:13.2.3 "$base" "RUN apt-get update && apt-get install -y busybox && ln -s busybox /bin/wget && mkdir -p /www/api && echo ok > /www/api/health" \
+  substitute prom/node-exporter:v1.12.1 "$base" "COPY $bin/prometheus-node-exporter /bin/node_exporter" "USER nobody" 'ENTRYPOINT ["/bin/node_exporter"]'
+  substitute grafana/grafana:13.2.3 "$base" "RUN apt-get update && apt-get install -y busybox && ln -s busybox /bin/wget && mkdir -p /www/api && echo ok > /www/api/health" \
     "USER 472" 'ENTRYPOINT ["busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]'
 }
 
@@ -135,7 +135,7 @@ tools/docker_engine.sh start "$FOLDER"
 clean_slate
 copy_checkout
 check_configurations
-stand_ins
+substitutes
 build edgeinfer:0.1.0
 bad_input_before
 time make_in hailo-stub

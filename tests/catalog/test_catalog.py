@@ -18,7 +18,7 @@ def ids(metric: Metric) -> str:
 
 
 @pytest.mark.parametrize("metric", all_metrics(), ids=ids)
-def test_an_entry_can_be_read_by_a_newcomer(metric: Metric) -> None:
+def test_an_entry_can_be_read_by_a_new_reader(metric: Metric) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
     assert metric.help[0].isupper() or metric.help[0].isdigit()
     assert metric.unit in UNITS

@@ -34,7 +34,7 @@ def status_of(pid: int | None) -> str:
         return psutil.STATUS_DEAD
 
 
-async def test_a_frozen_process_goes_on_afterwards(testbed: FakeTestbed) -> None:
+async def test_a_frozen_process_continues_afterwards(testbed: FakeTestbed) -> None:
     async with Freeze(Process.SIDECAR).applied(testbed, USERS):
         await until(lambda: status_of(testbed.pid) == psutil.STATUS_STOPPED)
     await until(lambda: status_of(testbed.pid) != psutil.STATUS_STOPPED)

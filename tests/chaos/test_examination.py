@@ -65,7 +65,7 @@ def test_only_a_wrong_answer_that_is_sure_of_itself_is_wrong_with_certainty() ->
     assert not graded(diagnosis("a"), ("a",)).is_wrong_with_certainty
 
 
-def test_without_its_entry_a_consequence_or_a_neighbour_is_near_and_another_is_wrong() -> None:
+def test_without_its_entry_a_consequence_or_a_similar_cause_is_near_and_another_is_wrong() -> None:
     examiner = Examiner(None, lambda: None, 1.0)  # type: ignore[arg-type, return-value]  # nobody is asked
 
     def near(name: str) -> Grade:

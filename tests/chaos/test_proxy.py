@@ -123,7 +123,7 @@ async def test_wrong_dimensions_are_well_formed(http: aiohttp.ClientSession, pro
     assert len((await ask(http, proxy, binary=True))[1]) == 73 * 4
 
 
-async def test_not_a_number_stands_in_the_latent(http: aiohttp.ClientSession, proxy: FaultyProxy) -> None:
+async def test_not_a_number_is_in_the_latent(http: aiohttp.ClientSession, proxy: FaultyProxy) -> None:
     proxy.fault = Fault(FaultKind.NOT_A_NUMBER)
     assert math.isnan(struct.unpack_from("<f", (await ask(http, proxy, binary=True))[1])[0])
     assert b"[NaN," in (await ask(http, proxy))[1]

@@ -149,7 +149,7 @@ def an_outcome(**given: object) -> Outcome:
     return outcome
 
 
-def test_whatever_is_not_as_demanded_is_reported() -> None:
+def test_whatever_is_not_as_expected_is_reported() -> None:
     assert an_outcome().passed
     assert an_outcome(counted={"timeout": 0}).violations == ["timeout was not counted"]
     lost = an_outcome(requests_lost=2, lost_by_class={"timeout": 2})

@@ -20,7 +20,7 @@ async def test_an_alert_that_arrives_ends_the_wait() -> None:
     assert (arrival.name, arrival.severity) == ("SidecarDown", "critical")
 
 
-async def test_an_alert_of_before_does_not_count() -> None:
+async def test_a_previous_alert_does_not_count() -> None:
     times = iter((10.0, 20.0, 20.0, 99.0))
     async with WebhookReceiver(clock=lambda: next(times)) as receiver, aiohttp.ClientSession() as http:
         async with http.post(receiver.url, json=notification("SidecarDown")):

@@ -103,7 +103,7 @@ def test_power_is_never_measured_unless_asked_for(here: Station) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_power_is_a_single_shot_at_a_low_rate_where_the_board_has_a_sensor(version: str, tmp_path: Path) -> None:
+def test_power_is_a_single_shot_at_a_low_rate_where_the_chip_has_a_sensor(version: str, tmp_path: Path) -> None:
     here = station(Machine(version), tmp_path, measure_power=True)
     here.machine.chip.current_monitoring = True
     here.turn(times=12)
@@ -201,7 +201,7 @@ def test_why_a_chip_cannot_be_opened_is_counted(here: Station, code: int, reason
     assert here.errors("identity") == {reason: 1.0}
 
 
-def test_one_device_is_kept_open_beside_its_owner(here: Station) -> None:
+def test_one_device_is_kept_open_next_to_its_owner(here: Station) -> None:
     here.machine.chip.owner = "other"
     here.turn(times=50)
     assert here.machine.chip.open_devices == 1
@@ -209,7 +209,7 @@ def test_one_device_is_kept_open_beside_its_owner(here: Station) -> None:
     assert here.of_chip(TEMPERATURE) is not None
 
 
-def test_when_everything_times_out_the_device_is_opened_anew(here: Station) -> None:
+def test_when_everything_times_out_the_device_is_opened_again(here: Station) -> None:
     here.run()
     for call in READING_OF:
         here.machine.inject(f"control.{call}", 4, times=None)
@@ -468,7 +468,7 @@ def test_a_reading_that_fails_on_and_on_is_logged_once_in_ten_minutes(
     assert said == ["a reading failed"] * 2 + ["a reading succeeds again"]
 
 
-def test_a_board_that_says_that_it_has_no_power_sensor_is_not_asked_for_power(tmp_path: Path) -> None:
+def test_a_chip_that_says_that_it_has_no_power_sensor_is_not_asked_for_power(tmp_path: Path) -> None:
     for version in (*VERSIONS, "5.0.0"):
         here = station(Machine(version), tmp_path, measure_power=True)
         here.turn(times=12)

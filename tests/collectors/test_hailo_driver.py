@@ -21,7 +21,7 @@ def test_driver_bus_and_nodes_are_reported_without_the_library(tmp_path: Path) -
     assert here.last_success("driver", BDF) == 0.0
 
 
-def test_the_library_stands_beside_the_driver_once_it_is_loaded(tmp_path: Path) -> None:
+def test_the_library_is_next_to_the_driver_once_it_is_loaded(tmp_path: Path) -> None:
     here = station(Machine(), write_kernel(tmp_path, version="4.20.0"))
     here.run("hailo_device")
     here.run("hailo_driver")

@@ -111,7 +111,7 @@ def test_a_file_cut_short_is_malformed(here: Station, tmp_path: Path) -> None:
     assert here.of_chip(RATIO) is None
 
 
-def test_a_file_half_written_beside_is_not_read(here: Station, tmp_path: Path) -> None:
+def test_a_file_half_written_next_to_it_is_not_read(here: Station, tmp_path: Path) -> None:
     put(here, tmp_path, BUSY)
     put(here, tmp_path, BUSY[:5], name="4711aB3dE6.tmp")
     assert here.run("hailo_monitor")
@@ -162,7 +162,7 @@ def test_links_and_folders_are_not_followed(here: Station, tmp_path: Path) -> No
 
 
 @contextlib.contextmanager
-def somebody_else() -> Iterator[None]:
+def another_user() -> Iterator[None]:
     """A user without rights, where the tests run as root, whom nothing is forbidden."""
     user = os.geteuid()
     if user == 0:
@@ -176,7 +176,7 @@ def somebody_else() -> Iterator[None]:
 def test_a_file_of_another_user_is_counted_as_permission(here: Station, tmp_path: Path) -> None:
     put(here, tmp_path, BUSY)
     (tmp_path / "hmon_files" / "4711aB3dE6").chmod(0)
-    with somebody_else():
+    with another_user():
         assert not here.run("hailo_monitor")
     assert here.errors("monitor") == {"permission": 1.0}
     assert here.of_chip(RATIO) is None

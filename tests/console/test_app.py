@@ -286,7 +286,7 @@ async def test_only_the_newest_notifications_are_kept(bench: Bench) -> None:
     assert received[0]["alert"] == "A299"
 
 
-async def test_targets_list_trouble_first(bench: Bench) -> None:
+async def test_targets_list_what_is_down_first(bench: Bench) -> None:
     base = {"scrapeUrl": "http://a/metrics", "lastScrape": "2026-11-24T00:00:00Z", "lastScrapeDuration": 0.01}
     bench.prometheus.targets = [
         base | {"labels": {"job": "a", "instance": "1"}, "health": "up", "lastError": ""},

@@ -108,7 +108,7 @@ def test_a_time_keeps_its_milliseconds_and_a_rate_its_six_digits() -> None:
         assert written == [6.42857, moment, count]
 
 
-def test_a_small_value_beside_a_large_one_keeps_its_digits() -> None:
+def test_a_small_value_next_to_a_large_one_keeps_its_digits() -> None:
     row = [4096.5, 0.0012345678, 0.0, *[4096.5] * 9]
     assert from_wire(to_wire(np.array([row]))[0])[:3] == [4096.5, 0.00123456, 0]
 

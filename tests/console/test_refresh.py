@@ -71,7 +71,7 @@ async def test_identical_queries_of_panels_and_viewers_run_once(bench: Bench) ->
         {"variables": "up"},
     ],
 )
-async def test_what_does_not_stand_in_the_dashboard_is_refused(bench: Bench, body: dict[str, Any]) -> None:
+async def test_what_is_not_in_the_dashboard_is_refused(bench: Bench, body: dict[str, Any]) -> None:
     bench.dashboards(dashboard(panel(1, target("up"))))
     answer = await bench.refresh(**body)
     assert 400 <= answer.status_code < 500

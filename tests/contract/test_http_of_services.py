@@ -163,7 +163,7 @@ async def test_the_document_names_the_prefix_that_a_proxy_took_away(
 
 
 @pytest.mark.parametrize("name", ["gateway", "sidecar", "exporter"])
-async def test_the_front_page_says_what_answers_and_where_to_go_on(name: str) -> None:
+async def test_the_front_page_says_what_answers_and_where_to_go_next(name: str) -> None:
     async with asking(SERVICES[name]()) as client:
         answer = await client.get("/")
         document = answer.json()

@@ -109,7 +109,7 @@ def test_grafana_knows_the_interval_of_what_it_asks(file: str, seconds: int) -> 
 
 
 @pytest.mark.parametrize("folder", ["monitoring", "fleet"])
-def test_boards_are_where_grafana_looks(folder: str) -> None:
+def test_dashboards_are_where_grafana_looks(folder: str) -> None:
     compose = document("docker-compose.monitoring.yml" if folder == "monitoring" else "docker-compose.fleet.yml")
     provider = document(f"{folder}/grafana/dashboards/grafana-dashboards.yml")["providers"][0]
     mounts = dict(reversed(mount.split(":")[:2]) for mount in compose["services"]["grafana"]["volumes"])

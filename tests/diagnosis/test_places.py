@@ -39,7 +39,7 @@ def test_a_run_that_is_under_way_is_read_from_its_record(tmp_path: Path) -> None
     assert stack.unseen == ()
 
 
-def test_a_record_of_a_run_that_has_ended_is_not_taken_for_one_that_goes_on(tmp_path: Path) -> None:
+def test_a_record_of_a_run_that_has_ended_is_not_taken_for_one_that_continues(tmp_path: Path) -> None:
     recorded(tmp_path)
     stack = find_stack(SETTINGS, tmp_path, units=tmp_path / "none")
     assert stack.url("gateway").endswith(":8080")

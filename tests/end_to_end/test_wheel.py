@@ -58,7 +58,7 @@ def _entries(name: str) -> Iterator[Path]:
         yield next(parent for parent in (path, *path.parents) if parent.name == top)
 
 
-def test_model_recordings_boards_rules_runbooks_and_console_are_inside_and_nothing_else_is(wheel: Path) -> None:
+def test_model_recordings_dashboards_rules_runbooks_and_console_are_inside_and_nothing_else_is(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for wanted in (
         "edgeinfer/model/default/card.json",

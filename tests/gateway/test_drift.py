@@ -238,7 +238,7 @@ def test_a_baseline_learned_by_command_is_followed_and_forgotten_at_once(tmp_pat
     assert site.value("motif_share_ratio", of="site", motif="0") is None
 
 
-def test_a_restart_goes_on_with_window_and_baseline(tmp_path: Path) -> None:
+def test_a_restart_continues_with_window_and_baseline(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.live(26)
     site.rig.drift.save()
@@ -257,7 +257,7 @@ def test_too_few_answers_show_nothing() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"model":"x"}', b"\xff\xfe"])
-def test_damaged_files_are_named_and_the_gateway_goes_on(
+def test_damaged_files_are_named_and_the_gateway_continues(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = Site(tmp_path)

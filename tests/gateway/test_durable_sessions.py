@@ -70,7 +70,7 @@ def test_a_killed_process_loses_no_acknowledged_sample(tmp_path: Path, seed: int
     assert len(acknowledged) == 8
 
 
-async def test_sessions_go_on_after_a_restart(tmp_path: Path) -> None:
+async def test_sessions_continue_after_a_restart(tmp_path: Path) -> None:
     clock = Clock()
     before = make_store(tmp_path, clock)
     before.open()

@@ -53,7 +53,7 @@ async def test_each_exemplar_leads_to_exactly_one_log_line(caplog: pytest.LogCap
     assert len(logged) == len(set(logged)) <= 3
 
 
-async def test_the_callers_id_stands_in_exemplar_log_and_answer(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_callers_id_is_in_exemplar_log_and_answer(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "edgeinfer.gateway.exemplars")
     async with peer(peers.good) as sidecar:
         rig = make_rig(sidecar.url)

@@ -271,7 +271,7 @@ async def test_a_write_that_fails_leaves_a_late_upload_to_be_sent_again() -> Non
     await reopened(store, disk, session.id)
 
 
-async def test_the_time_of_a_motif_begins_anew_when_the_clock_goes_back(
+async def test_the_time_of_a_motif_begins_again_when_the_clock_goes_back(
     client: httpx.AsyncClient, session_id: str
 ) -> None:
     for start in (1.7e9, 1.7e9 + 1, 5000.0):

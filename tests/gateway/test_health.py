@@ -206,7 +206,7 @@ async def test_an_open_circuit_is_unhealthy_though_the_sidecar_is_back() -> None
             assert "circuit is open" in look.message
 
 
-async def test_health_lies_beside_the_inference_route_behind_a_prefix() -> None:
+async def test_health_is_next_to_the_inference_route_behind_a_prefix() -> None:
     async with peer(behind_a_prefix) as sidecar:
         rig = make_rig(sidecar.url.replace("/infer", "/edge/infer"), sidecar.url)
         async with running(rig) as service:

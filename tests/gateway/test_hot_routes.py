@@ -219,10 +219,10 @@ def wait_for(event: Event) -> None:
 
 
 def test_more_waiting_requests_than_there_may_be_are_shed() -> None:
-    go_on = Event()
+    proceed = Event()
     model = SmallModel()
     with served(make_rig(model=model)) as both, ThreadPoolExecutor(MAX_WAITING + 4) as pool:
-        model.wait = lambda: wait_for(go_on)
+        model.wait = lambda: wait_for(proceed)
         url = str(both.ways["direct"].base_url)
 
         def ask() -> int:
@@ -230,7 +230,7 @@ def test_more_waiting_requests_than_there_may_be_are_shed() -> None:
 
         asked = [pool.submit(ask) for _ in range(MAX_WAITING + 4)]
         server_rig.until(lambda: sum(one.done() for one in asked) == 4)
-        go_on.set()
+        proceed.set()
         found = [one.result() for one in asked]
     assert (found.count(503), found.count(200)) == (4, MAX_WAITING)
 

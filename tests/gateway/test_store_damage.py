@@ -257,7 +257,7 @@ async def test_a_session_begun_before_the_clock_was_set_has_its_true_length(tmp_
     after.close()
 
 
-async def test_an_end_stamped_in_the_future_is_not_kept_for_ever(tmp_path: Path) -> None:
+async def test_an_end_stamped_in_the_future_is_not_kept_forever(tmp_path: Path) -> None:
     clock, wall = Clock(), Clock(4_000_000_000.0)
     store = make_store(tmp_path, clock, wall=wall)
     store.open()
@@ -271,7 +271,7 @@ async def test_an_end_stamped_in_the_future_is_not_kept_for_ever(tmp_path: Path)
     store.close()
 
 
-async def test_after_a_boot_the_time_goes_on_from_the_newest_record(tmp_path: Path) -> None:
+async def test_after_a_boot_the_time_continues_from_the_newest_record(tmp_path: Path) -> None:
     clock = Clock(5000.0)
     store = make_store(tmp_path, clock)
     store.open()

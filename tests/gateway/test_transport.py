@@ -73,7 +73,7 @@ def test_odd_addresses_that_are_right_are_taken(url: str) -> None:
         ("unix:/run/x.sock", "/healthz"),
     ],
 )
-def test_health_is_asked_beside_the_inference_route(url: str, path: str) -> None:
+def test_health_is_asked_next_to_the_inference_route(url: str, path: str) -> None:
     assert parse_target(url).health_path == path
 
 

@@ -102,7 +102,7 @@ def test_a_fault_is_found_in_its_room(
         assert words in found[subject]
 
 
-def test_a_library_that_does_not_load_is_reported_beside_the_chip(tmp_path: Path) -> None:
+def test_a_library_that_does_not_load_is_reported_with_the_chip(tmp_path: Path) -> None:
     machine = Machine()
     machine.inject("import", ImportError("libhailort.so.4.23.0: cannot open"), times=None)
     assert set(failures_of(look(write_kernel(tmp_path), machine))) == {"hailort library"}

@@ -455,7 +455,7 @@ def test_the_default_scheduler_differs_between_the_lines_and_reads_as_an_int(sta
     assert params.multi_process_service is False
 
 
-def test_ids_beside_the_parameters_drop_the_parameters(stack: Stack) -> None:
+def test_ids_given_with_the_parameters_drop_the_parameters(stack: Stack) -> None:
     with stack.top.VDevice(stack.params(), device_ids=["0001:01:00.0"]) as vdevice:
         assert vdevice.scheduler_is_on != stack.machine.is_old_line
 
@@ -718,19 +718,19 @@ def test_the_queue_takes_32_mb_of_frames_and_at_max_what_the_build_allows(stack:
 
 def test_two_threads_in_one_model_are_noticed(stack: Stack) -> None:
     with stack.top.VDevice(stack.params()) as vdevice, stack.configured(vdevice) as configured:
-        entered, go_on = threading.Event(), threading.Event()
+        entered, proceed = threading.Event(), threading.Event()
 
         class Frame(list[Any]):
             def __getitem__(self, _: Any) -> Any:
                 entered.set()
-                go_on.wait(10)
+                proceed.wait(10)
                 return bindings_of(configured)
 
         other = threading.Thread(target=lambda: configured.run_async(Frame()))
         other.start()
         entered.wait(10)
         configured.wait_for_async_ready(1000)
-        go_on.set()
+        proceed.set()
         other.join(10)
     assert stack.machine.races == ["wait_for_async_ready while another thread was in a call of the same model"]
 

@@ -130,7 +130,7 @@ async def test_a_phone_asked_to_stop_while_the_gateway_is_away_ends_at_once(http
     assert 0 < tally.unsent_samples <= 242 * 25
 
 
-def test_time_goes_on_growing_where_a_recording_begins_again() -> None:
+def test_time_continues_to_grow_where_a_recording_begins_again() -> None:
     feed = a_feed(loop=True)
     batch = feed.cut(2920, 25)
     samples = orjson.loads(batch.samples)

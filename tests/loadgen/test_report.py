@@ -170,7 +170,7 @@ def test_the_page_stands_alone_and_is_well_formed(kind: str) -> None:
     assert "nan" not in re.findall(r'points="([^"]*)"', page)
 
 
-def test_every_colour_of_the_charts_stands_in_the_style() -> None:
+def test_every_colour_of_the_charts_is_in_the_style() -> None:
     style = (Path(as_page.__code__.co_filename).parent / "report.css").read_text()
     for name in ("sidecar", "fallback", "failed", "quiet", "promise"):
         assert style.count(f"--{name}:") == 2

@@ -32,7 +32,7 @@ def test_every_recorded_series_is_read(documents: dict[str, dict[str, Any]]) -> 
     ] == []
 
 
-def test_every_engine_series_that_we_name_is_read(documents: dict[str, dict[str, Any]]) -> None:
+def test_every_series_of_monitoring_servers_that_we_name_is_read(documents: dict[str, dict[str, Any]]) -> None:
     used = drawn(documents.values()) | _ruled()
     assert [series.name for series in all_built_in() if series.name not in used] == []
 

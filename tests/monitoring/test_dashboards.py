@@ -96,7 +96,7 @@ def test_the_source_s_dashboard_has_its_name_and_rows(documents: dict[str, Docum
     }  # fmt: skip
 
 
-def test_every_link_leads_to_a_board_that_exists(documents: dict[str, Document]) -> None:
+def test_every_link_leads_to_a_dashboard_that_exists(documents: dict[str, Document]) -> None:
     uids = {document["uid"] for document in documents.values()}
     links = [
         link

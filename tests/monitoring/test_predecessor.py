@@ -97,7 +97,7 @@ HAILO = [
     *(f'{PROCESSED}{{metric="{metric}"}}' for metric in ("latent_dimensions", "motif_classes")),
     f'{TAKEN}{{operation="hailo_sidecar_health"}} * 1000',
 ]
-GATEWAY_BOARD = [
+GATEWAY_DASHBOARD = [
     "edgeinfer_uptime_seconds",
     f"sum(rate({HTTP}[5m])) * 60",
     "edgeinfer_memory_usage_bytes / 1024 / 1024",
@@ -157,11 +157,11 @@ def edited(queries: list[str], folder: Path) -> list[str]:
 
 
 def test_the_queries_are_as_many_as_its_dashboards_have() -> None:
-    assert (len(HAILO), len(GATEWAY_BOARD), len(FIRST)) == (19, 18, 9)
+    assert (len(HAILO), len(GATEWAY_DASHBOARD), len(FIRST)) == (19, 18, 9)
 
 
 def test_its_dashboards_draw_after_the_two_edits_of_the_page(promtool: Path, tmp_path: Path) -> None:
-    queries = [*HAILO, *GATEWAY_BOARD, *FIRST]
+    queries = [*HAILO, *GATEWAY_DASHBOARD, *FIRST]
     by_hand = [query for query in queries if "_sum{operation" in query or "edgeinfer_http_errors_total" in query]
     assert run(promtool, [case_of(queries, [*by_hand, UNHEALTHY], SERIES)], tmp_path) == {}
     after = edited(queries, tmp_path)

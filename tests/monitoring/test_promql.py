@@ -13,7 +13,7 @@ def test_a_rate_is_summed_by_its_labels_within_the_scope() -> None:
     )
 
 
-def test_a_quantile_keeps_le_beside_its_labels() -> None:
+def test_a_quantile_keeps_le_among_its_labels() -> None:
     assert Q.quantile(0.95, gateway.INFERENCE_DURATION, by=("operation",)) == (
         "histogram_quantile(0.95, sum by (le, operation) "
         '(rate(hailo_inference_duration_seconds_bucket{job=~"$job"}[5m])))'

@@ -11,6 +11,6 @@ def test_every_alert_has_its_page_with_every_section() -> None:
         assert all(section in page for section in SECTIONS), alert.name
 
 
-def test_every_alert_stands_in_the_list() -> None:
+def test_every_alert_is_in_the_list() -> None:
     listed = Path("docs/reference/alerts.md").read_text(encoding="utf-8")
     assert all(f"(../runbooks/{alert.name}.md)" in listed for alert in all_alerts())

@@ -25,7 +25,7 @@ def test_every_file_is_listed_and_the_whole_is_small() -> None:
     assert sum(path.stat().st_size for path in data_folder().iterdir()) < 3_000_000
 
 
-def test_licence_notices_are_shipped_beside_the_recordings() -> None:
+def test_licence_notices_are_shipped_next_to_the_recordings() -> None:
     notice = (data_folder() / "NOTICE").read_text(encoding="utf-8")
     assert "Copyright (C) 2016 Thomas Haslwanter" in notice
     assert "Copyright (c) 2018, David M. Burns" in notice

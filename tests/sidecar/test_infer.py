@@ -74,7 +74,7 @@ def test_the_stages_add_up_to_the_total(onnx: Rig) -> None:
     assert sum(stages.values()) == pytest.approx(total, abs=0.001)
 
 
-def test_every_answered_window_stands_in_each_stage_once() -> None:
+def test_every_answered_window_is_in_each_stage_once() -> None:
     with running(ToyBackend()) as rig:
         for _ in range(3):
             rig.client.post("/infer", json={"x": window()})

@@ -149,7 +149,7 @@ async def test_a_helping_loop_answers_all_in_the_end() -> None:
     assert len(answers) == 500
 
 
-async def test_the_loop_takes_the_eldest_first() -> None:
+async def test_the_loop_takes_the_oldest_first() -> None:
     on_the_loop: list[int] = []
     thread_is_busy, thread_may_end = threading.Event(), threading.Event()
     backend = ToyBackend()

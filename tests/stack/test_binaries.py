@@ -66,5 +66,5 @@ def test_the_message_names_the_three_ways() -> None:
         assert way in failure.value.remedy
 
 
-def test_the_cache_lies_in_the_users_cache_home(tmp_path: Path) -> None:
+def test_the_cache_is_in_the_users_cache_home(tmp_path: Path) -> None:
     assert cache_folder(tmp_path) == tmp_path / "edgeinfer" / "monitoring"

@@ -216,7 +216,7 @@ def test_a_mirror_that_cannot_be_reached_is_named_at_once_and_by_its_reason(
     assert not any("update" in command for command in debian.commands)
 
 
-def test_lists_that_are_older_than_the_mirror_are_fetched_anew(tmp_path: Path, reported: RecordedEvents) -> None:
+def test_lists_that_are_older_than_the_mirror_are_fetched_again(tmp_path: Path, reported: RecordedEvents) -> None:
     class OldLists(FakeDebian):
         def _download(self, command: list[str], folder: Path) -> tuple[int, str]:
             if "--print-uris" in command or any(word.startswith("Dir::State::lists=") for word in command):

@@ -84,7 +84,7 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists who holds a lock")
-def test_a_lock_of_a_foreign_process_names_that_process_and_not_the_run_of_before(tmp_path: Path) -> None:
+def test_a_lock_of_a_foreign_process_names_that_process_and_not_the_previous_run(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()

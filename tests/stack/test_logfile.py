@@ -18,7 +18,7 @@ def test_a_log_within_its_size_stays_as_it_is(tmp_path: Path) -> None:
     assert log.read_text() == "a line\n"
 
 
-def test_the_writer_goes_on_at_the_start_of_a_log_that_was_cut(tmp_path: Path) -> None:
+def test_the_writer_continues_at_the_start_of_a_log_that_was_cut(tmp_path: Path) -> None:
     log = tmp_path / "gateway.log"
     descriptor = logfile.open_for_append(log)
     os.write(descriptor, b"x" * 200)
@@ -139,7 +139,7 @@ def test_all_logs_together_are_bounded_and_the_oldest_parts_go_first(tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "b.log"]
 
 
-def test_a_log_in_a_folder_that_vanished_is_made_anew_for_this_user_alone(tmp_path: Path) -> None:
+def test_a_log_in_a_folder_that_vanished_is_made_again_for_this_user_alone(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "gateway.log"
     os.close(logfile.open_for_append(log))
 

@@ -18,7 +18,7 @@ time.sleep(60)
 """
 
 
-def test_a_port_is_free_until_somebody_listens() -> None:
+def test_a_port_is_free_until_a_process_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert not ports.is_free("127.0.0.1", port)
@@ -102,7 +102,7 @@ def test_a_pool_gives_no_port_twice_and_none_that_an_outgoing_connection_may_tak
     assert max(given) < 11_000
 
 
-def test_a_pool_leaves_out_where_somebody_listens_and_says_when_it_is_empty(tmp_path: Path) -> None:
+def test_a_pool_leaves_out_where_a_process_listens_and_says_when_it_is_empty(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", a_pool(tmp_path, "11000 60999").take(1)[0])) as listener:
         pool = a_pool(tmp_path, "11000 60999")
         assert listener.getsockname()[1] not in pool.take(900)

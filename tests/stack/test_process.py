@@ -67,7 +67,7 @@ def test_ctrl_c_in_our_terminal_does_not_reach_the_child(tmp_path: Path, make_pl
         end(child)
 
 
-def test_a_child_gets_its_variables_beside_the_inherited_ones(tmp_path: Path) -> None:
+def test_a_child_gets_its_variables_and_the_inherited_ones(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     program = "import os; print(os.environ['COLOUR'], os.environ['SHAPE'], os.environ.get('NOTIFY_SOCKET'))"
     plan = ProcessSpec(

@@ -11,7 +11,7 @@ def test_each_restart_waits_twice_as_long_as_the_one_before() -> None:
 
 
 @given(st.integers(1, 100_000))
-def test_no_wait_is_longer_than_the_max_and_none_is_for_ever(crashes: int) -> None:
+def test_no_wait_is_longer_than_the_max_and_none_is_forever(crashes: int) -> None:
     assert 0.5 <= POLICY.delay_seconds(crashes) <= 300.0
     assert 0.5 <= POLICY.delay_seconds(crashes, is_main_job=True) <= 30.0
 

@@ -34,7 +34,7 @@ def command(machine: Path, name: str, update: str = "true") -> None:
     path.chmod(0o755)
 
 
-def test_packages_are_fetched_once_and_those_of_a_later_call_beside_them(machine: Path) -> None:
+def test_packages_are_fetched_once_and_those_of_a_later_call_next_to_them(machine: Path) -> None:
     packages = DebianPackages("testing", "arm64", machine / "cache")
     root = packages.fetch(["prometheus"])
     packages.fetch(["prometheus"])

@@ -30,7 +30,7 @@ def test_who_holds_more_than_before_keeps_its_place() -> None:
     assert (first.evicted, second.evicted, budget.used_bytes) == (True, False, 60)
 
 
-def test_who_has_given_back_begins_anew() -> None:
+def test_who_has_given_back_begins_again() -> None:
     budget, first, second = BufferBudget(100), Holder(), Holder()
     budget.hold(first, 40)
     budget.hold(second, 40)

@@ -111,7 +111,7 @@ def test_blank_lines_between_requests_are_ignored(rig: Rig) -> None:
     assert [one.status for one in rig.talk(b"\r\n" + GET + b"\r\n\r\n", b"\r\n", LAST)] == [200, 200]
 
 
-def test_the_word_to_go_on_is_given_once_and_only_when_it_is_awaited(rig: Rig) -> None:
+def test_the_word_to_continue_is_given_once_and_only_when_it_is_awaited(rig: Rig) -> None:
     asked = post(b"abc", b"Expect: 100-continue\r\nConnection: close\r\n")
     head, body = asked[:-3], asked[-3:]
     assert [one.status for one in rig.talk(head, body)] == [100, 200]

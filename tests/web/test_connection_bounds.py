@@ -134,7 +134,7 @@ def test_an_answer_that_does_not_come_is_given_up() -> None:
 # Numbers.
 
 
-def test_one_connection_too_many_is_answered_so_and_others_go_on() -> None:
+def test_one_connection_too_many_is_answered_so_and_others_continue() -> None:
     with running(max_connections=3, discard_seconds=SHORT) as rig:
         first, *others = [rig.connect() for _ in range(3)]
         rig.wait_for_connections(3)

@@ -116,7 +116,7 @@ def test_the_applications_own_lifespan_still_runs(registry: CollectorRegistry) -
         (BackendError("chip", "is hot", "Cool it.", error_class="thermal_throttling"), "backend_error"),
     ],
 )
-def test_a_failure_is_counted_by_kind_and_goes_on(registry: CollectorRegistry, failure: Exception, status: str) -> None:
+def test_a_failure_is_counted_by_kind_and_raised(registry: CollectorRegistry, failure: Exception, status: str) -> None:
     hailo = instrument(FastAPI(), registry)
     with pytest.raises(type(failure)), hailo.window():
         raise failure

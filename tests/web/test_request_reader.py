@@ -79,7 +79,7 @@ def direct(body: bytes, *lines: bytes) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
-def test_a_head_that_is_sent_again_is_read_once_and_any_other_anew() -> None:
+def test_a_head_that_is_sent_again_is_read_once_and_any_other_afresh() -> None:
     reader = RequestReader(ConnectionLimits(), route_of)
     sent = [direct(b"one"), direct(b"two"), direct(b"other", b"X: 1"), direct(b"more!", b"X: 2"), direct(b"six")]
     found = []

@@ -147,7 +147,7 @@ def _place_run(stream: Rows, run: Batch, placement: Placement) -> list[Piece]:
     segment = stream.times[len(stream.times) - stream.segment_length :]
     if len(segment):
         # Sensors round their times: of two samples with one t the first counts, as within an upload.
-        is_same_time = (run.times > segment[-1] - _STEP_BACK_SECONDS) & _stands_in(segment, run.times) & ~is_known
+        is_same_time = (run.times > segment[-1] - _STEP_BACK_SECONDS) & _is_contained_in(segment, run.times) & ~is_known
         placement.known += int(is_same_time.sum())
         is_known |= is_same_time
     new = _take(run, ~is_known) if is_known.any() else run
@@ -160,7 +160,7 @@ def _place_run(stream: Rows, run: Batch, placement: Placement) -> list[Piece]:
     return [piece for piece in pieces if len(piece.batch)]
 
 
-def _stands_in(rising: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _is_contained_in(rising: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which times are among those of a segment."""
     places = np.searchsorted(rising, times).clip(max=len(rising) - 1)
     found: NDArray[np.bool_] = rising[places] == times
@@ -203,7 +203,7 @@ def _went_back(segment: NDArray[np.float64], new: Batch, known: NDArray[np.float
     newest = segment[-1]
     if newest - new.times[0] > MERGE_SECONDS:
         return True
-    if _stands_in(segment, new.times).any():
+    if _is_contained_in(segment, new.times).any():
         return True
     late = new.times[new.times < newest]
     if newest - late[0] < _STEP_BACK_SECONDS or len(late) < _MIN_INTERLEAVED:

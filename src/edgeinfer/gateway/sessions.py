@@ -21,7 +21,7 @@ SHORT_ID = 8
 """Characters of an id that alerts name, and that find its session."""
 _REMEMBERED_ENDS = 10_000
 _role = re.compile(ROLE_PATTERN, re.ASCII)
-_START_ANEW = "Start one with POST /api/v1/analysis/start."
+_START_ANOTHER = "Start one with POST /api/v1/analysis/start."
 
 
 def canonical_id(given: str) -> str:
@@ -266,8 +266,8 @@ class SessionTable:
         if session is not None:
             return session
         if session_id in self._ended:
-            raise StoppedSession("session", f"it was {self._ended[session_id]}", _START_ANEW)
-        raise UnknownSession("session", "no session has this id", _START_ANEW)
+            raise StoppedSession("session", f"it was {self._ended[session_id]}", _START_ANOTHER)
+        raise UnknownSession("session", "no session has this id", _START_ANOTHER)
 
     def find(self, session_id: str) -> Session | None:
         """A session under way, None where there is none."""

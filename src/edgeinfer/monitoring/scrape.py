@@ -17,10 +17,10 @@ _EXEMPLARS_KEPT = 10_000
 # does, as long as the clock was not further ahead. Known to 2.39 and later.
 OUT_OF_ORDER_WINDOW = "30d"
 # Of the monitoring servers' own thousand series, the ones that alerts and people ask for.
-_ENGINE_JOBS = ("prometheus", "alertmanager")
+_MONITORING_JOBS = ("prometheus", "alertmanager")
 # Five hundred series that move slowly: scraped less often.
 _JOB_INTERVALS: Mapping[str, str] = {"node": "15s"}
-_ENGINE_SERIES = (
+_MONITORING_SERIES = (
     "(prometheus_(build_info|config_last_reload_.*|notifications_.*|rule_.*|target_interval_.*|engine_query_duration_.*"
     "|target_scrapes_sample_out_of_(order|bounds)_total|remote_storage_.*"
     "|tsdb_(lowest_timestamp|head_series|head_samples_appended_total|storage_blocks_bytes|head_out_of_order_samples_appended_total"
@@ -88,7 +88,7 @@ def _job(name: str, how: str, found: dict[str, Any]) -> dict[str, Any]:
     job: dict[str, Any] = {"job_name": name, how: [found]}
     if name in _JOB_INTERVALS:
         job["scrape_interval"] = _JOB_INTERVALS[name]
-    if name in _ENGINE_JOBS:
-        keep = {"source_labels": ["__name__"], "regex": _ENGINE_SERIES, "action": "keep"}
+    if name in _MONITORING_JOBS:
+        keep = {"source_labels": ["__name__"], "regex": _MONITORING_SERIES, "action": "keep"}
         return job | {"metric_relabel_configs": [keep]}
     return job | {"sample_limit": _SAMPLE_LIMIT, "body_size_limit": _BODY_LIMIT}

@@ -13,7 +13,7 @@ from edgeinfer.errors import DataFolderError
 # A scrape costs about 2 KB and the head block is kept in a write-ahead log: below this, a day does not fit.
 MIN_FREE_BYTES = 200 * 1024 * 1024
 _PROBE_BYTES = 64 * 1024
-_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_FROM_EMPTY = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 FreeBytes = Callable[[Path], int]
@@ -116,7 +116,7 @@ def write_whole(path: Path, text: str) -> None:
         OSError: it cannot be written; the old file is as it was.
     """
     unfinished = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(unfinished, _ANEW, 0o600), "wb") as file:
+    with os.fdopen(os.open(unfinished, _FROM_EMPTY, 0o600), "wb") as file:
         file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())

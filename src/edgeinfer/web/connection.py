@@ -149,7 +149,7 @@ class HttpConnection(asyncio.Protocol):
         """The client has taken all."""
         self.flow.set_paused(is_paused=False)
         if self._state is State.TAKING:
-            self._go_on()
+            self._continue()
         elif self._state is State.ANSWERING:
             self._enter(self._state, self._limits.answer_seconds)
         elif self._state is State.DISCARDING:
@@ -206,7 +206,7 @@ class HttpConnection(asyncio.Protocol):
         if self.flow.is_paused:
             self._state = State.TAKING  # with the deadline that pause_writing has set
         else:
-            self._go_on()
+            self._continue()
 
     def answer_refusal(self, refusal: Refusal) -> None:
         """Answer in place of the application, and close when the client has had time to read it."""
@@ -331,7 +331,7 @@ class HttpConnection(asyncio.Protocol):
             self.answer_refusal(why)
         self._enter(self._state, self._limits.discard_seconds)
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         """The answer is taken: the next request, if there may be one."""
         if self._unread or self._is_last:
             self._close()

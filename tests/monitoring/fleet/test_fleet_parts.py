@@ -26,7 +26,7 @@ def machine(root: Path, *, serial: str = "", machine_id: str = "") -> Path:
     return root
 
 
-def test_two_machines_of_one_image_differ_by_their_boards_number(tmp_path: Path) -> None:
+def test_two_machines_of_one_image_differ_by_their_serial_number(tmp_path: Path) -> None:
     one = machine(tmp_path / "1", serial="10000000a\0", machine_id="same")
     two = machine(tmp_path / "2", serial="10000000b\0", machine_id="same")
     assert identity(root=one).device != identity(root=two).device

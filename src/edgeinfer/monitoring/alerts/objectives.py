@@ -20,7 +20,7 @@ from edgeinfer.monitoring.thresholds import (
 _JOB = '{job="edge-infer"}'
 _BUSY = f"{REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}"
 _HARDLY_BUSY = TRAFFIC_GUARD_PER_SECOND * 1.2
-_BOARD = "edgeinfer-slo"
+_DASHBOARD = "edgeinfer-slo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _burn(about: _Indicator, ratio_over: Callable[[str], Recorded], burn: _Burn)
         summary=f"The 30-day {about.signal} error budget is burning: at this rate it is {burn.pace}",
         description=f"{{{{ $value | humanizePercentage }}}} of inference requests {about.verb} "
         f"(over {burn.windows[0]}; the alert threshold is {limit:.0%}).",
-        dashboard_uid=_BOARD,
+        dashboard_uid=_DASHBOARD,
         runbook=Runbook(
             meaning=f"More than {limit:.0%} of the inference requests {about.verb}, over {burn.windows[0]} and over "
             f"{burn.windows[1]} alike, while there is traffic. The objective allows {ERROR_BUDGET:.0%} for 30 days.",
@@ -229,7 +229,7 @@ def _internal() -> Alert:
         objective="99",
         summary="The internal error objective is being missed",
         description="{{ $value | humanizePercentage }} of inference requests fail; the internal objective is 1%.",
-        dashboard_uid=_BOARD,
+        dashboard_uid=_DASHBOARD,
         runbook=Runbook(
             meaning="The internal objective of 99 % burns at the standard burn rates, while the published 95 % still "
             "holds.",
@@ -277,7 +277,7 @@ def _missed(about: _Indicator, ratio: Recorded) -> Alert:
         summary=f"The {about.signal} objective is missed right now",
         description=f"{{{{ $value | humanizePercentage }}}} of inference requests {about.verb}; "
         "the objective allows 5%.",
-        dashboard_uid=_BOARD,
+        dashboard_uid=_DASHBOARD,
         runbook=Runbook(
             meaning=f"For ten minutes more than {ERROR_BUDGET:.0%} of the requests {about.verb}: "
             "the objective is missed while this lasts, whatever is left of the month's budget.",

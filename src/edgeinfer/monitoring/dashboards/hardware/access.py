@@ -200,7 +200,7 @@ def _identity() -> list[Panel]:
             columns={
                 "chip_id": "Chip",
                 "architecture": "Architecture",
-                "board_name": "Dashboard",
+                "board_name": "Chip board",
                 "firmware_version": "Firmware",
                 "product_name": "Product",
             },
