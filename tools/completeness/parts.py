@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from edgeinfer.catalog import device, gateway, sidecar, system
+from edgeinfer.catalog.all import MODULES
 from edgeinfer.catalog.backends import backend_files
 from edgeinfer.catalog.metric import Metric
 from edgeinfer.settings import ProcessSettings, all_settings
@@ -18,7 +18,6 @@ _PACKAGE = ROOT / "src" / "edgeinfer"
 _SETTINGS = "src/edgeinfer/settings.py"
 # Files of the folder `collectors` whose collector runs in another process than the exporter.
 _IN_OTHER_PROCESSES = ("system",)
-_CATALOG_MODULES = {"device": device, "gateway": gateway, "sidecar": sidecar, "system": system}
 
 
 def gaps() -> Iterator[Gap]:
@@ -114,9 +113,9 @@ def _methods(node: ast.stmt) -> list[str]:
 def catalog_constants() -> dict[str, tuple[str, Metric]]:
     """Each metric of the catalog by the name of its constant, with the module that has it."""
     return {
-        constant: (module, value)
-        for module, held in _CATALOG_MODULES.items()
-        for constant, value in vars(held).items()
+        constant: (module.__name__.rpartition(".")[2], value)
+        for module in MODULES
+        for constant, value in vars(module).items()
         if isinstance(value, Metric)
     }
 

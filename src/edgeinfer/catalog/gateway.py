@@ -14,6 +14,7 @@ INFERENCE_REQUESTS = Metric(
     owners=GATEWAY,
     labels=(OPERATION, STATUS),
 )
+
 INFERENCE_DURATION = Metric(
     name="hailo_inference_duration_seconds",
     kind=Kind.HISTOGRAM,
@@ -23,6 +24,7 @@ INFERENCE_DURATION = Metric(
     labels=(OPERATION,),
     buckets=buckets.LATENCY_SECONDS,
 )
+
 INFERENCE_ERRORS = Metric(
     name="hailo_inference_errors_total",
     kind=Kind.COUNTER,
@@ -31,6 +33,7 @@ INFERENCE_ERRORS = Metric(
     owners=GATEWAY,
     labels=(Label("error_type", labels.INFERENCE_ERROR_TYPES),),
 )
+
 SAMPLES_PROCESSED = Metric(
     name="hailo_samples_processed_total",
     kind=Kind.COUNTER,
@@ -39,6 +42,7 @@ SAMPLES_PROCESSED = Metric(
     owners=GATEWAY,
     labels=(Label("metric", labels.THROUGHPUT_KINDS),),
 )
+
 CONTRACT_VIOLATIONS = Metric(
     name="hailo_output_contract_violations_total",
     kind=Kind.COUNTER,
@@ -47,207 +51,7 @@ CONTRACT_VIOLATIONS = Metric(
     owners=GATEWAY,
     labels=(Label("check", labels.CONTRACT_CHECKS),),
 )
-OUTPUT_DIMENSIONS = Metric(
-    name="hailo_model_output_dimensions",
-    kind=Kind.GAUGE,
-    unit="dimensions",
-    help="Length of each output in the last response of a sidecar; absent before the first.",
-    owners=GATEWAY,
-    labels=(Label("output", labels.OUTPUTS),),
-    sensor=True,
-)
-MOTIF_CONFIDENCE = Metric(
-    name="hailo_motif_confidence_ratio",
-    kind=Kind.HISTOGRAM,
-    unit="ratio",
-    help="Score of the most likely motif of each response.",
-    owners=GATEWAY,
-    buckets=buckets.RATIO,
-)
-MOTIF_TOP = Metric(
-    name="hailo_motif_top_total",
-    kind=Kind.COUNTER,
-    unit="windows",
-    help="Responses in which this motif was the most likely one; hailo_motif_info has its name.",
-    owners=GATEWAY,
-    labels=(Label("motif", bounded_by="the motifs of the model card"),),
-)
-LATENT_NORM = Metric(
-    name="hailo_latent_l2_norm",
-    kind=Kind.HISTOGRAM,
-    unit="norm",
-    help="Euclidean norm of the latent vector of each response.",
-    owners=GATEWAY,
-    buckets=buckets.LATENT_NORM,
-)
-LATENT_DRIFT = Metric(
-    name="hailo_latent_drift_score",
-    kind=Kind.GAUGE,
-    unit="score",
-    help="Mean population stability index of the latent dimensions against the baseline that alerts judge by, by "
-    "default the site's own; absent without such a baseline, without traffic, and while the window holds too little.",
-    owners=GATEWAY,
-    sensor=True,
-)
-MOTIF_DRIFT = Metric(
-    name="hailo_motif_drift_score",
-    kind=Kind.GAUGE,
-    unit="score",
-    help="Population stability index of the motif shares against the baseline that alerts judge by, by default the "
-    "site's own; absent as hailo_latent_drift_score is.",
-    owners=GATEWAY,
-    sensor=True,
-)
-POPULATION_LATENT_DRIFT = Metric(
-    name="hailo_latent_population_drift_score",
-    kind=Kind.GAUGE,
-    unit="score",
-    help="Mean population stability index of the latent dimensions against the people that the model card knows; "
-    "absent without traffic and while the window holds too few answers.",
-    owners=GATEWAY,
-    sensor=True,
-)
-POPULATION_MOTIF_DRIFT = Metric(
-    name="hailo_motif_population_drift_score",
-    kind=Kind.GAUGE,
-    unit="score",
-    help="Population stability index of the motif shares against the people that the model card knows; absent as "
-    "hailo_latent_population_drift_score is.",
-    owners=GATEWAY,
-    sensor=True,
-)
-DIMENSION_DRIFT = Metric(
-    name="hailo_latent_dimension_drift_score",
-    kind=Kind.GAUGE,
-    unit="score",
-    help="Population stability index of each latent dimension against the site's baseline, or the population's "
-    "where the site has none to compare with; absent without traffic.",
-    owners=GATEWAY,
-    labels=(
-        Label("baseline", labels.BASELINES),
-        Label("dimension", bounded_by="the latent dimensions of the model card"),
-    ),
-    sensor=True,
-)
-MOTIF_SHARES = Metric(
-    name="hailo_motif_share_ratio",
-    kind=Kind.GAUGE,
-    unit="ratio",
-    help="Share of answers in which each motif was the most likely one: in the drift window and in each baseline; "
-    "absent without traffic.",
-    owners=GATEWAY,
-    labels=(Label("of", labels.SHARE_SOURCES), Label("motif", bounded_by="the motifs of the model card")),
-    sensor=True,
-)
-DRIFT_WINDOW = Metric(
-    name="hailo_drift_window_answers",
-    kind=Kind.GAUGE,
-    unit="windows",
-    help="Number of responses in the window over which drift is computed.",
-    owners=GATEWAY,
-)
-DRIFT_BASELINE = Metric(
-    name="hailo_drift_baseline_answers",
-    kind=Kind.GAUGE,
-    unit="windows",
-    help="Answers that each drift baseline was made from; absent for a baseline that there is not.",
-    owners=GATEWAY,
-    labels=(Label("baseline", labels.BASELINES),),
-    sensor=True,
-)
-DRIFT_BASELINE_LEARNED = Metric(
-    name="hailo_drift_baseline_learned_timestamp_seconds",
-    kind=Kind.GAUGE,
-    unit="timestamp",
-    help="When the site's drift baseline was learned; absent before.",
-    owners=GATEWAY,
-    sensor=True,
-)
-INPUT_EVENTS = Metric(
-    name="edgeinfer_input_events_total",
-    kind=Kind.COUNTER,
-    unit="events",
-    help="What was irregular in the samples of streams: gaps, samples missing in them, duplicates, reorderings, jumps "
-    "of the sensor's clock, pauses.",
-    owners=GATEWAY,
-    labels=(Label("event", labels.INPUT_EVENTS),),
-)
-STREAMS_RECEIVING = Metric(
-    name="edgeinfer_streams_receiving",
-    kind=Kind.GAUGE,
-    unit="count",
-    help="Streams that got samples within the last minute.",
-    owners=GATEWAY,
-)
-STREAMS_WITH_PROBLEM = Metric(
-    name="edgeinfer_streams_with_problem",
-    kind=Kind.GAUGE,
-    unit="count",
-    help="Streams whose samples show this problem of their sensor, of those that got samples within the last minute.",
-    owners=GATEWAY,
-    labels=(Label("problem", labels.SENSOR_PROBLEMS),),
-)
-STREAM_PROBLEM = Metric(
-    name="edgeinfer_stream_problem",
-    kind=Kind.GAUGE,
-    unit="state",
-    help="1 for each problem of a stream's sensor; the session is the first eight characters of its id; absent for a "
-    "stream without one.",
-    owners=GATEWAY,
-    labels=(
-        Label("problem", labels.SENSOR_FAULTS),
-        Label("session", bounded_by="20 series at a time"),
-        Label("role", bounded_by="20 series at a time"),
-    ),
-    sensor=True,
-)
-STREAM_RATE = Metric(
-    name="edgeinfer_stream_rate_hertz",
-    kind=Kind.GAUGE,
-    unit="hertz",
-    help="Mean sample rate over the newest ten seconds of each stream, holes included: least, median and greatest of "
-    "the streams; absent without any.",
-    owners=GATEWAY,
-    labels=(Label("of", labels.SPREAD),),
-    sensor=True,
-)
-STREAM_JITTER = Metric(
-    name="edgeinfer_stream_jitter_seconds",
-    kind=Kind.GAUGE,
-    unit="seconds",
-    help="Spread of the steps between samples over the newest ten seconds of each stream: least, median and greatest "
-    "of the streams; absent without any.",
-    owners=GATEWAY,
-    labels=(Label("of", labels.SPREAD),),
-    sensor=True,
-)
-STREAM_CLOCK_OFFSET = Metric(
-    name="edgeinfer_stream_clock_offset_seconds",
-    kind=Kind.GAUGE,
-    unit="seconds",
-    help="Distance between the gateway's clock and t of the newest sample as it arrived: least, median and greatest of "
-    "the streams; absent where no t counts from 1970.",
-    owners=GATEWAY,
-    labels=(Label("of", labels.SPREAD),),
-    sensor=True,
-)
-KNOWN_ACTIVITY = Metric(
-    name="edgeinfer_known_activity_windows_total",
-    kind=Kind.COUNTER,
-    unit="windows",
-    help="Analysed windows whose sender knew what was done, by whether the most likely motif is of the same group.",
-    owners=GATEWAY,
-    labels=(Label("result", labels.ACTIVITY_RESULTS),),
-)
-KNOWN_ACTIVITY_GROUPS = Metric(
-    name="edgeinfer_known_activity_groups_total",
-    kind=Kind.COUNTER,
-    unit="windows",
-    help="Analysed windows whose sender knew what was done, by the motif group that was done and that the model said; "
-    "other is what the model has no motif for.",
-    owners=GATEWAY,
-    labels=(Label("of", labels.ACTIVITY_SIDES), Label("group", bounded_by="the motif groups of the model card")),
-)
+
 HTTP_REQUESTS = Metric(
     name="edgeinfer_http_requests_total",
     kind=Kind.COUNTER,
@@ -256,6 +60,7 @@ HTTP_REQUESTS = Metric(
     owners=GATEWAY,
     labels=(METHOD, ENDPOINT, STATUS_CODE),
 )
+
 HTTP_DURATION = Metric(
     name="edgeinfer_http_request_duration_seconds",
     kind=Kind.HISTOGRAM,
@@ -265,6 +70,7 @@ HTTP_DURATION = Metric(
     labels=(METHOD, ENDPOINT),
     buckets=buckets.LATENCY_SECONDS,
 )
+
 PROBLEMS = Metric(
     name="edgeinfer_http_errors_total",
     kind=Kind.COUNTER,
@@ -273,6 +79,7 @@ PROBLEMS = Metric(
     owners=GATEWAY,
     labels=(PROBLEM,),
 )
+
 ANALYSES = Metric(
     name="edgeinfer_analyses_total",
     kind=Kind.COUNTER,
@@ -281,6 +88,7 @@ ANALYSES = Metric(
     owners=GATEWAY,
     labels=(OPERATION, Label("source", labels.SOURCES)),
 )
+
 FALLBACKS = Metric(
     name="edgeinfer_fallbacks_total",
     kind=Kind.COUNTER,
@@ -289,6 +97,7 @@ FALLBACKS = Metric(
     owners=GATEWAY,
     labels=(Label("reason", labels.FALLBACK_REASONS),),
 )
+
 FALLBACK_DURATION = Metric(
     name="edgeinfer_fallback_duration_seconds",
     kind=Kind.HISTOGRAM,
@@ -297,6 +106,7 @@ FALLBACK_DURATION = Metric(
     owners=GATEWAY,
     buckets=buckets.LATENCY_SECONDS,
 )
+
 NETWORK_DURATION = Metric(
     name="edgeinfer_network_duration_seconds",
     kind=Kind.HISTOGRAM,
@@ -305,6 +115,7 @@ NETWORK_DURATION = Metric(
     owners=GATEWAY,
     buckets=buckets.STAGE_SECONDS,
 )
+
 SIDECAR_REQUESTS = Metric(
     name="edgeinfer_sidecar_requests_total",
     kind=Kind.COUNTER,
@@ -313,6 +124,7 @@ SIDECAR_REQUESTS = Metric(
     owners=GATEWAY,
     labels=(SIDECAR, STATUS),
 )
+
 SIDECAR_IN_FLIGHT = Metric(
     name="edgeinfer_sidecar_in_flight",
     kind=Kind.GAUGE,
@@ -321,6 +133,7 @@ SIDECAR_IN_FLIGHT = Metric(
     owners=GATEWAY,
     labels=(SIDECAR,),
 )
+
 CIRCUIT_STATE = Metric(
     name="edgeinfer_circuit_state",
     kind=Kind.GAUGE,
@@ -329,6 +142,7 @@ CIRCUIT_STATE = Metric(
     owners=GATEWAY,
     labels=(SIDECAR, Label("state", labels.CIRCUIT_STATES)),
 )
+
 CIRCUIT_TRANSITIONS = Metric(
     name="edgeinfer_circuit_transitions_total",
     kind=Kind.COUNTER,
@@ -337,6 +151,7 @@ CIRCUIT_TRANSITIONS = Metric(
     owners=GATEWAY,
     labels=(SIDECAR, Label("state", labels.CIRCUIT_STATES)),
 )
+
 RETRIES = Metric(
     name="edgeinfer_sidecar_retries_total",
     kind=Kind.COUNTER,
@@ -344,6 +159,7 @@ RETRIES = Metric(
     help="Retries of a call to a sidecar after a failure.",
     owners=GATEWAY,
 )
+
 SESSIONS_ACTIVE = Metric(
     name="edgeinfer_sessions_active",
     kind=Kind.GAUGE,
@@ -351,6 +167,7 @@ SESSIONS_ACTIVE = Metric(
     help="Number of active sessions.",
     owners=GATEWAY,
 )
+
 SESSIONS_STARTED = Metric(
     name="edgeinfer_sessions_started_total",
     kind=Kind.COUNTER,
@@ -358,6 +175,7 @@ SESSIONS_STARTED = Metric(
     help="Sessions started.",
     owners=GATEWAY,
 )
+
 SESSIONS_ENDED = Metric(
     name="edgeinfer_sessions_ended_total",
     kind=Kind.COUNTER,
@@ -366,6 +184,7 @@ SESSIONS_ENDED = Metric(
     owners=GATEWAY,
     labels=(Label("reason", labels.SESSION_ENDS),),
 )
+
 SAMPLES_RECEIVED = Metric(
     name="edgeinfer_samples_received_total",
     kind=Kind.COUNTER,
@@ -373,6 +192,7 @@ SAMPLES_RECEIVED = Metric(
     help="IMU samples of streams accepted with status 202.",
     owners=GATEWAY,
 )
+
 SAMPLES_STORED = Metric(
     name="edgeinfer_session_samples",
     kind=Kind.GAUGE,
@@ -380,6 +200,7 @@ SAMPLES_STORED = Metric(
     help="IMU samples currently held by sessions.",
     owners=GATEWAY,
 )
+
 STORE_USED = Metric(
     name="edgeinfer_store_used_bytes",
     kind=Kind.GAUGE,
@@ -388,6 +209,7 @@ STORE_USED = Metric(
     owners=GATEWAY,
     sensor=True,
 )
+
 STORE_LIMIT = Metric(
     name="edgeinfer_store_limit_bytes",
     kind=Kind.GAUGE,
@@ -396,6 +218,7 @@ STORE_LIMIT = Metric(
     owners=GATEWAY,
     sensor=True,
 )
+
 STORE_WRITTEN = Metric(
     name="edgeinfer_store_written_bytes_total",
     kind=Kind.COUNTER,
@@ -403,6 +226,7 @@ STORE_WRITTEN = Metric(
     help="Bytes written by the session store.",
     owners=GATEWAY,
 )
+
 STORE_SET_ASIDE = Metric(
     name="edgeinfer_store_set_aside",
     kind=Kind.GAUGE,
@@ -412,6 +236,7 @@ STORE_SET_ASIDE = Metric(
     owners=GATEWAY,
     sensor=True,
 )
+
 STORE_EARLY_DROPS = Metric(
     name="edgeinfer_store_early_drops_total",
     kind=Kind.COUNTER,
@@ -419,6 +244,7 @@ STORE_EARLY_DROPS = Metric(
     help="Segments of ended sessions dropped before their retention time for lack of space.",
     owners=GATEWAY,
 )
+
 HEALTH_STATUS = Metric(
     name="edgeinfer_health_status",
     kind=Kind.GAUGE,
@@ -427,6 +253,7 @@ HEALTH_STATUS = Metric(
     owners=GATEWAY,
     labels=(Label("check", labels.HEALTH_CHECKS), Label("status", labels.HEALTH_STATUSES)),
 )
+
 HEALTH_DURATION = Metric(
     name="edgeinfer_health_check_duration_seconds",
     kind=Kind.GAUGE,
@@ -436,6 +263,7 @@ HEALTH_DURATION = Metric(
     labels=(Label("check", labels.HEALTH_CHECKS),),
     sensor=True,
 )
+
 HEALTH_LAST_RUN = Metric(
     name="edgeinfer_health_check_last_run_timestamp_seconds",
     kind=Kind.GAUGE,
@@ -445,6 +273,7 @@ HEALTH_LAST_RUN = Metric(
     labels=(Label("check", labels.HEALTH_CHECKS),),
     sensor=True,
 )
+
 BUILD_INFO = Metric(
     name="edgeinfer_build_info",
     kind=Kind.INFO,
@@ -452,15 +281,4 @@ BUILD_INFO = Metric(
     help="Version of the gateway; a change marks a deployment.",
     owners=GATEWAY,
     labels=(Label("version", bounded_by="one per process"), Label("python", bounded_by="one per process")),
-)
-MOTIF_INFO = Metric(
-    name="hailo_motif_info",
-    kind=Kind.INFO,
-    unit="info",
-    help="Name of each motif of the model card, to join with hailo_motif_top_total.",
-    owners=GATEWAY,
-    labels=(
-        Label("motif", bounded_by="the motifs of the model card"),
-        Label("name", bounded_by="the motifs of the model card"),
-    ),
 )

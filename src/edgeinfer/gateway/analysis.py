@@ -9,7 +9,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.catalog.gateway import INFERENCE_DURATION, OUTPUT_DIMENSIONS
+from edgeinfer.catalog.gateway import INFERENCE_DURATION
+from edgeinfer.catalog.model_output import OUTPUT_DIMENSIONS
 from edgeinfer.errors import BackendError, ContractViolation, NotReady, Overloaded, SidecarError
 from edgeinfer.gateway.balance import Balancer, SidecarMember
 from edgeinfer.gateway.drift import AnswerBuffer

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.catalog import gateway as catalog
+from edgeinfer.catalog import model_output
 from edgeinfer.catalog.metric import Metric
 from edgeinfer.errors import DataFolderError
 from edgeinfer.gateway.drift import (
@@ -153,10 +153,10 @@ class DriftWatch:
         against_population = measure(total, population)
         against_site = self._against_site(recent, total)
         judged = against_population if self._settings.judged == "population" else against_site
-        self._show(catalog.LATENT_DRIFT, judged.latent if judged else None)
-        self._show(catalog.MOTIF_DRIFT, judged.motifs if judged else None)
-        self._show(catalog.POPULATION_LATENT_DRIFT, against_population.latent)
-        self._show(catalog.POPULATION_MOTIF_DRIFT, against_population.motifs)
+        self._show(model_output.LATENT_DRIFT, judged.latent if judged else None)
+        self._show(model_output.MOTIF_DRIFT, judged.motifs if judged else None)
+        self._show(model_output.POPULATION_LATENT_DRIFT, against_population.latent)
+        self._show(model_output.POPULATION_MOTIF_DRIFT, against_population.motifs)
         self._show_what_moved(total, population, against_site, against_population)
 
     def _against_site(self, recent: RecentAnswers, total: AnswerCounts) -> Drift | None:
@@ -169,35 +169,35 @@ class DriftWatch:
     ) -> None:
         readings = self._instruments.readings
         baseline, other = ("site", "population") if against_site else ("population", "site")
-        readings.withdraw(catalog.DIMENSION_DRIFT, other)
+        readings.withdraw(model_output.DIMENSION_DRIFT, other)
         for dimension, index in enumerate((against_site or against_population).dimensions):
-            readings.publish(catalog.DIMENSION_DRIFT, float(index), baseline, str(dimension))
+            readings.publish(model_output.DIMENSION_DRIFT, float(index), baseline, str(dimension))
         shares = {"window": total.shares.motifs, "population": population.motifs}
         if self.site is not None:
             shares["site"] = self.site.shares.motifs
         for of, each in shares.items():
             for motif, share in enumerate(each):
-                readings.publish(catalog.MOTIF_SHARES, float(share), of, str(motif))
+                readings.publish(model_output.MOTIF_SHARES, float(share), of, str(motif))
 
     def _publish_baselines(self) -> None:
         readings = self._instruments.readings
-        readings.publish(catalog.DRIFT_BASELINE, self._population_answers, "population")
+        readings.publish(model_output.DRIFT_BASELINE, self._population_answers, "population")
         if self.site is None:
-            readings.withdraw(catalog.DRIFT_BASELINE, "site")
-            readings.withdraw(catalog.DRIFT_BASELINE_LEARNED)
-            readings.withdraw(catalog.MOTIF_SHARES, "site")
+            readings.withdraw(model_output.DRIFT_BASELINE, "site")
+            readings.withdraw(model_output.DRIFT_BASELINE_LEARNED)
+            readings.withdraw(model_output.MOTIF_SHARES, "site")
             return
-        readings.publish(catalog.DRIFT_BASELINE, self.site.answers, "site")
-        readings.publish(catalog.DRIFT_BASELINE_LEARNED, self.site.learned_at)
+        readings.publish(model_output.DRIFT_BASELINE, self.site.answers, "site")
+        readings.publish(model_output.DRIFT_BASELINE_LEARNED, self.site.learned_at)
 
     def _withdraw(self) -> None:
         for metric in (
-            catalog.LATENT_DRIFT,
-            catalog.MOTIF_DRIFT,
-            catalog.POPULATION_LATENT_DRIFT,
-            catalog.POPULATION_MOTIF_DRIFT,
-            catalog.DIMENSION_DRIFT,
-            catalog.MOTIF_SHARES,
+            model_output.LATENT_DRIFT,
+            model_output.MOTIF_DRIFT,
+            model_output.POPULATION_LATENT_DRIFT,
+            model_output.POPULATION_MOTIF_DRIFT,
+            model_output.DIMENSION_DRIFT,
+            model_output.MOTIF_SHARES,
         ):
             self._instruments.readings.withdraw(metric)
 

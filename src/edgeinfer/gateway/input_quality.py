@@ -8,8 +8,7 @@ from time import monotonic
 
 import numpy as np
 
-from edgeinfer.catalog import gateway as catalog
-from edgeinfer.catalog import labels
+from edgeinfer.catalog import input_streams, labels
 from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.resampling import LIMITS
 from edgeinfer.gateway.sensor_values import value_problems
@@ -137,7 +136,7 @@ class QualityWatch:
 
     def _publish_named(self, found: dict[tuple[str, str], tuple[str, ...]]) -> None:
         readings = self._instruments.readings
-        readings.withdraw(catalog.STREAM_PROBLEM)
+        readings.withdraw(input_streams.STREAM_PROBLEM)
         named = [
             (problem, session_id[:SHORT_ID], role)
             for (session_id, role), problems in found.items()
@@ -145,7 +144,7 @@ class QualityWatch:
             if problem in labels.SENSOR_FAULTS
         ]
         for problem, session, role in named[:_MAX_NAMED]:
-            readings.publish(catalog.STREAM_PROBLEM, 1, problem, session, role)
+            readings.publish(input_streams.STREAM_PROBLEM, 1, problem, session, role)
 
     def _publish_timing(self, streams: list[Stream]) -> None:
         timings = [timing for stream in streams if (timing := stream.timing) is not None]
@@ -155,9 +154,9 @@ class QualityWatch:
             if stream.account.clock_offset_seconds is not None
         ]
         for metric, values in (
-            (catalog.STREAM_RATE, [timing.rate_hz for timing in timings]),
-            (catalog.STREAM_JITTER, [timing.jitter_seconds for timing in timings]),
-            (catalog.STREAM_CLOCK_OFFSET, offsets),
+            (input_streams.STREAM_RATE, [timing.rate_hz for timing in timings]),
+            (input_streams.STREAM_JITTER, [timing.jitter_seconds for timing in timings]),
+            (input_streams.STREAM_CLOCK_OFFSET, offsets),
         ):
             self._instruments.readings.withdraw(metric)
             for of, value in _spread(values).items():

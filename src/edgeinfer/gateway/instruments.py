@@ -8,7 +8,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from edgeinfer.catalog import gateway as catalog
-from edgeinfer.catalog import labels, tracing
+from edgeinfer.catalog import input_streams, labels, model_output, tracing
 from edgeinfer.metrics import instruments
 from edgeinfer.metrics.readings import Readings, readings
 from edgeinfer.web.refusals import count_refusals
@@ -88,19 +88,19 @@ class GatewayInstruments:
     def __init__(self, registry: CollectorRegistry, *, motifs: tuple[str, ...], sidecars: Iterable[str]) -> None:
         self.readings: Readings = readings(
             (
-                catalog.OUTPUT_DIMENSIONS,
-                catalog.LATENT_DRIFT,
-                catalog.MOTIF_DRIFT,
-                catalog.POPULATION_LATENT_DRIFT,
-                catalog.POPULATION_MOTIF_DRIFT,
-                catalog.DIMENSION_DRIFT,
-                catalog.MOTIF_SHARES,
-                catalog.STREAM_PROBLEM,
-                catalog.STREAM_RATE,
-                catalog.STREAM_JITTER,
-                catalog.STREAM_CLOCK_OFFSET,
-                catalog.DRIFT_BASELINE,
-                catalog.DRIFT_BASELINE_LEARNED,
+                model_output.OUTPUT_DIMENSIONS,
+                model_output.LATENT_DRIFT,
+                model_output.MOTIF_DRIFT,
+                model_output.POPULATION_LATENT_DRIFT,
+                model_output.POPULATION_MOTIF_DRIFT,
+                model_output.DIMENSION_DRIFT,
+                model_output.MOTIF_SHARES,
+                input_streams.STREAM_PROBLEM,
+                input_streams.STREAM_RATE,
+                input_streams.STREAM_JITTER,
+                input_streams.STREAM_CLOCK_OFFSET,
+                model_output.DRIFT_BASELINE,
+                model_output.DRIFT_BASELINE_LEARNED,
                 catalog.HEALTH_DURATION,
                 catalog.HEALTH_LAST_RUN,
                 catalog.STORE_USED,
@@ -118,12 +118,14 @@ class GatewayInstruments:
         self.fallback_duration = instruments.histogram(catalog.FALLBACK_DURATION, registry)
         self.retries = instruments.counter(catalog.RETRIES, registry)
         self.spans = instruments.counter(tracing.GATEWAY_SPANS, registry)
-        self.drift_window = instruments.gauge(catalog.DRIFT_WINDOW, registry)
-        self.streams_receiving = instruments.gauge(catalog.STREAMS_RECEIVING, registry)
-        problem = instruments.gauge(catalog.STREAMS_WITH_PROBLEM, registry)
+        self.drift_window = instruments.gauge(model_output.DRIFT_WINDOW, registry)
+        self.streams_receiving = instruments.gauge(input_streams.STREAMS_RECEIVING, registry)
+        problem = instruments.gauge(input_streams.STREAMS_WITH_PROBLEM, registry)
         self.streams_with_problem = {name: problem.labels(name) for name in labels.SENSOR_PROBLEMS}
-        self.known_activity = _by_value(instruments.counter(catalog.KNOWN_ACTIVITY, registry), labels.ACTIVITY_RESULTS)
-        self.known_activity_groups = instruments.counter(catalog.KNOWN_ACTIVITY_GROUPS, registry)
+        self.known_activity = _by_value(
+            instruments.counter(input_streams.KNOWN_ACTIVITY, registry), labels.ACTIVITY_RESULTS
+        )
+        self.known_activity_groups = instruments.counter(input_streams.KNOWN_ACTIVITY_GROUPS, registry)
         self.health_status = instruments.gauge(catalog.HEALTH_STATUS, registry)
         self.operations = _operations(registry)
         self.sidecars = _sidecars(registry, sidecars)
@@ -135,7 +137,7 @@ class GatewayInstruments:
             instruments.counter(catalog.STORE_EARLY_DROPS, registry),
         )
         self.motif_names = instruments.info(
-            catalog.MOTIF_INFO, [(str(index), name) for index, name in enumerate(motifs)], registry
+            model_output.MOTIF_INFO, [(str(index), name) for index, name in enumerate(motifs)], registry
         )
         self.build = instruments.info(catalog.BUILD_INFO, [(version("edgeinfer"), platform.python_version())], registry)
 
@@ -178,14 +180,14 @@ def _sidecars(registry: CollectorRegistry, names: Iterable[str]) -> dict[str, Si
 
 def _outputs(registry: CollectorRegistry, motifs: int) -> OutputInstruments:
     processed = instruments.counter(catalog.SAMPLES_PROCESSED, registry)
-    top = instruments.counter(catalog.MOTIF_TOP, registry)
+    top = instruments.counter(model_output.MOTIF_TOP, registry)
     violations = instruments.counter(catalog.CONTRACT_VIOLATIONS, registry)
     return OutputInstruments(
         processed.labels("samples_processed"),
         processed.labels("latent_vectors"),
         processed.labels("motif_predictions"),
-        instruments.histogram(catalog.MOTIF_CONFIDENCE, registry),
-        instruments.histogram(catalog.LATENT_NORM, registry),
+        instruments.histogram(model_output.MOTIF_CONFIDENCE, registry),
+        instruments.histogram(model_output.LATENT_NORM, registry),
         tuple(top.labels(str(index)) for index in range(motifs)),
         instruments.histogram(catalog.NETWORK_DURATION, registry),
         _by_value(violations, labels.CONTRACT_CHECKS),
@@ -200,5 +202,5 @@ def _sessions(registry: CollectorRegistry) -> SessionInstruments:
         instruments.counter(catalog.SESSIONS_STARTED, registry),
         _by_value(ended, labels.SESSION_ENDS),
         instruments.counter(catalog.SAMPLES_RECEIVED, registry),
-        _by_value(instruments.counter(catalog.INPUT_EVENTS, registry), labels.INPUT_EVENTS),
+        _by_value(instruments.counter(input_streams.INPUT_EVENTS, registry), labels.INPUT_EVENTS),
     )

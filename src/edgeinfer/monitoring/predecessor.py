@@ -7,7 +7,7 @@ the labels of the gateway's HTTP metrics are copied when they are scraped (`LABE
 
 from typing import Any
 
-from edgeinfer.catalog import gateway
+from edgeinfer.catalog import gateway, model_output
 from edgeinfer.monitoring import prometheus_metrics, recording
 from edgeinfer.monitoring.promql import Match, Recorded, one_of, selector
 from edgeinfer.monitoring.recording import BUCKETS, QUANTILE, TARGET, Group, Rule
@@ -77,7 +77,7 @@ def _dimensions() -> tuple[Rule, ...]:
     return tuple(
         Rule(
             samples,
-            f"max by (job, instance) ({selector(gateway.OUTPUT_DIMENSIONS, {'output': output})})",
+            f"max by (job, instance) ({selector(model_output.OUTPUT_DIMENSIONS, {'output': output})})",
             {"metric": theirs},
         )
         for output, theirs in (("latent", "latent_dimensions"), ("motif_scores", "motif_classes"))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from edgeinfer.catalog import device, gateway, labels, sidecar, system
+from edgeinfer.catalog import device, gateway, labels, model_output, sidecar, system
 from edgeinfer.catalog.all import all_metrics
 from edgeinfer.catalog.metric import Kind, Metric
 from edgeinfer.monitoring import prometheus_metrics
@@ -154,8 +154,8 @@ def _indicators() -> tuple[Rule, ...]:
 
 def _long_windows() -> tuple[Rule, ...]:
     hour = Queries("1h", {})
-    tops = gateway.MOTIF_TOP
-    confidence = f"({hour.mean(gateway.MOTIF_CONFIDENCE, by=JOB)}) >= 0"
+    tops = model_output.MOTIF_TOP
+    confidence = f"({hour.mean(model_output.MOTIF_CONFIDENCE, by=JOB)}) >= 0"
     share = f"{hour.rate(tops, by=(*JOB, 'motif'))} / on (job) group_left () ({hour.rate(tops, by=JOB)} > 0)"
     return (*_ratios(LONG_WINDOWS), Rule(CONFIDENCE, confidence), Rule(MOTIF_SHARE, share))
 
@@ -196,8 +196,8 @@ def _history() -> tuple[Rule, ...]:
         _over_time(HISTORY_UTILIZATION, "avg", device.UTILIZATION_RATIO.name),
         _over_time(HISTORY_MEMORY, "max", system.MEMORY_USAGE.name),
         _over_time(HISTORY_CPU, "avg", system.CPU_USAGE_RATIO.name),
-        _over_time(HISTORY_LATENT_DRIFT, "max", gateway.LATENT_DRIFT.name),
-        _over_time(HISTORY_MOTIF_DRIFT, "max", gateway.MOTIF_DRIFT.name),
+        _over_time(HISTORY_LATENT_DRIFT, "max", model_output.LATENT_DRIFT.name),
+        _over_time(HISTORY_MOTIF_DRIFT, "max", model_output.MOTIF_DRIFT.name),
         _over_time(HISTORY_UP, "avg", prometheus_metrics.UP.name),
         _health(),
         Rule(

@@ -1,6 +1,6 @@
 """Alerts on the model's outputs: drift, falling confidence, one motif for everything."""
 
-from edgeinfer.catalog import gateway
+from edgeinfer.catalog import model_output
 from edgeinfer.catalog.metric import Metric
 from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, gauge
@@ -85,8 +85,8 @@ _DRIFT_BOOK = Runbook(
 def create() -> list[Alert]:
     """The entries that rules, runbooks and rule tests are generated from."""
     return [
-        _drift("HailoLatentDrift", gateway.LATENT_DRIFT, "The latent vectors"),
-        _drift("HailoMotifDrift", gateway.MOTIF_DRIFT, "The motif shares"),
+        _drift("HailoLatentDrift", model_output.LATENT_DRIFT, "The latent vectors"),
+        _drift("HailoMotifDrift", model_output.MOTIF_DRIFT, "The motif shares"),
         _confidence_low(),
         _motif_collapse(),
     ]
@@ -94,7 +94,7 @@ def create() -> list[Alert]:
 
 def _drift(name: str, metric: Metric, what: str) -> Alert:
     by = ("job", "instance")
-    score, window = (f"{entry.name}{{{_GATEWAY}}}" for entry in (metric, gateway.DRIFT_WINDOW))
+    score, window = (f"{entry.name}{{{_GATEWAY}}}" for entry in (metric, model_output.DRIFT_WINDOW))
 
     def lives(value: float, windows: float) -> dict[str, Values]:
         return {score: gauge((value, 3000)), window: gauge((windows, 3600))}
@@ -103,7 +103,7 @@ def _drift(name: str, metric: Metric, what: str) -> Alert:
         name=name,
         provoked_by="foreign-signal",
         expression=f"{_Q.gauge(metric, by=by)} > {DRIFT_LARGE}\n"
-        f"and {_Q.gauge(gateway.DRIFT_WINDOW, by=by)} > {DRIFT_WINDOW_WINDOWS}",
+        f"and {_Q.gauge(model_output.DRIFT_WINDOW, by=by)} > {DRIFT_WINDOW_WINDOWS}",
         for_="30m",
         severity=Severity.WARNING,
         service="edge-infer",

@@ -1,6 +1,6 @@
 """Alerts on the sensors: what their samples say about rate, clock, axes and units."""
 
-from edgeinfer.catalog import gateway
+from edgeinfer.catalog import input_streams
 from edgeinfer.catalog.sensor import SENSOR_REMEDIES
 from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
@@ -15,7 +15,7 @@ _LABELS = {
     "role": "dog",
 }
 _MATCHERS = ", ".join(f'{name}="{value}"' for name, value in _LABELS.items())
-_SERIES = f"{gateway.STREAM_PROBLEM.name}{{{_MATCHERS}}}"
+_SERIES = f"{input_streams.STREAM_PROBLEM.name}{{{_MATCHERS}}}"
 _Q = Queries("5m", {})
 
 
@@ -25,7 +25,7 @@ def create() -> list[Alert]:
         Alert(
             name="EdgeInferInputQualityPoor",
             provoked_by="sensor-in-g",
-            expression=f"{_Q.gauge(gateway.STREAM_PROBLEM, by=_BY)} > 0",
+            expression=f"{_Q.gauge(input_streams.STREAM_PROBLEM, by=_BY)} > 0",
             for_="5m",
             keep_firing_for="5m",
             severity=Severity.WARNING,

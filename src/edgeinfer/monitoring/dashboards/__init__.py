@@ -10,7 +10,7 @@ _PARTS = ("dashboard", "layout", "links", "long_range", "panels", "sources", "st
 
 
 def dashboard_names() -> tuple[str, ...]:
-    """The dashboards of this folder."""
+    """The files and folders here that make a dashboard each, sorted."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _PARTS))
 
 

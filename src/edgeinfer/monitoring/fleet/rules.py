@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgeinfer.catalog import device, gateway, system
+from edgeinfer.catalog import device, gateway, model_output, system
 from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.fleet.sending import PROCESS_START
 from edgeinfer.monitoring.promql import Queries, Recorded
@@ -81,8 +81,8 @@ def _recorded(who: tuple[str, ...]) -> tuple[Rule, ...]:
         Rule(BUCKETS, _rate(f"{gateway.INFERENCE_DURATION.name}_bucket", ("le", *who), q.window)),
         Rule(ERRORS, _rate(gateway.INFERENCE_ERRORS.name, ("error_type", *who), q.window)),
         Rule(ANALYSES, _rate(gateway.ANALYSES.name, ("source", *who), q.window)),
-        Rule(LATENT_DRIFT, _by("max", latest(gateway.LATENT_DRIFT.name), who)),
-        Rule(MOTIF_DRIFT, _by("max", latest(gateway.MOTIF_DRIFT.name), who)),
+        Rule(LATENT_DRIFT, _by("max", latest(model_output.LATENT_DRIFT.name), who)),
+        Rule(MOTIF_DRIFT, _by("max", latest(model_output.MOTIF_DRIFT.name), who)),
         Rule(TEMPERATURE, _by("max", latest(device.TEMPERATURE.name), ("chip_id", *who))),
         Rule(UTILIZATION, _by("max", latest(device.UTILIZATION_RATIO.name), ("chip_id", *who))),
         Rule(CPU, _by("max", latest(system.CPU_USAGE_RATIO.name), who)),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgeinfer.catalog import device, gateway, system
+from edgeinfer.catalog import device, gateway, model_output, system
 
 # A full server records what the fleet needs at the fleet's own pace, and sends nothing else.
 SERVER_KEEPS = "fleet:.+"
@@ -16,8 +16,8 @@ _RAW = (
     f"{gateway.INFERENCE_DURATION.name}_bucket",
     gateway.INFERENCE_ERRORS.name,
     gateway.ANALYSES.name,
-    gateway.LATENT_DRIFT.name,
-    gateway.MOTIF_DRIFT.name,
+    model_output.LATENT_DRIFT.name,
+    model_output.MOTIF_DRIFT.name,
     gateway.BUILD_INFO.name,
     device.TEMPERATURE.name,
     device.UTILIZATION_RATIO.name,

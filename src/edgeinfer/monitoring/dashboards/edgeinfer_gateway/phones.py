@@ -36,7 +36,6 @@ _PHONES = {"endpoint": matching("/api/.*")}
 
 
 def rows() -> list[Row]:
-    """What is open at first."""
     return [
         Row("Now", [_now()], SIDECAR),
         Row("What phones get", [_requests(), _answers()], SIDECAR),

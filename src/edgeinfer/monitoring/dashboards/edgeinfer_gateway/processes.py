@@ -18,7 +18,6 @@ from edgeinfer.monitoring.dashboards.style import (
 
 
 def rows() -> list[Row]:
-    """How the gateway fares."""
     return [
         Row("Processes", [_processes()], HARDWARE, open_when="memory, CPU or open files may leak"),
         Row("Monitoring", [_monitoring()], HARDWARE, open_when="scrapes are slow or series are missing"),

@@ -1,6 +1,6 @@
 """What sensors send, and what was done where the sender knows it."""
 
-from edgeinfer.catalog import gateway, labels
+from edgeinfer.catalog import input_streams, labels
 from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.links import SIDECAR
 from edgeinfer.monitoring.dashboards.panels import (
@@ -21,7 +21,7 @@ from edgeinfer.monitoring.dashboards.style import (
 
 
 def rows() -> list[Row]:
-    """What comes in, and what the model makes of it."""
+    """Collapsed: few senders know what was done, and most sensors are well."""
     return [
         Row(
             "What was done, and what the model said",
@@ -41,12 +41,12 @@ def rows() -> list[Row]:
 def _known() -> list[Panel]:
     """Where senders know what was done, as the replay of `edgeinfer up` does."""
     results = {
-        result: LIVE.increase(gateway.KNOWN_ACTIVITY, where={"result": result}, window="$__range")
+        result: LIVE.increase(input_streams.KNOWN_ACTIVITY, where={"result": result}, window="$__range")
         for result in labels.ACTIVITY_RESULTS
     }
     judged = f"({results['agreed']} + {results['differed']})"
     by_group = {
-        side: LIVE.rate(gateway.KNOWN_ACTIVITY_GROUPS, by=("group",), where={"of": side})
+        side: LIVE.rate(input_streams.KNOWN_ACTIVITY_GROUPS, by=("group",), where={"of": side})
         for side in labels.ACTIVITY_SIDES
     }
     return [
@@ -95,7 +95,7 @@ def _sensors() -> list[Panel]:
             "What is wrong with which stream",
             "Problems of sensors now, twenty at most; the session is the first eight characters of its id. "
             "The console's page /sessions says more of it, and what to do to the sensor.",
-            Query(LIVE.gauge(gateway.STREAM_PROBLEM, by=("session", "role", "problem"))),
+            Query(LIVE.gauge(input_streams.STREAM_PROBLEM, by=("session", "role", "problem"))),
             FieldConfig(unit="none", no_value="no sensor has a problem"),
             columns={"session": "Session", "role": "Stream", "problem": "Problem"},
             size=(8, 7),
@@ -103,7 +103,7 @@ def _sensors() -> list[Panel]:
         time_series(
             "Streams with a problem",
             "How many streams show each problem; an absent magnetometer is allowed.",
-            [Query(f"{LIVE.gauge(gateway.STREAMS_WITH_PROBLEM, how='sum', by=('problem',))} > 0", "{{problem}}")],
+            [Query(f"{LIVE.gauge(input_streams.STREAMS_WITH_PROBLEM, how='sum', by=('problem',))} > 0", "{{problem}}")],
             FieldConfig(unit=COUNT, decimals=0, no_value="no sensor has a problem"),
             size=(8, 7),
         ),
@@ -111,7 +111,7 @@ def _sensors() -> list[Panel]:
             "Irregular samples",
             "What was irregular in the samples of all streams, per second: gaps and samples missing in them, "
             "duplicates, reorderings, jumps of a sensor's clock, pauses.",
-            [Query(LIVE.rate(gateway.INPUT_EVENTS, by=("event",)), "{{event}}")],
+            [Query(LIVE.rate(input_streams.INPUT_EVENTS, by=("event",)), "{{event}}")],
             FieldConfig(unit=PER_SECOND),
             size=(8, 7),
             stacked=True,
@@ -125,14 +125,14 @@ def _timing() -> list[Panel]:
             "Sample rate",
             "Mean rate over the newest ten seconds of each stream: least, median and greatest. Windows are made from "
             "16 Hz on.",
-            [Query(LIVE.gauge(gateway.STREAM_RATE, by=("of",)), "{{of}}")],
+            [Query(LIVE.gauge(input_streams.STREAM_RATE, by=("of",)), "{{of}}")],
             FieldConfig(unit="hertz", no_value="no samples"),
             size=(6, 7),
         ),
         time_series(
             "Jitter",
             "Spread of the steps between samples: least, median and greatest of the streams.",
-            [Query(LIVE.gauge(gateway.STREAM_JITTER, by=("of",)), "{{of}}")],
+            [Query(LIVE.gauge(input_streams.STREAM_JITTER, by=("of",)), "{{of}}")],
             FieldConfig(unit="s", no_value="no samples"),
             size=(6, 7),
         ),
@@ -140,14 +140,14 @@ def _timing() -> list[Panel]:
             "Clock offset",
             "Distance between the gateway's clock and t of the newest sample as it arrived, for sensors whose t counts "
             "from 1970.",
-            [Query(LIVE.gauge(gateway.STREAM_CLOCK_OFFSET, by=("of",)), "{{of}}")],
+            [Query(LIVE.gauge(input_streams.STREAM_CLOCK_OFFSET, by=("of",)), "{{of}}")],
             FieldConfig(unit="s", no_value="no t counts from 1970"),
             size=(6, 7),
         ),
         time_series(
             "Streams with samples",
             "Streams that got samples within the last minute.",
-            [Query(LIVE.gauge(gateway.STREAMS_RECEIVING, how="sum"), "streams")],
+            [Query(LIVE.gauge(input_streams.STREAMS_RECEIVING, how="sum"), "streams")],
             FieldConfig(unit=COUNT, decimals=0),
             size=(6, 7),
         ),

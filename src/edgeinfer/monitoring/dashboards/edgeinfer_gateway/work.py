@@ -26,7 +26,6 @@ from edgeinfer.monitoring.dashboards.style import (
 
 
 def rows() -> list[Row]:
-    """What the gateway does."""
     return [
         Row("Errors and checks", [_errors()], SIDECAR, open_when="phones get errors or a check has stopped"),
         Row("Sessions and samples", [_sessions(), _store()], SIDECAR, open_when="sessions end or fill the disk"),

@@ -41,7 +41,6 @@ _NO_ERRORS = "no errors counted"
 
 
 def rows() -> list[Row]:
-    """What becomes of the gateway's calls."""
     return [
         Row("Requests", [_requests()], GATEWAY, open_when="there are too many or too few"),
         Row("Latency", [_latency()], SLO, open_when="P95 latency is yellow or red"),

@@ -19,7 +19,6 @@ from edgeinfer.monitoring.dashboards.style import (
 
 
 def rows() -> list[Row]:
-    """What the sidecar has to do, and with what."""
     return [
         Row("Queue and work", [_work()], HARDWARE, open_when="latency rises while the chip is not slower"),
         Row("Machine", [_machine()], HARDWARE, open_when="CPU, memory or disk may be short"),

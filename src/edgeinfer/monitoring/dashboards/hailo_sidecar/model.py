@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from edgeinfer.catalog import gateway, labels, sidecar
+from edgeinfer.catalog import labels, model_output, sidecar
 from edgeinfer.catalog.metric import Metric
 from edgeinfer.monitoring.dashboards.layout import Row
 from edgeinfer.monitoring.dashboards.links import GATEWAY, HARDWARE
@@ -39,7 +39,6 @@ _DRIFT: Thresholds = ((None, GREEN), (DRIFT_NOTICEABLE, YELLOW), (DRIFT_LARGE, R
 
 
 def rows() -> list[Row]:
-    """What comes out of the model."""
     return [
         Row("Model output", [_output(), _confidence()], GATEWAY, open_when="motifs or scores look wrong"),
         Row("Drift", [_drift(), _moved()], GATEWAY, open_when="the input may have changed"),
@@ -49,15 +48,15 @@ def rows() -> list[Row]:
 
 def _output() -> list[Panel]:
     share = (
-        f"{LIVE.increase(gateway.MOTIF_TOP, by=('motif',), window='$__range')} "
-        f"* on (motif) group_left (name) {LIVE.info(gateway.MOTIF_INFO, by=('motif', 'name'))}"
+        f"{LIVE.increase(model_output.MOTIF_TOP, by=('motif',), window='$__range')} "
+        f"* on (motif) group_left (name) {LIVE.info(model_output.MOTIF_INFO, by=('motif', 'name'))}"
     )
     return [
         stat(
             "Output dimensions",
             "Length of each output in the newest answer. The model of this project gives 64 and 12.",
             [
-                Query(LIVE.gauge(gateway.OUTPUT_DIMENSIONS, where={"output": one}), one, instant=True)
+                Query(LIVE.gauge(model_output.OUTPUT_DIMENSIONS, where={"output": one}), one, instant=True)
                 for one in labels.OUTPUTS
             ],
             FieldConfig(unit="none", decimals=0, no_value="no answer yet"),
@@ -91,7 +90,7 @@ def _output() -> list[Panel]:
 
 
 def _confidence() -> list[Panel]:
-    score = gateway.MOTIF_CONFIDENCE
+    score = model_output.MOTIF_CONFIDENCE
     spread = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
     return [
         time_series(
@@ -112,7 +111,10 @@ def _confidence() -> list[Panel]:
         time_series(
             "Length of the latent vector",
             "Euclidean length of the latent vectors: a jump means other input or another model.",
-            [Query(finite(LIVE.quantile(fraction, gateway.LATENT_NORM)), name) for name, fraction in spread.items()],
+            [
+                Query(finite(LIVE.quantile(fraction, model_output.LATENT_NORM)), name)
+                for name, fraction in spread.items()
+            ],
             FieldConfig(unit="none", decimals=1, colors=of(PERCENTILE_COLORS, *spread)),
             size=(8, 8),
         ),
@@ -138,14 +140,14 @@ def _drift() -> list[Panel]:
             "by which alerts judge, and against the people of the model card, from whom one household always differs. "
             "Above 0.1 worth a look, above 0.25 a large shift.",
             [
-                Query(LIVE.gauge(gateway.LATENT_DRIFT, by=("instance",)), "latent, judged {{instance}}"),
-                Query(LIVE.gauge(gateway.MOTIF_DRIFT, by=("instance",)), "motifs, judged {{instance}}"),
+                Query(LIVE.gauge(model_output.LATENT_DRIFT, by=("instance",)), "latent, judged {{instance}}"),
+                Query(LIVE.gauge(model_output.MOTIF_DRIFT, by=("instance",)), "motifs, judged {{instance}}"),
                 Query(
-                    LIVE.gauge(gateway.POPULATION_LATENT_DRIFT, by=("instance",)),
+                    LIVE.gauge(model_output.POPULATION_LATENT_DRIFT, by=("instance",)),
                     "latent, population {{instance}}",
                 ),
                 Query(
-                    LIVE.gauge(gateway.POPULATION_MOTIF_DRIFT, by=("instance",)),
+                    LIVE.gauge(model_output.POPULATION_MOTIF_DRIFT, by=("instance",)),
                     "motifs, population {{instance}}",
                 ),
             ],
@@ -156,7 +158,7 @@ def _drift() -> list[Panel]:
         time_series(
             "Answers in the drift window",
             "How many answers the index rests on; with few it is mostly noise.",
-            [Query(LIVE.gauge(gateway.DRIFT_WINDOW, by=("instance",)), "{{instance}}")],
+            [Query(LIVE.gauge(model_output.DRIFT_WINDOW, by=("instance",)), "{{instance}}")],
             FieldConfig(unit=COUNT, decimals=0),
             size=(8, 7),
         ),
@@ -165,13 +167,14 @@ def _drift() -> list[Panel]:
 
 def _moved() -> list[Panel]:
     """What moved, and from which baseline."""
-    dimensions = LIVE.gauge(gateway.DIMENSION_DRIFT, by=("dimension", "baseline"))
+    dimensions = LIVE.gauge(model_output.DIMENSION_DRIFT, by=("dimension", "baseline"))
+    shares = LIVE.gauge(model_output.MOTIF_SHARES, by=("motif", "of"))
     return [
         stat(
             "Site's baseline",
             "When what is normal at this site was learned: by itself after a whole window, or with "
             "'edgeinfer drift learn'. Without one, drift alerts have nothing to judge by.",
-            [Query(f"{NOW.gauge(gateway.DRIFT_BASELINE_LEARNED)} * 1000", "learned", instant=True)],
+            [Query(f"{NOW.gauge(model_output.DRIFT_BASELINE_LEARNED)} * 1000", "learned", instant=True)],
             FieldConfig(unit="dateTimeFromNow", no_value="not learned yet"),
             size=(4, 8),
             sparkline=False,
@@ -179,7 +182,7 @@ def _moved() -> list[Panel]:
         stat(
             "Answers in the baselines",
             "How many answers each baseline was made from.",
-            [Query(NOW.gauge(gateway.DRIFT_BASELINE, by=("baseline",)), "{{baseline}}", instant=True)],
+            [Query(NOW.gauge(model_output.DRIFT_BASELINE, by=("baseline",)), "{{baseline}}", instant=True)],
             FieldConfig(unit=COUNT, decimals=0, no_value="no baseline"),
             size=(4, 8),
             sparkline=False,
@@ -198,8 +201,8 @@ def _moved() -> list[Panel]:
             "population of the model card. Motifs below 2 % everywhere are left out.",
             [
                 Query(
-                    f"sort_desc(max by (name, of) (({LIVE.gauge(gateway.MOTIF_SHARES, by=('motif', 'of'))} > 0.02) "
-                    f"* on (motif) group_left (name) {LIVE.info(gateway.MOTIF_INFO, by=('motif', 'name'))}))",
+                    f"sort_desc(max by (name, of) (({shares} > 0.02) "
+                    f"* on (motif) group_left (name) {LIVE.info(model_output.MOTIF_INFO, by=('motif', 'name'))}))",
                     "{{name}}: {{of}}",
                     instant=True,
                 )

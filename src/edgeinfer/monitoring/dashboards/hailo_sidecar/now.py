@@ -51,7 +51,6 @@ _NO_ERRORS = "no errors counted"
 
 
 def rows() -> list[Row]:
-    """What is open at first."""
     return [
         Row("Now: fast, right, healthy, real?", [_now()], GATEWAY),
         Row("What has changed?", [_outcome(), _causes()], GATEWAY),

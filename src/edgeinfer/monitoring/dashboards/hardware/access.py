@@ -30,7 +30,6 @@ _AGE: Thresholds = ((None, GREEN), (SENSOR_STALE_SECONDS / 2, YELLOW), (SENSOR_S
 
 
 def rows() -> list[Row]:
-    """Whether the chip is seen at all."""
     return [
         Row("Sensors and collectors", [_freshness(), _collectors()], SIDECAR, open_when="a value is missing"),
         Row(

@@ -37,7 +37,7 @@ _AGE: Thresholds = ((None, GREEN), (SENSOR_STALE_SECONDS / 2, YELLOW), (SENSOR_S
 
 
 def rows() -> list[Row]:
-    """What the chip does."""
+    """What the chip reports; where there is none, each row says so once."""
     return [
         Row("Now", [_now()], SIDECAR),
         Row("Heat and use", [_heat(), _conditions()], SIDECAR, no_value=NO_CHIP),
