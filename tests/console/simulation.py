@@ -320,7 +320,7 @@ def window_seconds(record: Recorded) -> float:
 
 
 def _last_recorded(record: Recorded, owner: Owner, shape: _Shape) -> float:
-    """A rate goes on for as long as its window holds samples; alerts and deploys do not end with a process."""
+    """A rate continues for as long as its window holds samples; alerts and deploys do not end with a process."""
     if record in (recording.HISTORY_FIRING, recording.HISTORY_ALERTS, recording.HISTORY_UP):
         return math.inf
     return shape.stopped(owner) + window_seconds(record)

@@ -14,8 +14,8 @@ from edgeinfer.monitoring import alerts, files, recording
 from edgeinfer.monitoring.alerts.alert import Alert
 from edgeinfer.monitoring.causes import all_causes
 from tools.completeness.gap import ROOT, Gap, gap_of
-from tools.dashboard_lint import UNITS as GRAFANA_UNITS
 from tools.dashboard_lint import lint
+from tools.panel_lint import UNITS as GRAFANA_UNITS
 from tools.promql_lint import faults, known_series, substituted
 from tools.promql_tree import names_in
 
