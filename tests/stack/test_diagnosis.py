@@ -105,3 +105,12 @@ def test_the_run_that_uses_a_data_folder_is_named(*, held: bool, tmp_path: Path)
     assert (f"in use by process {os.getpid()}" in found.message) is held
     assert "3 MB" in found.message
     assert "1000.0 GB free" in disk.message
+
+
+def test_a_port_of_a_service_that_another_runs_is_not_broken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        words = {port: "the gateway that systemd runs answers there"}
+        diagnostic = only(look_at_ports([("gateway", "127.0.0.1", port)], tmp_path, words))
+
+    assert (diagnostic.verdict, diagnostic.message) == (Verdict.OK, words[port])

@@ -5,6 +5,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from edgeinfer.cli._folder_inspectors import FOLDER_INSPECTORS
 from edgeinfer.cli._running_stack import find_running_stack
+from edgeinfer.diagnosis.services import Services, look_at_services
 from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.errors import BinaryNotFound, DataFolderError, ModelFileError, SettingsError
 from edgeinfer.gateway.http_client import HttpTransport
@@ -35,6 +37,9 @@ from edgeinfer.stack.folder import root_of
 
 _STYLES = {Verdict.OK: "green", Verdict.NOTE: "cyan", Verdict.MISSING: "bold red", Verdict.BROKEN: "bold red"}
 _BAD = (Verdict.MISSING, Verdict.BROKEN)
+# Whose report needs the stack that runs: with its ports and its folder.
+_OF_STACK = (None, "ports", "folder")
+_NO_SERVICES = Services(None)
 _Look = Callable[[StackSettings], list[Diagnostic]]
 
 
@@ -75,11 +80,12 @@ def create() -> click.Command:
         settings = StackSettings.from_environment(None, data_folder=data_folder)
         if sidecar_url is not None:
             _finish(asyncio.run(_try_sidecar(sidecar_url)), as_json=as_json)
-        settings, stack = _of_running_stack(settings)
         failed = _fetch(settings) if fetch else []
-        subjects = [only] if only else list(_LOOKS)
-        diagnostics = failed + (stack if only in (None, "ports", "folder") else [])
-        diagnostics += [diagnostic for subject in subjects for diagnostic in _LOOKS[subject](settings)]
+        of_stack, settings, services = _find_stack(settings) if only in _OF_STACK else ([], settings, _NO_SERVICES)
+        looks = _LOOKS | {"ports": partial(_ports, services=services)}
+        subjects = [only] if only else list(looks)
+        diagnostics = failed + of_stack
+        diagnostics += [diagnostic for subject in subjects for diagnostic in looks[subject](settings)]
         _finish(diagnostics, as_json=as_json)
 
     return doctor
@@ -103,17 +109,18 @@ async def _try_sidecar(url: str) -> list[Diagnostic]:
         await transport.close()
 
 
-def _of_running_stack(settings: StackSettings) -> tuple[StackSettings, list[Diagnostic]]:
-    """The settings with folder and ports of the stack that runs, and which one that is."""
+def _find_stack(settings: StackSettings) -> tuple[list[Diagnostic], StackSettings, Services]:
+    """Which stack runs, the settings with its folder and ports, and what answers where no record names it."""
     try:
         stack = find_running_stack(settings)
     except DataFolderError as failure:
-        return settings, [Diagnostic("stack", Verdict.NOTE, failure.fault, failure.remedy)]
+        return [Diagnostic("stack", Verdict.NOTE, failure.fault, failure.remedy)], settings, _NO_SERVICES
     if stack is None:
-        return settings, [Diagnostic("stack", Verdict.NOTE, "none runs")]
+        services = look_at_services(settings, _root(settings))
+        return services.diagnostics(), settings.model_copy(update=services.ports), services
     gateway = stack.addresses.get("gateway", "no gateway")
     message = f"runs on {stack.root} (process {stack.pid}): {gateway}"
-    return stack.settings(settings), [Diagnostic("stack", Verdict.OK, message)]
+    return [Diagnostic("stack", Verdict.OK, message)], stack.settings(settings), _NO_SERVICES
 
 
 def _try_model(folder: Path, *, writes_card: bool) -> list[Diagnostic]:
@@ -166,7 +173,7 @@ def _binaries(settings: StackSettings) -> list[Diagnostic]:
     return look_at_binaries(find_all(cache_folder(settings.cache_home)), can_fetch=can_fetch)
 
 
-def _ports(settings: StackSettings) -> list[Diagnostic]:
+def _ports(settings: StackSettings, services: Services = _NO_SERVICES) -> list[Diagnostic]:
     sidecars = [("sidecar", plan.LOOPBACK, port) for port in plan.sidecar_ports(settings)]
     sidecars += [("gRPC of the sidecar", plan.LOOPBACK, port) for port in plan.grpc_ports(settings) if port]
     wanted = [
@@ -176,9 +183,9 @@ def _ports(settings: StackSettings) -> list[Diagnostic]:
         ("prometheus", plan.LOOPBACK, settings.prometheus_port),
         ("alertmanager", plan.LOOPBACK, settings.alertmanager_port),
     ]
-    if plan.has_chip():
+    if plan.has_chip() or settings.exporter_port in services.listeners:
         wanted.append(("exporter", plan.LOOPBACK, settings.exporter_port))
-    return look_at_ports(wanted, _root(settings))
+    return look_at_ports(wanted, _root(settings), services.listeners)
 
 
 def _folder(settings: StackSettings) -> list[Diagnostic]:

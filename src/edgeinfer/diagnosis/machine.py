@@ -108,27 +108,29 @@ async def look(http: aiohttp.ClientSession, stack: Stack, run: Command = run_com
 
 
 async def _look_at_answer(http: aiohttp.ClientSession, place: Place, facts: Facts) -> None:
+    found = await answer_of(http, place)
+    if found.value != "refused" or place.process != "exporter" or place.state:  # it runs only where a chip is
+        facts.add(f"{place.process}.answer", found.value, found.detail)
+
+
+async def answer_of(http: aiohttp.ClientSession, place: Place) -> Fact:
+    """Whether the program that answers there is the process that is meant, and whether it answers as it should."""
     path, word = _OWN_WORDS[place.process]
-    subject, who = f"{place.process}.answer", place.url.removeprefix("http://")
+    who = place.url.removeprefix("http://")
     try:
         async with http.get(place.url + path, timeout=_ANSWER) as answer:
             text, status = (await answer.content.read(1_000_000)).decode("utf-8", "replace"), answer.status
     except TimeoutError:
-        facts.add(subject, "silent", f"{who} takes connections and sends nothing within {_ANSWER.total} s")
-        return
+        return Fact("silent", f"{who} takes connections and sends nothing within {_ANSWER.total} s")
     except (aiohttp.ClientConnectorError, ConnectionError):
-        if place.process != "exporter" or place.state:  # it runs only where a chip is
-            facts.add(subject, "refused", f"nobody listens at {who}")
-        return
+        return Fact("refused", f"nobody listens at {who}")
     except (aiohttp.ClientError, OSError, ValueError) as failure:
-        facts.add(subject, "failing", f"{who} breaks off: {failure}")
-        return
+        return Fact("failing", f"{who} breaks off: {failure}")
     if word in text:
-        facts.add(subject, "well")
-    elif status == _OK:
-        facts.add(subject, "foreign", f"{who} is answered by a program that is not the {place.process}")
-    else:
-        facts.add(subject, "failing", f"{who} answers with status {status}")
+        return Fact("well")
+    if status == _OK:
+        return Fact("foreign", f"{who} is answered by a program that is not the {place.process}")
+    return Fact("failing", f"{who} answers with status {status}")
 
 
 def _look_at_processes(places: Sequence[Place], facts: Facts) -> None:

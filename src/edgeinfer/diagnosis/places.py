@@ -1,5 +1,6 @@
 """Where the processes of the stack are: from the stack's own record, from systemd's units, or from the settings."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,9 @@ from edgeinfer.stack.plan import LOOPBACK, SIDECAR_PREFIX
 from edgeinfer.stack.ports import reachable
 
 _UNITS = Path("/etc/systemd/system")
+_UNITS_SETTINGS = Path("/etc/edgeinfer")
 _CONTAINER = "docker"
+_SETTING = re.compile(r"(?m)^(EDGEINFER_\w+)=[\"']?([^\"'\s]*)")
 # A process that crashed this often without a pause is in a loop.
 _CRASHES_OF_A_LOOP = 2
 
@@ -81,7 +84,13 @@ class Stack:
         return next((place.pid for place in self.places if place.process == process), None)
 
 
-def find_stack(settings: StackSettings, root: Path, way: Way | None = None, units: Path = _UNITS) -> Stack:
+def find_stack(
+    settings: StackSettings,
+    root: Path,
+    way: Way | None = None,
+    units: Path = _UNITS,
+    units_settings: Path = _UNITS_SETTINGS,
+) -> Stack:
     """The stack that this machine runs.
 
     Args:
@@ -89,6 +98,7 @@ def find_stack(settings: StackSettings, root: Path, way: Way | None = None, unit
         root: the data folder.
         way: how it was started, where the caller knows; else it is found out.
         units: folder of systemd's units.
+        units_settings: folder of the settings files that these units read.
     """
     folder = DataFolder(root.expanduser().absolute())
     record = state_file.read(folder.record)
@@ -100,15 +110,18 @@ def find_stack(settings: StackSettings, root: Path, way: Way | None = None, unit
     if way in (None, Way.UP) and record is not None and is_held:
         return Stack(Way.UP, folder.root, _recorded(record, folder), is_recorded=True)
     if way is None:
-        way = _found_way(units)
+        way = found_way(units)
     if record is None and folder.record.exists():
         unseen = (*unseen, f"{folder.record} is not of this version and was not read")
     elif way is None:
         unseen = (*unseen, f"{folder.record} names no run that is under way")
+    if way is Way.SYSTEMD:
+        settings = _of_units(settings, units_settings)
     return Stack(way or Way.UP, folder.root, _by_settings(settings), unseen)
 
 
-def _found_way(units: Path) -> Way | None:
+def found_way(units: Path = _UNITS) -> Way | None:
+    """How a stack without a record is run here; None where nothing says so."""
     if (units / "edgeinfer-gateway.service").exists():
         return Way.SYSTEMD
     return Way.COMPOSE if _runs_in_a_container() else None
@@ -127,6 +140,24 @@ def _runs_in_a_container() -> bool:
 
 def _cgroup(pid: int) -> str:
     return Path(f"/proc/{pid}/cgroup").read_text("ascii", "replace")
+
+
+def _of_units(settings: StackSettings, folder: Path) -> StackSettings:
+    """The settings with what the units' own files say of addresses; a file that is not there changes nothing."""
+    found: dict[str, str] = {}
+    for file in sorted(folder.glob("*.env")):
+        try:
+            found |= dict(_SETTING.findall(file.read_text("utf-8", "replace")))
+        except OSError:  # receivers of alerts are root's alone
+            continue
+    named = {
+        field: found[variable]
+        for field, variable in StackSettings.variables().items()
+        if field.endswith(("_host", "_port")) and found.get(variable)
+    }
+    return settings.model_copy(
+        update={field: int(value) if value.isdecimal() else value for field, value in named.items()}
+    )
 
 
 def _recorded(record: state_file.Record, folder: DataFolder) -> tuple[Place, ...]:

@@ -32,15 +32,25 @@ def _binary(program: Program, binary: Binary | None, *, can_fetch: bool) -> Diag
     return Diagnostic(program.value, Verdict.MISSING, "not found, and apt-get is missing to fetch it", THREE_WAYS)
 
 
-def look_at_ports(wanted: Sequence[tuple[str, str, int]], folder: Path) -> list[Diagnostic]:
-    """Each port, as (name of the process, host, port)."""
+def look_at_ports(
+    wanted: Sequence[tuple[str, str, int]], folder: Path, answering: Mapping[int, str] | None = None
+) -> list[Diagnostic]:
+    """Whether each port is free, or the stack's own.
+
+    Args:
+        wanted: name of the process, host, port.
+        folder: whose record names the processes of a run that is under way.
+        answering: which service of ours answers on a port that no record names, in words.
+    """
     written = state_file.read(DataFolder(folder).record)
     ours = {one.pid for one in written.processes} if written and lock.holder(DataFolder(folder).lock) else set()
-    return [_port(name, host, port, ours) for name, host, port in wanted]
+    return [_port(name, host, port, ours, answering or {}) for name, host, port in wanted]
 
 
-def _port(name: str, host: str, port: int, ours: set[int]) -> Diagnostic:
+def _port(name: str, host: str, port: int, ours: set[int], answering: Mapping[int, str]) -> Diagnostic:
     subject = f"port {port}"
+    if port in answering:
+        return Diagnostic(subject, Verdict.OK, answering[port])
     try:
         if ports.is_free(host, port):
             return Diagnostic(subject, Verdict.OK, f"free for the {name}")
