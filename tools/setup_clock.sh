@@ -11,9 +11,10 @@ mkdir -p "$FOLDER/debs"
 cd "$FOLDER/debs"
 if ! apt-get download -qq libfaketime 2>/dev/null; then
   mkdir -p "$FOLDER/lists/partial" "$FOLDER/archives/partial"
-  options=(-o "Dir::State::lists=$FOLDER/lists" -o "Dir::Cache=$FOLDER" -o Debug::NoLocking=1)
+  # Without it, a list that cannot be fetched is no error to apt-get.
+  options=(-o APT::Update::Error-Mode=any -o "Dir::State::lists=$FOLDER/lists" -o "Dir::Cache=$FOLDER" -o Debug::NoLocking=1)
   { apt-get "${options[@]}" update -qq && apt-get "${options[@]}" download -qq libfaketime; } >&2 \
-    || { echo "libfaketime cannot be fetched here; clock jumps are not tried." >&2; exit 0; }
+    || { echo "libfaketime cannot be fetched here, for the reasons above; clock jumps are not tried." >&2; exit 0; }
 fi
 for deb in ./*.deb; do dpkg -x "$deb" ..; done
 find_library

@@ -14,15 +14,16 @@ missing() { # the packages of what is not there
 fetch() {
   apt-get download -qq "$@" 2>/dev/null && return
   mkdir -p "$FOLDER/lists/partial" "$FOLDER/archives/partial"
-  local options=(-o "Dir::State::lists=$FOLDER/lists" -o "Dir::Cache=$FOLDER" -o Debug::NoLocking=1)
+  # Without it, a list that cannot be fetched is no error to apt-get.
+  local options=(-o APT::Update::Error-Mode=any -o "Dir::State::lists=$FOLDER/lists" -o "Dir::Cache=$FOLDER" -o Debug::NoLocking=1)
   apt-get "${options[@]}" update -qq && apt-get "${options[@]}" download -qq "$@"
 }
 
 mapfile -t packages < <(missing)
 [ ${#packages[@]} -gt 0 ] || exit 0
 { command -v apt-get && command -v dpkg; } >/dev/null || { echo "${packages[*]}: not on PATH, and no apt-get to fetch them; tests of the fleet are skipped."; exit 0; }
-echo "Fetching ${packages[*]} into $FOLDER (once, 20 MB)"
+echo "Fetching ${packages[*]} into $FOLDER (once)"
 mkdir -p "$FOLDER/debs"
 cd "$FOLDER/debs"
-fetch "${packages[@]}" || { echo "${packages[*]}: cannot be fetched here; tests of the fleet are skipped."; exit 0; }
+fetch "${packages[@]}" || { echo "${packages[*]}: cannot be fetched here, for the reasons above; tests of the fleet are skipped."; exit 0; }
 for deb in ./*.deb; do dpkg -x "$deb" ..; done

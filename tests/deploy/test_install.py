@@ -15,8 +15,10 @@ import pytest
 
 from tools import device_guide
 from tools.device_setup.__main__ import main
+from tools.device_setup.dead_ends import _MAX_PYTHON
 from tools.device_setup.journal import FOLDER
 from tools.device_setup.machine import Completed, Machine
+from tools.wheel_check import PYTHONS
 
 ROOT = Path(__file__).parents[2]
 ETC = "etc/edgeinfer"
@@ -61,6 +63,8 @@ class Commands:
     def _apt_get(self, words: list[str], _: Mapping[str, str]) -> Completed:
         if "autoremove" in words:
             return Completed(0, "".join(f"Remv {name} [1]\n" for name in self.packages if name != "python3"))
+        if "--download-only" in words:
+            return Completed(0)
         names = words[words.index("--no-install-recommends") + 1 :] if "--no-install-recommends" in words else []
         if "--simulate" in words:
             return Completed(0, "".join(f"Inst {name} (1 Debian)\n" for name in [*names, "libjs-jquery"]))
@@ -78,7 +82,10 @@ class Commands:
         return Completed(0)
 
     def _account(self, name: str, number: int) -> None:
-        for database, line in (("passwd", f"{name}:x:{number}:{number}::/:/\n"), ("group", f"{name}:x:{number}:\n")):
+        for database, line in (
+            ("passwd", f"{name}:x:{number}:{number}::/:/usr/sbin/nologin\n"),
+            ("group", f"{name}:x:{number}:\n"),
+        ):
             with (self.root / "etc" / database).open("a") as file:
                 file.write(line)
 
@@ -204,7 +211,8 @@ def test_prometheus_is_configured_before_its_package_starts_it(run: Run) -> None
     seen: dict[str, bool] = {}
 
     def look(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Completed:
-        if "install" in command and "--simulate" not in command and command[0] == "apt-get":
+        only_looks = {"--simulate", "--download-only"} & set(command)
+        if "install" in command and command[0] == "apt-get" and not only_looks:
             for unit in ("prometheus", "prometheus-alertmanager"):
                 drop_in = run.machine.path(f"/etc/systemd/system/{unit}.service.d/edgeinfer.conf")
                 seen[unit] = "127.0.0.1" in drop_in.read_text()
@@ -328,7 +336,7 @@ def test_at_a_terminal_it_asks_and_no_stops_it(run: Run) -> None:
 @pytest.mark.parametrize(
     ("fails", "message", "words"),
     [
-        (" update", "E: Failed to fetch", "See what apt says of its sources"),
+        ("--download-only", "E: Failed to fetch", "See what apt says of its sources"),
         ("-m pip", "ERROR: no matching distribution", "Most often the package index cannot be reached"),
         ("useradd", "useradd: cannot lock /etc/passwd", "See /etc/passwd and /etc/group"),
         ("config alertmanager", "error: EMAIL_TO: no sender", "Set it right in /etc/edgeinfer/alerts.env"),
@@ -345,6 +353,22 @@ def test_a_failed_step_ends_with_what_failed_and_the_remedy_and_the_next_run_con
     run.commands.fails = {}
     assert run() == 0
     assert run.commands.enabled == {"edgeinfer.target"}
+
+
+def test_packages_that_cannot_be_fetched_are_said_before_anything_is_changed(run: Run) -> None:
+    before = run.tree()
+    run.commands.fails = {"apt-get": "E: Temporary failure resolving 'deb.debian.org'"}
+    assert run() == 1
+    assert run.tree() == before
+    assert "Temporary failure resolving" in run.printed
+    assert run.printed.endswith("Nothing was changed.")
+
+
+def test_a_package_list_that_cannot_be_fetched_is_said_and_the_packages_are_tried(run: Run) -> None:
+    run.commands.fails = {"Error-Mode=any update": "E: The repository 'https://example.org stable' is not signed."}
+    assert run() == 0
+    assert "warning: apt-get update could not fetch every package list" in run.printed
+    assert "is not signed" in run.printed
 
 
 def test_a_failed_update_leaves_the_release_that_runs(run: Run, tmp_path: Path) -> None:
@@ -405,6 +429,115 @@ def test_a_prometheus_that_was_configured_by_hand_is_taken_over_only_when_asked(
     assert run("--take-over-prometheus") == 0
     assert run() == 0
     assert "Nothing to do" in run.printed
+
+
+def taken(run: Run, port: int) -> None:
+    folder = run.machine.root / "proc/net"
+    folder.mkdir(parents=True)
+    (folder / "tcp").write_text(f"header\n 0: 0100007F:{port:04X} 00000000:0000 0A x\n")
+
+
+def test_a_program_on_a_port_is_named(run: Run) -> None:
+    def shows(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Completed:
+        if command[0] == "ss":
+            return Completed(0, 'LISTEN 0 511 127.0.0.1:8080 0.0.0.0:* users:(("nginx",pid=71,fd=6),("nginx",pid=70))')
+        return run.commands(command, environment)
+
+    taken(run, 8080)
+    run.machine.runner = shows
+    assert run("--dry-run") == 78
+    assert "port 8080: is taken by nginx (process 70), nginx (process 71), and edgeinfer-gateway" in run.printed
+
+
+def test_the_ports_of_services_that_run_already_are_not_in_the_way(run: Run) -> None:
+    assert run() == 0
+    taken(run, 8080)
+    assert run() == 0
+
+
+@pytest.mark.parametrize(
+    ("passwd", "group", "words"),
+    [
+        ("edgeinfer:x:1001:1001::/home/edgeinfer:/bin/bash\n", "edgeinfer:x:1001:\n", "is a person's, who can log in"),
+        ("edgeinfer:x:998:100::/:/usr/sbin/nologin\n", "", "is here without a group edgeinfer"),
+        ("", "edgeinfer:x:998:\n", "is here without an account edgeinfer"),
+    ],
+)
+def test_an_account_of_our_name_that_was_not_made_for_services_is_a_dead_end(
+    run: Run, passwd: str, group: str, words: str
+) -> None:
+    for name, line in (("passwd", passwd), ("group", group)):
+        with (run.machine.root / "etc" / name).open("a") as file:
+            file.write(line)
+    before = run.tree()
+    assert run() == 78
+    assert words in run.printed
+    assert run.tree() == before
+
+
+def test_an_account_that_was_made_for_the_services_is_used_and_stays(run: Run) -> None:
+    run.commands._account("edgeinfer", 997)
+    assert run() == 0
+    assert run("--undo", "--remove-data") == 0
+    assert "edgeinfer:x:997" in run.machine.text("/etc/passwd")
+
+
+@needs_root
+def test_a_folder_of_another_user_in_the_place_of_ours_is_a_dead_end(run: Run) -> None:
+    place = run.machine.path("/opt/edgeinfer")
+    place.mkdir()
+    os.chown(place, 4711, 4711)
+    run.machine.path("/usr/local/bin/edgeinfer").write_text("#!/usr/bin/python3\n")
+    assert run() == 78
+    assert "error: /opt/edgeinfer: belongs to 4711, who could change what runs" in run.printed
+    assert "error: /usr/local/bin/edgeinfer: is a program of another set-up" in run.printed
+
+
+def test_a_unit_and_a_drop_in_of_an_own_prometheus_are_named(run: Run) -> None:
+    unit = run.machine.path("/etc/systemd/system/prometheus.service")
+    unit.write_text("[Service]\n")
+    drop_in = run.machine.path("/etc/systemd/system/prometheus-alertmanager.service.d/override.conf")
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\n")
+    assert run() == 78
+    assert "prometheus.service: is a unit of your own" in run.printed
+    assert "prometheus-alertmanager.service.d/override.conf: was edited" in run.printed
+    unit.unlink()
+    assert run("--take-over-prometheus") == 0
+
+
+@pytest.mark.parametrize(
+    ("python", "content", "words"),
+    [
+        ((3, 15), None, "Python 3.15: is newer than 3.14"),
+        ((3, 14), b"pybind11 2.10", "numpy 1 cannot be had for Python 3.14"),
+    ],
+)
+def test_a_python_without_packages_is_a_dead_end(
+    run: Run, monkeypatch: pytest.MonkeyPatch, python: tuple[int, int], content: bytes | None, words: str
+) -> None:
+    if content:
+        hailort(run, "_pyhailort.so", content)
+    monkeypatch.setattr("sys.version_info", (*python, 0, "final", 0))
+    before = run.tree()
+    assert run() == 78
+    assert words in run.printed
+    assert run.tree() == before
+
+
+@pytest.mark.parametrize("content", [None, b"numpy._core"])
+def test_python_3_14_without_an_old_hailort_is_set_up(
+    run: Run, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    if content:
+        hailort(run, "_pyhailort.so", content)
+    monkeypatch.setattr("sys.version_info", (3, 14, 0, "final", 0))
+    assert run() == 0
+    assert "build-essential" not in run.printed
+
+
+def test_the_newest_python_is_the_newest_that_the_locks_are_checked_for() -> None:
+    assert max(tuple(map(int, python.split("."))) for python in PYTHONS) == _MAX_PYTHON
 
 
 @pytest.mark.parametrize(

@@ -10,22 +10,28 @@ ROOT = Path(__file__).parents[2]
 # As apt-get 2.6 does: a list that cannot be fetched is an error only if that is asked for.
 _APT = """#!/bin/sh
 case "$*" in
-  *update*Error-Mode=any*) exit 100 ;;
+  *update*Error-Mode=any* | *Error-Mode=any*update*) echo "E: Failed to fetch" >&2; exit 100 ;;
   *update*) exit 0 ;;
   *install*) exit {code} ;;
+  *download*) exit 100 ;;
 esac
 """
 
 
 def run(script: str, folder: Path, install_code: int) -> subprocess.CompletedProcess[str]:
     """The script as root on a machine that has apt-get and none of what it would install."""
-    for name in ("bash", "dirname", "sh"):
+    for name in ("bash", "dirname", "mkdir", "sh"):
         (folder / name).symlink_to(str(shutil.which(name)))
-    for name, text in (("id", "#!/bin/sh\necho 0\n"), ("apt-get", _APT.format(code=install_code))):
+    for name, text in (
+        ("id", "#!/bin/sh\necho 0\n"),
+        ("dpkg", "#!/bin/sh\n"),
+        ("apt-get", _APT.format(code=install_code)),
+    ):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     command = [str(folder / "bash"), str(ROOT / "tools" / script)]
-    return subprocess.run(command, env={"PATH": str(folder)}, capture_output=True, text=True, check=False)
+    environment = {"PATH": str(folder), "HOME": str(folder)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("script", ["setup_browser.sh", "setup_clients.sh"])
@@ -45,3 +51,15 @@ def test_a_browser_that_cannot_be_installed_ends_it_with_what_to_run(tmp_path: P
     assert done.returncode == 1
     assert "error: chromium cannot be installed" in done.stderr
     assert "apt-get install chromium" in done.stderr
+
+
+@pytest.mark.parametrize(("script", "skipped"), [("setup_fleet.sh", "tests of the fleet"), ("setup_clock.sh", "clock")])
+def test_what_is_unpacked_without_root_and_cannot_be_fetched_is_said_with_apts_reason(
+    script: str, skipped: str, tmp_path: Path
+) -> None:
+    done = run(script, tmp_path, 100)
+    assert done.returncode == 0
+    assert "E: Failed to fetch" in done.stderr
+    [said] = [line for line in (done.stdout + done.stderr).splitlines() if "cannot be fetched here" in line]
+    assert skipped in said
+    assert "for the reasons above" in said

@@ -145,6 +145,11 @@ def _set_up(  # noqa: PLR0913, PLR0917 - the parts of one run
         if ask and not given.yes and ask("Continue? [Y/n] ").lower().startswith("n"):
             say("Nothing was changed.")
             return 0
+        try:
+            plan.fetch(machine, say)
+        except SetupError as failure:
+            say(f"{_in_words(failure)}\nNothing was changed.")
+            return 1
         journal.options = options.as_words()
         journal.save()
         _apply(plan, machine, journal, say)

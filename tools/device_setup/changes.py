@@ -10,6 +10,7 @@ from tools.device_setup.journal import Journal, digest, replace_file
 from tools.device_setup.machine import Machine, SetupError
 
 _APT = ("apt-get", "--quiet", "--yes", "-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Use-Pty=0")
+_ANY_ERROR = ("-o", "APT::Update::Error-Mode=any")
 _FETCH = "See what apt says of its sources and of the network, then run this again: it continues from here."
 
 
@@ -205,14 +206,33 @@ class Packages:
         there = self.installed(machine)
         return [name for name in self.names if name not in there]
 
-    def apply(self, machine: Machine, journal: Journal) -> None:
-        """Fetch the lists, write down what will come, and install it."""
+    def fetch(self, machine: Machine, say: Callable[[str], None]) -> None:
+        """Fetch lists and packages, so that what cannot be had is known before anything is changed.
+
+        A list that cannot be fetched may be that of another source than what is needed: the old ones are tried then.
+
+        Raises:
+            SetupError: a package is not known or cannot be fetched.
+        """
         missing = self._missing(machine)
-        machine.do(*_APT, "-o", "APT::Update::Error-Mode=any", "update", remedy=_FETCH)
-        install = ("install", "--no-install-recommends", *missing)
-        for name in re.findall(r"(?m)^Inst (\S+) \(", machine.do(*_APT, "--simulate", *install, remedy=_FETCH)):
+        if not missing:
+            return
+        update = machine.ask(*_APT, *_ANY_ERROR, "update")
+        if update.code:
+            say(f"warning: apt-get update could not fetch every package list; the old ones are used:\n{update.last}")
+        machine.do(*_APT, "--download-only", *self._install(missing), remedy=_FETCH)
+
+    def apply(self, machine: Machine, journal: Journal) -> None:
+        """Write down what will come, and install it."""
+        missing = self._missing(machine)
+        simulated = machine.do(*_APT, "--simulate", *self._install(missing), remedy=_FETCH)
+        for name in re.findall(r"(?m)^Inst (\S+) \(", simulated):
             journal.record("package", name, asked=name in missing)
-        machine.do(*_APT, *install, remedy=_FETCH)
+        machine.do(*_APT, *self._install(missing), remedy=_FETCH)
+
+    @staticmethod
+    def _install(names: Sequence[str]) -> tuple[str, ...]:
+        return ("install", "--no-install-recommends", *names)
 
 
 @dataclass(frozen=True, slots=True)

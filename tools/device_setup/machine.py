@@ -39,6 +39,11 @@ class Completed:
     output: str = ""
     errors: str = ""
 
+    @property
+    def last(self) -> str:
+        """Its last lines, of stderr where it said something there."""
+        return "\n".join((self.errors.strip() or self.output.strip()).splitlines()[-_LAST_LINES:])
+
 
 class Runner(Protocol):
     """Runs a command; tests pass a fake."""
@@ -102,8 +107,7 @@ class Machine:
         """
         done = self.runner(command, environment)
         if done.code:
-            last = "\n".join((done.errors.strip() or done.output.strip()).splitlines()[-_LAST_LINES:])
-            raise SetupError(" ".join(command), f"ended with exit code {done.code}:\n{last}", remedy)
+            raise SetupError(" ".join(command), f"ended with exit code {done.code}:\n{done.last}", remedy)
         return done.output
 
     def ids(self, user: str, group: str) -> tuple[int, int] | None:
@@ -114,6 +118,11 @@ class Machine:
     def has_user(self, name: str) -> bool:
         """Whether there is such an account."""
         return self._number("passwd", name) is not None
+
+    def user_of(self, number: int) -> str:
+        """Name of an account, or its number where it has none."""
+        lines = (line.split(":") for line in self.text("/etc/passwd").splitlines())
+        return next((words[0] for words in lines if words[2] == str(number)), str(number))
 
     def _number(self, database: str, name: str) -> int | None:
         if name == "root":

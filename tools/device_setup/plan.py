@@ -21,6 +21,7 @@ from tools.device_setup.services import Services
 ETC = "/etc/edgeinfer"
 UNITS_FOLDER = "/etc/systemd/system"
 ACCOUNT = "edgeinfer"
+LINK = "/usr/local/bin/edgeinfer"
 PACKAGES = ("python3-venv", "prometheus", "prometheus-alertmanager")
 _COMPILER = ("build-essential", "python3-dev")
 _SERVICES = ("edgeinfer-sidecar", "edgeinfer-gateway", "edgeinfer-exporter", "edgeinfer-console")
@@ -86,6 +87,14 @@ class Plan:
         say("" if count else "Nothing to do: everything is as it should be.")
         return count
 
+    def fetch(self, machine: Machine, say: Callable[[str], None]) -> None:
+        """Fetch the distribution's packages, before anything is changed.
+
+        Raises:
+            SetupError: one cannot be had.
+        """
+        Packages(self.packages(), _installed).fetch(machine, say)
+
     def packages(self) -> list[str]:
         """What the distribution has to bring."""
         compiler = _COMPILER if self.facts.compiles_numpy else ()
@@ -115,7 +124,7 @@ class Plan:
             Account(ACCOUNT),
             Folder("/opt/edgeinfer/models"),
             Environment(self.checkout, self.facts, units=(*_SERVICES, *_WATCHERS)),
-            Link("/usr/local/bin/edgeinfer", PROGRAM),
+            Link(LINK, PROGRAM),
             Folder("/opt/edgeinfer/docs/guides"),
             self._copy(guide, f"/opt/edgeinfer/{guide}"),
         ]

@@ -81,6 +81,7 @@ class Proof:
         checks.files(self.machine)
         checks.processes(self.machine)
         checks.units(self.machine)
+        checks.doctor(self.machine)
         must_say(self.type("sudo deploy/install.sh"), _NOTHING)
         session.killed_sidecar(self.machine, self.keys["phone"])
         session.killed_one_by_one(self.machine, UNITS)

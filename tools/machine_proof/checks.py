@@ -93,6 +93,18 @@ def units(machine: Container) -> None:
     say(f"shown: {machine.must('systemctl --version').splitlines()[0]} has no word for any unit; none failed")
 
 
+def doctor(machine: Container) -> None:
+    """It knows the services and their ports, for a user without any rights as well."""
+    for user in ("root", "stranger"):
+        done = machine.run("edgeinfer doctor", user=user)
+        said = done.stdout.splitlines()
+        up = next((line for line in said if line.startswith("ok       stack: systemd runs it; up: ")), "")
+        must(not done.returncode and up.count("127.0.0.1:") == len(PORTS), f"doctor says to {user}:\n{done.stdout}")
+        answered = [line for line in said if line.endswith("that systemd runs answers there")]
+        must(len(answered) == len(PORTS), f"doctor knows of these ports alone: {answered}")
+    say(f"shown: edgeinfer doctor ends with 0 and says to any user: {up.partition(': ')[2]}")
+
+
 def errors_in_log(machine: Container) -> None:
     """No service wrote an error."""
     log = machine.must("journalctl --no-pager --output cat --unit 'edgeinfer-*'")
