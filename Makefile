@@ -18,6 +18,8 @@ $(VENV)/running: requirements-runtime.lock requirements-build.lock pyproject.tom
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON): not found. Install python3 (3.11 or newer) and python3-venv."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11. Set PYTHON=/path/to/python3.11."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: python3-venv is missing. Install it: apt-get install python3-venv"; exit 1; }
+	@[ -w . ] || { echo "error: this folder belongs to $$(stat -c %U .), and $(VENV) is made in it. Clone the repository as $$(id -un)."; exit 1; }
+	@[ ! -e $(VENV) ] || [ -w $(VENV) ] || { echo "error: $(VENV) belongs to $$(stat -c %U $(VENV)), and is to be changed. Run: sudo chown -R $$(id -un) $(VENV)"; exit 1; }
 	@echo "Setting up $(VENV) (once, about half a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python tools/install_packages.py requirements-build.lock requirements-runtime.lock
