@@ -19,10 +19,16 @@ fetch() {
   apt-get "${options[@]}" update -qq && apt-get "${options[@]}" download -qq "$@"
 }
 
+megabytes() { # to fetch, on this system; nothing where its package lists do not say
+  local total=0 bytes
+  while read -r _ _ bytes _; do total=$((total + bytes)); done < <(apt-get --print-uris download "$@" 2>/dev/null)
+  [ "$total" -eq 0 ] || echo ", $((total / 1000000)) MB"
+}
+
 mapfile -t packages < <(missing)
 [ ${#packages[@]} -gt 0 ] || exit 0
 { command -v apt-get && command -v dpkg; } >/dev/null || { echo "${packages[*]}: not on PATH, and no apt-get to fetch them; tests of the fleet are skipped."; exit 0; }
-echo "Fetching ${packages[*]} into $FOLDER (once)"
+echo "Fetching ${packages[*]} into $FOLDER (once$(megabytes "${packages[@]}"))"
 mkdir -p "$FOLDER/debs"
 cd "$FOLDER/debs"
 fetch "${packages[@]}" || { echo "${packages[*]}: cannot be fetched here, for the reasons above; tests of the fleet are skipped."; exit 0; }

@@ -12,7 +12,9 @@ _APT = """#!/bin/sh
 case "$*" in
   *update*Error-Mode=any* | *Error-Mode=any*update*) echo "E: Failed to fetch" >&2; exit 100 ;;
   *update*) exit 0 ;;
+  *install*assume-no*) printf "Need to get 81 MB of archives.\nAfter this operation, 464 MB will be used.\n"; exit 1 ;;
   *install*) exit {code} ;;
+  *print-uris*) echo "'http://mirror/nginx.deb' nginx_1_amd64.deb 15000000 SHA256:00" ;;
   *download*) exit 100 ;;
 esac
 """
@@ -63,3 +65,13 @@ def test_what_is_unpacked_without_root_and_cannot_be_fetched_is_said_with_apts_r
     [said] = [line for line in (done.stdout + done.stderr).splitlines() if "cannot be fetched here" in line]
     assert skipped in said
     assert "for the reasons above" in said
+
+
+def test_what_is_fetched_is_said_with_the_size_that_it_has_on_this_system(tmp_path: Path) -> None:
+    assert f"into {tmp_path}/.cache/edgeinfer/fleet (once, 15 MB)" in run("setup_fleet.sh", tmp_path, 0).stdout
+
+
+def test_what_is_installed_is_said_with_the_size_that_it_has_on_this_system(tmp_path: Path) -> None:
+    said = run("setup_clients.sh", tmp_path, 0).stdout
+    assert "Need to get 81 MB of archives." in said
+    assert "After this operation, 464 MB will be used." in said
