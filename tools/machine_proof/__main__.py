@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.device_setup.services import UNITS
-from tools.machine_proof import checks, session
+from tools.machine_proof import checks, session, ways
 from tools.machine_proof.container import Container, ProofError, base, booted, clone_repository, install_packages, say
 from tools.machine_proof.guide import GUIDE, URL, Typed, commands
 from tools.machine_proof.update import commit_something
@@ -151,6 +151,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.machine_proof", description=__doc__)
     parser.add_argument("system", choices=("bookworm", "trixie"))
     parser.add_argument("--user", choices=("pi", "root"), default="pi", help="who types: one with sudo (pi), or root")
+    parser.add_argument("--way", choices=("guide", "run"), default="guide", help="the guide, or make run and the wheel")
     parser.add_argument("--folder", type=Path, default=_FOLDER, help=f"where the bootstrapped tree is kept ({_FOLDER})")
     given = parser.parse_args()
     if os.geteuid() != 0:
@@ -167,7 +168,10 @@ def main() -> int:
             bare = clone_repository(CHECKOUT, Path(repository), given.user)
             with booted(tree, bare, given.user) as machine:
                 proof = Proof(machine, bare)
-                follow_guide(proof)
+                if given.way == "guide":
+                    follow_guide(proof)
+                else:
+                    proof.row += ways.run(machine, CHECKOUT, proof.type)
     except ProofError as failure:
         say(f"FAILED on {given.system}: {failure}")
         return 1
