@@ -14,7 +14,7 @@ from tools.device_setup.services import PORTS, is_active
 _MIN_PYTHON = (3, 11)
 # The newest with a wheel of every locked package: tools/wheel_check.py.
 _MAX_PYTHON = (3, 14)
-# numpy 1.26 compiles with it; its generated C code does not with the next one.
+# The newest that numpy 1.26 was seen to compile for; it has no wheel for this one either.
 _MAX_PYTHON_OF_NUMPY_1 = (3, 13)
 _MIN_FREE_BYTES = 1_500_000_000
 _OUR_DROP_IN = "edgeinfer.conf"
@@ -150,7 +150,7 @@ def _of_hailort(facts: Facts) -> list[SetupError]:
         found.append(
             SetupError(
                 library.native_part if library else "HailoRT",
-                f"reads arrays of numpy 2 as empty, and numpy 1 cannot be had for Python {_dotted(facts.python)}",
+                f"reads arrays of numpy 2 as empty, and numpy 1 was not seen to compile for Python {_dotted(facts.python)}",
                 "Use HailoRT 5.1.1 or newer, or a system with Python 3.13 or older; without HailoRT the CPU computes:"
                 " remove its package, or use another machine.",
             )
