@@ -150,7 +150,8 @@ def _of_hailort(facts: Facts) -> list[SetupError]:
         found.append(
             SetupError(
                 library.native_part if library else "HailoRT",
-                f"reads arrays of numpy 2 as empty, and numpy 1 was not seen to compile for Python {_dotted(facts.python)}",
+                "reads arrays of numpy 2 as empty, and"
+                f" numpy 1 was not seen to compile for Python {_dotted(facts.python)}",
                 "Use HailoRT 5.1.1 or newer, or a system with Python 3.13 or older; without HailoRT the CPU computes:"
                 " remove its package, or use another machine.",
             )
