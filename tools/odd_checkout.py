@@ -1,6 +1,6 @@
 """`make run` as a user types it who is not root, in a fresh checkout: each step shows a picture or says why not.
 
-The checkout lies in a path with spaces and umlauts; the terminal is dumb, the locale is C, and there is no curl and no
+The checkout is in a path with spaces and umlauts; the terminal is dumb, the locale is C, and there is no curl and no
 git. Only Python, make and the system's commands are there: packages and servers are fetched.
 """
 

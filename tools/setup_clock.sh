@@ -11,7 +11,7 @@ mkdir -p "$FOLDER/debs"
 cd "$FOLDER/debs"
 if ! apt-get download -qq libfaketime 2>/dev/null; then
   mkdir -p "$FOLDER/lists/partial" "$FOLDER/archives/partial"
-  # Without it, a list that cannot be fetched is no error to apt-get.
+  # Without it, apt-get ignores a list that cannot be fetched.
   options=(-o APT::Update::Error-Mode=any -o "Dir::State::lists=$FOLDER/lists" -o "Dir::Cache=$FOLDER" -o Debug::NoLocking=1)
   { apt-get "${options[@]}" update -qq && apt-get "${options[@]}" download -qq libfaketime; } >&2 \
     || { echo "libfaketime cannot be fetched here, for the reasons above; clock jumps are not tried." >&2; exit 0; }

@@ -14,7 +14,7 @@ missing() { # the packages of what is not there
 fetch() {
   apt-get download -qq "$@" 2>/dev/null && return
   mkdir -p "$FOLDER/lists/partial" "$FOLDER/archives/partial"
-  # Without it, a list that cannot be fetched is no error to apt-get.
+  # Without it, apt-get ignores a list that cannot be fetched.
   local options=(-o APT::Update::Error-Mode=any -o "Dir::State::lists=$FOLDER/lists" -o "Dir::Cache=$FOLDER" -o Debug::NoLocking=1)
   apt-get "${options[@]}" update -qq && apt-get "${options[@]}" download -qq "$@"
 }

@@ -36,7 +36,7 @@ def dead_ends(machine: Machine, facts: Facts, options: Options, journal: Journal
 
 
 def _of_own_watchers(machine: Machine, facts: Facts, options: Options, journal: Journal) -> list[SetupError]:
-    """A Prometheus or Alertmanager that somebody configured here."""
+    """A Prometheus or Alertmanager that was configured here by hand."""
     found = []
     units = [f"{UNITS_FOLDER}/{name}.service" for name in _WATCHERS]
     for unit in units:
@@ -77,7 +77,7 @@ def _of_ports(machine: Machine, facts: Facts) -> list[SetupError]:
 
 
 def _of_places(machine: Machine) -> list[SetupError]:
-    """Folders of ours that others made: what lies in them could be changed by them."""
+    """Folders of ours that others made: they could change what is in them."""
     found = []
     for path in (HOME, ETC):
         place = machine.path(path)
