@@ -56,7 +56,7 @@ def _first_figures(machine: Container, way: str, commands: Sequence[str], type_:
 
 
 def _share_wheel(machine: Container, checkout: Path) -> None:
-    """What somebody without a checkout is given: the wheel, and the lock with the hash of each package."""
+    """What a user without a checkout is given: the wheel, and the lock with the hash of each package."""
     place = Path(f"/proc/{machine.leader}/root{_SHARED}")
     with tempfile.TemporaryDirectory() as folder:
         build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder)
