@@ -140,12 +140,20 @@ class ChipPool:
         for chip in self.chips:
             if not chip.network.is_open and not chip.is_recovering and self._clock() >= chip.due_at:
                 chip.is_recovering = True
-                self._start(lambda chip=chip: self._reopen(chip))  # type: ignore[misc]  # binds the loop's chip
+                try:
+                    self._start(lambda chip=chip: self._reopen(chip))  # type: ignore[misc]  # binds the loop's chip
+                except RuntimeError:  # the machine has no thread left: later
+                    chip.is_recovering = False
+                    failure = _lack_of_threads(chip)
+                    self.note(chip, failure)
+                    self.postpone(chip, failure)
 
     def _reopen(self, chip: ChipState) -> None:
         try:
             if self._open_chip(chip):
                 _log.info("a chip has recovered", extra={"device_id": chip.network.device_id})
+                if chip not in self.chips:
+                    chip.network.close()  # the pool was closed in the meantime, and waited no longer
         finally:
             self._end_recovery(chip)
 
@@ -193,7 +201,10 @@ class ChipPool:
             self._turn.notify_all()
         # Outside of the lock: configuring is slow, and callers must be able to use the other chips.
         if must_recover:
-            self._start(lambda: self._recover(chip))
+            try:
+                self._start(lambda: self._recover(chip))
+            except RuntimeError:  # the machine has no thread left, and nobody else would do it
+                self._recover(chip)
 
     def _wait_until_idle(self, chip: ChipState) -> None:
         with self._turn:
@@ -203,3 +214,8 @@ class ChipPool:
         if not is_idle:
             # HailoRT ends what is in flight with a failure when the network is left: no window waits forever.
             _log.warning("a chip is closed with frames in flight", extra={"device_id": chip.network.device_id})
+
+
+def _lack_of_threads(chip: ChipState) -> BackendError:
+    fault, remedy = "cannot be opened again: the machine starts no more threads", "Raise the limit of tasks (TasksMax)."
+    return BackendError(f"device {chip.network.device_id}", fault, remedy, error_class="hailort_init_failure")
