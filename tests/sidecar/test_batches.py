@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from edgeinfer.backends.base import Inference, Window
-from edgeinfer.errors import BackendError, InvalidOutput, InvalidWindow
+from edgeinfer.errors import BackendError, InvalidOutput, InvalidWindow, Overloaded
 from edgeinfer.metrics.registry import new_registry
+from edgeinfer.sidecar.batch import submit_all
 from edgeinfer.sidecar.inference import ClientDisconnected, Computed, InferencePool, never, one_by_one
 from edgeinfer.sidecar.instruments import SidecarInstruments
 from edgeinfer.sidecar.model import ServedModel
-from edgeinfer.sidecar.pace import Pace
+from edgeinfer.sidecar.pace import ON_THREADS, Pace
 from tests.sidecar.rig import BatchToyBackend, ToyBackend, running, shipped_card, window
 
 BATCHES_OF_FOUR = Pace(runs_inline=True, max_batch=4, min_handover=4)
@@ -30,15 +31,15 @@ def numbered(number: int) -> Window:
 class Runs:
     """Computes like a toy, and keeps which windows each run had, and on which thread."""
 
-    def __init__(self, before: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
         self.runs: list[tuple[str, list[int]]] = []
-        self._before = before
+        self.before = before
         self._infer_all = one_by_one(ToyBackend().infer)
 
     def __call__(self, windows: Sequence[Window]) -> Sequence[Inference | Exception]:
         where = "loop" if threading.current_thread() is threading.main_thread() else "thread"
         self.runs.append((where, [int(window[0, 0]) for window in windows]))
-        self._before()
+        self.before()
         return self._infer_all(windows)
 
 
@@ -82,8 +83,37 @@ async def test_a_thread_gets_a_share_that_is_worth_waking_it() -> None:
     runs = Runs(meet)
     pool = pool_of(runs)
 
-    assert await ask(pool, 8) == list(range(8))
-    assert sorted(runs.runs) == [("loop", [0, 1, 2, 3]), ("thread", [4, 5, 6, 7])]
+    for _ in range(3):  # a thread that is done is free again
+        runs.runs.clear()
+        assert await ask(pool, 8) == list(range(8))
+        assert sorted(runs.runs) == [("loop", [0, 1, 2, 3]), ("thread", [4, 5, 6, 7])]
+    await pool.close()
+
+
+async def test_a_thread_whose_windows_the_loop_took_back_gets_a_share_again() -> None:
+    thread_is_busy, thread_may_end = threading.Event(), threading.Event()
+
+    def hold_the_thread() -> None:
+        if threading.current_thread() is not threading.main_thread():
+            thread_is_busy.set()
+            thread_may_end.wait(10)
+
+    runs, pace, workers = Runs(hold_the_thread), [ON_THREADS], [1]
+    instruments = SidecarInstruments(new_registry())
+    pool = InferencePool(runs, instruments, workers=lambda: workers[0], capacity=100, pace=lambda: pace[0])
+    pool.start()
+    held = [asyncio.ensure_future(pool.infer(numbered(number))) for number in range(3)]
+    await asyncio.sleep(0)
+    assert await asyncio.to_thread(thread_is_busy.wait, 10)
+    pace[0] = BATCHES_OF_FOUR
+    assert await ask(pool, 1) == [0]
+    await asyncio.gather(*held[1:])  # by the loop, because the only thread is held
+    thread_may_end.set()
+    await held[0]
+
+    both_compute = threading.Barrier(2, timeout=10)
+    runs.before, workers[0] = both_compute.wait, 2
+    assert await asyncio.wait_for(ask(pool, 8), 10) == list(range(8))
     await pool.close()
 
 
@@ -192,6 +222,42 @@ def test_a_run_without_one_usable_output_is_no_recovery_and_the_model_is_not_wel
     assert {type(one) for one in model.infer_all([numbered(1), numbered(2)])} == {Inference}
     assert registry.get_sample_value("hailo_sidecar_backend_recoveries_total") == 1
     assert not model.failing
+
+
+def test_a_window_during_which_another_fails_is_no_recovery() -> None:
+    registry = new_registry()
+    model = ServedModel(backend := BatchToyBackend(), shipped_card(), SidecarInstruments(registry))
+    model.description = backend.open()
+
+    def fail() -> None:
+        raise BackendError("it", "failed", "Look.", error_class="execution_failed")
+
+    def another_fails() -> None:
+        backend.before = fail
+        with pytest.raises(BackendError):
+            model.infer(numbered(2))
+
+    another_fails()
+    backend.before = another_fails
+    model.infer(numbered(1))
+    assert registry.get_sample_value("hailo_sidecar_backend_recoveries_total") == 0
+    backend.before = lambda: None
+    model.infer(numbered(1))
+    assert registry.get_sample_value("hailo_sidecar_backend_recoveries_total") == 1
+
+
+async def test_windows_of_a_request_that_do_not_all_find_room_are_refused_together() -> None:
+    gate = threading.Event()
+    pool = pool_of(Runs(lambda: gate.wait(10)), ON_THREADS, workers=1)
+    delivered: list[object] = []
+    held = asyncio.ensure_future(pool.infer(numbered(0)))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded, match="101 more are beyond its 100 places"):
+        submit_all(pool, [numbered(1)] * 101, never, delivered.append)
+    gate.set()
+    await held
+    await pool.close()
+    assert not delivered
 
 
 def test_a_run_that_was_put_together_for_the_model_before_is_not_given_to_one_that_mixes_windows() -> None:
