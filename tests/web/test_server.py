@@ -92,3 +92,20 @@ def test_a_unix_socket_is_its_users_own_and_replaces_a_leftover(tmp_path: Path) 
     bind_unix(path).close()
     with bind_unix(path):
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_unix_socket_of_a_living_process_and_another_file_are_left_alone(tmp_path: Path) -> None:
+    path, file = tmp_path / "socket", tmp_path / "model.onnx"
+    file.write_bytes(b"weights")
+    with bind_unix(path), pytest.raises(PortInUse, match="another process listens there"):
+        bind_unix(path)
+    assert path.is_socket()
+    with pytest.raises(PortInUse, match="a file that is not a socket is there"):
+        bind_unix(file)
+    assert file.read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("place", ["missing/socket", "x" * 120])
+def test_a_unix_socket_that_cannot_be_made_is_reported_in_a_line(place: str, tmp_path: Path) -> None:
+    with pytest.raises(PortInUse, match="it cannot be made"):
+        bind_unix(tmp_path / place)

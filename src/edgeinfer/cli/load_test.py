@@ -1,6 +1,7 @@
 """`edgeinfer load-test`: users on a schedule against a gateway, and a report."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,10 +16,12 @@ import aiohttp
 import click
 import orjson
 import uvloop
+from psutil import pid_exists
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from edgeinfer.cli._address import HttpAddress
 from edgeinfer.cli._load_target import load_target
 from edgeinfer.cli._running_stack import find_running_stack
 from edgeinfer.errors import DataFolderError
@@ -66,7 +69,11 @@ class _Request:
 
 def create() -> click.Command:
     @click.command("load-test")
-    @click.option("--gateway", help="Address of the gateway; without one, of the stack that runs on this machine.")
+    @click.option(
+        "--gateway",
+        type=HttpAddress(),
+        help="Address of the gateway; without one, of the stack that runs on this machine.",
+    )
     @click.option("--own-stack", is_flag=True, help="Start a stack for this run on free ports, and end it afterwards.")
     @click.option(
         "--running-stack",
@@ -91,9 +98,14 @@ def create() -> click.Command:
     @click.option("--process-per-second", type=click.FloatRange(0), help="Analyses without a session, of each user.")
     @click.option("--max-users", type=click.IntRange(5), default=2000, show_default=True, help="Where stress ends.")
     @click.option("--seed", type=int, help="Of the random moments; the same seed sends at the same moments.")
-    @click.option("--prometheus", metavar="URL", help="Compare with what this Prometheus saw.")
+    @click.option("--prometheus", type=HttpAddress(), help="Compare with what this Prometheus saw.")
     @click.option(
-        "--watch", "watched", multiple=True, metavar="NAME=PID", help="Processes whose memory a soak reports."
+        "--watch",
+        "watched",
+        type=_Watched(),
+        multiple=True,
+        metavar="NAME=PID",
+        help="Processes whose memory a soak reports.",
     )
     @click.option("--api-key-file", type=click.Path(path_type=Path, dir_okay=False), help=KEY_HELP)
     @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.txt, report.json, report.html.")
@@ -112,7 +124,7 @@ def create() -> click.Command:
         max_users: int,
         seed: int | None,
         prometheus: str | None,
-        watched: tuple[str, ...],
+        watched: tuple[tuple[str, int], ...],
         api_key_file: Path | None,
         report: Path | None,
         as_json: bool,
@@ -133,15 +145,21 @@ def create() -> click.Command:
         }
         chosen = replace(PROFILES[profile], **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # click has checked each
         request = _Request(gateway or _USUAL_GATEWAY, chosen, max_users, prometheus, {}, authorization(api_key_file))
+        if gateway and (own_stack or running_stack or data_folder):
+            raise click.UsageError(
+                "--gateway names what is loaded, and so do --own-stack, --running-stack and --data-folder."
+            )
+        if report:
+            _check_writable(report)
         if not gateway:
             request = _choose_stack(request, data_folder, running=running_stack, own=own_stack)
         if request.stack:
             click.echo(request.stack, err=True)
-        request = replace(request, watch=_watched(watched, request.gateway))
+        request = replace(request, watch=dict(watched) or _gateway_here(request.gateway))
         document = uvloop.run(_load_own_stack(request) if request.is_own else _load(request))
+        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if as_json else as_text(document))
         if report:
             _write(report, document)
-        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if as_json else as_text(document))
         sys.exit(0 if document["passed"] else 1)
 
     return load
@@ -267,18 +285,38 @@ async def _show(progress: Progress) -> None:
             await asyncio.sleep(0.5)
 
 
-def _watched(given: tuple[str, ...], gateway: str) -> dict[str, int]:
-    """Processes by name; the gateway itself where it listens on this machine and nothing else is asked for."""
-    if given:
-        return {name: int(pid) for name, _, pid in (one.partition("=") for one in given)}
+class _Watched(click.ParamType[tuple[str, int]]):
+    """Takes a process by the name that the report has for it."""
+
+    name = "name=pid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        name, _, pid = str(value).partition("=")
+        if not name or not pid.isdecimal() or not pid_exists(int(pid)):
+            self.fail(f"{value!r} names no process that runs; write for example gateway=1234", param, ctx)
+        return name, int(pid)
+
+
+def _gateway_here(gateway: str) -> dict[str, int]:
+    """The gateway's process where it listens on this machine."""
     address = urlsplit(gateway)
     is_here = address.hostname in {"127.0.0.1", "::1", "localhost"}
     pid = pid_listening_on(address.port or 80) if is_here else None
     return {"gateway": pid} if pid else {}
 
 
+def _check_writable(folder: Path) -> None:
+    """Before the run, whose report would be lost."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        fault = f"cannot be created ({failure.strerror})"
+        raise DataFolderError(f"report folder {folder}", fault, "Name another with --report.") from failure
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataFolderError(f"report folder {folder}", "this user may not write there", "Name another with --report.")
+
+
 def _write(folder: Path, document: Document) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.txt").write_text(as_text(document) + "\n")
     (folder / "report.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     (folder / "report.html").write_text(as_page(document))

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from edgeinfer.cli._address import HttpAddress
 from edgeinfer.cli._running_stack import RunningStack, find_running_stack
 from edgeinfer.errors import DataFolderError, UnknownRecording
 from edgeinfer.loadgen.client import KEY_HELP, GatewayClient
@@ -39,7 +40,13 @@ _SHORT_ID = 8  # characters that name a session on pages and in alerts
 
 def create() -> click.Command:
     @click.command("replay")
-    @click.option("--gateway", default="http://127.0.0.1:8080", show_default=True, help="Address of the gateway.")
+    @click.option(
+        "--gateway",
+        type=HttpAddress(),
+        default="http://127.0.0.1:8080",
+        show_default=True,
+        help="Address of the gateway.",
+    )
     @click.option(
         "--recording",
         default=IN_TURN,
@@ -62,6 +69,7 @@ def create() -> click.Command:
     @click.option(
         "--console",
         "console_url",
+        type=HttpAddress(),
         help="Address of the console, which has the session's page; default: that of the stack here whose gateway it "
         f"is, else {_USUAL_CONSOLE}.",
     )

@@ -27,6 +27,7 @@ from edgeinfer.web.open_files import connections_within, raise_open_files_limit
 from edgeinfer.web.systemd import NO_SYSTEMD, SystemdNotifier
 
 _BACKLOG = 2048
+_PROBE_SECONDS = 1.0
 # Files other than connections of clients: connections to sidecars or Prometheus, the store, listeners, libraries.
 _OTHER_OPEN_FILES = 768
 
@@ -59,13 +60,41 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def bind_unix(path: Path) -> socket.socket:
-    """A listening Unix socket that only this user can reach; a leftover of a dead process is replaced."""
-    path.unlink(missing_ok=True)
+    """A listening Unix socket that only this user can reach; a leftover of a dead process is replaced.
+
+    Raises:
+        PortInUse: a living process listens there, it is a file of another kind, or no socket can be made there.
+    """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(_BACKLOG)
+    try:
+        _remove_leftover(path)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(_BACKLOG)
+    except OSError as failure:
+        listener.close()
+        fault, remedy = f"it cannot be made ({failure.strerror or failure})", "Name a path in a folder of this user."
+        raise PortInUse(f"socket {path}", fault, remedy) from failure
+    except PortInUse:
+        listener.close()
+        raise
     return listener
+
+
+def _remove_leftover(path: Path) -> None:
+    """Never a file of another kind, which a mistyped option may name."""
+    if not path.is_socket():
+        if path.exists():
+            raise PortInUse(f"socket {path}", "a file that is not a socket is there", "Name another path.")
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise PortInUse(f"socket {path}", "another process listens there", "End it or name another path.")
 
 
 @dataclass(frozen=True, slots=True)
