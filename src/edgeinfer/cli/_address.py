@@ -12,7 +12,6 @@ class HttpAddress(click.ParamType[str]):
     name = "url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The address as it is."""
         text = str(value)
         if not _is_http(text):
             self.fail(f"{text!r} is not an address such as http://127.0.0.1:8080", param, ctx)
