@@ -27,7 +27,7 @@ _SCRAPE_SECONDS = 1.0
 # Evidence that looks back over a minute or two: so many seconds are left of it, in which an open circuit tries a call.
 _SHORT_RANGES, _SHORT_SECONDS = ("[1m]", "[2m]"), 16
 # A cause of the machine that plays the scenarios is not a mistake.
-_OF_THE_MACHINE = frozenset({"processor-busy", "memory-low"})
+_OF_THE_MACHINE = frozenset({"processor-busy", "memory-low", "disk-fills"})
 _PAIR_SECONDS = 10.0
 _LATER_SECONDS = 3.0
 

@@ -71,6 +71,7 @@ def _cause(cause: Cause) -> str:
         *(_evidence(one) for one in cause.evidence),
         "",
         *(["Not when:", "", *(_evidence(one) for one in cause.unless), ""] if cause.unless else []),
+        *(["Likely only when:", "", *(_evidence(one) for one in cause.doubts), ""] if cause.doubts else []),
         "What to do:",
         "",
         *(f"{number}. {_action(one)}" for number, one in enumerate(cause.remedy, start=1)),

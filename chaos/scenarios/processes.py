@@ -26,6 +26,7 @@ PROCESSES = (
         counted=(error("timeout"),),
         alert="HailoSidecarDown",
         alert_minutes=4,
+        min_seconds=6.0,  # a process hangs when it did not answer several scrapes in a row
     ),
     Scenario(
         name="sidecar-restart-loop",
@@ -84,6 +85,7 @@ PROCESSES = (
         actions=(Freeze(Process.GATEWAY),),
         alert="EdgeInferDown",
         alert_minutes=4,
+        min_seconds=6.0,
         lost_requests=1.0,
     ),
 )

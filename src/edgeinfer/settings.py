@@ -578,6 +578,11 @@ class ConsoleSettings(ProcessSettings):
         description="Host names under which browsers may reach the console in addition to its address and loopback, "
         "separated by commas; behind a proxy, the proxy's name.",
     )
+    console_url: Annotated[str, Field(pattern=_URL_OR_NOTHING)] = Field(
+        "",
+        validation_alias=_env("EDGEINFER_CONSOLE_URL"),
+        description="URL under which people reach the console, for the links in notifications; default: its address.",
+    )
 
     @model_validator(mode="after")
     def _is_closed(self) -> Self:

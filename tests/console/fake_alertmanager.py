@@ -15,6 +15,7 @@ class FakeAlertmanager:
 
     alerts: list[dict[str, Any]] = field(default_factory=list)
     silences: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sent: list[dict[str, Any]] = field(default_factory=list)
     refuse: str = ""
     url: str = ""
 
@@ -22,6 +23,9 @@ class FakeAlertmanager:
         """One request."""
         if self.refuse:
             return web.json_response(self.refuse, status=400)
+        if request.path == "/api/v2/alerts" and request.method == "POST":
+            self.sent += await request.json()
+            return web.Response()
         if request.path == "/api/v2/alerts":
             return web.json_response(self.alerts)
         if request.method == "POST":

@@ -51,6 +51,8 @@ async def test_incidents_are_listed_and_one_is_opened_with_its_picture(troubled:
     assert one["causes"][0] == "sidecar-stopped"
     opened = (await troubled.client.get(f"/api/incidents/{one['id']}")).json()
     assert opened["diagnosis"]["findings"][0]["name"] == "sidecar-stopped"
+    within = (await troubled.client.get(f"/api/incidents/{NOW - 20:.0f}")).json()
+    assert within["id"] == one["id"], "a notification names a second of the incident"
     kinds = [row["kind"] for row in opened["picture"]["rows"]]
     assert kinds[0] == "alert"
     assert "evidence" in kinds

@@ -23,6 +23,7 @@ class Answers:
         self.series = dict(series)
         if newest is not None:
             self.series.setdefault("max(timestamp(up))", [one(newest)])
+        self.stored = newest
         self.asked: list[tuple[str, float]] = []
 
     async def query(self, expression: str, moment: float) -> list[dict[str, Any]]:
@@ -34,6 +35,9 @@ class Answers:
 
     async def samples(self, selector: str, seconds: float, moment: float) -> list[dict[str, Any]]:
         return self.series.get(f"samples of {selector}", [])
+
+    async def newest_stored(self) -> float | None:
+        return self.stored
 
 
 class Dead:
@@ -49,6 +53,9 @@ class Dead:
         raise self._fail()
 
     async def samples(self, selector: str, seconds: float, moment: float) -> list[dict[str, Any]]:
+        raise self._fail()
+
+    async def newest_stored(self) -> float | None:
         raise self._fail()
 
 

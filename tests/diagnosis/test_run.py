@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from edgeinfer.diagnosis.diagnosis import Certainty, Diagnosis, Verdict
 from edgeinfer.diagnosis.machine import Facts
 from edgeinfer.diagnosis.run import Diagnostician
 from edgeinfer.diagnosis.view import Asks
+from edgeinfer.monitoring.causes import all_causes
 from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
 from edgeinfer.monitoring.causes.facts import fact
 from edgeinfer.monitoring.causes.signs import SIDECAR, condition, refused, silent
@@ -151,7 +154,54 @@ async def test_a_wrong_clock_is_not_a_check_that_stands_still() -> None:
     stale = {condition("EdgeInferHealthCheckStale"): [one(3600, check="service")]}
     entries = await diagnosed(Answers({**firing("EdgeInferHealthCheckStale"), **stale}))
     assert [one.name for one in entries.findings] == ["checks-stand-still"]
-    found = await diagnosed(
-        Answers({**firing("EdgeInferHealthCheckStale"), **stale}), machine__clock="behind_measurements"
-    )
+    [clock] = [cause for cause in all_causes() if cause.name == "clock-wrong"]
+    behind = {clock.evidence[0].expression: [one(3600)]}
+    found = await diagnosed(Answers({**firing("EdgeInferHealthCheckStale"), **stale, **behind}))
     assert [one.name for one in found.findings] == ["clock-wrong"]
+
+
+async def test_a_clock_behind_its_measurements_is_named_and_what_they_say_of_now_is_not_believed() -> None:
+    answers = Answers({**firing("HailoSidecarDown"), refused(SIDECAR): SIDECAR_SERIES})
+    answers.stored = NOW + 3600
+    found = await diagnosed(answers, gateway__answer="well")
+    assert [(one.name, one.certainty) for one in found.findings] == [("clock-wrong", Certainty.CERTAIN)]
+    assert "this machine's clock says" in found.findings[0].evidence[0]
+    assert any("clock" in text for text in found.unseen)
+    before = await diagnosed(answers, at=NOW - 60)
+    assert "clock-wrong" not in [one.name for one in before.findings]
+
+
+async def test_a_look_alike_that_fits_as_well_makes_it_likely_only() -> None:
+    answers = Answers({**firing("HailoSidecarDown"), silent(SIDECAR): SIDECAR_SERIES})
+    alone = await diagnosed(answers)
+    crowded = Answers({**firing("HailoSidecarDown", "HailoQueueBacklog"), silent(SIDECAR): SIDECAR_SERIES})
+    twin = Cause(
+        name="twin",
+        title="Twin",
+        service="a",
+        alerts=("HailoSidecarDown", "HailoQueueBacklog"),
+        evidence=(Evidence("silent", silent(SIDECAR)),),
+        confused_with=("other",),
+        remedy=(Action("Wait."),),
+    )
+    other = replace(twin, name="other", confused_with=())
+    both = await diagnosed(crowded, causes=(twin, other))
+    assert {one.name: one.certainty for one in both.findings} == {
+        "twin": Certainty.LIKELY,
+        "other": Certainty.CERTAIN,
+    }
+    assert [one.name for one in alone.findings] == ["sidecar-hangs"]
+
+
+async def test_a_clock_ahead_is_said_although_no_alert_fires() -> None:
+    [clock] = [cause for cause in all_causes() if cause.name == "clock-wrong"]
+    found = await diagnosed(Answers({**firing(), clock.evidence[0].expression: [one(172_800)]}))
+    assert [one.name for one in found.findings] == ["clock-wrong"]
+
+
+async def test_a_doubt_that_holds_makes_a_cause_likely_only_and_is_said() -> None:
+    [hangs] = [cause for cause in all_causes() if cause.name == "sidecar-hangs"]
+    busy = {hangs.doubts[0].expression: [one(0.99)]}
+    found = await diagnosed(Answers({**firing("HailoSidecarDown"), silent(SIDECAR): SIDECAR_SERIES, **busy}))
+    assert [(one.name, one.certainty) for one in found.findings] == [("sidecar-hangs", Certainty.LIKELY)]
+    assert "the whole machine is busy" in found.findings[0].evidence[-1]

@@ -38,7 +38,9 @@ def test_no_cause_is_its_own_consequence() -> None:
 
 def test_every_expression_reads_what_exists() -> None:
     known = known_series()
-    expressions = {one.expression for cause in CAUSES for one in (*cause.evidence, *cause.unless) if one.expression}
+    expressions = {
+        one.expression for cause in CAUSES for one in (*cause.evidence, *cause.unless, *cause.doubts) if one.expression
+    }
     assert len(expressions) > 70
     assert {expression: found for expression in expressions if (found := faults(expression, known))} == {}
 
@@ -49,7 +51,7 @@ def test_sentences_are_sentences() -> None:
         assert not cause.title.endswith("."), cause.name
         for action in cause.remedy:
             assert action.says.endswith("."), (cause.name, action.says)
-        for evidence in (*cause.evidence, *cause.unless):
+        for evidence in (*cause.evidence, *cause.unless, *cause.doubts):
             assert not evidence.says.endswith("."), (cause.name, evidence.says)
 
 

@@ -16,6 +16,7 @@ from edgeinfer.diagnosis.places import find_stack
 from edgeinfer.monitoring.files import dashboards_folder
 from edgeinfer.settings import ConsoleSettings, StackSettings
 from edgeinfer.stack.folder import root_of
+from edgeinfer.stack.ports import reachable
 from edgeinfer.web.client_key import authorization
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import bind, serve
@@ -52,6 +53,7 @@ def create() -> click.Command:
             prometheus_url=settings.prometheus_url,
             alertmanager_url=settings.alertmanager_url,
             gateway_url=settings.gateway_url,
+            console_url=settings.console_url or f"http://{reachable(settings.host)}:{settings.port}",
             authorize=partial(authorization, settings.api_key_file),
             runbooks=_runbooks(),
             hosts=hosts(settings.host, settings.allowed_hosts),

@@ -1,7 +1,7 @@
 """The client of Alertmanager's v2 API: what is silenced, and silences made and ended."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -40,10 +40,14 @@ class Alertmanager:
         """Make a silence; returns its id."""
         return str((await self._ask("POST", "/api/v2/silences", silence))["silenceID"])
 
+    async def send(self, alerts: Sequence[Mapping[str, Any]]) -> None:
+        """Hand it alerts, as Prometheus does."""
+        await self._ask("POST", "/api/v2/alerts", alerts)
+
     async def end_silence(self, silence_id: str) -> None:
         await self._ask("DELETE", f"/api/v2/silence/{silence_id}")
 
-    async def _ask(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
+    async def _ask(self, method: str, path: str, document: object = None) -> Any:
         if not self.url:
             raise MonitoringError("Alertmanager", "there is none", _REMEDY, kind="unreachable")
         body = orjson.dumps(document) if document is not None else None
@@ -53,7 +57,7 @@ class Alertmanager:
                 asyncio.timeout(self._timeout_seconds),
                 self._http.request(method, self.url + path, data=body, headers=headers) as answer,
             ):
-                return _document(method, answer.status, await answer.read())
+                return _document(method, path, answer.status, await answer.read())
         except TimeoutError as failure:
             fault = f"it did not answer within {self._timeout_seconds:g} s"
             raise MonitoringError("Alertmanager", fault, "Look at its load.", kind="timeout") from failure
@@ -62,12 +66,13 @@ class Alertmanager:
             raise MonitoringError("Alertmanager", fault, _REMEDY, kind="unreachable") from failure
 
 
-def _document(method: str, status: int, body: bytes) -> Any:
+def _document(method: str, path: str, status: int, body: bytes) -> Any:
     if status >= _FIRST_FAILURE:
         said = body.decode("utf-8", "replace").strip()[:300]
         if method == "GET":
             raise MonitoringError("Alertmanager", f"it refused ({said or status})", "Look at its log.", kind="refused")
-        raise InvalidBody("silence", f"Alertmanager refused it ({said or status})", "Look at its matchers and times.")
+        thing = "silence" if "silence" in path else "alert"
+        raise InvalidBody(thing, f"Alertmanager refused it ({said or status})", "Look at its matchers and times.")
     try:
         return orjson.loads(body) if body else {}
     except orjson.JSONDecodeError as failure:

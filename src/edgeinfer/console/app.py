@@ -16,6 +16,7 @@ from edgeinfer.console.alerts import Alerts
 from edgeinfer.console.assets import Assets, load_assets
 from edgeinfer.console.compressed_body import CompressedBody
 from edgeinfer.console.dashboard_files import DashboardFiles
+from edgeinfer.console.diagnosis_alert import DiagnosisAlert
 from edgeinfer.console.diagnosis_routes import Diagnosing, diagnosis_router
 from edgeinfer.console.gateway import Gateway, no_key
 from edgeinfer.console.guard import Guard
@@ -42,6 +43,7 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
     prometheus_url: str,
     alertmanager_url: str,
     gateway_url: str = "",
+    console_url: str = "http://127.0.0.1:8088",
     authorize: Callable[[], Mapping[str, str]] = no_key,
     runbooks: Path | None = None,
     hosts: Iterable[str] = (),
@@ -57,6 +59,7 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
         prometheus_url: address of Prometheus.
         alertmanager_url: address of Alertmanager, or empty.
         gateway_url: address of the gateway, or empty.
+        console_url: under which people reach the console, for the links in notifications.
         authorize: headers that carry the gateway's API key; it may block, and raise SettingsError.
         runbooks: folder of `<alert name>.md`.
         hosts: names under which browsers reach it, other than loopback; empty where any name may be.
@@ -76,18 +79,23 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
             status = StatusReader(prometheus, clock, heartbeat)
             library = DashboardFiles(dashboards)
             refresher = Refresher(library, prometheus, status, clock, scrape_seconds)
-            alerts = Alerts(prometheus, Alertmanager(http, alertmanager_url), runbooks)
+            alertmanager = Alertmanager(http, alertmanager_url)
+            alerts = Alerts(prometheus, alertmanager, runbooks)
             bodies: SingleFlightCache[tuple[Any, ...], CompressedBody] = SingleFlightCache(scrape_seconds, most=64)
             diagnostician = Diagnostician(prometheus, partial(look, http) if look else no_look, clock=clock)
             shared: SingleFlightCache[tuple[str, float], Any] = SingleFlightCache(_DIAGNOSIS_SECONDS, most=16)
             diagnosing = Diagnosing(diagnostician, Incidents(diagnostician), shared, clock)
+            sending = DiagnosisAlert(alertmanager, diagnosing.now, console_url, clock)
             seen: SingleFlightCache[str, dict[str, Any]] = SingleFlightCache(KEEP_SECONDS, most=64)
             sessions = Sessions(Gateway(http, gateway_url, authorize), seen)
-            parts.append(Parts(library, refresher, status, alerts, Inbox(clock), bodies, diagnosing, sessions, clock))
+            parts.append(
+                Parts(library, refresher, status, alerts, Inbox(clock), bodies, diagnosing, sending, sessions, clock)
+            )
             try:
                 yield
             finally:
                 parts.clear()
+                await sending.close()
                 await bodies.close()
                 await shared.close()
                 await seen.close()

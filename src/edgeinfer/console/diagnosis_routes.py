@@ -1,7 +1,8 @@
 """What is wrong now, and what was: diagnoses and incidents as JSON."""
 
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,7 +90,7 @@ def diagnosis_router(parts: Callable[[], _Asked]) -> APIRouter:
     @router.get("/api/incidents/{incident_id}", summary="One incident with its diagnosis and its picture")
     async def incident(request: Request, incident_id: str) -> Response:
         diagnosing = parts().diagnosing
-        found = next((one for one in await diagnosing.listed(30.0) if one.id == incident_id), None)
+        found = _named(await diagnosing.listed(30.0), incident_id)
         if found is None:
             raise UnknownIncident("incident", f"none has the id {incident_id[:20]!r}", "Take it from /api/incidents.")
         picture = await read_picture(diagnosing.diagnostician.prometheus, found, diagnosing.clock())
@@ -100,6 +101,13 @@ def diagnosis_router(parts: Callable[[], _Asked]) -> APIRouter:
         return encode(document).response(request)
 
     return router
+
+
+def _named(incidents: Sequence[Incident], name: str) -> Incident | None:
+    """The incident with this id, or that lasted at this second: a notification knows no more of it."""
+    moment = float(name) if name.isdecimal() else math.nan
+    exact = next((one for one in incidents if one.id == name), None)
+    return exact or next((one for one in incidents if one.start <= moment <= one.end), None)
 
 
 def _number(request: Request, name: str) -> float | None:

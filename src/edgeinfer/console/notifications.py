@@ -2,11 +2,12 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from edgeinfer.console.diagnosis_alert import NAME
 from edgeinfer.errors import InvalidBody
 from edgeinfer.web.json_errors import UNDECODABLE
 
@@ -57,13 +58,17 @@ class Inbox:
             self._take(alert, message.receiver)
         return len(message.alerts)
 
+    def newest(self, count: int) -> list[dict[str, Any]]:
+        """The newest so many alerts, in the order in which they came."""
+        return list(self._kept)[-count:] if count else []
+
     def has_firing(self, count: int) -> bool:
-        """Whether one of the newest so many alerts fires; the one that always does is none."""
-        return any(one["status"] == "firing" and one["severity"] != "none" for one in list(self._kept)[-count:])
+        """Whether one of the newest so many alerts fires; the one that always does is none, nor is a diagnosis."""
+        return any(_is_firing(one) for one in self.newest(count))
 
     def annotate(self, count: int, diagnosis: str) -> None:
         """Put the first line of a diagnosis to the newest so many alerts that fire, and log it once."""
-        newest = [one for one in list(self._kept)[-count:] if one["status"] == "firing" and one["severity"] != "none"]
+        newest = [one for one in self.newest(count) if _is_firing(one)]
         for one in newest:
             one["diagnosis"] = diagnosis
         if newest and diagnosis:
@@ -83,3 +88,7 @@ class Inbox:
         self._kept.append(
             fields | {"summary": summary, "since": alert.startsAt, "until": alert.endsAt, "received": self._clock()}
         )
+
+
+def _is_firing(one: Mapping[str, Any]) -> bool:
+    return bool(one["status"] == "firing" and one["severity"] != "none" and one["alert"] != NAME)

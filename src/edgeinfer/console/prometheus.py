@@ -78,6 +78,13 @@ class Prometheus:
         answer = await self._ask("/api/v1/targets", {"state": "active"}, method="GET")
         return list(answer["activeTargets"])
 
+    async def newest_stored(self) -> float | None:
+        """The newest time of which a sample is stored, in seconds since 1970; None where none is, or none is said."""
+        found = await self._ask("/api/v1/status/tsdb", {}, method="GET")
+        head = found.get("headStats") if isinstance(found, dict) else None
+        newest = head.get("maxTime") if isinstance(head, dict) else None  # others than Prometheus do not say it
+        return newest / 1000 if isinstance(newest, int) and newest > 0 else None
+
     async def runtime(self) -> dict[str, Any]:
         return dict(await self._ask("/api/v1/status/runtimeinfo", {}, method="GET"))
 

@@ -14,6 +14,7 @@ from edgeinfer.console.alerts import Alerts, read_silence
 from edgeinfer.console.assets import Assets
 from edgeinfer.console.compressed_body import CompressedBody, encode
 from edgeinfer.console.dashboard_files import DashboardFiles
+from edgeinfer.console.diagnosis_alert import DiagnosisAlert
 from edgeinfer.console.diagnosis_routes import Diagnosing
 from edgeinfer.console.notifications import Inbox
 from edgeinfer.console.refresh import Refresher, read_request
@@ -44,6 +45,7 @@ class Parts:
     inbox: Inbox
     bodies: SingleFlightCache[tuple[Any, ...], CompressedBody]
     diagnosing: Diagnosing
+    diagnosis_alert: DiagnosisAlert
     sessions: Sessions
     clock: Callable[[], float]
 
@@ -147,7 +149,8 @@ def pages_router(assets: Assets) -> APIRouter:
 
 async def _diagnose(parts: Parts, count: int) -> None:
     """Put the first line of the diagnosis to what was just received."""
-    if count and parts.inbox.has_firing(count):
+    parts.diagnosis_alert.hear(parts.inbox.newest(count))
+    if parts.inbox.has_firing(count):
         parts.inbox.annotate(count, await parts.diagnosing.headline())
 
 

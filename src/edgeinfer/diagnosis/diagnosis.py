@@ -176,7 +176,10 @@ def finding(one: Judgement, certainty: Certainty, way: Way, folder: str, pids: d
         certainty=certainty,
         service=one.cause.service,
         since=min((symptom.since for symptom in one.explains if symptom.since is not None), default=None),
-        evidence=tuple(part.says for part in one.observations if part.seen is Seen.HOLDS),
+        evidence=(
+            *(part.says for part in one.observations if part.seen is Seen.HOLDS),
+            *(f"it is not certain, because {part.says}" for part in one.doubts),
+        ),
         explains=tuple(symptom.name for symptom in one.explains),
         steps=tuple(steps),
     )

@@ -59,6 +59,7 @@ class Judgement:
         status: what became of it.
         observations: its evidence.
         against: what holds and rules it out.
+        doubts: what holds and leaves it likely only.
         explains: the active alerts that it explains.
     """
 
@@ -67,6 +68,7 @@ class Judgement:
     observations: tuple[Observation, ...]
     against: tuple[Observation, ...]
     explains: tuple[Symptom, ...]
+    doubts: tuple[Observation, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -82,7 +84,7 @@ class Judgement:
     def is_shown(self) -> bool:
         """Whether it is reported: something is wrong that it explains, or the machine itself shows it."""
         shown_by_machine = any(one.by_fact and one.seen is Seen.HOLDS for one in self.observations)
-        return bool(self.explains or not self.cause.alerts or shown_by_machine)
+        return bool(self.explains or not self.cause.alerts or self.cause.shows_itself or shown_by_machine)
 
 
 def observe(evidence: Evidence, view: View) -> Observation:
@@ -108,9 +110,13 @@ def observe(evidence: Evidence, view: View) -> Observation:
 
 def judge(cause: Cause, view: View, symptoms: Sequence[Symptom]) -> Judgement:
     observations = tuple(observe(one, view) for one in cause.evidence)
-    against = tuple(found for one in cause.unless if (found := observe(one, view)).seen is Seen.HOLDS)
+    against, doubts = _holding(cause.unless, view), _holding(cause.doubts, view)
     explains = tuple(one for one in symptoms if one.name in cause.alerts)
-    return Judgement(cause, _status(observations, against), observations, against, explains)
+    return Judgement(cause, _status(observations, against), observations, against, explains, doubts)
+
+
+def _holding(evidence: Iterable[Evidence], view: View) -> tuple[Observation, ...]:
+    return tuple(found for one in evidence if (found := observe(one, view)).seen is Seen.HOLDS)
 
 
 def roots(judgements: Iterable[Judgement]) -> list[Judgement]:

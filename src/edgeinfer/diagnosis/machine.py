@@ -251,7 +251,7 @@ def _look_at_machine(folder: Path, facts: Facts) -> None:
 def look_at_clock(newest_stored: float, now: float) -> Fact:
     """Whether this machine's clock is behind what is stored already; times since 1970."""
     if newest_stored > now + _AHEAD_SECONDS:
-        detail = f"measurements are stored up to {in_words(newest_stored)}, and this clock says {in_words(now)}"
+        detail = f"they are stored up to {in_words(newest_stored)}, and this machine's clock says {in_words(now)}"
         return Fact("behind_measurements", detail)
     return Fact("right")
 

@@ -11,7 +11,7 @@ from edgeinfer.diagnosis import judge
 from edgeinfer.diagnosis.cost import read_cost
 from edgeinfer.diagnosis.diagnosis import Certainty, Considered, Diagnosis, Finding, Verdict, finding
 from edgeinfer.diagnosis.judge import Judgement, Status
-from edgeinfer.diagnosis.machine import Facts
+from edgeinfer.diagnosis.machine import Facts, look_at_clock
 from edgeinfer.diagnosis.symptoms import ACTIVE, SINCE, Symptom, active_symptoms
 from edgeinfer.diagnosis.unusual import read_unusual
 from edgeinfer.diagnosis.view import Asks, Series, View, ask, newest_scrape, unchanged
@@ -19,6 +19,7 @@ from edgeinfer.errors import MonitoringError
 from edgeinfer.monitoring.causes import all_causes
 from edgeinfer.monitoring.causes.cause import Cause
 from edgeinfer.monitoring.causes.commands import Way
+from edgeinfer.monitoring.causes.facts import Fact
 
 _SHOWN_CONSIDERED = 5
 _FRESH_SECONDS = 60.0
@@ -63,7 +64,7 @@ class Diagnostician:
 
     @cached_property
     def _expressions(self) -> list[str]:
-        evidence = [one for cause in self._entries for one in (*cause.evidence, *cause.unless)]
+        evidence = [one for cause in self._entries for one in (*cause.evidence, *cause.unless, *cause.doubts)]
         return [*(one.expression for one in evidence if one.expression), ACTIVE, SINCE, _UP, _RULES]
 
     async def diagnose(self, at: float | None = None, since: float | None = None) -> Diagnosis:
@@ -105,11 +106,18 @@ class Diagnostician:
     async def _view(self, at: float | None, now: float) -> View:
         moment = now if at is None else at
         look = self.look if at is None else no_look
-        facts, (series, newest, fault) = await asyncio.gather(look(), self._measurements(moment))
+        facts, (series, newest, fault), clock = await asyncio.gather(
+            look(), self._measurements(moment), self._look_at_clock(at, now)
+        )
         unseen = list(facts.unseen)
+        if clock:
+            facts.found["machine.clock"] = clock
         if at is not None:
             unseen.append("the machine itself can be looked at only now, not at that moment")
-        if fault:
+        if clock and clock.value != "right":  # what is stored of this moment is of another one
+            unseen.append(f"measurements: {clock.detail}")
+            series, newest = {}, None
+        elif fault:
             unseen.append(f"measurements: {fault}")
         elif newest is None:
             unseen.append("measurements: Prometheus has none of that moment")
@@ -117,6 +125,16 @@ class Diagnostician:
         elif moment - newest > _FRESH_SECONDS:
             unseen.append(f"measurements: the newest are {moment - newest:.0f} s older than that moment")
         return View(moment, series, facts.found, tuple(unseen), newest)
+
+    async def _look_at_clock(self, at: float | None, now: float) -> Fact | None:
+        """Whether measurements lie ahead of this machine's clock; None of the past, or without an answer."""
+        if at is not None:
+            return None
+        try:
+            stored = await self.prometheus.newest_stored()
+        except MonitoringError:
+            return None
+        return look_at_clock(stored, now) if stored else None
 
     async def _measurements(self, moment: float) -> tuple[dict[str, tuple[Series, ...]], float | None, str]:
         try:
@@ -180,15 +198,22 @@ def _verdict(view: View, found: Sequence[Judgement], maybe: Sequence[Judgement],
 
 
 def _certainty(one: Judgement, judgements: Sequence[Judgement], maybe: Sequence[Judgement]) -> Certainty:
-    """A look-alike that could not be ruled out makes it likely only."""
+    """A look-alike that fits as well, or that could not be ruled out, makes it likely only; so does a doubt."""
+    if one.doubts:
+        return Certainty.LIKELY
     alike = set(one.cause.confused_with)
+    matched = {
+        other.cause.name
+        for other in judgements
+        if other.status is Status.MATCHED and not one.cause.brings_about(other.cause)
+    }
     open_ones = {other.cause.name for other in maybe}
     unseen = {
         other.cause.name
         for other in judgements
         if other.status is Status.POSSIBLE or (other.status is Status.UNSEEN and other.cause.brings_about(one.cause))
     }
-    return Certainty.LIKELY if alike & (open_ones | unseen) else Certainty.CERTAIN
+    return Certainty.LIKELY if alike & (open_ones | unseen | matched) else Certainty.CERTAIN
 
 
 def _rests_on(view: View) -> tuple[str, ...]:

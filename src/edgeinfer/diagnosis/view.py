@@ -21,6 +21,9 @@ class Asks(Protocol):
     async def query_range(self, expression: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
         """Series of a range query, each with `metric` and `values`."""
 
+    async def newest_stored(self) -> float | None:
+        """The newest time of which a sample is stored, of the future as well; None where none is."""
+
     async def samples(self, selector: str, seconds: float, moment: float) -> list[dict[str, Any]]:
         """The stored samples of a selector within so many seconds before a moment."""
 

@@ -62,11 +62,13 @@ class Cause:
         alerts: the symptoms that it explains, those of its consequences included.
         evidence: all of it holds.
         unless: none of it holds; each is the reason by which the cause is ruled out.
+        doubts: where one of these holds, the cause is likely only: the same could have come of something else.
         remedy: what to do, in this order.
         service: the job in whose neighbourhood it lies.
         confused_with: causes that look alike; what distinguishes them is in `evidence` and `unless`.
         leads_to: causes that this one brings about, which are then no findings of their own.
         follows_from: causes that bring this one about; the same, said by the consequence.
+        shows_itself: whether its evidence alone is reported, although no alert fires for it.
     """
 
     name: str
@@ -76,9 +78,11 @@ class Cause:
     evidence: tuple[Evidence, ...]
     remedy: tuple[Action, ...]
     unless: tuple[Evidence, ...] = ()
+    doubts: tuple[Evidence, ...] = ()
     confused_with: tuple[str, ...] = ()
     leads_to: tuple[str, ...] = ()
     follows_from: tuple[str, ...] = ()
+    shows_itself: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

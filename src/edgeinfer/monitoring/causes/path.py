@@ -5,9 +5,11 @@ from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
 from edgeinfer.monitoring.causes.commands import Verb
 from edgeinfer.monitoring.causes.facts import fact
 from edgeinfer.monitoring.causes.signs import (
+    BUSY_SHARE,
     CALLS_FAIL,
     CALLS_LATE,
     GATEWAY,
+    MACHINE_BUSY,
     SIDECAR,
     SIDECAR_FAILS,
     SIDECAR_SCRAPED,
@@ -27,11 +29,11 @@ _FAILS = (*CALLS_FAIL, *CALLS_LATE)
 _SLOW_SIDECAR = f"{Q.quantile(0.95, sidecar.HTTP_DURATION, where={'endpoint': '/infer'})} > {LATENCY_WARNING_SECONDS}"
 _QUEUED = f"min(min_over_time({Q.select(sidecar.QUEUE_DEPTH)}[1m])) > 0"
 # A machine without an idle moment delays many calls; only where it delays most of them, something else does it.
-_BUSY_SHARE, _LATE_SECONDS, _TIMEOUTS = 0.9, 0.25, 0.5
+_LATE_SECONDS, _TIMEOUTS = 0.25, 0.5
 _TIMED_OUT = Q.rate(gateway.INFERENCE_ERRORS, where={"error_type": "timeout"})
 _ANSWERED = Q.rate(gateway.INFERENCE_REQUESTS, where={"status": "success"})
 _BUSY = (
-    f"avg(avg_over_time({Q.select(system.CPU_USAGE_RATIO)}[1m])) > {_BUSY_SHARE}"
+    f"avg(avg_over_time({Q.select(system.CPU_USAGE_RATIO)}[1m])) > {BUSY_SHARE}"
     f" unless on () ({Q.quantile(0.5, gateway.NETWORK_DURATION)} > {_LATE_SECONDS})"
     f" unless on () ({_TIMED_OUT} > {_TIMEOUTS} * {_ANSWERED})"
 )
@@ -63,6 +65,7 @@ def _late() -> Cause:
             SIDECAR_FAILS,
             SIDECAR_WAS_AWAY,
         ),
+        doubts=(MACHINE_BUSY,),
         confused_with=("sidecar-hangs", "sidecar-overloaded", "sidecar-out-of-files", "processor-busy"),
         follows_from=("processor-busy", "sidecar-suspended"),
         remedy=(

@@ -7,6 +7,7 @@ from edgeinfer.monitoring.causes.facts import fact
 from edgeinfer.monitoring.causes.signs import (
     CALLS_FAIL,
     CALLS_LATE,
+    MACHINE_BUSY,
     SIDECAR,
     SIDECAR_SCRAPED,
     Q,
@@ -222,6 +223,7 @@ def _hangs(process: str) -> Cause:
             _answers_now(process),
             Evidence("the machine is overloaded: {found}", facts=(fact("machine.processor", "overloaded"),)),
         ),
+        doubts=(MACHINE_BUSY,),
         confused_with=(f"{process}-stopped", f"{process}-suspended", "processor-busy"),
         remedy=(
             Action("Keep its log.", verb=Verb.LOG, process=process),

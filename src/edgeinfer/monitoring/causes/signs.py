@@ -2,9 +2,10 @@
 
 from functools import cache
 
-from edgeinfer.catalog import gateway, sidecar
+from edgeinfer.catalog import gateway, sidecar, system
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.monitoring.causes.cause import Evidence
+from edgeinfer.monitoring.causes.facts import fact
 from edgeinfer.monitoring.prometheus_metrics import SCRAPE_DURATION, STARTED, UP
 from edgeinfer.monitoring.promql import TARGET_LABELS, Queries, one_of, other_than
 
@@ -70,8 +71,9 @@ def refused(job: str) -> str:
 
 
 def silent(job: str) -> str:
-    """Prometheus could not, and waited for it."""
-    return f"{down(job)} and on (job, instance) {Q.select(SCRAPE_DURATION, {'job': job})} >= {_REFUSED_SECONDS}"
+    """Prometheus could not several times in a row, and waited for it: one late answer is a busy machine's."""
+    gone = f"max_over_time({Q.select(UP, {'job': job})}[15s]) == 0"
+    return f"{gone} and on (job, instance) {Q.select(SCRAPE_DURATION, {'job': job})} >= {_REFUSED_SECONDS}"
 
 
 def was_away(job: str) -> str:
@@ -97,6 +99,12 @@ def sidecar_failures() -> str:
     return f"{Q.rate(sidecar.INFERENCES, by=TARGET_LABELS, where=where)} > 0"
 
 
+BUSY_SHARE = 0.9
+MACHINE_BUSY = Evidence(
+    "the whole machine is busy, which delays answers as well",
+    f"avg(avg_over_time({Q.select(system.CPU_USAGE_RATIO)}[1m])) > {BUSY_SHARE}",
+    (fact("machine.processor", "overloaded"),),
+)
 SIDECAR_SCRAPED = Evidence("the sidecar answers Prometheus", scraped(SIDECAR))
 SIDECAR_WAS_AWAY = Evidence("the sidecar was down or restarted within two minutes", was_away(SIDECAR))
 SIDECAR_FAILS = Evidence("the sidecar itself counts failures, {value} a second", sidecar_failures())

@@ -197,17 +197,18 @@ def _clock() -> Cause:
     behind = f"({condition('EdgeInferHealthCheckStale')}) and on () ({runs})"
     return Cause(
         name="clock-wrong",
-        title="The clock of the gateway's machine and that of Prometheus differ",
+        title="The clock is wrong: it is not that of the measurements",
         service=GATEWAY,
         alerts=("EdgeInferHealthCheckStale", "HailoSensorStale", "PrometheusOutOfOrderTimestamps"),
         evidence=(
             Evidence(
-                "health checks run on, and carry times that are not those of Prometheus",
+                "times of health checks or of measurements are not those of the clock: {found}",
                 either(behind, f"{last} > time() + {_AHEAD_SECONDS}"),
                 (fact("machine.clock", "behind_measurements"),),
             ),
         ),
         leads_to=("checks-stand-still", "samples-out-of-order", "sensor-silent"),
+        shows_itself=True,
         remedy=(
             Action("Compare the clock with the time.", command="timedatectl"),
             Action("Let NTP set it.", command="sudo timedatectl set-ntp true"),
