@@ -18,6 +18,7 @@ from chaos.examination import examiner, pairs
 from chaos.runner import ChaosRunner
 from chaos.scenario import Scenario
 from chaos.scenarios import SCENARIOS
+from chaos.scenarios.unforeseen import UNFORESEEN
 from chaos.testbed import LiveTestbed
 from chaos.verdict import Outcome, as_table
 from edgeinfer.errors import EdgeInferError
@@ -55,6 +56,7 @@ def create() -> click.Command:
     @click.option("--keep", type=click.Path(path_type=Path), help="Folder in which logs and measurements are kept.")
     @click.option("--examine", is_flag=True, help="Ask diagnose at each alert and after it, and grade its answers.")
     @click.option("--pairs", "in_pairs", is_flag=True, help="Play two failures at once; implies --examine.")
+    @click.option("--unforeseen", is_flag=True, help="Play faults that no cause was written for; implies --examine.")
     @click.option("--busy", is_flag=True, help="Keep every core busy while a failure lasts.")
     @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
     def chaos(  # noqa: PLR0913 - click passes each option
@@ -69,6 +71,7 @@ def create() -> click.Command:
         keep: Path | None,
         examine: bool,
         in_pairs: bool,
+        unforeseen: bool,
         busy: bool,
         as_json: bool,
     ) -> None:
@@ -80,7 +83,8 @@ def create() -> click.Command:
         Exits with 0 when every scenario passed, else with 1.
         """
         has_chip, has_clock = show_list or bool(chip), show_list or bool(libfaketime)
-        known = pairs() if in_pairs else SCENARIOS
+        examine = examine or in_pairs or unforeseen
+        known = pairs() if in_pairs else UNFORESEEN if unforeseen else SCENARIOS
         scenarios = _chosen(known, names, has_chip=has_chip, has_clock=has_clock, quick=quick and not in_pairs)
         if busy:
             scenarios = [replace(scenario, actions=(CpuStress(), *scenario.actions)) for scenario in scenarios]
@@ -90,14 +94,14 @@ def create() -> click.Command:
         with TemporaryDirectory(prefix="edgeinfer-chaos-") as scratch:
             factor = 1.0 if full else _SHORT_FACTOR
             folder, words = keep or Path(scratch), shlex.split(chip)
-            plan = _Plan(folder, factor, parallel, words, libfaketime or "", PortPool(), examine or in_pairs)
+            plan = _Plan(folder, factor, parallel, words, libfaketime or "", PortPool(), examine)
             outcomes = asyncio.run(_run(scenarios, plan))
         if as_json:
             document = [outcome.as_document() for outcome in outcomes]
             click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
         else:
             click.echo(as_table(outcomes))
-            if examine or in_pairs:
+            if examine:
                 click.echo("\n" + answers_table({one.scenario.name: one.answers for one in outcomes}))
         sys.exit(0 if all(outcome.passed for outcome in outcomes) else 1)
 

@@ -12,6 +12,7 @@ import aiohttp
 
 from chaos.scenario import Scenario
 from chaos.scenarios import SCENARIOS
+from chaos.scenarios.unforeseen import NEIGHBOURHOODS
 from chaos.time_compression import compress_expression
 from chaos.true_causes import PAIRS, TRUE_CAUSES
 from edgeinfer.console.prometheus import Prometheus
@@ -70,21 +71,31 @@ class Answer:
     @property
     def is_wrong_with_certainty(self) -> bool:
         """Whether what is named first is not true, and is said to be certain."""
-        return self.grade is Grade.WRONG and self.named[0][1] is Certainty.CERTAIN
+        return self.grade is Grade.WRONG and bool(self.named) and self.named[0][1] is Certainty.CERTAIN
 
 
-def graded(diagnosis: Diagnosis, truth: Sequence[str], lingering: frozenset[str] = frozenset()) -> Answer:
+def graded(
+    diagnosis: Diagnosis,
+    truth: Sequence[str],
+    lingering: frozenset[str] = frozenset(),
+    neighbourhood: Sequence[str] = (),
+) -> Answer:
     """How good an answer is; of a scenario without a fault, only "nothing is wrong" is right.
 
     Args:
         diagnosis: what was answered.
         truth: the true causes.
         lingering: causes that were named before the fault already.
+        neighbourhood: services near which a fault lies that no cause was written for; "unknown" is right then.
     """
     found = [(one.name, one.certainty) for one in (*diagnosis.findings, *diagnosis.possible)]
     found = [one for one in found if one[0] not in _OF_THE_MACHINE | lingering or one[0] in truth]
     services = {one.service for one in (*diagnosis.findings, *diagnosis.possible)}
     services |= {one.service for one in diagnosis.unexplained}
+    if neighbourhood:
+        named = [one for one in (*diagnosis.findings, *diagnosis.possible) if (one.name, one.certainty) in found]
+        grade = _unforeseen(diagnosis, [one.service for one in named], services, neighbourhood)
+        return Answer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
     names = [name for name, _ in found]
     if names[:1] and names[0] in truth:
         grade = Grade.FIRST
@@ -96,6 +107,17 @@ def graded(diagnosis: Diagnosis, truth: Sequence[str], lingering: frozenset[str]
         is_right = not truth and (diagnosis.verdict is not Verdict.UNKNOWN or lingering)
         grade = Grade.FIRST if is_right else Grade.UNKNOWN
     return Answer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
+
+
+def _unforeseen(
+    diagnosis: Diagnosis, named: Sequence[str], services: Collection[str], neighbourhood: Sequence[str]
+) -> Grade:
+    if named:
+        return Grade.NEAR if named[0] in neighbourhood else Grade.WRONG
+    if diagnosis.verdict is Verdict.UNSEEN:
+        return Grade.UNKNOWN
+    is_near = diagnosis.verdict is Verdict.UNKNOWN and set(services) & set(neighbourhood)
+    return Grade.UNKNOWN if is_near else Grade.WRONG
 
 
 class Examiner:
@@ -119,9 +141,9 @@ class Examiner:
         self._lingering = frozenset[str]()
         self._lingering = frozenset(name for name, _ in (await self._ask((), self._entries)).named)
 
-    async def during(self, truth: Sequence[str]) -> dict[Question, Answer]:
+    async def during(self, truth: Sequence[str], neighbourhood: Sequence[str] = ()) -> dict[Question, Answer]:
         """At the alert: with all entries, and with those of the true causes left out."""
-        found = {Question.DURING: await self._ask(truth, self._entries)}
+        found = {Question.DURING: await self._ask(truth, self._entries, near=neighbourhood)}
         if truth:
             left = tuple(one for one in self._entries if one.name not in truth)
             found[Question.WITHOUT_ENTRY] = self._near(await self._ask(truth, left), truth)
@@ -135,15 +157,19 @@ class Examiner:
         is_near = any(known[name].brings_about(named) or known[name].service == named.service for name in truth)
         return replace(answer, grade=Grade.NEAR) if is_near else answer
 
-    async def after(self, truth: Sequence[str], alert_at: float) -> dict[Question, Answer]:
+    async def after(
+        self, truth: Sequence[str], alert_at: float, neighbourhood: Sequence[str] = ()
+    ) -> dict[Question, Answer]:
         """After recovery: of the moment of the alert, and of now, when nothing but what has ended may be named."""
-        then = await self._ask(truth, self._entries, at=alert_at)
+        then = await self._ask(truth, self._entries, at=alert_at, near=neighbourhood)
         now = await self._ask(truth, self._entries)
         if now.grade is Grade.UNKNOWN:  # nothing is named, and nothing is wrong any more
             now = replace(now, grade=Grade.FIRST)
         return {Question.AFTER: then, Question.RECOVERED: now}
 
-    async def _ask(self, truth: Sequence[str], entries: Sequence[Cause], at: float | None = None) -> Answer:
+    async def _ask(
+        self, truth: Sequence[str], entries: Sequence[Cause], at: float | None = None, near: Sequence[str] = ()
+    ) -> Answer:
         stack = self._stack()
         scale = self._factor
         diagnostician = Diagnostician(
@@ -154,7 +180,7 @@ class Examiner:
             later_seconds=max(_LATER_SECONDS, 15 / scale),
             clock=time,
         )
-        return graded(await diagnostician.diagnose(at), truth, self._lingering)
+        return graded(await diagnostician.diagnose(at), truth, self._lingering, near)
 
 
 @asynccontextmanager
@@ -178,7 +204,12 @@ def pairs() -> tuple[Scenario, ...]:
 
 def truth_of(name: str) -> tuple[str, ...]:
     """The true causes of a scenario, or of a pair."""
-    return tuple(cause for part in name.split("+") for cause in TRUE_CAUSES[part])
+    return tuple(cause for part in name.split("+") for cause in TRUE_CAUSES.get(part, ()))
+
+
+def neighbourhood_of(name: str) -> tuple[str, ...]:
+    """Services near which a fault lies that no cause was written for; none for every other scenario."""
+    return NEIGHBOURHOODS.get(name, ())
 
 
 def _paired(first: Scenario, second: Scenario) -> Scenario:
@@ -206,7 +237,7 @@ def as_table(answers: Mapping[str, Mapping[Question, Answer]]) -> str:
         during = asked.get(Question.DURING)
         cells = [
             name,
-            ", ".join(truth_of(name)) or "none",
+            ", ".join(truth_of(name)) or ("no entry" if neighbourhood_of(name) else "none"),
             _named(during),
             str(during.grade) if during else "-",
             _grade(asked.get(Question.AFTER)),

@@ -9,7 +9,7 @@ from itertools import pairwise
 from time import monotonic, time
 
 from chaos.actions.action import Process, Samples, Testbed
-from chaos.examination import Examiner, truth_of
+from chaos.examination import Examiner, neighbourhood_of, truth_of
 from chaos.scenario import Scenario
 from chaos.traffic import Traffic
 from chaos.verdict import Outcome, judge
@@ -97,6 +97,7 @@ class ChaosRunner:
 
     async def _play(self, scenario: Scenario, traffic: Traffic, outcome: Outcome) -> tuple[float, float]:
         """Play a scenario under traffic; gives when the fault began and when its effects were over."""
+        near = neighbourhood_of(scenario.name)
         watched = {Process.GATEWAY, *(counted.process for counted in scenario.counted)}
         if self._examiner:
             await self._examiner.before()
@@ -109,12 +110,12 @@ class ChaosRunner:
             await asyncio.sleep(max(0.0, began + scenario.min_seconds - self._clock()))
             alert_at = time()
             if self._examiner:
-                outcome.answers |= await self._examiner.during(truth_of(scenario.name))
+                outcome.answers |= await self._examiner.during(truth_of(scenario.name), near)
             during = {process: await self._testbed.counters(process) for process in watched}
         healed = self._clock()
         recovered = await traffic.wait_until_good(healed, scenario.recovery_seconds)
         if self._examiner:
-            outcome.answers |= await self._examiner.after(truth_of(scenario.name), alert_at)
+            outcome.answers |= await self._examiner.after(truth_of(scenario.name), alert_at, near)
         after = {process: await self._testbed.counters(process) for process in watched}
         outcome.fault_seconds = healed - began
         outcome.others = self._others(scenario, began)

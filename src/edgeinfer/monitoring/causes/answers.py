@@ -1,12 +1,13 @@
 """The sidecar answers, and the answers are not those of the model for these sensors."""
 
-from edgeinfer.catalog import sidecar
+from edgeinfer.catalog import gateway, sidecar
 from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
 from edgeinfer.monitoring.causes.commands import Verb
 from edgeinfer.monitoring.causes.signs import CALLS_FAIL, GATEWAY, SIDECAR, Q, condition, either, violations
 from edgeinfer.monitoring.promql import other_than
 
 _BAD = ("HailoOutputContractViolation", *CALLS_FAIL)
+_MODEL_CHANGED = f"count(count by (sha256) (last_over_time({sidecar.MODEL_INFO.name}[1d]))) > 1"
 _MODEL = "curl -s localhost:9000/status"
 
 
@@ -117,6 +118,7 @@ def _other_signal() -> Cause:
         alerts=("HailoLatentDrift", "HailoMotifDrift", "HailoMotifConfidenceLow", "HailoMotifCollapse"),
         evidence=(Evidence("answers moved away from the model's baseline: drift of {value}", drift),),
         unless=(Evidence("a stub answers", condition("HailoStubAnswers")),),
+        doubts=(Evidence("the sidecar's model was another one within the day", _MODEL_CHANGED),),
         confused_with=("model-undecided", "stub-answers"),
         remedy=(
             Action("Ask where the sensors are worn, and whether their app was changed: place, rate, units, axes."),
@@ -153,7 +155,13 @@ def _silence() -> Cause:
         service=GATEWAY,
         alerts=("HailoNoTraffic",),
         evidence=(Evidence("no call came, although some did within the last day", condition("HailoNoTraffic")),),
-        unless=(Evidence("the gateway is down", 'up{job="edge-infer"} == 0'),),
+        unless=(
+            Evidence("the gateway is down", 'up{job="edge-infer"} == 0'),
+            Evidence(
+                "the gateway refuses callers for want of a valid API key, {value} a second",
+                f"{Q.rate(gateway.PROBLEMS, by=('job',), where={'error_type': 'unauthorized'})} > 0",
+            ),
+        ),
         remedy=(
             Action(
                 "Ask the gateway from where the phones are; a firewall or an address may have changed.",

@@ -18,6 +18,7 @@ from edgeinfer.monitoring.causes.signs import (
     call_errors,
     condition,
     either,
+    out_of_files,
 )
 from edgeinfer.monitoring.thresholds import LATENCY_WARNING_SECONDS
 
@@ -64,6 +65,7 @@ def _late() -> Cause:
             Evidence("the whole machine is busy, which delays some calls", _BUSY),
             SIDECAR_FAILS,
             SIDECAR_WAS_AWAY,
+            out_of_files("gateway", GATEWAY),
         ),
         doubts=(MACHINE_BUSY,),
         confused_with=("sidecar-hangs", "sidecar-overloaded", "sidecar-out-of-files", "processor-busy"),
@@ -88,7 +90,11 @@ def _reset() -> Cause:
             ),
             SIDECAR_SCRAPED,
         ),
-        unless=(SIDECAR_WAS_AWAY, Evidence("{found}", facts=(fact("sidecar.process", "restarting", "ended"),))),
+        unless=(
+            SIDECAR_WAS_AWAY,
+            Evidence("{found}", facts=(fact("sidecar.process", "restarting", "ended"),)),
+            out_of_files("gateway", GATEWAY),
+        ),
         confused_with=("sidecar-stopped", "sidecar-crashes"),
         follows_from=("sidecar-stopped", "sidecar-crashes", "port-taken"),
         remedy=(

@@ -11,12 +11,14 @@ from edgeinfer.monitoring.causes.signs import (
     SIDECAR,
     SIDECAR_SCRAPED,
     Q,
+    calls_succeed,
     condition,
     either,
+    out_of_files,
     refused,
     silent,
 )
-from edgeinfer.monitoring.prometheus_metrics import FILES_LIMIT, OPEN_FILES, STARTED, UP
+from edgeinfer.monitoring.prometheus_metrics import STARTED
 
 _ALERTS = {
     "sidecar": ("HailoSidecarDown", "HailoSidecarNotReady", "HailoCounterSilent", *CALLS_FAIL, *CALLS_LATE),
@@ -33,7 +35,6 @@ _NAMES = {
     "alertmanager": "Alertmanager",
 }
 _RESTARTS = 2
-_NEARLY_ALL = 0.95
 
 
 def create() -> list[Cause]:
@@ -101,6 +102,15 @@ def _stopped(process: str) -> Cause:
         unless=(
             Evidence("its process is there: {found}", facts=(fact(f"{process}.process", "suspended"),)),
             _answers_now(process),
+        ),
+        doubts=(
+            (
+                Evidence(
+                    "calls of the gateway are answered by a sidecar all the same, {value} a second", calls_succeed()
+                ),
+            )
+            if process == "sidecar"
+            else ()
         ),
         confused_with=(f"{process}-hangs", f"{process}-crashes"),
         remedy=(
@@ -264,22 +274,12 @@ def _port_taken() -> Cause:
 
 
 def _out_of_files() -> Cause:
-    target = {"job": SIDECAR}
-    is_full = f"{Q.select(OPEN_FILES, target)} >= {_NEARLY_ALL} * {Q.select(FILES_LIMIT, target)}"
-    # Reading the number takes an open file itself: where none is left, the series is missing.
-    is_unread = f"{Q.select(UP, target)} == 1 unless on (job, instance) {Q.select(OPEN_FILES, target)}"
     return Cause(
         name="sidecar-out-of-files",
         title="The sidecar may open no further file or connection",
         service=SIDECAR,
         alerts=("HailoSidecarDown", *CALLS_FAIL, *CALLS_LATE),
-        evidence=(
-            Evidence(
-                "the sidecar has used up its open files",
-                either(is_full, is_unread),
-                (fact("sidecar.open_files", "used_up"),),
-            ),
-        ),
+        evidence=(out_of_files("sidecar", SIDECAR),),
         unless=(Evidence("what answers there is not the sidecar", condition("ScrapeTargetForeign")),),
         confused_with=("sidecar-hangs", "path-loses-answers"),
         leads_to=("sidecar-hangs", "path-loses-answers", "connections-reset"),

@@ -6,13 +6,14 @@ from edgeinfer.catalog import gateway, sidecar, system
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.monitoring.causes.cause import Evidence
 from edgeinfer.monitoring.causes.facts import fact
-from edgeinfer.monitoring.prometheus_metrics import SCRAPE_DURATION, STARTED, UP
+from edgeinfer.monitoring.prometheus_metrics import FILES_LIMIT, OPEN_FILES, SCRAPE_DURATION, STARTED, UP
 from edgeinfer.monitoring.promql import TARGET_LABELS, Queries, one_of, other_than
 
 GATEWAY, SIDECAR, EXPORTER = "edge-infer", "hailo-inference", "hailo-exporter"
 Q = Queries("1m", {})
 # A refused connection is known within a millisecond; a process that hangs takes the whole time of a scrape.
 _REFUSED_SECONDS = 1
+_NEARLY_ALL = 0.95
 
 # What phones and objectives feel when calls to the sidecar fail, or come late.
 CALLS_FAIL = (
@@ -86,6 +87,22 @@ def call_errors(*error_types: str) -> str:
     """Calls to the sidecar that failed in one of these ways within a minute, per second."""
     where = {"error_type": one_of(*error_types)}
     return f"{Q.rate(gateway.INFERENCE_ERRORS, by=TARGET_LABELS, where=where)} > 0"
+
+
+def calls_succeed() -> str:
+    """Calls to a sidecar that were answered within a quarter of a minute, per second."""
+    found = f"sum(rate({Q.select(gateway.INFERENCE_REQUESTS, {'status': 'success'})}[15s])) > 0"
+    return f"({found}) and on () (max(max_over_time({Q.select(UP, {'job': SIDECAR})}[15s])) == 0)"
+
+
+def out_of_files(process: str, job: str) -> Evidence:
+    """A process has no open file left."""
+    target = {"job": job}
+    is_full = f"{Q.select(OPEN_FILES, target)} >= {_NEARLY_ALL} * {Q.select(FILES_LIMIT, target)}"
+    # Reading the number takes an open file itself: where none is left, the series is missing.
+    is_unread = f"{Q.select(UP, target)} == 1 unless on (job, instance) {Q.select(OPEN_FILES, target)}"
+    says = f"the {process} has used up its open files"
+    return Evidence(says, either(is_full, is_unread), (fact(f"{process}.open_files", "used_up"),))
 
 
 def violations(*checks: str) -> str:
