@@ -114,10 +114,8 @@ def _unforeseen(
 ) -> Grade:
     if named:
         return Grade.NEAR if named[0] in neighbourhood else Grade.WRONG
-    if diagnosis.verdict is Verdict.UNSEEN:
-        return Grade.UNKNOWN
-    is_near = diagnosis.verdict is Verdict.UNKNOWN and set(services) & set(neighbourhood)
-    return Grade.UNKNOWN if is_near else Grade.WRONG
+    is_blind = diagnosis.verdict is Verdict.UNSEEN or any(one.startswith("alerts: ") for one in diagnosis.unseen)
+    return Grade.UNKNOWN if is_blind or set(services) & set(neighbourhood) else Grade.WRONG
 
 
 class Examiner:

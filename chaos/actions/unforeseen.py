@@ -1,4 +1,4 @@
-"""What somebody else would do to a stack: settings, files and machines that are wrong in ways no cause was written for."""
+"""What somebody else would do to a stack: settings, files and limits that are wrong, without a cause of their own."""
 
 import asyncio
 import hashlib
@@ -19,6 +19,8 @@ from chaos.actions.action import Process, Testbed, Users, send_signal
 from chaos.actions.monitoring import SIDECAR_JOB
 from chaos.actions.processes import StartWith
 from edgeinfer.model.card import default_folder
+
+_NAMELESS = "sidecar.invalid:9000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,8 @@ def without_rules(text: str) -> str:
 
 
 def with_a_name_that_is_not_there(text: str) -> str:
-    """A prometheus.yml that asks for the sidecar by a name that no resolver knows, and keeps the names of its series."""
-    return _with_sidecar_job(
-        text, lambda job, instance: job | {"static_configs": [_at("sidecar.invalid:9000", instance)]}
-    )
+    """A prometheus.yml that asks for the sidecar by a name that no resolver knows; its series keep their names."""
+    return _with_sidecar_job(text, lambda job, instance: job | {"static_configs": [_at(_NAMELESS, instance)]})
 
 
 def by_tls(text: str) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from chaos.examination import Answer, Examiner, Grade, Question, as_table, graded, pairs, truth_of
 from chaos.scenarios import SCENARIOS
+from chaos.scenarios.unforeseen import NEIGHBOURHOODS, UNFORESEEN
 from chaos.true_causes import PAIRS, TRUE_CAUSES
 from edgeinfer.diagnosis.diagnosis import Certainty, Diagnosis, Finding, Verdict
 from edgeinfer.diagnosis.symptoms import Symptom
@@ -87,3 +88,25 @@ def test_the_table_counts_what_was_answered() -> None:
     table = as_table(answers)
     assert "| sidecar-killed | sidecar-stopped | sidecar-stopped | first | first | - |" in table
     assert "| at the alert | 2 | 1 | 0 | 0 | 0 | 1 | 1 |" in table
+
+
+@pytest.mark.parametrize(
+    ("found", "grade"),
+    [
+        (diagnosis(verdict=Verdict.UNSEEN), Grade.UNKNOWN),
+        (diagnosis("gateway-hangs"), Grade.NEAR),
+        (diagnosis("disk-full"), Grade.WRONG),
+        (diagnosis(verdict=Verdict.WELL), Grade.WRONG),
+    ],
+)
+def test_of_a_fault_without_an_entry_unknown_is_right(found: Diagnosis, grade: Grade) -> None:
+    assert graded(found, (), neighbourhood=("edge-infer",)).grade is grade
+
+
+def test_faults_without_an_entry_have_a_neighbourhood_and_no_true_cause() -> None:
+    names = {scenario.name for scenario in UNFORESEEN}
+    services = {cause.service for cause in all_causes()}
+    assert len(names) >= 6
+    assert set(NEIGHBOURHOODS) == names
+    assert not names & set(TRUE_CAUSES)
+    assert {one for near in NEIGHBOURHOODS.values() for one in near} <= services

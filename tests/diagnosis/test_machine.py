@@ -132,6 +132,15 @@ async def test_the_last_output_of_a_process_that_does_not_run(tmp_path: Path, sa
     assert facts["sidecar.process"].value == "restarting"
 
 
+async def test_what_a_process_said_before_it_served_does_not_count(tmp_path: Path) -> None:
+    log = tmp_path / "sidecar-1.log"
+    log.write_text('MemoryError\n{"message": "Application startup complete."}\n', encoding="utf-8")
+    place = Place("sidecar", "sidecar-1", "http://127.0.0.1:1", None, "backing_off", 1, "ended with -9", log)
+    assert (await looked(tmp_path, place)).found["sidecar.log"].value == "nothing"
+    log.write_text(log.read_text(encoding="utf-8") + "MemoryError\n", encoding="utf-8")
+    assert (await looked(tmp_path, place)).found["sidecar.log"].value == "out_of_memory"
+
+
 async def test_one_crash_is_no_loop(tmp_path: Path) -> None:
     place = Place("sidecar", "sidecar-1", "http://127.0.0.1:1", None, "backing_off", 1, "ended with 1")
     assert (await looked(tmp_path, place)).found["sidecar.process"].value == "ended"

@@ -43,6 +43,8 @@ _OUT_OF_MEMORY = re.compile(
     r"MemoryError|[Cc]annot allocate memory|bad_alloc|[Oo]ut of memory|failed to map segment|Memory allocation"
     r"|can't start new thread|Resource temporarily unavailable"
 )
+# What a process said before it served has nothing to do with why it ended later.
+_SERVES = re.compile(r"Application startup complete|Server is ready to receive web requests|Listening on")
 _CONFIGURATION = re.compile(
     r"^error: (.+)$|couldn't load configuration|error loading config|parsing yaml", re.IGNORECASE
 )
@@ -198,6 +200,8 @@ def _look_at_log(place: Place, log: Path, facts: Facts) -> None:
     except OSError as failure:
         facts.unseen.append(f"the log {log} could not be read: {failure.strerror}")
         return
+    served = max((at for at, line in enumerate(lines) if _SERVES.search(line)), default=-1)
+    lines = lines[served + 1 :]
     for line in reversed(lines):
         if _OUT_OF_MEMORY.search(line):
             facts.add(f"{place.process}.log", "out_of_memory", f"its log says '{_short(line)}'")

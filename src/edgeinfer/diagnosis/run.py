@@ -124,6 +124,8 @@ class Diagnostician:
             series = {}
         elif moment - newest > _FRESH_SECONDS:
             unseen.append(f"measurements: the newest are {moment - newest:.0f} s older than that moment")
+        elif not series.get(_RULES):
+            unseen.append("alerts: Prometheus evaluates no rule of ours; the one that always fires does not")
         return View(moment, series, facts.found, tuple(unseen), newest)
 
     async def _look_at_clock(self, at: float | None, now: float) -> Fact | None:

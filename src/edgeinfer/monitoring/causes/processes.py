@@ -103,21 +103,24 @@ def _stopped(process: str) -> Cause:
             Evidence("its process is there: {found}", facts=(fact(f"{process}.process", "suspended"),)),
             _answers_now(process),
         ),
-        doubts=(
-            (
-                Evidence(
-                    "calls of the gateway are answered by a sidecar all the same, {value} a second", calls_succeed()
-                ),
-            )
-            if process == "sidecar"
-            else ()
+        doubts=_doubts(process),
+        confused_with=(
+            *(f"{process}-{how}" for how in ("hangs", "crashes", "out-of-memory", "refuses-configuration")),
         ),
-        confused_with=(f"{process}-hangs", f"{process}-crashes"),
         remedy=(
             Action("Read why it ended: the last lines of its log say it.", verb=Verb.LOG, process=process),
             Action("Start it.", verb=Verb.RESTART, process=process),
         ),
     )
+
+
+def _doubts(process: str) -> tuple[Evidence, ...]:
+    """What speaks against a process that is down by its measurements."""
+    if process == "sidecar":
+        says = "a sidecar answers the gateway's calls all the same, {value} a second"
+        return (Evidence(says, calls_succeed()),)
+    # Notifications are dropped also where a busy machine is late with them.
+    return (MACHINE_BUSY,) if process == "alertmanager" else ()
 
 
 def _crashes(process: str) -> Cause:
