@@ -1,4 +1,4 @@
-"""What somebody else would do to a stack: settings, files and limits that are wrong, without a cause of their own."""
+"""What other people do to a stack: settings, files and limits that are wrong, without a cause of their own."""
 
 import asyncio
 import hashlib
@@ -58,7 +58,7 @@ class AskForKeys:
     async def applied(self, testbed: Testbed, users: Users) -> AsyncIterator[None]:
         """Apply it, and undo it at the end."""
         path = testbed.folder.root / "keys"
-        path.write_text(f"somebody sha256:{hashlib.sha256(b'another').hexdigest()}\n", encoding="utf-8")
+        path.write_text(f"other sha256:{hashlib.sha256(b'another').hexdigest()}\n", encoding="utf-8")
         path.chmod(0o600)
         starting = StartWith(Process.GATEWAY, (("EDGEINFER_GATEWAY_API_KEYS_FILE", str(path)),))
         async with starting.applied(testbed, users):

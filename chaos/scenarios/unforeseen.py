@@ -36,7 +36,7 @@ UNFORESEEN: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="gateway-impatient",
-        does="Somebody set the timeout of a call to the sidecar to a millisecond.",
+        does="The timeout of a call to the sidecar was set to a millisecond.",
         actions=(StartWith(Process.GATEWAY, (("BACKEND_TIMEOUT_MS", "1"),)),),
         alert="EdgeInferFallingBack",
         lost_requests=0.2,

@@ -60,6 +60,7 @@ def test_a_data_folder_of_another_version_is_said(tmp_path: Path, content: str) 
     with lock.hold(folder.lock):
         stack = find_stack(SETTINGS, tmp_path, units=tmp_path / "none")
     assert any("not of this version" in text for text in stack.unseen)
+    assert stack.is_foreign
 
 
 def test_a_folder_that_is_not_there_is_no_failure(tmp_path: Path) -> None:

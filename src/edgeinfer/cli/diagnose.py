@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -73,15 +74,24 @@ def _is_its_own(stack: Stack, url: str) -> bool:
     return url.rstrip("/") == stack.url("prometheus")
 
 
-async def _look_nowhere() -> Facts:
-    return Facts(unseen=["the machine: this Prometheus is not the one of the stack on this machine"])
+async def _look_nowhere(reason: str) -> Facts:
+    return Facts(unseen=[reason])
+
+
+def _looking(http: aiohttp.ClientSession, stack: Stack, url: str) -> Callable[[], Awaitable[Facts]]:
+    """A look at the machine, where the stack that is asked about is known to be on it."""
+    if stack.is_foreign:
+        return partial(_look_nowhere, f"the machine: {'; '.join(stack.unseen)}")
+    if not _is_its_own(stack, url):
+        return partial(_look_nowhere, "the machine: this Prometheus is not the one of the stack on this machine")
+    return partial(look, http, stack)
 
 
 async def _run(stack: Stack, url: str, at: float | None, since: float | None) -> Diagnosis:
     async with aiohttp.ClientSession() as http:
         diagnostician = Diagnostician(
             Prometheus(http, url, timeout_seconds=_ANSWER_SECONDS),
-            partial(look, http, stack) if _is_its_own(stack, url) else _look_nowhere,
+            _looking(http, stack, url),
             stack.way,
             stack.folder,
             lambda: {process: stack.pid(process) for process in PROCESSES},

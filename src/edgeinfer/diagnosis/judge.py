@@ -168,12 +168,15 @@ def _share(one: Judgement) -> float:
     return sum(part.seen is Seen.HOLDS for part in one.observations) / len(one.observations)
 
 
-def _rank(one: Judgement, among: Sequence[Judgement]) -> tuple[int, int, int, float, str]:
-    """First what alone explains the most urgent alerts; what several explain says little about each."""
+def _rank(one: Judgement, among: Sequence[Judgement]) -> tuple[int, bool, int, int, float, str]:
+    """First what alone explains the most urgent alerts; what several explain says little about each.
+
+    Of two that are as urgent, the one without a doubt.
+    """
     shared = {symptom.name for other in among if other is not one for symptom in other.explains}
     alone = [symptom for symptom in one.explains if symptom.name not in shared]
     since = min((symptom.since for symptom in one.explains if symptom.since is not None), default=float("inf"))
-    return _worst(alone), _worst(one.explains), -len(one.explains), since, one.cause.name
+    return _worst(alone), bool(one.doubts), _worst(one.explains), -len(one.explains), since, one.cause.name
 
 
 def _worst(symptoms: Iterable[Symptom]) -> int:

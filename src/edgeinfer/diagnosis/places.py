@@ -67,6 +67,8 @@ class Stack:
         places: its processes.
         unseen: what could not be found out, a sentence each.
         is_recorded: whether its own record names its processes; without, usual addresses are assumed.
+        is_foreign: whether there is a record that this version cannot read; what is at the usual addresses says
+            nothing about its stack.
     """
 
     way: Way
@@ -74,6 +76,7 @@ class Stack:
     places: tuple[Place, ...]
     unseen: tuple[str, ...] = ()
     is_recorded: bool = False
+    is_foreign: bool = False
 
     def url(self, process: str) -> str:
         """Address of the first process of this kind; empty without one."""
@@ -111,13 +114,14 @@ def find_stack(
         return Stack(Way.UP, folder.root, _recorded(record, folder), is_recorded=True)
     if way is None:
         way = found_way(units)
-    if record is None and folder.record.exists():
+    is_foreign = record is None and folder.record.exists()
+    if is_foreign:
         unseen = (*unseen, f"{folder.record} is not of this version and was not read")
     elif way is None:
         unseen = (*unseen, f"{folder.record} names no run that is under way")
     if way is Way.SYSTEMD:
         settings = _of_units(settings, units_settings)
-    return Stack(way or Way.UP, folder.root, _by_settings(settings), unseen)
+    return Stack(way or Way.UP, folder.root, _by_settings(settings), unseen, is_foreign=is_foreign)
 
 
 def found_way(units: Path = _UNITS) -> Way | None:
