@@ -94,7 +94,7 @@ def create() -> click.Command:
         with TemporaryDirectory(prefix="edgeinfer-chaos-") as scratch:
             factor = 1.0 if full else _SHORT_FACTOR
             folder, words = keep or Path(scratch), shlex.split(chip)
-            plan = _Plan(folder, factor, parallel, words, libfaketime or "", PortPool(), examine)
+            plan = _Plan(folder, factor, parallel, words, libfaketime or "", PortPool(), examine, quick)
             outcomes = asyncio.run(_run(scenarios, plan))
         if as_json:
             document = [outcome.as_document() for outcome in outcomes]
@@ -128,6 +128,7 @@ class _Plan:
     clock: str
     ports: PortPool
     is_examined: bool
+    is_quick: bool
 
 
 async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[Outcome]:
@@ -166,7 +167,7 @@ async def _run_share(
         has_short_blocks=scenarios[0].needs_store,
     )
     outcomes = []
-    async with running, own_testbed as testbed, examiner(testbed.stack, plan.factor) as asking:
+    async with running, own_testbed as testbed, examiner(testbed.stack, plan.factor, is_quick=plan.is_quick) as asking:
         runner = ChaosRunner(testbed, feeds, factor=plan.factor, examiner=asking if plan.is_examined else None)
         for scenario in scenarios:
             began = monotonic()

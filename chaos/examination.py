@@ -125,12 +125,16 @@ class Examiner:
         http: an open client session.
         stack: gives the stack as it is at that moment.
         factor: by which the times of its rules are divided.
+        is_quick: whether only the moment of the alert is asked about.
     """
 
-    def __init__(self, http: aiohttp.ClientSession, stack: Callable[[], Stack], factor: float) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, stack: Callable[[], Stack], factor: float, *, is_quick: bool = False
+    ) -> None:
         self._http = http
         self._stack = stack
         self._factor = factor
+        self._is_quick = is_quick
         self._entries = tuple(all_causes())
         self._lingering = frozenset[str]()
 
@@ -142,7 +146,7 @@ class Examiner:
     async def during(self, truth: Sequence[str], neighbourhood: Sequence[str] = ()) -> dict[Question, Answer]:
         """At the alert: with all entries, and with those of the true causes left out."""
         found = {Question.DURING: await self._ask(truth, self._entries, near=neighbourhood)}
-        if truth:
+        if truth and not self._is_quick:
             left = tuple(one for one in self._entries if one.name not in truth)
             found[Question.WITHOUT_ENTRY] = self._near(await self._ask(truth, left), truth)
         return found
@@ -159,6 +163,8 @@ class Examiner:
         self, truth: Sequence[str], alert_at: float, neighbourhood: Sequence[str] = ()
     ) -> dict[Question, Answer]:
         """After recovery: of the moment of the alert, and of now, when nothing but what has ended may be named."""
+        if self._is_quick:
+            return {}
         then = await self._ask(truth, self._entries, at=alert_at, near=neighbourhood)
         now = await self._ask(truth, self._entries)
         if now.grade is Grade.UNKNOWN:  # nothing is named, and nothing is wrong any more
@@ -182,10 +188,10 @@ class Examiner:
 
 
 @asynccontextmanager
-async def examiner(stack: Callable[[], Stack], factor: float) -> AsyncIterator[Examiner]:
+async def examiner(stack: Callable[[], Stack], factor: float, *, is_quick: bool) -> AsyncIterator[Examiner]:
     """An examiner with a session of its own."""
     async with aiohttp.ClientSession() as http:
-        yield Examiner(http, stack, factor)
+        yield Examiner(http, stack, factor, is_quick=is_quick)
 
 
 def _compressed(expression: str, factor: float) -> str:

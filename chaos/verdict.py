@@ -74,6 +74,7 @@ class Outcome:
                     "named": one.named,
                     "services": one.services,
                     "seconds": one.seconds,
+                    "is_wrong_with_certainty": one.is_wrong_with_certainty,
                 }
                 for question, one in self.answers.items()
             },

@@ -221,7 +221,9 @@ def _short(line: str) -> str:
 async def _look_at_kernel_log(run: Command, facts: Facts) -> None:
     text = await run(("dmesg",))
     if text is None:
-        facts.unseen.append("the kernel's log may not be read by this user, so a kill for want of memory is not seen")
+        facts.unseen.append(
+            "the kernel's log could not be read by this user within a second; a kill for want of memory is not seen"
+        )
         return
     since = time.clock_gettime(time.CLOCK_BOOTTIME) - _KILLED_WITHIN_SECONDS
     for line in reversed(text.splitlines()):

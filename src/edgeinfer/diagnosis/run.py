@@ -207,7 +207,7 @@ def _certainty(one: Judgement, judgements: Sequence[Judgement], maybe: Sequence[
     matched = {
         other.cause.name
         for other in judgements
-        if other.status is Status.MATCHED and not one.cause.brings_about(other.cause)
+        if other.status is Status.MATCHED and other.is_shown and not one.cause.brings_about(other.cause)
     }
     open_ones = {other.cause.name for other in maybe}
     unseen = {
