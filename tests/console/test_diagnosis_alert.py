@@ -26,7 +26,7 @@ def document(verdict: str = "found", *causes: str) -> dict[str, Any]:
     return {"verdict": verdict, "headline": headline, "findings": findings, "possible": []}
 
 
-class Told:
+class Answers:
     """What diagnose answers, one after the other; the last for good."""
 
     def __init__(self, *documents: dict[str, Any]) -> None:
@@ -42,10 +42,10 @@ async def fake() -> AsyncIterator[FakeAlertmanager]:
         yield running
 
 
-async def sent(fake: FakeAlertmanager, told: Told, until: Callable[[], bool], *heard: dict[str, Any]) -> None:
+async def sent(fake: FakeAlertmanager, answers: Answers, until: Callable[[], bool], *heard: dict[str, Any]) -> None:
     """Let it hear alerts, and wait until the fake has got what the test waits for."""
     async with aiohttp.ClientSession() as http:
-        alert = DiagnosisAlert(Alertmanager(http, fake.url), told, "http://console:8088/", lambda: NOW, 0.02)
+        alert = DiagnosisAlert(Alertmanager(http, fake.url), answers, "http://console:8088/", lambda: NOW, 0.02)
         alert.hear(heard)
         async with asyncio.timeout(10):
             while not until():  # noqa: ASYNC110 - the fake sets no Event
@@ -54,7 +54,7 @@ async def sent(fake: FakeAlertmanager, told: Told, until: Callable[[], bool], *h
 
 
 async def test_the_first_line_and_the_link_to_the_incident_are_handed_to_alertmanager(fake: FakeAlertmanager) -> None:
-    await sent(fake, Told(document("found", "sidecar-stopped")), lambda: bool(fake.sent), received())
+    await sent(fake, Answers(document("found", "sidecar-stopped")), lambda: bool(fake.sent), received())
     first = fake.sent[0]
     assert first["labels"] == {
         "alertname": NAME,
@@ -69,13 +69,13 @@ async def test_the_first_line_and_the_link_to_the_incident_are_handed_to_alertma
 
 
 async def test_an_unknown_cause_is_sent_as_that(fake: FakeAlertmanager) -> None:
-    await sent(fake, Told(document("unknown")), lambda: bool(fake.sent), received(severity="warning"))
+    await sent(fake, Answers(document("unknown")), lambda: bool(fake.sent), received(severity="warning"))
     assert (fake.sent[0]["labels"]["cause"], fake.sent[0]["labels"]["severity"]) == ("unknown", "warning")
 
 
 async def test_another_cause_ends_the_first_and_a_healthy_stack_ends_it_for_good(fake: FakeAlertmanager) -> None:
-    told = Told(document("found", "a"), document("found", "b"), document("unseen"), document("well"))
-    await sent(fake, told, lambda: len(fake.sent) >= 4, received())
+    answers = Answers(document("found", "a"), document("found", "b"), document("unseen"), document("well"))
+    await sent(fake, answers, lambda: len(fake.sent) >= 4, received())
     ended = "2027-01-15T08:00:00+00:00"
     causes = [(one["labels"]["cause"], one["endsAt"] == ended) for one in fake.sent]
     assert causes == [("a", False), ("a", True), ("b", False), ("b", True)]
@@ -89,7 +89,7 @@ async def test_what_notifies_nobody_and_its_own_alert_start_nothing(fake: FakeAl
         received(NAME),
     )
     async with aiohttp.ClientSession() as http:
-        alert = DiagnosisAlert(Alertmanager(http, fake.url), Told(document("found", "a")), "", lambda: NOW, 0.01)
+        alert = DiagnosisAlert(Alertmanager(http, fake.url), Answers(document("found", "a")), "", lambda: NOW, 0.01)
         alert.hear(quiet)
         assert alert._running is None
 
@@ -104,5 +104,5 @@ async def test_an_alertmanager_that_refuses_is_asked_again(
             fake.refuse = ""
         return bool(fake.sent)
 
-    await sent(fake, Told(document("found", "a")), until, received())
+    await sent(fake, Answers(document("found", "a")), until, received())
     assert fake.sent[0]["labels"]["cause"] == "a"

@@ -54,7 +54,7 @@ def is_mistaken(outcome: dict[str, Any]) -> bool:
     return bool(at_the_alert(outcome)["is_wrong_with_certainty"])
 
 
-def test_every_failure_is_counted_and_reported_and_diagnosed_and_loses_nothing(
+def test_every_failure_is_counted_reported_and_diagnosed_and_loses_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     library = clock()

@@ -1,4 +1,4 @@
-"""Sends the first line of the diagnosis to everybody whom Alertmanager notifies, as an alert of its own.
+"""Sends the first line of the diagnosis to all whom Alertmanager notifies, as an alert of its own.
 
 The alerts themselves do not wait for it: who is paged is paged also without a console, and hears the cause after it.
 """
