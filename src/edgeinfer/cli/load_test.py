@@ -26,7 +26,6 @@ from edgeinfer.cli._load_target import load_target
 from edgeinfer.cli._running_stack import find_running_stack
 from edgeinfer.errors import DataFolderError
 from edgeinfer.loadgen.client import KEY_HELP, GatewayClient
-from edgeinfer.loadgen.page import as_page
 from edgeinfer.loadgen.profile import PROFILES, Objective, Profile, stress_users
 from edgeinfer.loadgen.progress import Progress
 from edgeinfer.loadgen.prometheus import Prometheus, PrometheusUnreachable, compare
@@ -108,7 +107,7 @@ def create() -> click.Command:
         help="Processes whose memory a soak reports.",
     )
     @click.option("--api-key-file", type=click.Path(path_type=Path, dir_okay=False), help=KEY_HELP)
-    @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.txt, report.json, report.html.")
+    @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.txt and report.json.")
     @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
     def load(  # noqa: PLR0913 - click passes each option
         *,
@@ -319,4 +318,3 @@ def _check_writable(folder: Path) -> None:
 def _write(folder: Path, document: Document) -> None:
     (folder / "report.txt").write_text(as_text(document) + "\n")
     (folder / "report.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    (folder / "report.html").write_text(as_page(document))
