@@ -8,10 +8,10 @@ from edgeinfer.monitoring.alerts.chip_series import (
     CHIP_LABELS,
     HARDWARE_DASHBOARD,
     QUERIES,
-    notification_series,
     notification_test,
+    other_notification,
 )
-from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 from edgeinfer.monitoring.promql import one_of
 from edgeinfer.monitoring.thresholds import (
     UTILIZATION_SATURATED_RATIO,
@@ -122,16 +122,7 @@ def _memory_damaged() -> Alert:
         rule_test=notification_test(
             "ecc_uncorrectable", "The device sent ecc_uncorrectable within the last 5 minutes."
         ),
-        negative_cases=(
-            RuleCase(
-                why="corrected by itself",
-                series={
-                    notification_series("ecc_uncorrectable"): counter((0, 600)),
-                    notification_series("ecc_correctable"): counter((0.1, 600)),
-                },
-                at=500,
-            ),
-        ),
+        negative_cases=(other_notification("corrected by itself", "ecc_uncorrectable", "ecc_correctable"),),
     )
 
 

@@ -1,6 +1,6 @@
 """The labels and series that the alerts on chips and on the Raspberry Pi share."""
 
-from edgeinfer.monitoring.alerts.rule_test import RuleTest, counter
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter
 from edgeinfer.monitoring.promql import Queries
 
 EXPORTER = 'job="hailo-exporter", instance="exporter:9048"'
@@ -25,3 +25,9 @@ def notification_test(notification: str, says: str) -> RuleTest:
         labels={"job": "hailo-exporter", "instance": "exporter:9048", "notification": notification},
         expected_description=says,
     )
+
+
+def other_notification(why: str, notification: str, other: str) -> RuleCase:
+    """The case in which another notification came in place of the one that an alert is about."""
+    series = {notification_series(notification): counter((0, 600)), notification_series(other): counter((0.1, 600))}
+    return RuleCase(why=why, series=series, at=500)

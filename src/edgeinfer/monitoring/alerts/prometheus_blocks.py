@@ -2,14 +2,14 @@
 
 from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
-from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, counter
+from edgeinfer.monitoring.alerts.rule_test import RuleCase, Values, counter
 from edgeinfer.monitoring.alerts.store_series import (
     LOOK_AT_DISK,
-    PROMETHEUS,
     SHORTENING,
     SHORTENING_NAMES,
     grown,
     of_prometheus,
+    ten_failed_attempts,
 )
 
 _STACK = (
@@ -68,15 +68,7 @@ def _block_unreadable() -> Alert:
                 ),
             ),
         ),
-        rule_test=RuleTest(
-            series=of_prometheus(BLOCK_FAILURES=counter((1 / 60, 1800), (0, 1800))),
-            pending_at=300,
-            firing_at=600,
-            resolved_at=2760,
-            labels=PROMETHEUS,
-            expected_description="10 failed attempts in 15 minutes.",
-            interval_seconds=60,
-        ),
+        rule_test=ten_failed_attempts(of_prometheus(BLOCK_FAILURES=counter((1 / 60, 1800), (0, 1800)))),
         negative_cases=(
             RuleCase(why="none failed", series=of_prometheus(BLOCK_FAILURES=counter((0, 2400))), at=2100),
             RuleCase(
@@ -135,14 +127,8 @@ def _compaction_failing() -> Alert:
                 ),
             ),
         ),
-        rule_test=RuleTest(
-            series=of_prometheus(COMPACTION_FAILURES=counter((1 / 60, 1800), (0, 1800)), **_quiet()),
-            pending_at=300,
-            firing_at=600,
-            resolved_at=2760,
-            labels=PROMETHEUS,
-            expected_description="10 failed attempts in 15 minutes.",
-            interval_seconds=60,
+        rule_test=ten_failed_attempts(
+            of_prometheus(COMPACTION_FAILURES=counter((1 / 60, 1800), (0, 1800)), **_quiet())
         ),
         negative_cases=(
             RuleCase(why="none", series=of_prometheus(COMPACTION_FAILURES=counter((0, 2400)), **_quiet()), at=2100),

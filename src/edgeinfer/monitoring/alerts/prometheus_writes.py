@@ -12,6 +12,7 @@ from edgeinfer.monitoring.alerts.store_series import (
     TARGET,
     grown,
     of_prometheus,
+    ten_failed_attempts,
 )
 from edgeinfer.monitoring.thresholds import STORE_DAMAGE_SECONDS
 
@@ -71,15 +72,7 @@ def _log_not_shortened() -> Alert:
                 ),
             ),
         ),
-        rule_test=RuleTest(
-            series=shortening("CHECKPOINT_FAILURES", counter((1 / 60, 1800), (0, 1800))),
-            pending_at=300,
-            firing_at=600,
-            resolved_at=2760,
-            labels=PROMETHEUS,
-            expected_description="10 failed attempts in 15 minutes.",
-            interval_seconds=60,
-        ),
+        rule_test=ten_failed_attempts(shortening("CHECKPOINT_FAILURES", counter((1 / 60, 1800), (0, 1800)))),
         negative_cases=(
             RuleCase(why="none failed", series=shortening("CHECKPOINT_FAILURES", counter((0, 2400))), at=2100),
             *(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.alerts.alert import Step
-from edgeinfer.monitoring.alerts.rule_test import Values
+from edgeinfer.monitoring.alerts.rule_test import RuleTest, Values
 from edgeinfer.monitoring.promql import BuiltIn, Queries
 
 TARGET = ("job", "instance")
@@ -49,3 +49,16 @@ def of_prometheus(**values: Values) -> dict[str, Values]:
 def grown(counted: BuiltIn, queries: Queries = RETRIED) -> str:
     """The growth of a counter in the range of the queries, for each target."""
     return queries.increase(counted, by=TARGET)
+
+
+def ten_failed_attempts(series: Mapping[str, Values]) -> RuleTest:
+    """The test of an alert on attempts that fail once a minute for half an hour, and then no more."""
+    return RuleTest(
+        series=series,
+        pending_at=300,
+        firing_at=600,
+        resolved_at=2760,
+        labels=PROMETHEUS,
+        expected_description="10 failed attempts in 15 minutes.",
+        interval_seconds=60,
+    )
