@@ -2,9 +2,7 @@
 
 import asyncio
 import errno
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,115 +11,14 @@ from edgeinfer.stack import logfile
 from edgeinfer.stack.events import Kind
 from edgeinfer.stack.member import Member, State, how_it_ended
 from edgeinfer.stack.plan import ProcessSpec, Stage
-from edgeinfer.stack.process import Child, Spawn
+from edgeinfer.stack.process import Child
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
-from edgeinfer.stack.supervisor import Supervisor
-from tests.stack.recorded_events import RecordedEvents
-
-_SIGKILL = -9
-
-
-@dataclass
-class FakeChild:
-    """Lives until it is ended."""
-
-    pid: int
-    code: int | None = None
-    ignores_term: bool = False
-    suspended: bool = False
-    signals: list[str] = field(default_factory=list)
-
-    def exit_code(self) -> int | None:
-        return self.code
-
-    def is_suspended(self) -> bool:
-        return self.suspended
-
-    def terminate(self) -> None:
-        self.signals.append("TERM")
-        if not self.ignores_term:
-            self.code = 0
-
-    def kill(self) -> None:
-        self.signals.append("KILL")
-        self.code = _SIGKILL
-
-
-class Workshop:
-    """A world of fake children whose time moves only when someone sleeps."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.now = 1000.0
-        self.children: dict[str, list[FakeChild]] = {}
-        self.unready: set[str] = set()
-        self.codes: dict[str, int] = {}
-        self.stubborn: set[str] = set()
-        self.reported = RecordedEvents()
-        self.ready_at: dict[str, float] = {}
-
-    def spawn(self, plan: ProcessSpec, log: Path) -> Child:
-        log.write_text(f"last output of {plan.name}\n")
-        line = self.children.setdefault(plan.name, [])
-        line.append(FakeChild(len(line) + 1, self.codes.get(plan.name), plan.name in self.stubborn))
-        return line[-1]
-
-    async def probe(self, plan: ProcessSpec, _: Child) -> bool:
-        if plan.name in self.unready:
-            return False
-        self.ready_at[plan.name] = self.now
-        return True
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        await asyncio.sleep(0)
-
-    def newest(self, name: str) -> FakeChild:
-        return self.children[name][-1]
-
-    def supervisor(self, *plans: ProcessSpec, policy: RestartPolicy | None = None) -> Supervisor:
-        return Supervisor(
-            plans,
-            self.folder,
-            self.spawn,
-            self.probe,
-            self.reported,
-            policy or RestartPolicy(),
-            lambda: self.now,
-            self.sleep,
-        )
+from tests.stack.workshop import KILLED, FakeChild, Workshop, everything, main, plan, saying, ticks
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
     return Workshop(tmp_path)
-
-
-def plan(name: str, stage: Stage = Stage.SERVICES, **fields: Any) -> ProcessSpec:
-    return ProcessSpec(name=name, argv=(name,), stage=stage, **fields)
-
-
-def main(name: str, stage: Stage = Stage.SERVICES, **fields: Any) -> ProcessSpec:
-    return plan(name, stage, is_main_job=True, **fields)
-
-
-def everything() -> list[ProcessSpec]:
-    """What `edgeinfer up` runs on a machine with a chip."""
-    helpers = [plan(name) for name in ("console", "alertmanager", "exporter")]
-    return [
-        *helpers,
-        main("sidecar-1"),
-        main("gateway", Stage.GATEWAY),
-        plan("prometheus", Stage.MONITORING),
-        plan("replay", Stage.REPLAY, may_finish=True),
-    ]
-
-
-async def ticks(supervisor: Supervisor, workshop: Workshop, seconds: float) -> None:
-    end = workshop.now + seconds
-    while workshop.now < end:
-        await supervisor.tick()
-        await workshop.sleep(0.1)
 
 
 async def test_a_stage_waits_until_the_one_before_is_ready(workshop: Workshop) -> None:
@@ -158,7 +55,7 @@ async def test_a_sidecar_that_hangs_delays_the_gateway_and_does_not_stop_it(work
 
 
 @pytest.mark.parametrize("broken", ["alertmanager", "console", "exporter", "prometheus"])
-@pytest.mark.parametrize("code", [1, 2, EXIT_CONFIGURATION, _SIGKILL])
+@pytest.mark.parametrize("code", [1, 2, EXIT_CONFIGURATION, KILLED])
 async def test_a_helper_that_cannot_start_leaves_gateway_and_sidecar_to_serve(
     broken: str, code: int, workshop: Workshop
 ) -> None:
@@ -176,7 +73,7 @@ async def test_a_helper_that_cannot_start_leaves_gateway_and_sidecar_to_serve(
 
 
 @pytest.mark.parametrize("broken", ["gateway", "sidecar-1"])
-@pytest.mark.parametrize("code", [1, EXIT_CONFIGURATION, _SIGKILL])
+@pytest.mark.parametrize("code", [1, EXIT_CONFIGURATION, KILLED])
 async def test_the_helpers_stay_whatever_happens_to_gateway_and_sidecar(
     broken: str, code: int, workshop: Workshop
 ) -> None:
@@ -245,15 +142,6 @@ async def test_a_main_process_that_cannot_start_as_it_is_configured_says_so_in_i
     assert failure.value.remedy.startswith("Name another folder. See ")
 
 
-def saying(workshop: Workshop, words: str) -> Spawn:
-    def spawn(plan: ProcessSpec, log: Path) -> Child:
-        child = workshop.spawn(plan, log)
-        log.write_text(words)
-        return child
-
-    return spawn
-
-
 @pytest.mark.parametrize("is_main_job", [True, False])
 async def test_a_configuration_fault_is_one_at_the_first_start_and_a_crash_later(
     *, is_main_job: bool, workshop: Workshop
@@ -311,7 +199,7 @@ async def test_a_process_of_an_earlier_stage_that_ends_while_a_later_one_starts_
 async def test_a_crashed_process_is_started_again_after_its_wait_and_becomes_ready(workshop: Workshop) -> None:
     supervisor = workshop.supervisor(plan("sidecar-1"))
     await supervisor.start()
-    workshop.newest("sidecar-1").code = _SIGKILL
+    workshop.newest("sidecar-1").code = KILLED
 
     await ticks(supervisor, workshop, 0.3)
     assert len(workshop.children["sidecar-1"]) == 1, "the wait is half a second"
