@@ -189,8 +189,9 @@ hailo-stub hailo-cpu hailo-device monitoring-up:
 	@docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory --silent $(VENV)/running
 	@$(STACK) $@
 
-wheel: setup ## Build the wheel into dist
+wheel: setup ## Build the wheel into dist, with the lock file of what it needs
 	@$(BIN)/python -m hatchling build -t wheel -d dist
+	@cp requirements-runtime.lock dist/
 
 docker-proof: setup ## Build and try the whole compose stack on a private docker engine (root, Debian; minutes)
 	@tools/docker_proof.sh

@@ -110,9 +110,10 @@ def _other_deployments(service: str) -> list[str]:
         + " |"
         for verb in (Verb.STATE, Verb.LOG, Verb.RESTART)
     ]
-    head = ["| | systemd | docker | `make run` |", "|---|---|---|---|"]
+    head = ["| | systemd | docker | `edgeinfer up` |", "|---|---|---|---|"]
     return [
-        "The commands above are for systemd; with docker or `make run`, use these instead.",
+        "The commands above are for systemd; with docker or `edgeinfer up`, use these instead.",
+        "`make run` in a checkout is `.venv/bin/edgeinfer up --data-folder .edgeinfer`: its folder is `.edgeinfer`.",
         "",
         *head,
         *cells,

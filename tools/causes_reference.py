@@ -5,11 +5,10 @@ import re
 from edgeinfer.monitoring import causes
 from edgeinfer.monitoring.alerts.alert import Alert
 from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
-from edgeinfer.monitoring.causes.commands import Way, command
+from edgeinfer.monitoring.causes.commands import USUAL_FOLDER, Way, command
 
 PATH = "docs/reference/causes.md"
 _SHOWN_ON_A_RUNBOOK = 8
-_FOLDER = ".edgeinfer"
 
 
 def render() -> str:
@@ -92,9 +91,9 @@ def _evidence(one: Evidence) -> str:
 
 def _action(one: Action) -> str:
     if one.verb:
-        typed = " or ".join(f"`{command(one.verb, one.process, way, folder=_FOLDER)}`" for way in Way)
+        typed = " or ".join(f"`{command(one.verb, one.process, way, folder=USUAL_FOLDER)}`" for way in Way)
         return f"{one.says} {typed}"
-    return one.says + (f" `{one.command.replace('{folder}', _FOLDER)}`" if one.command else "")
+    return one.says + (f" `{one.command.replace('{folder}', USUAL_FOLDER)}`" if one.command else "")
 
 
 def _names(title: str, names: tuple[str, ...]) -> list[str]:

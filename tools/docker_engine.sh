@@ -11,7 +11,10 @@ readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 say() { echo "== $*" >&2; }
 
 packages() {
-  command -v dockerd debootstrap iptables >/dev/null && return
+  # One by one: `command -v` with several names succeeds where it finds any of them.
+  local name missing=
+  for name in dockerd debootstrap iptables; do command -v "$name" >/dev/null || missing=$name; done
+  [ -n "$missing" ] || return 0
   say "installing docker.io and debootstrap"
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io debootstrap iptables iproute2 >/dev/null
 }

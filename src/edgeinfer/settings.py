@@ -12,8 +12,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from edgeinfer.catalog.backends import backend_names
 from edgeinfer.errors import SettingsError
+from edgeinfer.installation import shipped_file
 
 _PREFIX = "EDGEINFER_"
+_PAGE = shipped_file("docs/reference/settings.md")
 # A scheme of an app (capacitor://localhost) is an origin too; "null" is that of a page without one.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?|null")
 _URL_OR_NOTHING = r"^(https?://[^\s]+)?$"
@@ -75,7 +77,7 @@ class ProcessSettings(BaseModel):
             raise SettingsError(
                 f"setting {variable}",
                 f"{first['msg']} (got {first['input']!r})",
-                "See docs/reference/settings.md.",
+                f"See {_PAGE}.",
             ) from failure
 
     @classmethod
@@ -818,7 +820,7 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
         if name.startswith(_PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            remedy = f"Did you mean {near[0]}?" if near else "See docs/reference/settings.md for the known ones."
+            remedy = f"Did you mean {near[0]}?" if near else f"See {_PAGE} for the known ones."
             raise SettingsError(f"setting {name}", "unknown setting", remedy)
 
 

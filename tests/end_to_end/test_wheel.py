@@ -1,5 +1,7 @@
 """The wheel, installed alone with what the runtime lock names, is the whole product."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -34,8 +36,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("elsewhere")
     venv.create(home, with_pip=False)
     site = next(home.glob("lib/python*/site-packages"))
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps", "--no-index"]
+    subprocess.run([*uv, "--python", str(home / "bin" / "python"), str(wheel)], check=True, capture_output=True)
     for name in _locked():
         for entry in _entries(name):
             (site / entry.name).symlink_to(entry)
@@ -88,6 +90,80 @@ def test_the_runtime_lock_names_every_dependency_and_nothing_of_development() ->
     assert not locked & {"pytest", "onnx", "mypy", "ruff", "playwright", "hatchling", "grafana-foundation-sdk"}
 
 
+def test_every_file_of_the_source_that_a_message_names_is_inside(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    named = set(re.findall(r"""shipped_file\(["']([^"']+)["']\)""", source))
+    assert len(named) >= 6
+    assert {f"edgeinfer/{name}" for name in named} - names == set()
+
+
+def test_every_command_that_a_reader_of_the_guide_needs_is_named_beside_its_make_target() -> None:
+    page = (ROOT / "docs/guides/without-a-checkout.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `make ([a-z0-9-]+)[^`]*` \| (.*) \|$", page, flags=re.MULTILINE))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    of_production = makefile.split("# --- Production", 1)[1].split("\nimage image-digests", 1)[0]
+    wanted = set(re.findall(r"^([a-z0-9-]+):.*## ", of_production, flags=re.MULTILINE))
+    wanted |= {"run", "setup", "setup-monitoring", "test", "test-performance", "chaos"}
+    assert wanted - rows.keys() == set()
+    assert [name for name, cell in rows.items() if not re.search(r"`[^`]*edgeinfer |checkout", cell)] == []
+
+
+def in_a_bare_shell(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command as a person types it: another folder, and no make, git, docker or Prometheus on PATH."""
+    environment = {"HOME": str(folder), "PATH": str(installed / "bin"), "LANG": "C.UTF-8"}
+    quiet = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
+    return subprocess.run(
+        ["edgeinfer", *words], env=environment | quiet, cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.end_to_end
+@pytest.mark.timeout(180)  # the first test of the file also makes the environment
+def test_the_command_is_there_and_every_verb_of_it_answers_help(installed: Path, tmp_path: Path) -> None:
+    listed = in_a_bare_shell(installed, tmp_path, "--help")
+    assert listed.returncode == 0, listed.stderr
+    verbs = re.findall(r"^  ([a-z-]+)  ", listed.stdout.split("Commands:", 1)[1], flags=re.MULTILINE)
+    assert {"up", "down", "doctor", "top", "diagnose", "incidents", "replay", "load-test"} <= set(verbs)
+    every = (
+        "from click.testing import CliRunner\nfrom edgeinfer.cli.main import edgeinfer_command as command\n"
+        f"print([name for name in {verbs!r} if CliRunner().invoke(command, [name, '--help']).exit_code])"
+    )
+    python = installed / "bin" / "python"
+    failed = subprocess.run([python, "-I", "-c", every], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert failed.stdout.strip() == "[]", failed.stdout + failed.stderr
+
+
+@pytest.mark.end_to_end
+def test_doctor_says_in_any_folder_what_is_here_and_which_command_gets_the_rest(
+    installed: Path, tmp_path: Path
+) -> None:
+    checked = in_a_bare_shell(installed, tmp_path, "doctor", "--json", "--data-folder", str(tmp_path / "data"))
+    found = {one["subject"]: one for one in json.loads(checked.stdout)}
+    assert {found[subject]["verdict"] for subject in ("python", "edgeinfer", "model", "recordings", "data folder")} == {
+        "ok"
+    }
+    assert str(installed) in found["model"]["message"]
+    # No apt-get on this PATH, so Prometheus cannot be fetched; what is said must not need a checkout.
+    assert found["prometheus"]["verdict"] == "missing"
+    assert "make " not in checked.stdout
+    assert checked.returncode == 1
+
+
+@pytest.mark.end_to_end
+def test_what_prometheus_needs_is_one_command_where_packages_can_be_fetched(installed: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("apt-get", "dpkg"):
+        (tools / name).symlink_to("/bin/false")
+    environment = {"HOME": str(tmp_path), "PATH": f"{installed / 'bin'}:{tools}", "LANG": "C.UTF-8"}
+    checked = subprocess.run(
+        ["edgeinfer", "doctor", "--only", "prometheus"], env=environment, cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert "edgeinfer doctor --fetch" in checked.stdout
+
+
 @pytest.mark.end_to_end
 def test_the_wheel_alone_knows_its_parts_and_refuses_development_imports(installed: Path) -> None:
     python = installed / "bin" / "python"
@@ -103,12 +179,13 @@ def test_the_wheel_alone_knows_its_parts_and_refuses_development_imports(install
 
 
 @pytest.mark.end_to_end
+@pytest.mark.timeout(300)
 def test_the_whole_stack_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     from tests.end_to_end.running_stack import RunningStack, until  # noqa: PLC0415  # only this test starts a stack
 
     running = RunningStack(tmp_path / "data", python=str(installed / "bin" / "python"))
     try:
-        assert until(lambda: running.query("sum(edgeinfer_samples_received_total) > 0") != {}, 40)
+        assert until(lambda: running.query("sum(edgeinfer_samples_received_total) > 0") != {}, 120)
     finally:
         running.interrupt()
         running.close()

@@ -14,6 +14,7 @@ from edgeinfer.cli._card_draft import draft_card
 from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.errors import BackendError, ModelFileError, SidecarError
 from edgeinfer.gateway.outputs import check_outputs
+from edgeinfer.installation import shipped_file
 from edgeinfer.model.card import CARD_NAME, ModelCard, default_folder, load_card
 from edgeinfer.parity import Gate, compare, recorded_windows
 from edgeinfer.recordings.reader import list_recordings
@@ -23,7 +24,7 @@ _HOP = 50
 _MAX_WINDOWS = 500
 _SECONDS_OF_A_WINDOW = 1.0
 _FEW_MOTIFS = 2
-_GUIDE = "docs/guides/bring-your-own-model.md"
+_GUIDE = shipped_file("docs/guides/bring-your-own-model.md")
 
 
 def try_model(folder: Path, *, writes_card: bool = False) -> list[Diagnostic]:

@@ -58,11 +58,17 @@ def create() -> click.Command:
             runbooks=_runbooks(),
             hosts=hosts(settings.host, settings.allowed_hosts),
             look=_look,
+            data_folder=_data_folder(),
         )
         limits = ConnectionLimits(max_body_bytes=MAX_BODY_BYTES)
         serve(app, [listener], limits=limits, drain_seconds=2, supervisor=systemd_notifier_of(settings))
 
     return console
+
+
+def _data_folder() -> Path:
+    stacked = StackSettings.from_environment(None)
+    return root_of(stacked.data_folder, stacked.data_home)
 
 
 async def _look(http: aiohttp.ClientSession) -> Facts:

@@ -14,6 +14,7 @@ from rich.table import Table
 from edgeinfer.errors import DataFolderError, SettingsError
 from edgeinfer.gateway.drift import Drift, RecentAnswers, learn, measure, population_shares
 from edgeinfer.gateway.drift_files import DriftFiles, drift_files_of
+from edgeinfer.installation import shipped_file
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.monitoring.thresholds import DRIFT_WINDOW_WINDOWS
 from edgeinfer.settings import GatewaySettings
@@ -102,7 +103,8 @@ def _open(data_folder: Path | None) -> tuple[ModelCard, DriftFiles]:
         raise SettingsError("setting EDGEINFER_GATEWAY_DATA_FOLDER", fault, remedy)
     files = drift_files_of(settings.data_folder, card)
     if files is None:
-        fault, remedy = "its card has no baseline, so drift has no bins", "See docs/guides/bring-your-own-model.md."
+        fault = "its card has no baseline, so drift has no bins"
+        remedy = f"See {shipped_file('docs/guides/bring-your-own-model.md')}."
         raise SettingsError(f"model {card.name}", fault, remedy)
     return card, files
 

@@ -30,6 +30,7 @@ from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTabl
 from edgeinfer.gateway.sidecar_client import SidecarClient
 from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.transport import Target, parse_target
+from edgeinfer.installation import shipped_file
 from edgeinfer.metrics.registry import new_registry, register_process_collectors
 from edgeinfer.model.card import ModelCard, default_folder, load_card
 from edgeinfer.settings import GatewaySettings
@@ -171,7 +172,8 @@ def _targets(settings: GatewaySettings) -> list[Target]:
     try:
         targets = [parse_target(url.strip()) for url in settings.backend_urls.split(",") if url.strip()]
     except ValueError as failure:
-        raise SettingsError("setting MODEL_BACKEND_URL", str(failure), "See docs/reference/settings.md.") from failure
+        remedy = f"See {shipped_file('docs/reference/settings.md')}."
+        raise SettingsError("setting MODEL_BACKEND_URL", str(failure), remedy) from failure
     names = [target.name for target in targets]
     if len(set(names)) != len(names):
         raise SettingsError("setting MODEL_BACKEND_URL", "it names a sidecar twice", "Name each one once.")

@@ -11,7 +11,7 @@ import orjson
 
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.diagnosis.incidents import DAY, Incident, Incidents
-from edgeinfer.diagnosis.places import find_stack
+from edgeinfer.diagnosis.places import Stack, find_stack
 from edgeinfer.diagnosis.run import Diagnostician
 from edgeinfer.diagnosis.week import list_lines, week_lines
 from edgeinfer.settings import StackSettings
@@ -39,7 +39,7 @@ def create() -> click.Command:
         settings = StackSettings.from_environment(None, data_folder=data_folder)
         stack = find_stack(settings, root_of(settings.data_folder, settings.data_home))
         days = _WEEK_DAYS if week else days
-        found = asyncio.run(_read(prometheus_url or stack.url("prometheus"), days))
+        found = asyncio.run(_read(prometheus_url or stack.url("prometheus"), stack, days))
         zone, now = datetime.now().astimezone().tzinfo, time.time()
         if as_json:
             document = {"incidents": [one.as_document() for one in found]}
@@ -51,7 +51,9 @@ def create() -> click.Command:
     return incidents
 
 
-async def _read(url: str, days: float) -> list[Incident]:
+async def _read(url: str, stack: Stack, days: float) -> list[Incident]:
     async with aiohttp.ClientSession() as http:
-        diagnostician = Diagnostician(Prometheus(http, url, timeout_seconds=_ANSWER_SECONDS))
+        diagnostician = Diagnostician(
+            Prometheus(http, url, timeout_seconds=_ANSWER_SECONDS), way=stack.way, folder=stack.folder
+        )
         return await Incidents(diagnostician).read(days)

@@ -34,6 +34,7 @@ _WHY_POCKET = (
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _LINE_SECONDS = 10.0
 _SHOWN_ACTIVITIES = 8
+_USUAL_GATEWAY = "http://127.0.0.1:8080"
 _USUAL_CONSOLE = "http://127.0.0.1:8088"
 _SHORT_ID = 8  # characters that name a session on pages and in alerts
 
@@ -43,9 +44,10 @@ def create() -> click.Command:
     @click.option(
         "--gateway",
         type=HttpAddress(),
-        default="http://127.0.0.1:8080",
-        show_default=True,
-        help="Address of the gateway.",
+        help="Address of the gateway; without one, of the stack that runs on this machine.",
+    )
+    @click.option(
+        "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Of the stack that runs; else found."
     )
     @click.option(
         "--recording",
@@ -78,7 +80,8 @@ def create() -> click.Command:
     @click.option("--list", "show_list", is_flag=True, help="List the recordings and end.")
     def replay(  # noqa: PLR0913 - click passes each option
         *,
-        gateway: str,
+        gateway: str | None,
+        data_folder: Path | None,
         recording: str,
         recordings_folder: Path | None,
         speed: float,
@@ -96,6 +99,7 @@ def create() -> click.Command:
         if show_list:
             _print_list(recordings_folder, as_json=as_json)
             return
+        gateway = gateway or _gateway_here(data_folder)
         feeds = _feeds(recording, recordings_folder, loop=loop)
         if not as_json and recording == IN_TURN and recordings_folder is None:
             click.echo(f"Replaying {len(feeds)} people in turn, {_WHY_POCKET}.", err=True)
@@ -176,6 +180,12 @@ def _line(gateway: str, feed: SampleSource, tally: Tally) -> str:
     sources = ", ".join(f"{count} {source}" for source, count in sorted(tally.windows.items())) or "none yet"
     away = "" if tally.is_connected else f"  (waiting for {gateway}, nothing is lost)"
     return f"{feed.name}: {tally.samples}{total} samples sent; windows: {sources}{away}"
+
+
+def _gateway_here(data_folder: Path | None) -> str:
+    """The gateway of the stack that runs here; the usual address where none does."""
+    stack = find_running_stack(StackSettings.from_environment(None, data_folder=data_folder))
+    return stack.addresses.get("gateway", _USUAL_GATEWAY) if stack else _USUAL_GATEWAY
 
 
 def _console_of(gateway: str, stack: RunningStack | None = None) -> str:

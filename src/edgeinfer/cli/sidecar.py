@@ -19,6 +19,7 @@ from edgeinfer.catalog.metric import Owner
 from edgeinfer.collectors.run import Collectors, run_metrics
 from edgeinfer.collectors.system import METRICS, SystemCollector
 from edgeinfer.errors import SettingsError
+from edgeinfer.installation import this_installation
 from edgeinfer.metrics.readings import readings
 from edgeinfer.metrics.registry import new_registry, register_process_collectors
 from edgeinfer.model.card import ModelCard, default_folder, load_card
@@ -125,7 +126,8 @@ def make_rpc_of(settings: SidecarSettings) -> MakeRpcServer | None:
         from edgeinfer.sidecar.open_inference.rpc.server import make_server  # noqa: PLC0415 - what others do not pay
     except ImportError as failure:
         fault = f"gRPC is switched on, and grpcio is not installed ({failure})"
-        remedy = "Install requirements-grpc.lock (the extra edgeinfer[grpc]), or unset EDGEINFER_SIDECAR_GRPC_PORT."
+        command = this_installation().add_extra("grpc")
+        remedy = f"Install it: {command}; or unset EDGEINFER_SIDECAR_GRPC_PORT."
         raise SettingsError("setting EDGEINFER_SIDECAR_GRPC_PORT", fault, remedy) from failure
     # gRPC binds once the event loop runs: who has the port is reported here, before anything else starts.
     bind(settings.host, port).close()

@@ -31,6 +31,7 @@ from edgeinfer.diagnosis.incidents import Incidents
 from edgeinfer.diagnosis.machine import Facts
 from edgeinfer.diagnosis.run import Diagnostician, no_look
 from edgeinfer.heartbeat import why_no_alert_can_fire
+from edgeinfer.monitoring.causes.commands import USUAL_FOLDER
 from edgeinfer.web.application import new_application
 
 _CONNECTIONS = 16
@@ -49,6 +50,7 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
     hosts: Iterable[str] = (),
     assets: Assets | None = None,
     look: Callable[[aiohttp.ClientSession], Awaitable[Facts]] | None = None,
+    data_folder: Path = Path(USUAL_FOLDER),
     clock: Callable[[], float] = time.time,
     scrape_seconds: float = SCRAPE_SECONDS,
 ) -> ASGIApp:
@@ -65,6 +67,7 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
         hosts: names under which browsers reach it, other than loopback; empty where any name may be.
         assets: the files of the pages, if not the shipped ones.
         look: looks at the machine for a diagnosis; without it measurements alone are read.
+        data_folder: of the stack, for the commands of a diagnosis.
         clock: seconds since 1970.
         scrape_seconds: scrape interval of that Prometheus.
     """
@@ -82,7 +85,9 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
             alertmanager = Alertmanager(http, alertmanager_url)
             alerts = Alerts(prometheus, alertmanager, runbooks)
             bodies: SingleFlightCache[tuple[Any, ...], CompressedBody] = SingleFlightCache(scrape_seconds, most=64)
-            diagnostician = Diagnostician(prometheus, partial(look, http) if look else no_look, clock=clock)
+            diagnostician = Diagnostician(
+                prometheus, partial(look, http) if look else no_look, folder=data_folder, clock=clock
+            )
             shared: SingleFlightCache[tuple[str, float], Any] = SingleFlightCache(_DIAGNOSIS_SECONDS, most=16)
             diagnosing = Diagnosing(diagnostician, Incidents(diagnostician), shared, clock)
             sending = DiagnosisAlert(alertmanager, diagnosing.now, console_url, clock)

@@ -18,7 +18,7 @@ from edgeinfer.diagnosis.view import Asks, Series, View, ask, newest_scrape, unc
 from edgeinfer.errors import MonitoringError
 from edgeinfer.monitoring.causes import all_causes
 from edgeinfer.monitoring.causes.cause import Cause
-from edgeinfer.monitoring.causes.commands import Way
+from edgeinfer.monitoring.causes.commands import USUAL_FOLDER, Way
 from edgeinfer.monitoring.causes.facts import Fact
 
 _SHOWN_CONSIDERED = 5
@@ -51,7 +51,7 @@ class Diagnostician:
     prometheus: Asks
     look: Callable[[], Awaitable[Facts]] = no_look
     way: Way = Way.UP
-    folder: Path = Path(".edgeinfer")
+    folder: Path = Path(USUAL_FOLDER)
     pids: Callable[[], dict[str, int | None]] = dict
     causes: Sequence[Cause] = ()
     rewrite: Callable[[str], str] = unchanged

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from edgeinfer.catalog.labels import BACKEND_KINDS
 from edgeinfer.errors import ContractViolation, SidecarError
+from edgeinfer.installation import shipped_file
 from edgeinfer.web.json_errors import UNDECODABLE
 
 BINARY = "application/octet-stream"
 _FLOAT_BYTES = 4
 _SUM_TOLERANCE = 1e-3
 _RANGE_TOLERANCE = 1e-6
-_REMEDY = "Compare the sidecar's version and model with the gateway's; docs/concepts/gateway.md describes the contract."
+_PAGE = shipped_file("docs/concepts/gateway.md")
+_REMEDY = f"Compare the sidecar's version and model with the gateway's; {_PAGE} describes the contract."
 
 
 @dataclass(frozen=True, slots=True)

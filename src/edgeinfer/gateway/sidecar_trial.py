@@ -11,13 +11,15 @@ from edgeinfer.gateway.discovery import Discovery, SelfDescription
 from edgeinfer.gateway.outputs import OutputReader, Outputs
 from edgeinfer.gateway.protocols import Encoded, InferBinary, InferJson, OpenInference, SidecarProtocol, Window
 from edgeinfer.gateway.transport import RawAnswer, Target, Transport
+from edgeinfer.installation import shipped_file
 from edgeinfer.model.card import ModelCard
 
 _SECONDS = 5.0
 _MAX_SHOWN = 160
 _OK = 200
 _REQUEST_ID = "edgeinfer-doctor"
-_GUIDE = "docs/guides/bring-your-own-sidecar.md"
+_GUIDE = shipped_file("docs/guides/bring-your-own-sidecar.md")
+_METRICS_GUIDE = shipped_file("docs/guides/instrument-your-own-sidecar.md")
 
 
 @dataclass(slots=True)
@@ -164,7 +166,7 @@ class SidecarTrial:
 
     async def _metrics(self) -> Diagnostic:
         path = f"{self._target.prefix}/metrics"
-        remedy = "See docs/guides/instrument-your-own-sidecar.md."
+        remedy = f"See {_METRICS_GUIDE}."
         try:
             answer = await self._recorder.get(path)
         except SidecarError as failure:

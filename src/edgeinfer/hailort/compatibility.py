@@ -14,6 +14,7 @@ from edgeinfer.hailort.layout import Layout, LayoutChoice, choose_layout
 from edgeinfer.hailort.library import Library
 from edgeinfer.hailort.roles import check_inputs, find_roles
 from edgeinfer.hailort.status import status_name
+from edgeinfer.installation import this_installation
 from edgeinfer.model.card import ModelCard
 
 # Until 5.1.0 the binding is built with pybind11 2.10, which reads the size of a numpy 2 array as 0; 5.1.1 took 2.13.
@@ -85,7 +86,7 @@ def check_numpy(library: Library, numpy_version: str) -> None:
 
 def numpy_remedy(python: tuple[int, ...] = sys.version_info[:2]) -> str:
     """How this environment gets numpy 1."""
-    command = f"{sys.executable} -m pip install 'numpy<2'"
+    command = this_installation().add("numpy<2")
     if python < _FIRST_WITHOUT_WHEELS:
         return f"Run: {command}"
     version = ".".join(map(str, python))

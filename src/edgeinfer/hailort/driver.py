@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeinfer.installation import shipped_file
+
 VENDOR = "0x1e60"
 _CHIPS = {"0x2864": "Hailo-8", "0x45c4": "Hailo-10H"}
 _MODULES = ("hailo_pci", "hailo1x_pci")
@@ -13,7 +15,8 @@ _NEW_CLASS = "hailo1x"
 _CLASSES = ("hailo_chardev", _NEW_CLASS)
 _MOVED_IN = (5, 3)
 MODULE_OF_CHIP = {"Hailo-8": "hailo_pci", "Hailo-10H": "hailo1x_pci"}
-_NEW_UDEV_RULE = "deploy/udev/51-edgeinfer.rules in /etc/udev/rules.d (driver 5.3 brings no rule of its own)"
+_RULES = shipped_file("deploy/udev/51-edgeinfer.rules")
+_NEW_UDEV_RULE = f"{_RULES} in /etc/udev/rules.d (driver 5.3 brings no rule of its own)"
 _BUS = "sys/bus/pci/devices"
 _LINK_SPEED = re.compile(r"(\d+(?:\.\d+)?) GT/s")
 _MAX_LANES = 32

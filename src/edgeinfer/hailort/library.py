@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from edgeinfer.errors import BackendError
+from edgeinfer.installation import this_installation
 
 Importer = Callable[[str], ModuleType]
 Locator = Callable[[], Path | None]
@@ -104,7 +105,7 @@ def _not_found(name: str, locate: Locator) -> BackendError:
         remedy = f"Make the venv with that Python and --system-site-packages, or install HailoRT for Python {here}."
         return _not_loaded(fault, remedy if built_for else f"Install HailoRT for Python {here} again.")
     fault = f"is installed, and the module {name} that it needs is not"
-    return _not_loaded(fault, f"Install it into this environment: {sys.executable} -m pip install {name}")
+    return _not_loaded(fault, f"Install it into this environment: {this_installation().add(name)}")
 
 
 def _does_not_load(failure: Exception) -> BackendError:

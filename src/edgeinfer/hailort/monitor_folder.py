@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgeinfer.diagnostics import Diagnostic, Verdict
 from edgeinfer.hailort.library import Library
+from edgeinfer.installation import shipped_file
 
 _FOLDER = "tmp/hmon_files"
 
@@ -26,7 +27,7 @@ def diagnose_monitor_folder(library: Library | None, root: Path = Path("/")) -> 
     owner = f"{_name(found.st_uid)} ({stat.S_IMODE(found.st_mode):04o})"
     message = f"/{_FOLDER} belongs to {owner}: a sidecar of another user writes no utilization there"
     remedy = (
-        "If the sidecar runs as another user: sudo cp deploy/systemd/edgeinfer.tmpfiles "
+        f"If the sidecar runs as another user: sudo cp {shipped_file('deploy/systemd/edgeinfer.tmpfiles')} "
         "/etc/tmpfiles.d/edgeinfer.conf && sudo systemd-tmpfiles --create edgeinfer.conf, then restart it."
     )
     return [Diagnostic("hailo monitor files", Verdict.NOTE, message, remedy)]

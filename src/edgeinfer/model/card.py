@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from edgeinfer.errors import ModelFileError
+from edgeinfer.installation import shipped_file
 from edgeinfer.model.checks import violations
 from edgeinfer.model.description import (
     IDENTITY,
@@ -68,7 +69,8 @@ def load_card(folder: Path) -> ModelCard:
     return card
 
 
-_SEE_GUIDE = "Compare it with the card of the shipped model; docs/guides/bring-your-own-model.md explains it."
+_GUIDE = shipped_file("docs/guides/bring-your-own-model.md")
+_SEE_GUIDE = f"Compare it with the card of the shipped model; {_GUIDE} explains it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ _VERSION_SECONDS = 10.0
 
 THREE_WAYS = (
     "Put prometheus and alertmanager on PATH; or use a Debian-family system, where they are fetched by apt-get "
-    "without root; or run the compose stack with docker (make monitoring-up). "
+    "without root; or run the compose stack of a checkout with docker. "
     "Without any of these, --no-monitoring starts the services alone."
 )
 

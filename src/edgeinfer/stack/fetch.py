@@ -27,6 +27,7 @@ _NOT_THERE = " 404 "  # the lists are older than the mirror
 _MAX_SECONDS = 900.0
 _STEP_SECONDS = 0.2
 _REPORT_SECONDS = 2.0
+_MIN_REPORTED_BYTES = 1_000_000
 
 _RunResult = tuple[int, str]
 Run = Callable[[Sequence[str], Path], _RunResult]
@@ -97,6 +98,7 @@ class Fetcher:
     def _download_by(self, options: Sequence[str], downloads: Path) -> int:
         """What the lists know of our packages, with its size on this system said before."""
         for packages in ((*_PACKAGES, _TOOL_PACKAGE), _PACKAGES):
+            self.on_event(Event(Kind.WAITING, "asking apt-get for Prometheus and Alertmanager"))
             code, self._said = self.run(["apt-get", *options, "--print-uris", "download", *packages], downloads)
             if code == 0:
                 size = sum(int(found) for found in _SIZE.findall(self._said))
@@ -185,7 +187,9 @@ def _await(process: subprocess.Popen[bytes], folder: Path, on_event: EventHandle
         time.sleep(_STEP_SECONDS)
         if time.monotonic() - reported >= _REPORT_SECONDS:
             reported = time.monotonic()
-            on_event(Event(Kind.WAITING, f"fetching: {_bytes_in(folder) / 1e6:.0f} MB so far"))
+            arrived = _bytes_in(folder)
+            if arrived >= _MIN_REPORTED_BYTES:  # apt-get reads its lists first, which takes a while on a slow card
+                on_event(Event(Kind.WAITING, f"fetching: {arrived / 1e6:.0f} MB so far"))
 
 
 def _bytes_in(folder: Path) -> int:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from prometheus_client import Counter
 
 from edgeinfer.errors import SettingsError
+from edgeinfer.installation import this_installation
 from edgeinfer.settings import TraceSettings
 from edgeinfer.web.trace_context import RequestTrace, TraceContext, new_span_id, new_trace_id, parse
 
@@ -221,7 +222,7 @@ def make_tracing(settings: TraceSettings, service_name: str, spans: Counter) -> 
     except ImportError as failure:
         fault = f"traces are switched on, and the OpenTelemetry SDK is not installed ({failure})"
         remedy = (
-            "Install requirements-traces.lock (the extra edgeinfer[traces]), or unset OTEL_TRACES_EXPORTER and "
+            f"Install it: {this_installation().add_extra('traces')}; or unset OTEL_TRACES_EXPORTER and "
             "OTEL_EXPORTER_OTLP_ENDPOINT."
         )
         raise SettingsError("setting OTEL_TRACES_EXPORTER", fault, remedy) from failure

@@ -284,7 +284,10 @@ def _configuration_refused() -> Alert:
                 Step(
                     "Where is the error?",
                     {
-                        "a file and a line": "fix it. In a generated file: fix its source, and run `make generate`.",
+                        "a file and a line": (
+                            "fix it. A file that came with EdgeInfer: install it again, or in a checkout fix its "
+                            "source and run `make generate`."
+                        ),
                         "SUCCESS": "the file is already fixed: only reload.",
                     },
                     command="promtool check config /etc/edgeinfer/prometheus.yml",

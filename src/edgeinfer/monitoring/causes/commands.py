@@ -67,9 +67,11 @@ _TEMPLATES: Mapping[tuple[Verb, Way], str] = {
     (Verb.RESUME, Way.COMPOSE): _COMPOSE + " kill -s SIGCONT {service}",
 }
 _START_UP = "edgeinfer up --data-folder {folder}"
+# Of `edgeinfer up`, where nothing names another.
+USUAL_FOLDER = "~/.local/share/edgeinfer"
 
 
-def command(verb: Verb, process: str, way: Way, *, folder: str = ".edgeinfer", pid: int | None = None) -> str:
+def command(verb: Verb, process: str, way: Way, *, folder: str = USUAL_FOLDER, pid: int | None = None) -> str:
     """The command for this way of running.
 
     Args:
