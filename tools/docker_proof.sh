@@ -44,15 +44,18 @@ copy_checkout() { # what git knows, so that nothing of this working folder helps
 check_configurations() {
   local files profiles count=0
   for files in "-f docker-compose.yml" "-f docker-compose.monitoring.yml" "-f docker-compose.yml -f docker-compose.monitoring.yml" \
-    "-f docker-compose.fleet.yml"; do
+    "-f docker-compose.fleet.yml" "-f docker-compose.monitoring.yml -f docker-compose.traces.yml" \
+    "-f docker-compose.yml -f docker-compose.monitoring.yml -f docker-compose.traces.yml"; do
     for profiles in "" "--profile hailo-stub" "--profile hailo-device" "--profile monitoring" "--profile hailo-stub --profile monitoring" \
       "--profile hailo-device --profile monitoring" "--profile *"; do
       # shellcheck disable=SC2086  # words are options
-      (set -f; cd "$CHECKOUT/deploy" && GRAFANA_ADMIN_PASSWORD=x docker compose $files $profiles config -q) || failed "config $files $profiles"
+      (set -f; cd "$CHECKOUT/deploy" && GRAFANA_ADMIN_PASSWORD=x TEMPO_URL=http://tempo:3200 docker compose $files $profiles config -q) || failed "config $files $profiles"
       count=$((count + 1))
     done
   done
   shown "docker compose config -q accepts $count combinations of files and profiles"
+  must_say "Give the address of Tempo" bash -c "cd $CHECKOUT/deploy && GRAFANA_ADMIN_PASSWORD=x docker compose -f docker-compose.monitoring.yml \
+    -f docker-compose.traces.yml --profile monitoring config -q"
 }
 
 substitute() { # IMAGE, lines of a Dockerfile; binaries come from Debian's packages
@@ -112,6 +115,16 @@ replay_along() {
   echo $! > "$FOLDER/replay.pid"
 }
 
+replayed_inside() { # as the guide says: the recordings are in the image
+  local command; command=$(grep -m 1 'exec -d edge-infer edgeinfer replay' docs/guides/docker.md)
+  (cd "$CHECKOUT" && bash -euo pipefail -c "$command")
+  for _ in $(seq 60); do
+    [ "$(query 'sum(increase(edgeinfer_samples_received_total[1m])) > bool 0')" != 1 ] || break; sleep 1
+  done
+  [ "$(query 'sum(increase(edgeinfer_samples_received_total[1m])) > bool 0')" = 1 ] || failed "no replayed sample arrives from inside the container"
+  shown "the guide's replay inside the gateway's container reaches Prometheus"
+}
+
 replay_ends() {
   local pid; pid=$(cat "$FOLDER/replay.pid"); kill -INT "$pid"; wait "$pid" || true; rm "$FOLDER/replay.pid"
   "$BIN/python" -m tools.docker_proof_queries replay "$FOLDER/replay.json"
@@ -152,6 +165,7 @@ docker ps --format '{{.Ports}}' | grep -E '0\.0\.0\.0|\[?::' && failed "a port i
 shown "every published port is on 127.0.0.1"
 docker exec edgeinfer-edge-infer-1 bash -c 'touch /x 2>/dev/null && exit 1; [ "$(id -u)" = 10001 ]' || failed "the root is writable or the user is root"
 shown "read-only root, user 10001"
+replayed_inside
 replay_along
 sleep "${PROOF_SECONDS:-75}"
 "$BIN/python" -m tools.docker_proof_queries panels "$PROMETHEUS" src/edgeinfer/monitoring/generated/dashboards

@@ -81,7 +81,6 @@ def requirements_of(extra: str, listed: list[str]) -> list[str]:
 
 
 def this_installation() -> Installation:
-    """The one that runs."""
     prefix = Path(sys.prefix)
     is_in_image = prefix == _PREFIX_OF_THE_IMAGE and any(file.exists() for file in _CONTAINER_FILES)
     return Installation(_PACKAGE, prefix, sys.executable, _has_pip(), is_in_image)
