@@ -98,7 +98,7 @@ def test_every_file_of_the_source_that_a_message_names_is_inside(wheel: Path) ->
     assert {f"edgeinfer/{name}" for name in named} - names == set()
 
 
-def test_every_command_that_a_reader_of_the_guide_needs_is_named_beside_its_make_target() -> None:
+def test_the_guide_names_the_command_of_each_make_target_that_a_user_needs() -> None:
     page = (ROOT / "docs/guides/without-a-checkout.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `make ([a-z0-9-]+)[^`]*` \| (.*) \|$", page, flags=re.MULTILINE))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
