@@ -47,6 +47,16 @@ def test_a_run_is_timed_and_its_success_marked() -> None:
     assert registry.get_sample_value("hailo_collector_last_success_timestamp_seconds", marks) == 500.0
 
 
+def test_success_is_absent_as_soon_as_there_is_nothing_to_read_any_more() -> None:
+    registry = new_registry()
+    collector = Scripted("one")
+    runner = Runner(collector, run_metrics(registry))
+    assert runner.run()
+    collector.failure = NothingToRead("no chip on the bus")
+    assert not runner.run()
+    assert registry.get_sample_value("hailo_collector_success", {"collector": "one"}) is None
+
+
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [

@@ -370,6 +370,20 @@ def test_a_window_whose_caller_is_gone_is_not_computed(deadline_seconds: float |
         assert backend.windows == 1
 
 
+def test_a_window_that_takes_too_long_is_refused_as_over_http() -> None:
+    free = threading.Event()
+    with serving(ToyBackend(until(free)), answer_seconds=0.3) as rpc:
+        try:
+            failure = rpc.failure(INFER, request(ONE).SerializeToString())
+        finally:
+            free.set()
+        assert failure.code is UNAVAILABLE
+        assert failure.metadata["error"] == "overloaded"
+        assert int(failure.metadata["grpc-retry-pushback-ms"]) > 0
+        assert rpc.counted(INFER, 503) == 1
+        assert rpc.rig.value("hailo_http_refusals_total", error_type="overloaded") == 1
+
+
 def test_a_failure_of_the_device_is_internal() -> None:
     def fail() -> None:
         raise BackendError("chip 0", "it did not answer", "Look at it.", error_class="timeout")
@@ -409,4 +423,31 @@ def test_a_call_under_way_is_answered_before_the_server_ends() -> None:
         started.wait(20)
         threading.Timer(0.3, free.set).start()
     assert call.done()
+    assert call.result(0)
+
+
+def test_no_call_is_taken_while_the_windows_of_those_before_are_finished() -> None:
+    free, started, refused = threading.Event(), threading.Event(), threading.Event()
+
+    def block() -> None:
+        started.set()
+        free.wait(20)
+
+    def free_once_calls_are_refused(rpc: Rpc) -> None:
+        ends = time.monotonic() + 15
+        while time.monotonic() < ends and not refused.is_set():
+            try:
+                rpc.ask("ServerLive")
+            except grpc.RpcError as failed:
+                if failed.code() is UNAVAILABLE:
+                    refused.set()
+        free.set()
+
+    with serving(ToyBackend(block)) as rpc:
+        call = rpc.channel.unary_unary(INFER).future(request(ONE).SerializeToString())
+        assert started.wait(20)
+        asking = threading.Thread(target=free_once_calls_are_refused, args=(rpc,))
+        asking.start()
+    asking.join(20)
+    assert refused.is_set()
     assert call.result(0)
