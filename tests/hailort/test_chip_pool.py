@@ -84,3 +84,15 @@ def test_a_chip_that_is_opened_again_behind_a_closed_pool_is_released(rig: Rig, 
     assert caller.failure is not None
     reopen()
     assert rig.machine.vdevices_open == 0
+
+
+def test_a_caller_waits_for_a_chip_that_is_being_opened_again(rig: Rig, threads: Threads) -> None:
+    rig.machine.inject("run_async", LOST)
+    with pytest.raises(BackendError):
+        rig.backend.infer(WINDOW)
+    threads.is_later = True
+    rig.clock.advance(60)
+    caller = Caller(rig, 1)
+    threads.next_one()()
+    caller.end()
+    assert caller.is_right
