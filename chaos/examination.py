@@ -90,11 +90,10 @@ def graded(
     """
     found = [(one.name, one.certainty) for one in (*diagnosis.findings, *diagnosis.possible)]
     found = [one for one in found if one[0] not in _OF_THE_MACHINE | lingering or one[0] in truth]
-    services = {one.service for one in (*diagnosis.findings, *diagnosis.possible)}
-    services |= {one.service for one in diagnosis.unexplained}
+    counted = [one for one in (*diagnosis.findings, *diagnosis.possible) if (one.name, one.certainty) in found]
+    services = {one.service for one in (*counted, *diagnosis.unexplained)}
     if neighbourhood:
-        named = [one for one in (*diagnosis.findings, *diagnosis.possible) if (one.name, one.certainty) in found]
-        grade = _unforeseen(diagnosis, [one.service for one in named], services, neighbourhood)
+        grade = _unforeseen(diagnosis, [one.service for one in counted], services, neighbourhood)
         return Answer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
     names = [name for name, _ in found]
     if names[:1] and names[0] in truth:

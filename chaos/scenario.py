@@ -50,6 +50,7 @@ class Scenario:
         alert_minutes: within this time of the real rules.
         fixed_seconds: time in addition to the rules': thresholds that are seconds.
         lost_requests: share of analyses that may fail while the fault lasts; the fallback answers the others.
+        may_lose_samples: whether samples are refused for good while it lasts.
         recovery_seconds: after the end of the fault, sidecars answer again within this time.
         min_seconds: the fault lasts at least as long, also when the alert comes sooner.
         needs_chip: whether it needs the fake Hailo chip behind sidecar and exporter.
@@ -71,6 +72,7 @@ class Scenario:
     alert_minutes: float = 8.0
     fixed_seconds: float = 0.0
     lost_requests: float = 0.0
+    may_lose_samples: bool = False
     recovery_seconds: float = RECOVERY_SECONDS
     min_seconds: float = 3.0
     needs_chip: bool = False

@@ -100,7 +100,7 @@ def judge(outcome: Outcome) -> None:
     if outcome.requests_lost > scenario.lost_requests * outcome.requests:
         classes = ", ".join(f"{name} {count}" for name, count in outcome.lost_by_class.items()) or "no class"
         violations.append(f"{outcome.requests_lost} of {outcome.requests} requests were lost ({classes})")
-    if outcome.samples_lost:
+    if outcome.samples_lost and not scenario.may_lose_samples:
         violations.append(f"{outcome.samples_lost} samples were lost")
     if outcome.recovery_seconds is None:
         violations.append(f"sidecars did not answer again within {scenario.recovery_seconds:.0f} s")

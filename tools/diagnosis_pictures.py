@@ -45,6 +45,8 @@ from edgeinfer.stack.ports import PortPool
 from tools.sensor_habits import JitteringPhone
 
 _ALERT_SECONDS = 900.0
+# This machine may be busy.
+_BROWSER_MILLISECONDS = 180_000
 # Until the alerts of the same cause fire as well.
 _AFTER_ALERT_SECONDS = 20.0
 # The fake chip does not run where the clock is set off.
@@ -115,7 +117,10 @@ async def _one(  # noqa: PLR0913, PLR0917 - what is played, on what, and where i
     began = time.monotonic()
     async with action.applied(testbed, traffic):
         arrived = await testbed.receiver.wait_for({alert}, began, _ALERT_SECONDS)
-        print(f"{name}: {alert} {'arrived' if arrived else 'did not arrive'} after {time.monotonic() - began:.0f} s")
+        print(
+            f"{name}: {alert} {'arrived' if arrived else 'did not arrive'} after {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
         await asyncio.sleep(_AFTER_ALERT_SECONDS)
         stack = testbed.stack()
         diagnostician = Diagnostician(
@@ -154,12 +159,16 @@ def take(folder: Path, name: str, text: str, address: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1044, "height": 200})
+        context = browser.new_context()
+        context.set_default_timeout(_BROWSER_MILLISECONDS)
+        page = context.new_page()
+        page.set_viewport_size({"width": 1044, "height": 200})
         page.set_content(_PAGE.format(text=html.escape(text)))
         page.screenshot(path=folder / f"diagnose-{name}.png", full_page=True)
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page = context.new_page()
+        page.set_viewport_size({"width": 1200, "height": 900})
         page.goto(address)
-        page.locator("main .verdict").wait_for(timeout=90_000)
+        page.locator("main .verdict").wait_for()
         page.screenshot(path=folder / f"incident-{name}.png", full_page=True)
         browser.close()
 

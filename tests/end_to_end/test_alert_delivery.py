@@ -1,6 +1,8 @@
 """The real Alertmanager notifies the people whom the settings name, and holds back what a cause explains."""
 
+import asyncio
 import json
+import quopri
 import subprocess
 import time
 import urllib.request
@@ -13,10 +15,13 @@ from socketserver import StreamRequestHandler, TCPServer, ThreadingTCPServer
 from threading import Thread
 from typing import Any
 
+import aiohttp
 import pytest
 
 from chaos.time_compression import compress_notification_times
 from edgeinfer.cli._config_alertmanager import outside
+from edgeinfer.console.alertmanager import Alertmanager
+from edgeinfer.console.diagnosis_alert import DiagnosisAlert
 from edgeinfer.monitoring.alerting import alertmanager_configuration
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.settings import AlertingSettings, StackSettings
@@ -180,6 +185,43 @@ def test_a_page_arrives_by_webhook_ntfy_and_mail_and_a_ticket_stays_here(station
     time.sleep(2)
     reported = " ".join(heard.mails) + str([body for path, _, body in heard.posts if path != "/local"])
     assert "HailoCpuBusy" not in reported
+
+
+def test_the_diagnosis_arrives_by_every_way_with_a_link_to_the_incident(station: Station) -> None:
+    diagnosis = {
+        "verdict": "found",
+        "headline": "The sidecar does not get the memory that it needs",
+        "findings": [{"name": "sidecar-out-of-memory", "evidence": ["its log says 'MemoryError'"]}],
+        "possible": [],
+    }
+
+    async def diagnose() -> dict[str, Any]:
+        return diagnosis
+
+    async def publish() -> None:
+        async with aiohttp.ClientSession() as http:
+            alert = DiagnosisAlert(Alertmanager(http, station.address), diagnose, "http://pi.local:8088", time.time, 1)
+            labels = {"alertname": "HailoSidecarDown", **_MACHINE}
+            since = "2026-11-30T03:10:00.000Z"
+            alert.hear([{"alert": "", "status": "firing", "severity": "critical", "labels": labels, "since": since}])
+            while not all(arrived()):  # noqa: ASYNC110 - the receivers set no Event
+                await asyncio.sleep(0.1)
+            await alert.close()
+
+    def arrived() -> tuple[bool, ...]:
+        names = (station.heard.names(path) for path in ("/local", "/mine", "/topic?template=alertmanager"))
+        return (*("EdgeInferDiagnosis" in one for one in names), any("EdgeInferDiagnosis" in m for m in mails()))
+
+    def mails() -> list[str]:
+        return [quopri.decodestring(one.encode()).decode("utf-8", "replace") for one in station.heard.mails]
+
+    asyncio.run(asyncio.wait_for(publish(), 60))
+    [mine] = [one for at, _, body in station.heard.posts if at == "/mine" for one in body["alerts"]][:1]
+    assert mine["annotations"]["summary"] == "The sidecar does not get the memory that it needs."
+    assert mine["annotations"]["incident_url"].startswith("http://pi.local:8088/incidents/")
+    mail = next(one for one in mails() if "EdgeInferDiagnosis" in one)
+    assert "The sidecar does not get the memory that it needs." in mail
+    assert mine["annotations"]["incident_url"] in mail
 
 
 def test_a_cause_holds_back_its_symptom(station: Station) -> None:
