@@ -51,7 +51,8 @@ TRUE_CAUSES: Mapping[str, tuple[str, ...]] = {
     "gateway-frozen": ("gateway-suspended", "gateway-hangs"),
     "sidecar-without-files": ("sidecar-out-of-files",),
     "disk-full": ("store-cannot-write",),
-    "store-damaged": ("store-damaged",),
+    # The gateway is killed for it; at the alert it may still be starting.
+    "store-damaged": ("store-damaged", "gateway-stopped"),
     # A slow stub takes the sidecar's place: it is synthetic, and too slow for its callers.
     "sidecar-backlogged": ("sidecar-overloaded", "stub-answers"),
     "sidecar-flooded": ("sidecar-overloaded", "stub-answers"),
