@@ -6,6 +6,7 @@ from edgeinfer.diagnosis.diagnosis import Certainty, Diagnosis, Verdict
 from edgeinfer.diagnosis.machine import Facts
 from edgeinfer.diagnosis.run import Diagnostician
 from edgeinfer.diagnosis.view import Asks
+from edgeinfer.errors import MonitoringError
 from edgeinfer.monitoring.causes import all_causes
 from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
 from edgeinfer.monitoring.causes.facts import fact
@@ -86,6 +87,18 @@ async def test_what_was_not_measured_is_not_called_well(prometheus: Asks) -> Non
     assert found.verdict is Verdict.UNSEEN
     assert found.findings == ()
     assert found.unseen
+
+
+async def test_with_a_part_of_the_measurements_missing_it_is_not_called_well() -> None:
+    class Late(Answers):
+        async def query(self, expression: str, moment: float) -> list[dict[str, object]]:
+            if expression == refused(SIDECAR):
+                raise MonitoringError("Prometheus", "it did not answer within 2 s", "Look.", kind="timeout")
+            return await super().query(expression, moment)
+
+    found = await diagnosed(Late(firing()), gateway__answer="well")
+    assert (found.verdict, found.findings) == (Verdict.UNSEEN, ())
+    assert any("did not answer within 2 s" in one for one in found.unseen)
 
 
 async def test_an_alert_that_no_cause_explains_is_unknown_with_its_neighbourhood_and_never_a_guess() -> None:

@@ -24,6 +24,8 @@ from edgeinfer.monitoring.causes.facts import Fact
 _SHOWN_CONSIDERED = 5
 _FRESH_SECONDS = 60.0
 _UP = "up"
+# Begins what is said of measurements that could not be read.
+_MEASUREMENTS = "measurements: "
 _RULES = "count(ALERTS{alertname='Watchdog', alertstate='firing'})"
 
 
@@ -115,15 +117,15 @@ class Diagnostician:
         if at is not None:
             unseen.append("the machine itself can be looked at only now, not at that moment")
         if clock and clock.value != "right":  # what is stored of this moment is of another one
-            unseen.append(f"measurements: {clock.detail}")
+            unseen.append(f"{_MEASUREMENTS}{clock.detail}")
             series, newest = {}, None
         elif fault:
-            unseen.append(f"measurements: {fault}")
+            unseen.append(f"{_MEASUREMENTS}{fault}")
         elif newest is None:
-            unseen.append("measurements: Prometheus has none of that moment")
+            unseen.append(f"{_MEASUREMENTS}Prometheus has none of that moment")
             series = {}
         elif moment - newest > _FRESH_SECONDS:
-            unseen.append(f"measurements: the newest are {moment - newest:.0f} s older than that moment")
+            unseen.append(f"{_MEASUREMENTS}the newest are {moment - newest:.0f} s older than that moment")
         elif not series.get(_RULES):
             unseen.append("alerts: Prometheus evaluates no rule of ours; the one that always fires does not")
         return View(moment, series, facts.found, tuple(unseen), newest)
@@ -196,7 +198,8 @@ def _verdict(view: View, found: Sequence[Judgement], maybe: Sequence[Judgement],
     if left:
         return Verdict.UNKNOWN
     is_measured = view.newest is not None and view.moment - view.newest <= _FRESH_SECONDS
-    return Verdict.WELL if is_measured and view.series.get(_RULES) else Verdict.UNSEEN
+    is_whole = not any(one.startswith(_MEASUREMENTS) for one in view.unseen)
+    return Verdict.WELL if is_measured and is_whole and view.series.get(_RULES) else Verdict.UNSEEN
 
 
 def _certainty(one: Judgement, judgements: Sequence[Judgement], maybe: Sequence[Judgement]) -> Certainty:
