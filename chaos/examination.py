@@ -91,7 +91,7 @@ def graded(
     found = [(one.name, one.certainty) for one in (*diagnosis.findings, *diagnosis.possible)]
     found = [one for one in found if one[0] not in _OF_THE_MACHINE | lingering or one[0] in truth]
     counted = [one for one in (*diagnosis.findings, *diagnosis.possible) if (one.name, one.certainty) in found]
-    services = {one.service for one in (*counted, *diagnosis.unexplained)}
+    services = {one.service for one in counted} | {one.service for one in diagnosis.unexplained}
     if neighbourhood:
         grade = _unforeseen(diagnosis, [one.service for one in counted], services, neighbourhood)
         return Answer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
