@@ -60,7 +60,7 @@ _METRIC_READ = (
         _DASHBOARD,
         ", _naps()",
         before='], SIDECAR, open_when="sessions end',
-        named=("edgeinfer_naps_total", "src/edgeinfer/monitoring/dashboards"),
+        named=("_naps", _DASHBOARD),
     ),
 )
 _PANEL_WITH_A_LOOK = (

@@ -57,6 +57,12 @@ def orphans(paths: Sequence[str] | dict[str, str], folders: Sequence[str], *, ro
 
 def write(found: Sequence["Artifact"], folders: Sequence[str], *, root: Path = ROOT) -> list[str]:
     """Write what differs and remove orphans; the paths that changed."""
+    changed = _write_once(found, folders, root)
+    # A page may be made from what was just written, as the guide of a device lists the files of rules.
+    return [*changed, *_write_once(found, folders, root)] if changed else []
+
+
+def _write_once(found: Sequence["Artifact"], folders: Sequence[str], root: Path) -> list[str]:
     changed = []
     for fault in stale_files(found, folders, root=root):
         path = root / fault.path

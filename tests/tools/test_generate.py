@@ -61,6 +61,15 @@ def test_writing_leaves_nothing_stale(tmp_path: Path, artifacts: list[Artifact])
     assert generate.stale_files(artifacts, ["made"], root=tmp_path) == []
 
 
+def test_a_page_that_lists_generated_files_is_written_with_those_of_the_same_run(tmp_path: Path) -> None:
+    def listed() -> str:
+        return "".join(sorted(f"{path.name}\n" for path in (tmp_path / "made").glob("*.yml")))
+
+    artifacts = [Artifact("guide.md", listed), Artifact("made/rules.yml", lambda: "groups: []\n")]
+    generate.write(artifacts, ["made"], root=tmp_path)
+    assert (tmp_path / "guide.md").read_text() == "rules.yml\n"
+
+
 def test_the_check_fails_with_the_command_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main(["--check"], root=tmp_path) == 1
     reported = capsys.readouterr().err
