@@ -52,7 +52,7 @@ QUEUE_DEPTH = Metric(
     name="hailo_sidecar_queue_depth",
     kind=Kind.GAUGE,
     unit="windows",
-    help="Number of windows waiting for a worker.",
+    help="Number of windows under way beyond one for each worker, which wait or share a run.",
     owners=SIDECAR,
 )
 QUEUE_CAPACITY = Metric(
@@ -66,7 +66,7 @@ IN_FLIGHT = Metric(
     name="hailo_sidecar_in_flight",
     kind=Kind.GAUGE,
     unit="windows",
-    help="Number of windows being computed.",
+    help="Number of windows under way, at most one for each worker.",
     owners=SIDECAR,
 )
 WORKERS = Metric(
