@@ -18,6 +18,7 @@ from edgeinfer.monitoring.files import all_panels
 FOLDER = Path(__file__).parent / "grafana_data"
 STATIC = Path(edgeinfer.console.__file__).parent / "static"
 _WIRE_DIGITS = 6
+_RGB = 3
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 THEMES = ("light", "dark")
 KINDS = ("stat", "gauge", "bargauge", "timeseries", "state-timeline", "table")
@@ -91,15 +92,17 @@ def thresholds(panel: Mapping[str, Any]) -> set[float]:
     """Every number at which the look of a panel changes: thresholds, mappings, bounds, of defaults and overrides."""
     config = panel.get("fieldConfig", {})
     parts = [config.get("defaults", {})]
-    parts += [{one["id"]: one["value"]} for override in config.get("overrides", []) for one in override["properties"]]
+    parts += [
+        {one["id"]: one.get("value")} for override in config.get("overrides", []) for one in override["properties"]
+    ]
     found: set[float] = set()
     for part in parts:
         steps = (part.get("thresholds") or {}).get("steps", [])
         found.update(step["value"] for step in steps if step.get("value") is not None)
         found.update(float(part[bound]) for bound in ("min", "max") if part.get(bound) is not None)
         for mapping in part.get("mappings") or []:
-            if mapping["type"] == "value":
-                found.update(float(key) for key in mapping["options"])
+            if mapping.get("type") == "value":
+                found.update(float(key) for key in mapping["options"] if _NUMBER.fullmatch(key))
     return found
 
 
@@ -141,8 +144,12 @@ def compare(
 
 
 def _compare(title: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
+    for part in ("texts", "states"):
+        if len(one.get(part, ())) != len(other.get(part, ())):
+            yield Difference("count", title, one[part], other[part])
+            return
     for left, right in _pairs(one.get("color"), other.get("color")):
-        if left != right:
+        if _rgba(left) != _rgba(right):
             yield Difference("color", title, left, right)
     texts = (_pairs(one.get("text"), other.get("text")), zip(one.get("texts", ()), other.get("texts", ()), strict=True))
     for pairs in texts:
@@ -150,8 +157,21 @@ def _compare(title: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> It
     for (left, left_color), (right, right_color) in zip(one.get("states", ()), other.get("states", ()), strict=True):
         if not meant(left, right)[0]:
             yield Difference("text", title, left, right)
-        if left_color != right_color:
+        if _rgba(left_color) != _rgba(right_color):
             yield Difference("color", title, left_color, right_color)
+
+
+def _rgba(color: str | None) -> tuple[float, ...] | str | None:
+    """Red, green, blue and opacity, however they are written; anything else as it is."""
+    text = {"transparent": "#ffffff00", "--text": "#24292e"}.get(color or "", color or "")
+    if re.fullmatch(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})", text):
+        parts = [int(text[place : place + 2], 16) for place in range(1, len(text), 2)]
+        return (*parts[:3], round((parts[3] if len(parts) > _RGB else 255) / 255, 2))
+    found = re.fullmatch(r"rgba?\(([^)]+)\)", text)
+    if not found:
+        return color
+    parts = [float(part) for part in found[1].split(",")]
+    return (*parts[:3], round(parts[3] if len(parts) > _RGB else 1.0, 2))
 
 
 def _pairs(left: Any, right: Any) -> Iterable[tuple[Any, Any]]:
@@ -191,7 +211,7 @@ def made_up(panel: Mapping[str, Any], to_wire: Any) -> dict[str, Any]:
     labels = [{"series": str(place)} for place in range(len(series))]
     titles = [named[place] if place < len(named) else f"series {place}" for place in range(len(series))]
     if panel["type"] == "table":
-        labels = [dict.fromkeys(_columns(panel), f"row {place}") for place in range(len(series))]
+        labels = [dict.fromkeys(_columns(panel) or ["series"], f"row {place}") for place in range(len(series))]
     frame = {
         "ref": "A",
         "start": 1.8e9,

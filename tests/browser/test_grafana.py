@@ -38,6 +38,7 @@ from tools.grafana_judge import (
     run,
     values_for,
 )
+from tools.public_dashboards import look_at
 
 _PATHS = [*files.dashboard_files(), *(files.GENERATED / "fleet").glob("*.json")]
 DOCUMENTS: dict[str, dict[str, Any]] = {path.name: json.loads(path.read_text("utf-8")) for path in _PATHS}
@@ -210,3 +211,37 @@ def test_the_comparison_finds_a_color() -> None:
     case = json.loads(json.dumps(made_up(_panel("gauge"), wire)))
     case["wire"][0].update(columns=[[-1e6, -1e6] for _ in case["wire"][0]["columns"]])
     assert "color" in {difference.kind for difference in differences([case], "light")}
+
+
+def _foreign(title: str, config: Mapping[str, Any], options: Mapping[str, Any], kind: str = "stat") -> dict[str, Any]:
+    targets = [{"refId": "A", "expr": "up"}]
+    return {
+        "title": title,
+        "type": kind,
+        "targets": targets,
+        "fieldConfig": {"defaults": config, "overrides": []},
+        "options": options,
+    }
+
+
+STEPS = {"mode": "absolute", "steps": [{"color": "red", "value": 0}, {"color": "green", "value": 5}]}
+
+
+def test_dashboards_of_others_are_drawn_as_in_grafana_or_name_what_is_not(tmp_path: Path) -> None:
+    drawn = [
+        _foreign("no color mode, and no step below 0", {"thresholds": STEPS}, {}),
+        _foreign("a fixed color without a name", {"color": {"mode": "fixed"}}, {}, "timeseries"),
+        _foreign("a time that is not finite", {"unit": "dateTimeAsIso", "thresholds": STEPS}, {}),
+    ]
+    named = [
+        _foreign("a label as a number", {}, {"reduceOptions": {"fields": "/^version$/"}}),
+        _foreign("a number for each row", {}, {"reduceOptions": {"values": True}}),
+        _foreign("a calculation", {}, {"reduceOptions": {"calcs": ["stdDev"]}}),
+        _foreign("of Grafana 6", {}, {"fieldOptions": {"defaults": {"unit": "celsius"}}}, "gauge"),
+        _foreign("a heatmap", {}, {}, "heatmap"),
+    ]
+    (tmp_path / "theirs.json").write_text(json.dumps({"title": "Theirs", "panels": [*drawn, *named]}), "utf-8")
+    (tmp_path / "old.json").write_text(json.dumps({"title": "Old", "rows": []}), "utf-8")
+    result = look_at(tmp_path)
+    assert result.wrong == []
+    assert (result.compared, sum(result.named.values()), len(result.broken)) == (len(drawn), len(named), 1)

@@ -1,11 +1,11 @@
 // Renders panels with Grafana's own library and with the console's own classes, for a test to compare.
 //
 // Reads JSON from standard input: { console: folder of the console's static files, theme, panels: [{ panel, exact, wire,
-// now }], formats: [[value, unit, decimals]], intervals: [milliseconds], palette: number of colors, colors: [names] }.
+// now }], notices: [panels], formats: [[value, unit, decimals]], intervals: [milliseconds], palette: number of colors, colors: [names] }.
 // `exact` has the frames with every digit of Prometheus, as Grafana gets them; `wire` as the console's page gets them.
 // `now` is [start, end] of the picked range: with it `now` of each series is said too, its text at the end of the range
 // and when its last value was.
-// Writes { panels: [{ grafana, console }], formats: [[grafana, console]], intervals, palette, colors }.
+// Writes { panels: [{ grafana, console }], notices: [what the console says that it does not draw, for each], formats: [[grafana, console]], intervals, palette, colors }.
 
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
@@ -20,6 +20,7 @@ const part = (name) => import(pathToFileURL(`${asked.console}/${name}`).href);
 const [fields, series, theme, units, { tableOf }, { stateColor }, { legendText }] = await Promise.all(
   ["fields.js", "series.js", "theme.js", "units.js", "panels/table.js", "panels/statetimeline.js", "panels/legend.js"].map(part),
 );
+const registry = await part("panels/registry.js");
 const colors = grafana.createTheme({ colors: { mode: asked.theme } });
 const number = (value) => (typeof value === "string" ? Number(value) : value);
 
@@ -159,8 +160,16 @@ function rendered({ panel, exact, wire, now }) {
   return { grafana: BY_GRAFANA[kind](panel, kind === "table" ? tableFrames(digits) : seriesFrames(digits), now), console: BY_CONSOLE[kind](panel, answer, digits) };
 }
 
+// What stands in a panel of a kind or of a data source that the console does not know, or the sign in its corner.
+function noticesOf(panel) {
+  if (!registry.knowsKind(panel.type)) return [`panels of type ${panel.type}`];
+  return registry.foreignSource(panel) ? [`data source ${registry.foreignSource(panel)}`] : registry.noticesOf(panel);
+}
+await registry.prepare((asked.notices || []).map((panel) => panel.type));
+
 process.stdout.write(JSON.stringify({
   panels: (asked.panels || []).map(rendered),
+  notices: (asked.notices || []).map(noticesOf),
   formats: (asked.formats || []).map(([value, unit, decimals]) => [
     grafana.formattedValueToString(grafana.getValueFormat(unit)(number(value), decimals)), units.format(number(value), unit, decimals),
   ]),

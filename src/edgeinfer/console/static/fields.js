@@ -3,7 +3,12 @@
 import { formatParts, knowsUnit } from "./units.js";
 import { namedColor, paletteColor } from "./theme.js";
 
+// Of a fixed color that the file does not name.
+const UNNAMED = "#808080";
 const DEFAULT_STEPS = [{ value: null, color: "green" }, { value: 80, color: "red" }];
+
+// What Grafana's panels color by where a file does not say it: numbers by their thresholds, lines by the palette.
+const COLORED_BY_THRESHOLDS = ["stat", "gauge", "bargauge", "table"];
 
 // A field is a series or a table column: { name, labels, ref, kind }.
 export function fieldConfig(panel, field) {
@@ -12,6 +17,7 @@ export function fieldConfig(panel, field) {
   for (const override of panel.fieldConfig?.overrides || []) {
     if (matches(override.matcher, field)) override.properties.forEach((one) => apply(config, one));
   }
+  if (!config.color?.mode) config.color = { ...config.color, mode: COLORED_BY_THRESHOLDS.includes(panel.type) ? "thresholds" : "palette-classic" };
   return config;
 }
 
@@ -95,14 +101,14 @@ export function thresholdSteps(config, low = config.min ?? 0, high = config.max 
 }
 
 export function thresholdColor(value, config) {
-  let color = "";
-  for (const step of thresholdSteps(config)) if (value >= step.value) color = step.color;
-  return color;
+  const steps = thresholdSteps(config);
+  // Below the first step, too, its color: not every file begins with one that has no value.
+  return (steps.findLast((step) => value >= step.value) || steps[0])?.color || "";
 }
 
 export function seriesColor(config, index, value) {
   const mode = config.color?.mode || "palette-classic";
-  if (mode === "fixed") return namedColor(config.color.fixedColor || "blue");
+  if (mode === "fixed") return namedColor(config.color.fixedColor || UNNAMED);
   if (mode === "thresholds") return thresholdColor(value ?? -Infinity, config);
   return paletteColor(index);
 }

@@ -198,6 +198,7 @@ export function duration(seconds) {
 }
 
 function moment(milliseconds, unit) {
+  if (!Number.isFinite(milliseconds)) return milliseconds > 0 ? "∞" : "−∞";
   if (unit === "dateTimeFromNow") return fromNow(milliseconds);
   const date = new Date(milliseconds);
   const pad = (number) => String(number).padStart(2, "0");

@@ -1,6 +1,7 @@
 // The panel types that the console draws; any other says so in its place.
 
 import { part } from "../api.js";
+import { knowsReducer } from "../series.js";
 import * as bargauge from "./bargauge.js";
 import * as stat from "./stat.js";
 import * as statetimeline from "./statetimeline.js";
@@ -37,9 +38,17 @@ export function noticesOf(panel) {
   if (panel.timeShift) found.push(`the shift in time by ${panel.timeShift}: what is drawn is of now`);
   const mute = (panel.targets || []).filter((target) => !target.hide && !target.expr);
   if (mute.length && !foreignSource(panel)) found.push(`queries ${mute.map((target) => target.refId).join(", ")}, which are expressions or not of Prometheus`);
+  found.push(...reductionNotices(panel.options?.reduceOptions || {}));
+  if (panel.options?.fieldOptions) found.push("units, thresholds and colors in the form of Grafana 6 (fieldOptions)");
   if (panel.repeat) found.push("repeating for each value of a variable");
   if (panel.type !== "table" && panel.transformations?.length) found.push(...panel.transformations.map((one) => `transformation ${one.id}`));
   return [...new Set(found)];
+}
+
+// A number is drawn for each series, of its values and by the calculations that the console has.
+function reductionNotices({ fields, values, calcs }) {
+  const unknown = (calcs || []).slice(0, 1).filter((name) => !knowsReducer(name));
+  return [...(fields ? [`numbers of the fields ${fields}`] : []), ...(values ? ["a number for each row"] : []), ...unknown.map((name) => `calculation ${name}`)];
 }
 
 // The kind of a data source that the console cannot ask; empty for Prometheus and for a variable.
