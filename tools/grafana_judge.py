@@ -170,8 +170,8 @@ def _rgba(color: str | None) -> tuple[float, ...] | str | None:
     found = re.fullmatch(r"rgba?\(([^)]+)\)", text)
     if not found:
         return color
-    parts = [float(part) for part in found[1].split(",")]
-    return (*parts[:3], round(parts[3] if len(parts) > _RGB else 1.0, 2))
+    numbers = [float(part) for part in found[1].split(",")]
+    return (*numbers[:3], round(numbers[3] if len(numbers) > _RGB else 1.0, 2))
 
 
 def _pairs(left: Any, right: Any) -> Iterable[tuple[Any, Any]]:
