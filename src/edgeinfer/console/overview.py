@@ -44,7 +44,7 @@ SECTIONS: Mapping[str, tuple[Pick, ...]] = {
     "Chip": (
         Pick(_HARDWARE, "Hottest chip"),
         Pick(_HARDWARE, "Use"),
-        Pick(_HARDWARE, "Use by network"),
+        Pick(_HARDWARE, "Use by model"),
         Pick(_HARDWARE, "Power"),
     ),
     "Alerts": (Pick(_OBJECTIVES, "Alerts now"),),

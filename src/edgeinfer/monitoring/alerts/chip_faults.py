@@ -56,7 +56,7 @@ def _overcurrent() -> Alert:
                     command="vcgencmd get_throttled",
                 ),
                 Step(
-                    "Dashboard 'Hailo hardware', panels 'Overcurrent zone' and 'Use by network': when does it happen?",
+                    "Dashboard 'Hailo hardware', panels 'Overcurrent zone' and 'Use by model': when does it happen?",
                     {
                         "at the peak of the load": "unplug other USB devices that draw power; reduce the load.",
                         "also when idle": "the module is damaged: replace it.",
@@ -147,7 +147,7 @@ def _saturated() -> Alert:
             impact="Latency grows with each additional client.",
             diagnosis=(
                 Step(
-                    "Dashboard 'Hailo hardware', panel 'Use by network': which model uses the chip?",
+                    "Dashboard 'Hailo hardware', panel 'Use by model': which model uses the chip?",
                     {
                         "another model": "move it to another chip.",
                         "only the model of EdgeInfer": "continue.",

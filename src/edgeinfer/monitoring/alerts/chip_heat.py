@@ -64,7 +64,7 @@ def _temperature_high() -> Alert:
                     {
                         "slowly, with the room": "improve the airflow; mount a heat sink or a fan.",
                         "in one jump": "a fan stopped, or something covers the machine: check it.",
-                        "with the load": "panel 'Use by network' shows which model uses the chip; reduce the load.",
+                        "with the load": "panel 'Use by model' shows which model uses the chip; reduce the load.",
                     },
                 ),
                 Step(

@@ -128,7 +128,7 @@ _LATENCY = _Indicator(
             command="top -b -n 1 | head -15",
         ),
         Step(
-            "Dashboard 'Hailo hardware', panels 'Clock' and 'Use by network': is the chip throttled or saturated?",
+            "Dashboard 'Hailo hardware', panels 'Clock' and 'Use by model': is the chip throttled or saturated?",
             {
                 "a protection lowers the clock": "see HailoThrottling.",
                 "another model uses it": "move it to another chip.",

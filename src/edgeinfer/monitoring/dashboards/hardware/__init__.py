@@ -11,7 +11,7 @@ def create() -> Dashboard:
         uid="edgeinfer-hardware",
         file="hailo_hardware_dashboard.json",
         title="Hailo hardware",
-        description="Each chip: temperature against its own limits, throttling, use by network, current, and whether "
+        description="Each chip: temperature against its own limits, throttling, use by model, current, and whether "
         "its sensors are read. What cannot be read is absent here, never zero.",
         variables=[variables.datasource(), variables.job(), variables.instance(), variables.chip(), resolution()],
         rows=[*chip.rows(), *access.rows()],

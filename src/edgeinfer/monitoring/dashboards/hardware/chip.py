@@ -197,14 +197,14 @@ def _throttling() -> list[Panel]:
 def _use() -> list[Panel]:
     return [
         time_series(
-            "Use by network",
+            "Use by model",
             "Share of time in which each network had a frame in flight: who takes the chip?",
             [Query(Q.gauge(device.MODEL_UTILIZATION, by=("model", "instance")), "{{model}} {{instance}}")],
             FieldConfig(unit="percentunit", maximum=1),
             size=(8, 8),
         ),
         time_series(
-            "Frames by network",
+            "Frames by model",
             "Frames that each network finished per second.",
             [Query(Q.gauge(device.MODEL_FRAME_RATE, by=("model", "instance")), "{{model}} {{instance}}")],
             FieldConfig(unit="suffix:fps"),
