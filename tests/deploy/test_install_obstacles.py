@@ -38,7 +38,7 @@ def test_a_failed_step_ends_with_what_failed_and_the_remedy_and_the_next_run_con
 
 def test_packages_that_cannot_be_fetched_are_said_before_anything_is_changed(run: Run) -> None:
     before = run.tree()
-    run.commands.fails = {"apt-get": "E: Temporary failure resolving 'deb.debian.org'"}
+    run.commands.fails = {"apt-get": "E: Temporary failure resolving 'mirror.example'"}
     assert run() == 1
     assert run.tree() == before
     assert "Temporary failure resolving" in run.printed
