@@ -6,8 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(CURDIR)/.edgeinfer
 ARGS ?=
-# Modules stay whole, because their tests share a browser or a server. Whole stacks are tested one at a time:
-# they watch the clock, and would take each other's processor.
+# Modules stay whole, because their tests share a browser or a server.
 TWO_AT_ONCE := $(BIN)/pytest -q --numprocesses=2 --dist=loadfile
 
 help: ## List the targets
@@ -38,8 +37,7 @@ run: $(VENV)/running ## Run the whole stack on this machine and replay a recorde
 	@$(BIN)/edgeinfer up --data-folder "$(DATA)" $(ARGS)
 
 test: setup setup-monitoring setup-browser setup-fleet setup-clients check ## Check everything, then the whole suite
-	@trap 'exit 130' INT; failed=0; $(TWO_AT_ONCE) -m "not end_to_end" --durations=10 || failed=$$?; \
-	  $(BIN)/pytest -q -m end_to_end --durations=10 || failed=$$?; \
+	@trap 'exit 130' INT; failed=0; tools/run_suite.sh $(BIN)/pytest || failed=$$?; \
 	  $(BIN)/python -m tools.versions --release testing --quick || failed=$$?; exit $$failed
 
 test-quick: setup ## The suite without real processes and browser
