@@ -6,7 +6,7 @@ readonly PYTEST=$1
 lanes=()
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-# Each lane is a process group of its own; pytest ends its stacks when it is told to end.
+# Each lane is a process group of its own; pytest ends its stacks when it gets a signal.
 end_lanes() { for lane in "${lanes[@]}"; do kill -TERM -- "-$lane" 2>/dev/null; done; wait; exit 130; }
 trap end_lanes INT TERM
 
