@@ -84,7 +84,7 @@ FAILURES: Mapping[str, tuple[Action, str]] = {
     "chip-in-the-red-zone": (Device("stream-abort"), "HailoThermalStreamAbort"),
     _CLOCK: (ClockStep(-3600), "EdgeInferHealthCheckStale"),
     "disk-full": (reads(*_DISK), "HailoDiskFull"),
-    "sensor-at-50-hz": (SensorAt50Hz(), "EdgeInferSensorFault"),
+    "sensor-at-50-hz": (SensorAt50Hz(), "EdgeInferInputQualityPoor"),
 }
 
 
