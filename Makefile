@@ -112,6 +112,12 @@ bench-open-inference: setup ## Compare the ways to ask the sidecar, in bits and 
 bench-phones: setup setup-monitoring ## Measure what phones cost, against a tutorial's gateway and the floor (an hour; ARGS="--against FOLDER")
 	@$(BIN)/python -m benchmarks.phones --report docs/reports/phones.md $(ARGS)
 
+bench-growth: setup setup-monitoring ## Measure how a phone's cost grows with phones, sessions kept and days of history (half an hour)
+	@$(BIN)/python -m benchmarks.phone_growth --report docs/reports/growth.md --picture docs/pictures/growth.svg $(ARGS)
+
+soak-phones: setup setup-monitoring ## Stream phones for an hour: nothing fails, nothing is lost, memory is flat (ARGS="--phones 75 --minutes 60")
+	@$(BIN)/python -m benchmarks.phone_soak --report docs/reports/phones-for-long.md $(ARGS)
+
 setup-monitoring: setup ## Find or fetch Prometheus and Alertmanager
 	@$(BIN)/edgeinfer doctor --fetch --only prometheus
 
@@ -207,4 +213,4 @@ verify-units: setup ## Check the systemd units with systemd's own checker, and s
 	@$(BIN)/pytest -q tests/deploy/test_systemd.py
 	@for unit in deploy/systemd/*.service; do systemd-analyze security --offline=true $$unit | tail -1; done
 
-.PHONY: bench bench-frames bench-phones bench-open-inference foreign-sidecars open-inference-clients month store-proof test-chip trace-proof verify-units
+.PHONY: bench bench-frames bench-growth bench-phones bench-open-inference foreign-sidecars open-inference-clients month soak-phones store-proof test-chip trace-proof verify-units

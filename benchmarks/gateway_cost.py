@@ -65,9 +65,9 @@ def measure_metrics() -> None:
     answer = Answer(check_outputs(np.full(64, 0.2, np.float32), scores, "cpu"), 0.0003)
     question = _InferenceCall(np.zeros((100, 9), np.float32), "process", "r", instruments.operations["process"])
     per_call = _fastest(lambda: service._count_success(member, question, answer, 0.0007))  # noqa: SLF001 - the part that is measured
-    rest = _fastest(lambda: (member._load(1), member._load(-1), question.counted.analyses["sidecar"].inc()))  # noqa: SLF001 - as above
+    rest = _fastest(question.counted.analyses["sidecar"].inc)
     http = _middleware_microseconds(instruments)
-    print(f"metrics of a call {per_call:.1f} us, load and source {rest:.1f} us, HTTP middleware {http:.1f} us")
+    print(f"metrics of a call {per_call:.1f} us, source {rest:.1f} us, HTTP middleware {http:.1f} us")
     print(f"metrics of a request in all {per_call + rest + http:.1f} us")
 
 

@@ -37,6 +37,7 @@ _WARM_UP_SECONDS = 3.0
 _GRACE_SECONDS = 2.0
 _GIVE_UP_SECONDS = 10.0
 _FIRST_T = 1000.0
+_ACCEPTED = 202
 OPERATIONS = ("stream", "motifs", "process", "synchrony")
 
 
@@ -56,6 +57,7 @@ class _Sent:
     due: float
     parts: tuple[bytes, ...]
     counts: bool
+    phone: int = -1
 
 
 class Bodies:
@@ -181,6 +183,7 @@ class Phones:
         self._under_way = 0
         self._all_answered = asyncio.Event()
         self._sessions: list[bytes] = []
+        self._acknowledged = [0] * phones
 
     async def run(self) -> dict[str, object]:
         """Open sessions, send for the whole time, end the sessions; the report."""
@@ -201,10 +204,20 @@ class Phones:
             self._ask_once(connection, "POST", "/stop", b'{"sessionId": "%b"}' % session)
             for connection, session in zip(questions, self._sessions, strict=True)
         ]
-        await asyncio.gather(*stops, return_exceptions=True)  # a server that is far behind does not answer in time
+        # A server that is far behind does not answer in time.
+        ends = await asyncio.gather(*stops, return_exceptions=True)
         for connection in [*uploads, *questions]:
             connection.close()
-        return self._report(unanswered)
+        return self._report(unanswered) | {"lost_samples": self._lost_samples(ends)}
+
+    def _lost_samples(self, ends: list[bytes | BaseException]) -> int:
+        """Samples that were acknowledged, and that the end of their session does not count."""
+        lost = 0
+        for acknowledged, end in zip(self._acknowledged, ends, strict=True):
+            if isinstance(end, bytes):
+                total = json.loads(end.partition(b"\r\n\r\n")[2]).get("totalSamples", 0)
+                lost += max(0, _UPLOAD_SAMPLES * acknowledged - total)
+        return lost
 
     async def _start(self, connection: _Connection) -> bytes:
         answer = await self._ask_once(connection, "POST", "/start", b"")
@@ -239,7 +252,7 @@ class Phones:
             self._all_answered.clear()
             if begun:
                 self._lateness.append(time.perf_counter() - due)
-            connection.ask(_Sent(operation, due, self._parts(operation, number, phone), counts=begun))
+            connection.ask(_Sent(operation, due, self._parts(operation, number, phone), counts=begun, phone=phone))
         self._usage = _own_cpu_seconds() - self._usage
         print("end", flush=True)
 
@@ -265,6 +278,8 @@ class Phones:
         self._under_way -= 1
         if not self._under_way:
             self._all_answered.set()
+        if status == _ACCEPTED:
+            self._acknowledged[request.phone] += 1
         if not request.counts:
             return
         operation = self._operations[request.operation]

@@ -49,12 +49,14 @@ class Variant:
         source: folder of another checkout whose stack is started; None for this one.
         floor: parts of the floor; None where it is not the floor.
         is_tutorial: the tutorial's pair.
+        settings: of a stack, beyond those of the environment.
     """
 
     name: str
     source: Path | None = None
     floor: Sequence[str] | None = None
     is_tutorial: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -99,7 +101,8 @@ def _start_stack(variant: Variant, group: _Group, folder: Path) -> tuple[str, in
     """The stack as `make run` starts it, without the replay."""
     ports = {name: free_port() for name in _STACK_PORTS}
     options = [part for name, port in ports.items() for part in (f"--{name}-port", str(port))]
-    environment = {**os.environ, **({"PYTHONPATH": str(variant.source / "src")} if variant.source else {})}
+    source = {"PYTHONPATH": str(variant.source / "src")} if variant.source else {}
+    environment = {**os.environ, **source, **variant.settings}
     argv = (sys.executable, "-m", "edgeinfer", "up", "--no-replay", "--data-folder", str(folder), *options)
     return f"http://127.0.0.1:{ports['gateway']}", group.start(argv, environment)
 

@@ -1,5 +1,6 @@
 """The comparison as a page and a chart."""
 
+import math
 import statistics
 from collections.abc import Callable, Iterable
 from html import escape
@@ -188,3 +189,36 @@ def _with_model(rows: list[Row]) -> list[Row]:
 
 def _without_model(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["server"].endswith(NO_MODEL)]
+
+
+_CURVE_COLOURS = ("#4c78a8", "#f58518", "#54a24b")
+
+
+def curves_as_svg(curves: dict[str, list[tuple[float, float]]], unit: str) -> str:
+    """Curves beside each other, each over its own logarithmic axis, all with the same height.
+
+    Args:
+        curves: (count, value) by what is counted; a count of 0 stands at the left edge.
+        unit: of the values.
+    """
+    width, height, gap = 260, 180, 60
+    top = 1.15 * max(value for points in curves.values() for _, value in points)
+    size = f'width="{len(curves) * (width + gap) + 20}" height="{height + 80}"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">']
+    parts.append('<rect width="100%" height="100%" fill="#fff"/>')
+    for place, ((what, points), colour) in enumerate(zip(curves.items(), _CURVE_COLOURS, strict=False)):
+        left = 50 + place * (width + gap)
+        furthest = math.log10(1 + max(count for count, _ in points))
+        spots = [
+            (left + width * math.log10(1 + count) / furthest, 40 + height * (1 - value / top), count, value)
+            for count, value in points
+        ]
+        parts.append(f'<text x="{left}" y="24">{unit}, by {escape(what)}</text>')
+        parts.append(f'<path d="M{left} 40V{40 + height}H{left + width}" fill="none" stroke="#888"/>')
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in spots)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for x, y, count, value in spots:
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>')
+            parts.append(f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="middle">{value:.1f}</text>')
+            parts.append(f'<text x="{x:.1f}" y="{56 + height}" text-anchor="middle">{count:g}</text>')
+    return "".join(parts) + "</svg>\n"

@@ -3,10 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import httptools
 import pytest
 
 from edgeinfer.errors import SidecarError
-from edgeinfer.gateway.http_client import HttpTransport
+from edgeinfer.gateway.http_client import HttpTransport, read_usual
 from edgeinfer.gateway.sidecar_client import inside_seconds
 from edgeinfer.gateway.transport import RawAnswer, parse_target
 from tests.gateway import faulty_peer as peers
@@ -325,3 +326,62 @@ async def test_a_connection_that_the_sidecar_wants_closed_is_not_used_again() ->
 
     async with peer(last_word) as sidecar:
         assert [answer.status for answer in await ask(sidecar, times=3)] == [200] * 3
+
+
+class Parsed:
+    """What httptools makes of an answer."""
+
+    def __init__(self, data: bytes) -> None:
+        self.headers: dict[str, str] = {}
+        self.body, self.is_whole = b"", False
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(data)
+        self.answer = RawAnswer(self._parser.get_status_code(), self.headers, self.body)
+        self.is_kept = self._parser.should_keep_alive()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.is_whole = True
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-type: a/b\r\nx-id: 7\r\nserver-timing: a;dur=1\r\ncontent-length: 0\r\n\r\n",
+    ],
+)
+def test_the_usual_answer_is_read_as_the_parser_reads_it(data: bytes) -> None:
+    parsed = Parsed(data)
+    assert parsed.is_whole
+    assert parsed.is_kept
+    assert read_usual(data) == parsed.answer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2 \r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 02\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: \xe9\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n folded: 1\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+def test_whatever_is_not_the_usual_answer_is_left_to_the_parser(data: bytes) -> None:
+    assert read_usual(data) is None

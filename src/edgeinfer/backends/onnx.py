@@ -65,14 +65,14 @@ class OnnxBackend:
         self._mount = make_mount(card.mount_rotation)
         self._temperature = card.temperature if self._file.scores == "logits" else None
         self._outputs = [self._file.latent_tensor.name, self._file.scores_tensor.name]
-        self._threads = threads
+        self._threads = threads or len(os.sched_getaffinity(0))
         self._session: onnxruntime.InferenceSession | None = None
         self._max_batch = 1
 
     @property
     def parallelism(self) -> int:
         """One thread per core that this process may use, unless set otherwise."""
-        return self._threads or len(os.sched_getaffinity(0))
+        return self._threads
 
     @property
     def is_cpu_bound(self) -> bool:

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ _log = logging.getLogger(__name__)
 _MIN_TRY_SECONDS = 0.005
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(NamedTuple):
     """What is known about one window.
 
     Args:
@@ -45,8 +44,7 @@ class Analysis:
         return self.outputs.backend
 
 
-@dataclass(frozen=True, slots=True)
-class _InferenceCall:
+class _InferenceCall(NamedTuple):
     """A window on its way."""
 
     window: NDArray[np.float32]
@@ -122,23 +120,20 @@ class InferenceService:
             NotReady: neither a sidecar nor the fallback could answer.
         """
         question = _InferenceCall(window, operation, request_id, self._instruments.operations[operation])
-        try:
-            analysis = await self._within_limit(question)
-        except (NotReady, Overloaded):
-            question.counted.analyses["none"].inc()
-            raise
-        question.counted.analyses[analysis.source].inc()
-        return analysis
-
-    async def _within_limit(self, question: _InferenceCall) -> Analysis:
         if self._under_way >= self._max_in_flight:
+            question.counted.analyses["none"].inc()
             fault = f"{self._under_way} analyses are under way"
             raise Overloaded("gateway", fault, "Try again after the time in Retry-After.")
         self._under_way += 1
         try:
-            return await self._analyze(question)
+            analysis = await self._analyze(question)
+        except (NotReady, Overloaded):
+            question.counted.analyses["none"].inc()
+            raise
         finally:
             self._under_way -= 1
+        question.counted.analyses[analysis.source].inc()
+        return analysis
 
     async def _analyze(self, question: _InferenceCall) -> Analysis:
         if not self.balancer.members:
@@ -216,7 +211,8 @@ class InferenceService:
         if answer.inside_seconds is not None:
             self._instruments.outputs.network.observe(max(0.0, seconds - answer.inside_seconds))
         self._count_outputs(answer.outputs)
-        self._show_dimensions()
+        if self._reader.dimensions != self._dimensions:
+            self._show_dimensions()
 
     def _count_outputs(self, outputs: Outputs) -> None:
         counted, top = self._instruments.outputs, outputs.top

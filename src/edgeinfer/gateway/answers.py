@@ -57,7 +57,7 @@ def started(session: Session) -> JsonAnswer:
 
 def accepted(session_id: str, stored: Stored) -> Document:
     """Answer 202 to PUT /stream: how many samples were taken, skipped as known, or merged late."""
-    stream = stored.stream
+    stream, held = stored.stream, len(stored.stream)
     content = {
         "sessionId": session_id,
         "status": "accepted",
@@ -65,10 +65,10 @@ def accepted(session_id: str, stored: Stored) -> Document:
         "skipped": stored.known,
         "late": stored.late,
         "clock_jumps": stored.clock_jumps,
-        "newest_t": stream.newest_seconds if len(stream) else None,
+        "newest_t": stream.newest_seconds if held else None,
         "retry": False,
         "role": stream.role,
-        "heldSamples": len(stream),
+        "heldSamples": held,
         "totalSamples": stream.total,
         "timestamp": now(),
     }
@@ -125,14 +125,15 @@ def motifs(session_id: str, stream: Stream, found: Motifs, age_seconds: float | 
     return document(content | {"activity": found.activity} if found.activity else content)
 
 
-def _motif(diagnostic: MotifFinding) -> dict[str, Any]:
+def _motif(found: MotifFinding) -> dict[str, Any]:
+    index, motif, score, confidence, seconds = found
     return {
-        "id": f"m{diagnostic.index + 1}",
-        "score": diagnostic.score,
-        "confidence": diagnostic.confidence,
-        "duration_ms": round(1000 * diagnostic.duration_seconds),
-        "description": diagnostic.motif.description or diagnostic.motif.name,
-        "name": diagnostic.motif.name,
+        "id": f"m{index + 1}",
+        "score": score,
+        "confidence": confidence,
+        "duration_ms": round(1000 * seconds),
+        "description": motif.description or motif.name,
+        "name": motif.name,
     }
 
 

@@ -40,6 +40,7 @@ class SidecarMember:
             failures=failures, open_seconds=open_seconds, clock=clock, on_change=self._show_change
         )
         instruments.circuit_state[State.CLOSED].set(1)
+        instruments.in_flight.set_function(lambda: self.in_flight)
 
     @property
     def name(self) -> str:
@@ -49,7 +50,7 @@ class SidecarMember:
     async def infer(self, window: NDArray[np.float32], request_id: str, timeout_seconds: float) -> Answer:
         """Ask it, and let its circuit learn from the outcome; raises SidecarError."""
         self.circuit.enter()
-        self._load(1)
+        self.in_flight += 1
         try:
             answer = await self.client.infer(window, request_id, timeout_seconds)
         except SidecarError as failure:
@@ -62,11 +63,7 @@ class SidecarMember:
             self.circuit.succeed()
             return answer
         finally:
-            self._load(-1)
-
-    def _load(self, change: int) -> None:
-        self.in_flight += change
-        self.instruments.in_flight.set(self.in_flight)
+            self.in_flight -= 1
 
     def _show_change(self, state: State) -> None:
         for value, gauge in self.instruments.circuit_state.items():
@@ -95,6 +92,9 @@ class Balancer:
 
         Equal ones take turns. A sidecar whose circuit waits for a probe gets this call as its probe.
         """
+        if len(self.members) == 1:
+            only = self.members[0]
+            return only if only.circuit.would_allow else None
         passing = [member for member in self.members if member.circuit.would_allow]
         candidates = [member for member in passing if member not in tried] or passing
         if not candidates:

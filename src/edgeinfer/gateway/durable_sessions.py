@@ -53,6 +53,8 @@ class _Kept:
             places[-1][1] += samples
         else:
             places.append([segment, samples])
+        if len(places) == 1:
+            return
         spare = sum(count for _, count in places) - NEWEST_SAMPLES
         while spare >= places[0][1]:
             spare -= places.popleft()[1]
@@ -226,8 +228,9 @@ class DurableSessions:
         session = self._table.get(session_id)
         if session.changing.locked():
             return None
-        self._wake()
-        stream = session.stream_for(role, is_empty=not len(batch))
+        if self.log.newest != self._tidied_at or self.log.fill > _FULL_SHARE:
+            self._wake()
+        stream = session.stream_for(role, is_empty=not batch.count)
         placement = stream.place(batch)
         if placement.pieces:
             kept, started = self._kept[session.id], time.perf_counter()
@@ -245,13 +248,14 @@ class DurableSessions:
         before, records = stream.total, []
         for piece in pieces:
             records.append(self._record(kept, stream.role, before, piece))
-            before += len(piece.batch)
+            before += piece.batch.count
         return b"".join(records)
 
     def _record(self, kept: _Kept, role: str, before: int, piece: Piece) -> bytes:
         """The record of a piece, with no more of it than a stream holds."""
-        newest, skipped = piece.batch, max(0, len(piece.batch) - NEWEST_SAMPLES)
-        if skipped:
+        newest, skipped = piece.batch, 0
+        if newest.count > NEWEST_SAMPLES:
+            skipped = newest.count - NEWEST_SAMPLES
             newest = Batch(newest.times[skipped:], newest.values[skipped:])
         kind = Kind.SNAPSHOT if skipped else Kind.LATE if piece.is_late else Kind.BATCH
         return StoredBatch(kept.uuid, role, before + skipped, newest).encode(self._clock.now_ms(), kind)
@@ -324,7 +328,7 @@ class DurableSessions:
 
     def _wake(self) -> None:
         """Tidy up once a segment was begun, or where room is short."""
-        now = (self.log.current(LIVE), self.log.current(ARCHIVE))
+        now = self.log.newest
         if (now == self._tidied_at and not self._is_short()) or self._tidying.locked():
             return
         if self._tidy_task is None or self._tidy_task.done():
@@ -482,7 +486,7 @@ def _note(kept: _Kept, stream: Stream, pieces: list[Piece], segment: int, starte
     if trace is not None:
         trace.add("store", started, time.perf_counter())
     for piece in pieces:
-        kept.note(stream.role, segment, min(len(piece.batch), NEWEST_SAMPLES))
+        kept.note(stream.role, segment, min(piece.batch.count, NEWEST_SAMPLES))
 
 
 def _look_at(ending: "asyncio.Future[SessionEnd | None]") -> None:

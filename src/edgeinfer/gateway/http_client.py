@@ -6,12 +6,13 @@ knows only what a sidecar needs: no redirects, cookies, compression, proxies or 
 
 import asyncio
 import contextlib
+import re
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import httptools
 
@@ -27,6 +28,9 @@ from edgeinfer.web.request_id import new_request_id
 
 _FIRST_FINAL_STATUS = 200
 _REQUEST_ID = "x-request-id"
+# What a sidecar of ours answers to nearly every window. Whatever else comes is read by the parser.
+_USUAL_HEAD = re.compile(r"HTTP/1\.1 200 OK\r\n(?:[a-z0-9-]+: [!-~][ -~]*\r\n)+\r\n")
+_FIELD = re.compile(r"([a-z0-9-]+): ([ -~]*)\r\n")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -53,16 +57,16 @@ class HttpTransport:
         self._host = f"Host: {host}\r\n".encode()
         self._posts: dict[str, bytes] = {}
 
-    async def post(
+    def post(
         self, body: bytes, headers: Mapping[str, str], timeout_seconds: float, *, path: str = ""
-    ) -> RawAnswer:
+    ) -> Coroutine[Any, Any, RawAnswer]:
         begin = self._posts.get(path)
         if begin is None:
             begin = f"POST {path or self._target.path} HTTP/1.1\r\n".encode() + self._host
             self._posts = {path: begin}  # a sidecar has one route at a time
         fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         head = begin + f"{fields}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
-        return await self._send(_Call(head + body, headers.get("X-Request-Id", "")), timeout_seconds)
+        return self._send(_Call(head + body, headers.get("X-Request-Id", "")), timeout_seconds)
 
     async def get(self, path: str, timeout_seconds: float) -> RawAnswer:
         request_id = new_request_id()
@@ -96,7 +100,7 @@ class HttpTransport:
     ) -> RawAnswer:
         loop = asyncio.get_running_loop()
         answer = connection.ask(request)
-        alarm = loop.call_at(ends, connection.give_up, timed_out(self._target.name, timeout_seconds))
+        alarm = loop.call_at(ends, connection.time_out, timeout_seconds)
         try:
             return await answer
         except asyncio.CancelledError:
@@ -203,8 +207,24 @@ class _ClosedBeforeAnswer(Exception):
     """The peer closed the connection and had not begun to answer."""
 
 
+def read_usual(data: bytes) -> RawAnswer | None:
+    """A whole answer with status 200 and a known length that came in one piece, else None; as the parser reads it."""
+    end = data.find(b"\r\n\r\n") + 4
+    head = data[:end].decode("latin-1")
+    if not _USUAL_HEAD.fullmatch(head) or " \r\n" in head:
+        return None
+    fields = _FIELD.findall(head)
+    headers = dict(fields)
+    # What came twice, or changes the framing or the connection, is for the parser.
+    if len(headers) != len(fields) or "connection" in headers or "transfer-encoding" in headers:
+        return None
+    if headers.get("content-length") != str(len(data) - end) or "upgrade" in headers:
+        return None
+    return RawAnswer(200, headers, data[end:])
+
+
 class _Connection(asyncio.Protocol):
-    """One connection: a request at a time, its answer put together by httptools."""
+    """One connection: a request at a time, its answer put together by httptools where it is not the usual one."""
 
     def __init__(self, peer: _Peer, on_lost: Callable[[], None]) -> None:
         self._peer = peer
@@ -217,7 +237,7 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self, request_id: str) -> None:
         self._request_id = request_id
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None
         self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
         self._received = 0
@@ -237,6 +257,10 @@ class _Connection(asyncio.Protocol):
         else:
             self._transport.write(request.content)
         return self._answer
+
+    def time_out(self, seconds: float) -> None:
+        """End the exchange: so much time was given to it."""
+        self.give_up(timed_out(self._name, seconds))
 
     def give_up(self, failure: Exception) -> None:
         """End the exchange with a failure."""
@@ -272,6 +296,13 @@ class _Connection(asyncio.Protocol):
         if self._received > MAX_ANSWER_BYTES:
             self.give_up(not_http(self._name, f"the answer is longer than {MAX_ANSWER_BYTES} bytes"))
             return
+        if self._parser is None:
+            usual = read_usual(data)
+            if usual is not None:
+                self._headers = usual.headers  # type: ignore[assignment]  # a dict, as `read_usual` makes it
+                self._finish(usual)
+                return
+            self._parser = httptools.HttpResponseParser(self)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as failure:
@@ -284,7 +315,7 @@ class _Connection(asyncio.Protocol):
         if self._received == 0:
             self._fail(_ClosedBeforeAnswer(str(exc or "it closed the connection")))
         elif exc is None and self._has_headers and self._ends_with_the_connection():
-            self._finish()
+            self._finish(self._parsed())
         else:
             self._fail(broken_off(self._name, exc or ConnectionError(), answer_began=True))
 
@@ -312,20 +343,25 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The whole answer, or an announcement of it (1xx)."""
-        if self._parser.get_status_code() < _FIRST_FINAL_STATUS:
+        parser = self._parser
+        assert parser is not None  # noqa: S101 - it is what calls
+        if parser.get_status_code() < _FIRST_FINAL_STATUS:
             self._headers, self._chunks, self._has_headers = {}, [], False
             return
-        self._is_kept = self._is_kept and self._parser.should_keep_alive()
-        self._finish()
+        self._is_kept = self._is_kept and parser.should_keep_alive()
+        self._finish(self._parsed())
 
-    def _finish(self) -> None:
+    def _parsed(self) -> RawAnswer:
+        assert self._parser is not None  # noqa: S101 - it has called before
+        return RawAnswer(self._parser.get_status_code(), self._headers, b"".join(self._chunks))
+
+    def _finish(self, answer: RawAnswer) -> None:
         if self._answer is None or self._answer.done():
             return
-        status = self._parser.get_status_code()
         if self._is_to_another():
             self.give_up(not_http(self._name, "it answered another request on this connection, late or twice"))
             return
-        self._answer.set_result(RawAnswer(status, self._headers, b"".join(self._chunks)))
+        self._answer.set_result(answer)
 
     def _is_to_another(self) -> bool:
         """Whether the answer has the id of another request than the one that was sent last.

@@ -1,8 +1,8 @@
 """What a session's newest window shows, motif by motif."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import time
+from typing import NamedTuple
 
 from edgeinfer.gateway.analysis import Analysis, InferenceService
 from edgeinfer.gateway.resampling import WindowSource
@@ -10,8 +10,7 @@ from edgeinfer.gateway.stream import Stream, TimelineEntry
 from edgeinfer.model.card import Motif
 
 
-@dataclass(frozen=True, slots=True)
-class MotifFinding:
+class MotifFinding(NamedTuple):
     """One motif.
 
     Args:
@@ -28,8 +27,7 @@ class MotifFinding:
     duration_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Motifs:
+class Motifs(NamedTuple):
     """The motifs of a window, highest score first, and where they came from.
 
     Args:
@@ -57,26 +55,21 @@ async def find_motifs(
     """
     window, source = stream.window()
     analysis = await service.analyze_imu_window(window, "motifs", request_id)
-    stream.note(source.end, analysis.outputs.top)
+    top = analysis.outputs.top
+    stream.note(source.end, top)
     activity = stream.activities.during(source.end - source.span_seconds, source.end)
-    stream.timeline.append(TimelineEntry(source.end, analysis.outputs.top, analysis.source, activity, wall()))
+    stream.timeline.append(TimelineEntry(source.end, top, analysis.source, activity, wall()))
     return Motifs(rank(analysis.outputs.scores, motifs, stream), analysis, source, activity)
 
 
 def rank(scores: list[float], motifs: tuple[Motif, ...], stream: Stream) -> list[MotifFinding]:
-    order = sorted(range(len(scores)), key=lambda index: -scores[index])
+    order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
     best, second = scores[order[0]], scores[order[1]] if len(order) > 1 else 0.0
-    return [
-        MotifFinding(
-            index,
-            motifs[index],
-            scores[index],
-            _against(scores[index], second if index == order[0] else best),
-            stream.seconds_of(index),
+    seconds, findings = stream.seconds_by_motif(), []
+    for index in order:
+        score = scores[index]
+        both = score + (second if index == order[0] else best)
+        findings.append(
+            MotifFinding(index, motifs[index], score, score / both if both > 0 else 0.0, seconds.get(index, 0.0))
         )
-        for index in order
-    ]
-
-
-def _against(score: float, rival: float) -> float:
-    return score / (score + rival) if score + rival > 0 else 0.0
+    return findings

@@ -4,9 +4,8 @@ import json
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from operator import mul
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -25,8 +24,7 @@ _PAGE = shipped_file("docs/concepts/gateway.md")
 _REMEDY = f"Compare the sidecar's version and model with the gateway's; {_PAGE} describes the contract."
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(NamedTuple):
     """What the model said about one window.
 
     Args:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ _MIN_INTERLEAVED = 4
 _MAX_RUNS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Samples that are stored by one record.
 
     Args:
@@ -46,12 +45,19 @@ class Placement:
     @property
     def accepted(self) -> int:
         """Samples that are stored."""
-        return sum(len(piece.batch) for piece in self.pieces)
+        accepted = 0
+        for piece in self.pieces:
+            accepted += piece.batch.count
+        return accepted
 
     @property
     def late(self) -> int:
         """Samples among them that were put before later ones."""
-        return sum(len(piece.batch) for piece in self.pieces if piece.is_late)
+        late = 0
+        for piece in self.pieces:
+            if piece.is_late:
+                late += piece.batch.count
+        return late
 
 
 class Rows(Protocol):
@@ -61,8 +67,8 @@ class Rows(Protocol):
         """How many samples are held."""
 
     @property
-    def newest_seconds(self) -> float:
-        """Time of the newest sample on the current clock, minus infinity before the first."""
+    def newest_on_any_clock(self) -> float:
+        """Time of the newest sample, whatever clock it is on; minus infinity before the first."""
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -108,15 +114,9 @@ def _is_behind_all(stream: Rows, batch: Batch) -> bool:
     """Whether samples rise, and come after all that the stream holds, as nearly every upload does."""
     rising = batch.rising
     if rising is not None:
-        return rising.first > _newest_on_any_clock(stream)
+        return rising.first > stream.newest_on_any_clock
     times = batch.times
-    return bool(len(times) and times[0] > _newest_on_any_clock(stream) and (times[1:] > times[:-1]).all())
-
-
-def _newest_on_any_clock(stream: Rows) -> float:
-    if stream.segment_length == len(stream):
-        return stream.newest_seconds
-    return float(stream.times.max())
+    return bool(len(times) and times[0] > stream.newest_on_any_clock and (times[1:] > times[:-1]).all())
 
 
 def _take(batch: Batch, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Batch:

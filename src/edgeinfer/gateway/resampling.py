@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from operator import sub
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,7 @@ class Limits:
 LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSource:
+class WindowSource(NamedTuple):
     """What a window was made from.
 
     Args:

@@ -5,11 +5,10 @@ does other work, and each function of numpy that is not in its caches any more c
 """
 
 import struct
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from operator import sub
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -97,8 +96,7 @@ class StopBody(msgspec.Struct, frozen=True, rename="camel"):
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RisingTimes:
+class RisingTimes(NamedTuple):
     """The times of samples in strictly rising order.
 
     Args:
@@ -122,7 +120,7 @@ class Batch:
         values: (n, 9) float32, channels in the order of `CHANNELS`.
     """
 
-    __slots__ = ("_times", "_values", "packed", "rising")
+    __slots__ = ("_times", "_values", "count", "packed", "rising")
 
     def __init__(
         self,
@@ -137,6 +135,8 @@ class Batch:
         """What is known of their times; None where nobody looked, or they do not rise."""
         self.packed = packed
         """The bytes of times and values; None where there are only arrays."""
+        self.count = len(packed[0]) // _TIME_BYTES if packed is not None else len(self.times)
+        """How many samples."""
 
     @classmethod
     def of_rising(cls, rising: RisingTimes, times: bytes, values: bytes) -> "Batch":
@@ -163,7 +163,7 @@ class Batch:
         return self.packed
 
     def __len__(self) -> int:
-        return len(self._bytes[0]) // _TIME_BYTES if self._times is None else len(self._times)
+        return self.count
 
 
 _stream = msgspec.json.Decoder(StreamBody)
@@ -315,6 +315,8 @@ def check_bounds(body: StreamBody, batch: Batch) -> None:
     Raises:
         InvalidSamples: they are not finite, reversed, or samples lie outside.
     """
+    if body.window_start is None and body.window_end is None:
+        return
     start = -np.inf if body.window_start is None else body.window_start
     end = np.inf if body.window_end is None else body.window_end
     remedy = "Give windowStart and windowEnd in seconds around the samples' t, or leave them out."

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from edgeinfer.errors import InvalidSamples, StoppedSession, UnknownSession
@@ -14,7 +14,7 @@ from edgeinfer.gateway.instruments import SessionInstruments
 from edgeinfer.gateway.placement import Piece, Placement
 from edgeinfer.gateway.samples import ROLE_PATTERN, Batch
 from edgeinfer.gateway.stream import Stream
-from edgeinfer.gateway.stream_account import EVENTS
+from edgeinfer.gateway.stream_account import CLOCK_JUMP, EVENTS
 
 MAX_ROLES = 2
 SHORT_ID = 8
@@ -95,20 +95,19 @@ class Session:
             raise InvalidSamples("role", f"the session has {MAX_ROLES} streams already", f"Use one of: {known}.")
         return Stream(role)
 
-    def apply(self, stream: Stream, placement: Placement, now: float, wall: float) -> int:
-        """Keep what was placed; returns by how many samples the session grew.
+    def apply(self, stream: Stream, placement: Placement, now: float, wall: float) -> bool:
+        """Keep what was placed; returns whether all of it was as usual, so that nothing but samples is to be counted.
 
         An upload without samples keeps the session alive, and changes nothing else.
         """
         self.touched = now
         stream.account.duplicates += placement.known
         if not placement.pieces:
-            return 0
-        before = len(stream)
-        stream.accept(placement.pieces, now, wall)
+            return not placement.known
+        is_usual = stream.accept(placement.pieces, now, wall)
         self.streams[stream.role] = stream
         self.newest_role = stream.role
-        return len(stream) - before
+        return is_usual and not placement.known
 
     def restore(self, stream: Stream, piece: Piece) -> None:
         """Take in samples of a run before, which nobody accounts for again."""
@@ -116,8 +115,7 @@ class Session:
         self.streams[stream.role] = stream
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What became of an upload.
 
     Args:
@@ -292,15 +290,22 @@ class SessionTable:
 
     def apply(self, session: Session, stream: Stream, placement: Placement) -> Stored:
         """Keep what was placed in a stream of a session of the table."""
-        account, accepted = stream.account, placement.accepted
-        before, jumps = account.counts, account.clock_jumps
-        self._held += session.apply(stream, placement, self._clock(), self._wall())
+        account, accepted, before = stream.account, placement.accepted, len(stream)
+        counted = account.counted
+        is_usual = session.apply(stream, placement, self._clock(), self._wall())
+        self._held += len(stream) - before
         self._sessions.move_to_end(session.id)
         self._instruments.received.inc(accepted)
-        if account.counts != before:
-            for event, count, old in zip(EVENTS, account.counts, before, strict=True):
+        if is_usual:
+            return Stored(stream, accepted, 0, 0, 0)
+        account.counted = account.counts
+        jumps = 0
+        for event, count, old in zip(EVENTS, account.counted, counted, strict=True):
+            if count > old:
                 self._instruments.events[event].inc(count - old)
-        return Stored(stream, accepted, placement.known, placement.late, account.clock_jumps - jumps)
+            if event == CLOCK_JUMP:
+                jumps = count - old
+        return Stored(stream, accepted, placement.known, placement.late, jumps)
 
     def end(self, session: Session, reason: str) -> SessionEnd:
         del self._sessions[session.id]

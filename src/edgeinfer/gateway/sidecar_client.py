@@ -1,10 +1,10 @@
 """One call to a sidecar: what is sent, what an answer means, and which class a failure has."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
 from math import inf
 from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,14 @@ from edgeinfer.gateway.discovery import Discovery, SelfDescription
 from edgeinfer.gateway.outputs import OutputReader, Outputs
 from edgeinfer.gateway.protocols import SidecarProtocol
 from edgeinfer.gateway.transport import RawAnswer, Transport, timed_out
-from edgeinfer.web.trace_context import current_trace
+from edgeinfer.web.trace_context import RequestTrace, current_trace
 
 _MIN_SECONDS = 0.001
 _OK = 200
 _BUSY = 503
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A sidecar's answer to one window.
 
     Args:
@@ -53,17 +52,25 @@ class SidecarClient:
         self.protocol: SidecarProtocol | None = discovery.fixed
         """How it is asked; None before it has said anything of itself."""
 
-    async def infer(self, window: NDArray[np.float32], request_id: str, timeout_seconds: float) -> Answer:
+    def infer(
+        self, window: NDArray[np.float32], request_id: str, timeout_seconds: float
+    ) -> Coroutine[Any, Any, Answer]:
         """Have one window (100, 9) analysed.
 
         Raises:
             SidecarError: with one of `edgeinfer.catalog.labels.INFERENCE_ERROR_TYPES`.
         """
         trace = current_trace.get()
+        headers = {"X-Request-Id": request_id}
         if trace is None:
-            return await self._infer(window, {"X-Request-Id": request_id}, timeout_seconds)
+            return self._infer(window, headers, timeout_seconds)
+        return self._infer_traced(trace, window, headers, timeout_seconds)
+
+    async def _infer_traced(
+        self, trace: RequestTrace, window: NDArray[np.float32], given: Mapping[str, str], timeout_seconds: float
+    ) -> Answer:
         started = perf_counter()
-        headers = {"X-Request-Id": request_id, **trace.call_headers()}
+        headers = {**given, **trace.call_headers()}
         try:
             answer = await self._infer(window, headers, timeout_seconds)
         except SidecarError as failure:

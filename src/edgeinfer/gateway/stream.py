@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,7 @@ _RECENT_ROWS = 33
 _TIME_BYTES, _ROW_BYTES = 8, 4 * len(CHANNELS)
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedWindow:
+class AnalyzedWindow(NamedTuple):
     """One analysed window of a stream.
 
     Args:
@@ -41,8 +41,7 @@ class AnalyzedWindow:
     top: int
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
+class TimelineEntry(NamedTuple):
     """One analysed window in the timeline of a stream.
 
     Args:
@@ -117,6 +116,11 @@ class Stream:
         return self._newest
 
     @property
+    def newest_on_any_clock(self) -> float:
+        """Time of the newest sample, whatever clock it is on; minus infinity before the first."""
+        return self._newest if self._segment == self._end - self._first else float(self.times.max())
+
+    @property
     def timing(self) -> Timing | None:
         """The timing of the newest ten seconds on the current clock; None before three samples."""
         return measure_timing(self.current.times)
@@ -165,18 +169,26 @@ class Stream:
             _newest=self._newest,
         )
 
-    def accept(self, pieces: Iterable[Piece], arrived: float, wall: float) -> None:
-        """Keep what was placed and account for it; `arrived` in monotonic seconds, `wall` since 1970."""
+    def accept(self, pieces: Iterable[Piece], arrived: float, wall: float) -> bool:
+        """Keep what was placed and account for it; returns whether all of it was as usual.
+
+        Args:
+            pieces: in the order of their placement.
+            arrived: monotonic seconds.
+            wall: seconds since 1970.
+        """
+        is_usual = True
         for piece in pieces:
             before, rising = self._newest, piece.batch.rising
             self.insert(piece)
             if (
                 rising is not None
                 and not piece.is_late
-                and self.account.follow_steadily(rising, len(piece.batch), before)
+                and self.account.follow_steadily(rising, piece.batch.count, before)
             ):
                 self.account.arrive(self._newest, arrived, wall)
                 continue
+            is_usual = False
             if piece.is_late:
                 self.account.fill(piece.batch.times)
                 continue
@@ -189,6 +201,7 @@ class Stream:
                 pause_seconds=MERGE_SECONDS,
             )
             self.account.arrive(self.newest_seconds, arrived, wall)
+        return is_usual
 
     def insert(self, piece: Piece) -> None:
         """Keep samples, and drop what was accepted before the newest 2000."""
@@ -199,26 +212,27 @@ class Stream:
 
     def append(self, batch: Batch) -> None:
         """Keep samples behind those held; of more than fit, the newest."""
-        if not len(batch):
+        if not batch.count:
             return
-        kept = min(len(batch), NEWEST_SAMPLES)
-        self._make_room(kept)
-        before = self.newest_seconds
+        kept = min(batch.count, NEWEST_SAMPLES)
+        if self._end + kept > len(self._times):
+            self._make_room(kept)
+        before = self._newest
         if self._order is not None:
-            first = self.total + len(batch) - kept
+            first = self.total + batch.count - kept
             self._order = np.concatenate((self._order, np.arange(first, first + kept)))
         self._copy(batch, kept)
         self._end += kept
-        self.total += len(batch)
+        self.total += batch.count
         self._newest = float(self._times[self._end - 1]) if batch.rising is None else batch.rising.last
         self._grow_segment(before, kept, batch.rising)
         self._let_go()
 
     def _copy(self, batch: Batch, kept: int) -> None:
         """Put the newest samples of a batch behind the last row."""
-        if batch.packed is None or kept < len(batch):
-            self._times[self._end : self._end + kept] = batch.times[len(batch) - kept :]
-            self._values[self._end : self._end + kept] = batch.values[len(batch) - kept :]
+        if batch.packed is None or kept < batch.count:
+            self._times[self._end : self._end + kept] = batch.times[batch.count - kept :]
+            self._values[self._end : self._end + kept] = batch.values[batch.count - kept :]
             return
         if self._bytes is None or self._bytes[0] is not self._times:
             self._bytes = self._times, self._times.data.cast("B"), self._values.data.cast("B")
@@ -260,14 +274,14 @@ class Stream:
         """Keep the 2000 that were accepted last: what the store brings back after a restart."""
         if self._order is None:
             self._first = max(self._first, self._end - NEWEST_SAMPLES)
-        elif len(self) > NEWEST_SAMPLES:
+            self._segment = min(self._segment, self._end - self._first)
+            return
+        if len(self) > NEWEST_SAMPLES:
             kept = self._order >= self.total - NEWEST_SAMPLES
             self._times, self._values, self._order = self.times[kept], self.values[kept], self._order[kept]
             self._first, self._end = 0, len(self._times)
             self._find_newest()
-        self._segment = min(self._segment, len(self))
-        if self._order is not None:
-            self._settle()
+        self._settle()
 
     def _settle(self) -> None:
         """Find the newest segment again after rows went, and forget the order once it is that of the rows."""
@@ -286,8 +300,7 @@ class Stream:
         self._order = None
 
     def _make_room(self, rows: int) -> None:
-        if self._end + rows <= len(self._times):
-            return
+        """Move what is held to the front, of a larger piece of memory where it needs one."""
         held = len(self)
         capacity = min(max(2 * (held + rows), _FIRST_ROWS), NEWEST_SAMPLES + max(_SLACK_ROWS, rows))
         capacity = max(capacity, held + rows)
@@ -310,6 +323,9 @@ class Stream:
         if window_end > before:
             self.seen.append(AnalyzedWindow(window_end, min(length, window_end - before), top))
 
-    def seconds_of(self, motif: int) -> float:
-        """Time in the recent analysed windows in which this motif scored highest."""
-        return sum(seen.seconds for seen in self.seen if seen.top == motif)
+    def seconds_by_motif(self) -> dict[int, float]:
+        """Time in the recent analysed windows in which each motif scored highest; without those that never did."""
+        seconds: dict[int, float] = {}
+        for seen in self.seen:
+            seconds[seen.top] = seconds.get(seen.top, 0.0) + seen.seconds
+        return seconds

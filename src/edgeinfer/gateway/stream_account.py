@@ -21,7 +21,8 @@ _MAX_BATCH_SECONDS = 60.0
 _SHORT = 0.5
 """A step of less than so many periods may mean that the sensor has become faster."""
 _LEARNED_EVERY = 7
-EVENTS = ("gap", "missing", "duplicate", "reordered", "clock_jump", "pause")
+CLOCK_JUMP = "clock_jump"
+EVENTS = ("gap", "missing", "duplicate", "reordered", CLOCK_JUMP, "pause")
 """The names of the metric for `StreamAccount.counts`."""
 _WALL_CLOCK_SECONDS = 10 * 365.25 * 86_400
 """A t within ten years of the gateway's clock is one that counts from 1970; another counts from somewhere else."""
@@ -84,6 +85,8 @@ class StreamAccount:
     clock_offset_seconds: float | None = None
     newest_arrived: float | None = None
     holes: "deque[Hole]" = field(default_factory=lambda: deque(maxlen=_MAX_HOLES))
+    counted: tuple[int, ...] = (0,) * len(EVENTS)
+    """What of `counts` the metrics have."""
     _steady: int = 0
     """Uploads since the period was learned."""
     _lead_seconds: float = -np.inf

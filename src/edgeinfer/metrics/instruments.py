@@ -5,13 +5,13 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from edgeinfer.catalog.metric import Kind, Metric
-from edgeinfer.metrics.buffered import BufferedHistogram
+from edgeinfer.metrics.buffered import BufferedCounter, BufferedHistogram
 
 
 def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
     """A counter, with every closed label combination at 0 from the start."""
     _expect(metric, Kind.COUNTER)
-    live = Counter(metric.name, metric.help, metric.label_names, registry=registry)
+    live = BufferedCounter(metric.name, metric.help, metric.label_names, registry=registry)
     _touch(metric, live)
     return live
 

@@ -104,12 +104,14 @@ class HttpConnection(asyncio.Protocol):
         if self._unread or self._state is State.CLOSED:
             self._discard(len(data))
             return
-        self._reader.feed(data)
+        reader = self._reader
+        reader.feed(data)
         if self._state <= State.BODY:
             self._read()
         else:
             self.flow.pause_reading()
-        self._account()
+        if self._is_holding or reader.buffer or reader.state is not State.IDLE:
+            self._account()
 
     def eof_received(self) -> bool:
         """The client sends nothing more; one that waits for its answer gets it. Returns whether to stay open."""
@@ -286,7 +288,7 @@ class HttpConnection(asyncio.Protocol):
             self._begin_direct(request.route, request)
         if self._state is State.ANSWERING and not self.flow.is_paused:
             self._enter(State.ANSWERING, self._limits.answer_seconds)
-            if self._reader.waiting_bytes:
+            if self._reader.buffer:
                 self.flow.pause_reading()
 
     def _begin_direct(self, route: DirectRoute, request: Request) -> None:
@@ -335,13 +337,14 @@ class HttpConnection(asyncio.Protocol):
         """The answer is taken: the next request, if there may be one."""
         if self._unread or self._is_last:
             self._close()
-        elif self._reader.waiting_bytes:
+        elif self._reader.buffer:
             # In a turn of its own: a client with many requests in one packet leaves room for others.
             self._state = State.ANSWERING
             self._loop.call_soon(self._read_next)
         else:
             self._enter(State.IDLE, self._limits.idle_seconds)
-            self._await_more()
+            if self.flow.is_reading_paused or self.flow.sees_end:
+                self._await_more()
 
     # Ending.
 

@@ -12,13 +12,14 @@ class FlowControl:
         loop: the event loop.
     """
 
-    __slots__ = ("_drained", "_is_reading_paused", "_loop", "_transport", "is_paused", "sees_end")
+    __slots__ = ("_drained", "_loop", "_transport", "is_paused", "is_reading_paused", "sees_end")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._drained: asyncio.Future[None] | None = None
-        self._is_reading_paused = False
+        self.is_reading_paused = False
+        """Whether what the client sends is left in the kernel."""
         self.is_paused = False
         """Whether the kernel has not taken all that was written."""
         self.sees_end = False
@@ -105,13 +106,13 @@ class FlowControl:
 
     def pause_reading(self) -> None:
         """Leave what the client sends in the kernel, which holds it back."""
-        if not self._is_reading_paused and not self.sees_end and self.is_open:
-            self._is_reading_paused = True
+        if not self.is_reading_paused and not self.sees_end and self.is_open:
+            self.is_reading_paused = True
             cast("asyncio.Transport", self._transport).pause_reading()
 
     def resume_reading(self) -> None:
-        if self._is_reading_paused and self.is_open:
-            self._is_reading_paused = False
+        if self.is_reading_paused and self.is_open:
+            self.is_reading_paused = False
             cast("asyncio.Transport", self._transport).resume_reading()
 
     def _wake(self) -> None:

@@ -49,7 +49,6 @@ class RequestReader:
         "_arrived",
         "_blank_bytes",
         "_body",
-        "_buffer",
         "_head",
         "_heads",
         "_limits",
@@ -57,6 +56,7 @@ class RequestReader:
         "_route_of",
         "_searched",
         "_start",
+        "buffer",
         "state",
     )
 
@@ -70,7 +70,8 @@ class RequestReader:
         self._heads = HeadCache(limits.max_headers) if heads is None else heads
         self._route_of = route_of
         self._route: DirectRoute | None = None
-        self._buffer: bytes | bytearray = b""
+        self.buffer: bytes | bytearray = b""
+        """What came, from the first byte on that was not read; empty where all was read."""
         self._start = 0  # where in the buffer the bytes begin that were not read yet
         self._searched = 0  # up to where in the buffer no end of a head is
         self._blank_bytes = 0
@@ -83,12 +84,12 @@ class RequestReader:
     @property
     def waiting_bytes(self) -> int:
         """Bytes that came and were not read yet."""
-        return len(self._buffer) - self._start
+        return len(self.buffer) - self._start
 
     @property
     def memory_bytes(self) -> int:
         """What it holds."""
-        size = len(self._buffer)
+        size = len(self.buffer)
         if self._body is not None and self._head is not None:
             size += self._body.memory_bytes + self._head.memory_bytes
         return size
@@ -100,14 +101,14 @@ class RequestReader:
         return is_held_back and self._head is not None and self._head.expects_continue and not self.waiting_bytes
 
     def feed(self, data: bytes) -> None:
-        if not self._buffer:
-            self._buffer = data
+        if not self.buffer:
+            self.buffer = data
             return
-        if not isinstance(self._buffer, bytearray):
+        if not isinstance(self.buffer, bytearray):
             self._searched = max(0, self._searched - self._start)
-            self._buffer = bytearray(memoryview(self._buffer)[self._start :])
+            self.buffer = bytearray(memoryview(self.buffer)[self._start :])
             self._start = 0
-        self._buffer += data
+        self.buffer += data
 
     def read(self) -> Request | None:
         """The next request that is whole, or too large, or None while more must come.
@@ -115,11 +116,11 @@ class RequestReader:
         Raises:
             Refused: what came cannot be read; nothing may be read any more.
         """
-        if self._start >= len(self._buffer):
+        if self._start >= len(self.buffer):
             return None
         request = self._read_body() if self.state is State.BODY else self._read_head()
-        if self._start >= len(self._buffer):
-            self._buffer, self._start, self._searched = b"", 0, 0
+        if self._start >= len(self.buffer):
+            self.buffer, self._start, self._searched = b"", 0, 0
         return request
 
     def cut(self) -> Request | None:
@@ -129,32 +130,32 @@ class RequestReader:
     def drop(self) -> int:
         """Forget everything; returns how many bytes had not been read."""
         waiting = self.waiting_bytes
-        self._buffer, self._start, self._searched = b"", 0, 0
+        self.buffer, self._start, self._searched = b"", 0, 0
         self._head = self._body = None
         self.state = State.IDLE
         return waiting
 
     def _read_head(self) -> Request | None:
-        if self.state is State.IDLE and self._buffer.startswith(_BLANK, self._start):
+        if self.state is State.IDLE and self.buffer.startswith(_BLANK, self._start):
             self._skip_blank_lines()
-        end = self._buffer.find(_END_OF_HEAD, max(self._start, self._searched))
-        stop = end + len(_END_OF_HEAD) if end >= 0 else len(self._buffer)
+        end = self.buffer.find(_END_OF_HEAD, max(self._start, self._searched))
+        stop = end + len(_END_OF_HEAD) if end >= 0 else len(self.buffer)
         if stop - self._start > self._limits.max_head_bytes:
             raise head_too_large(f"The request's head is larger than {self._limits.max_head_bytes} bytes.")
         if self._start == stop:
             return None
         if end < 0:
-            check_beginning(self._buffer, self._start)
+            check_beginning(self.buffer, self._start)
             self._searched = max(self._start, stop - len(_END_OF_HEAD) + 1)
             self.state = State.HEAD
             return None
-        head = self._heads.read(bytes(self._buffer[self._start : stop]))
+        head = self._heads.read(bytes(self.buffer[self._start : stop]))
         self._start = stop
         return self._begin_body(head)
 
     def _skip_blank_lines(self) -> None:
         """Empty lines before a request are ignored (RFC 9112, 2.2): they begin nothing."""
-        while self._buffer.startswith(_BLANK, self._start):
+        while self.buffer.startswith(_BLANK, self._start):
             self._start += 1
             self._blank_bytes += 1
             if self._blank_bytes > _MAX_BLANK_BYTES:
@@ -165,9 +166,9 @@ class RequestReader:
         max_bytes = self._limits.max_body_bytes if route is None else route.max_body_bytes
         self._blank_bytes = 0
         end = self._start + length
-        if length <= max_bytes and not head.is_chunked and end <= len(self._buffer):
+        if length <= max_bytes and not head.is_chunked and end <= len(self.buffer):
             # The common case: all came at once.
-            body = bytes(self._buffer[self._start : end])
+            body = bytes(self.buffer[self._start : end])
             self._start, self.state = end, State.IDLE
             return Request(head, route, body, arrived)
         self._head, self._route, self._arrived = head, route, arrived
@@ -180,7 +181,7 @@ class RequestReader:
     def _read_body(self) -> Request | None:
         body = self._body
         assert body is not None  # noqa: S101 - the part says so
-        self._start = body.feed(self._buffer, self._start)
+        self._start = body.feed(self.buffer, self._start)
         if body.is_whole:
             return self._make_request(None)
         return self._make_request(TOO_LARGE) if body.is_too_large else None

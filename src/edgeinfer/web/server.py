@@ -117,21 +117,25 @@ class SupervisedServer(uvicorn.Server):
     """Notifies systemd when the server is ready, that its event loop runs, and when it stops; enforces deadlines."""
 
     deadlines_seconds = 0.25
-    """Between two looks at the deadlines of all connections."""
+    """Between two looks at the deadlines of all connections, and at whether to end."""
 
     def __init__(self, config: uvicorn.Config, supervisor: SystemdNotifier, notice: "DrainPeriod") -> None:
         super().__init__(config)
         self._supervisor = supervisor
         self._notice = notice
         self._leaves_at: float | None = None
-        self._deadlines: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            # Not in on_tick, which is no longer called once the server stops: deadlines hold then too.
-            self._deadlines = asyncio.create_task(watch_deadlines(self.server_state, self.deadlines_seconds))
             self._supervisor.ready()
+
+    async def main_loop(self) -> None:
+        """Until the server is to end; uvicorn's own wakes a resting processor ten times a second."""
+        loop = asyncio.get_running_loop()
+        while not await self.on_tick(1):  # in every tenth, from 0 on, uvicorn writes a date that nobody sends
+            await asyncio.sleep(self.deadlines_seconds)
+            _check_deadlines(self.server_state, loop.time())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal asks for the end: readiness turns first, where that is wanted."""
@@ -142,7 +146,7 @@ class SupervisedServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """What uvicorn does ten times a second; returns whether to end."""
+        """What is done a few times a second; returns whether to end."""
         self._supervisor.alive()
         if self._leaves_at is not None and monotonic() >= self._leaves_at:
             self.should_exit = True
@@ -151,9 +155,10 @@ class SupervisedServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End: no new connection, and a bounded time for those that are open."""
         self._supervisor.stopping()
+        # The main loop has ended, and deadlines hold all the same.
+        deadlines = asyncio.create_task(watch_deadlines(self.server_state, self.deadlines_seconds))
         await super().shutdown(sockets)
-        if self._deadlines is not None:
-            self._deadlines.cancel()
+        deadlines.cancel()
 
 
 async def watch_deadlines(state: ServerState, every_seconds: float) -> None:

@@ -78,7 +78,7 @@ class _DiskFile:
     """An AppendFile on a real disk."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = str(path)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         status = os.fstat(self._descriptor)
         self._identity = (status.st_dev, status.st_ino)

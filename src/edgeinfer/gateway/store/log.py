@@ -86,8 +86,10 @@ class SegmentLog:
     @property
     def used_bytes(self) -> int:
         """Of all files together, now."""
-        kept = sum(series.bytes for series in self._series.values()) + sum(self._unremoved.values())
-        return kept + self._has_reserve * _RESERVE_BYTES
+        kept = self._has_reserve * _RESERVE_BYTES + sum(self._unremoved.values())
+        for series in self._series.values():
+            kept += series.size + sum(series.sealed.values())
+        return kept
 
     @property
     def fill(self) -> float:
@@ -100,6 +102,11 @@ class SegmentLog:
     def current(self, series: str) -> int:
         """Number of the segment that was written last."""
         return self._series[series].last
+
+    @property
+    def newest(self) -> tuple[int, ...]:
+        """Numbers of the segments that were written last, live and archive."""
+        return self._series[LIVE].last, self._series[ARCHIVE].last
 
     def sealed(self, series: str) -> dict[int, int]:
         """Bytes of each segment that is not written any more, oldest first."""
@@ -165,8 +172,10 @@ class SegmentLog:
 
     def _note_sync(self, part: _Series) -> bytes:
         """Say now and then how much of the file is on the disk: what is damaged behind that, a power cut may tear."""
+        if part.is_noted or part.name != LIVE:
+            return b""
         now = self._clock.now_ms()
-        if part.is_noted or part.name != LIVE or now - part.noted_ms < _MS_BETWEEN_NOTES:
+        if now - part.noted_ms < _MS_BETWEEN_NOTES:
             return b""
         part.is_noted, part.noted_ms = True, now
         return synced(now, part.synced_size)
