@@ -77,11 +77,13 @@ def test_uvicorn_still_calls_what_the_server_overrides() -> None:
         "shutdown": ["self", "sockets"],
         "handle_exit": ["self", "sig", "frame"],
         "on_tick": ["self", "counter"],
+        "main_loop": ["self"],
     }
     for name, parameters in expected.items():
         assert list(inspect.signature(getattr(uvicorn.Server, name)).parameters) == parameters
     source = inspect.getsource(uvicorn.Server)
-    for call in ("self.startup(", "self.shutdown(", "self.handle_exit", "self.on_tick(", "connection.shutdown()"):
+    calls = ("startup(", "shutdown(", "handle_exit", "on_tick(", "main_loop(")
+    for call in (*(f"self.{name}" for name in calls), "connection.shutdown()"):
         assert call in source
 
 
