@@ -333,11 +333,10 @@ class Parsed:
 
     def __init__(self, data: bytes) -> None:
         self.headers: dict[str, str] = {}
-        self.body, self.is_whole = b"", False
+        self.body, self.is_whole, self.is_kept = b"", False, False
         self._parser = httptools.HttpResponseParser(self)
         self._parser.feed_data(data)
         self.answer = RawAnswer(self._parser.get_status_code(), self.headers, self.body)
-        self.is_kept = self._parser.should_keep_alive()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -346,7 +345,7 @@ class Parsed:
         self.body += body
 
     def on_message_complete(self) -> None:
-        self.is_whole = True
+        self.is_whole, self.is_kept = True, self._parser.should_keep_alive()
 
 
 @pytest.mark.parametrize(
