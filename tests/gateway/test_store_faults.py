@@ -156,7 +156,8 @@ async def test_sessions_that_go_before_their_time_are_said(
         assert store.log.used_bytes <= 2 * 1024 * 1024
     assert "dropped before their time" in caplog.text
     assert "archive segments were dropped before their time" in store.kind
-    assert store._instruments.early_drops.collect()[0].samples[0].value > 0
+    (family,) = store._instruments.early_drops.collect()
+    assert family.samples[0].value > 0
     store.close()
 
 

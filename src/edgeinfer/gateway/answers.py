@@ -126,12 +126,12 @@ def motifs(session_id: str, stream: Stream, found: Motifs, age_seconds: float | 
 
 
 def _motif(found: MotifFinding) -> dict[str, Any]:
-    index, motif, score, confidence, seconds = found
+    motif = found.motif
     return {
-        "id": f"m{index + 1}",
-        "score": score,
-        "confidence": confidence,
-        "duration_ms": round(1000 * seconds),
+        "id": f"m{found.index + 1}",
+        "score": found.score,
+        "confidence": found.confidence,
+        "duration_ms": round(1000 * found.duration_seconds),
         "description": motif.description or motif.name,
         "name": motif.name,
     }

@@ -1,6 +1,7 @@
 """What a session's newest window shows, motif by motif."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import time
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from edgeinfer.gateway.stream import Stream, TimelineEntry
 from edgeinfer.model.card import Motif
 
 
-class MotifFinding(NamedTuple):
+@dataclass(slots=True)
+class MotifFinding:
     """One motif.
 
     Args:

@@ -104,7 +104,7 @@ class SegmentLog:
         return self._series[series].last
 
     @property
-    def newest(self) -> tuple[int, ...]:
+    def newest(self) -> tuple[int, int]:
         """Numbers of the segments that were written last, live and archive."""
         return self._series[LIVE].last, self._series[ARCHIVE].last
 
