@@ -195,10 +195,10 @@ _CURVE_COLOURS = ("#4c78a8", "#f58518", "#54a24b")
 
 
 def curves_as_svg(curves: dict[str, list[tuple[float, float]]], unit: str) -> str:
-    """Curves beside each other, each over its own logarithmic axis, all with the same height.
+    """Curves next to each other, each over its own logarithmic axis, all with the same height.
 
     Args:
-        curves: (count, value) by what is counted; a count of 0 stands at the left edge.
+        curves: (count, value) by what is counted; a count of 0 is at the left edge.
         unit: of the values.
     """
     width, height, gap = 260, 180, 60
