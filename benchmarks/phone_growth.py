@@ -27,7 +27,7 @@ _SESSIONS_A_DAY = 24
 _KEPT_SAMPLES = 2000
 _PER_UPLOAD = 500
 _FEW_PHONES = 10
-_SAME = 0.05  # less than so much for each tenfold is no growth that a run of this length could show
+_SAME = 0.05  # less than so much for each tenfold cannot be told from none in a run of this length
 Point = tuple[float, float]
 
 
@@ -91,7 +91,7 @@ def by_preparation(  # noqa: PLR0913, PLR0917 - what a curve is made of
     rounds: int,
     folder: Path,
 ) -> list[tuple[int, tuple[float, ...]]]:
-    """A curve for a few phones over something that the gateway keeps besides them.
+    """A curve for a few phones over something that the gateway keeps next to them.
 
     Args:
         counts: of it, rising.
@@ -162,8 +162,8 @@ def main() -> None:
     """Measure the three curves, and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--phones", default="1,10,75,150,300", help="at a time (%(default)s)")
-    parser.add_argument("--sessions", default="10,100,1000,10000", help="kept besides ten phones (%(default)s)")
-    parser.add_argument("--days", default="0,1,7,30", help="of history besides ten phones (%(default)s)")
+    parser.add_argument("--sessions", default="10,100,1000,10000", help="kept next to ten phones (%(default)s)")
+    parser.add_argument("--days", default="0,1,7,30", help="of history next to ten phones (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each cell that count (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--report", type=Path, help="Markdown file")
