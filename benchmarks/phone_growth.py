@@ -27,7 +27,7 @@ _SESSIONS_A_DAY = 24
 _KEPT_SAMPLES = 2000
 _PER_UPLOAD = 500
 _FEW_PHONES = 10
-_SAME = 0.05  # less than so much for each tenfold cannot be told from none in a run of this length
+_SAME = 0.05  # what differs less with each tenfold is the same in a run of this length
 Point = tuple[float, float]
 
 
