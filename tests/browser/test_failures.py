@@ -298,7 +298,7 @@ def test_badge_tile_list_and_page_count_the_same_alerts_and_a_ticket_by_itself(
     expect(page.locator(".tally").filter(has_text="firing")).to_have_text("1firing")
     expect(page.locator(".tally").filter(has_text="to plan")).to_have_text("1to plan")
     expect(page.locator(".count")).to_have_text("1")
-    page.goto(small.console.url + "/dashboards")
+    page.goto(small.console.url + "/?list")
     expect(page.locator(".count")).to_have_text("1")
     tiles, lists = _queries("Alerts firing", "stat"), _queries("Alerts now", "table")
     assert min(len(tiles), len(lists)) >= 2

@@ -40,7 +40,9 @@ def troubled(bench: Bench) -> Bench:
 
 async def test_what_is_wrong_now_is_one_answer(troubled: Bench) -> None:
     document = (await troubled.client.get("/api/diagnosis")).json()
-    assert (document["verdict"], document["headline"]) == ("found", "The sidecar does not run")
+    # No log can be read here, so an end for want of memory is not ruled out.
+    assert (document["verdict"], document["headline"]) == ("found", "The sidecar does not run (likely)")
+    assert [one["name"] for one in document["possible"]] == ["sidecar-out-of-memory", "sidecar-refuses-configuration"]
     assert document["findings"][0]["steps"][0]["command"]
     assert document["findings"][0]["explains"] == ["HailoSidecarDown"]
 
