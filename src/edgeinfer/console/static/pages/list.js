@@ -1,6 +1,10 @@
 // Every dashboard of the folder, and every file in it that is none.
 
+import { ask } from "../api.js";
+import { showStatus } from "../banner.js";
 import { el, clear } from "../dom.js";
+
+const PERIOD_MILLISECONDS = 5000;
 
 export class ListPage {
   constructor(app) {
@@ -9,6 +13,7 @@ export class ListPage {
 
   async mount(root) {
     this.app.setTitle("Dashboards", "");
+    this.#follow();
     try {
       const { dashboards, broken } = await this.app.list();
       clear(root).append(el("div", { class: "page" }, el("h1", {}, "Dashboards"), dashboards.length ? el("ul", { class: "cards" }, ...dashboards.map(card)) : el("p", {}, "The folder has no dashboards."), ...this.#broken(broken)));
@@ -23,7 +28,16 @@ export class ListPage {
     return [el("section", { class: "broken", role: "note" }, el("h2", {}, "Files that are no dashboards"), el("ul", {}, ...items))];
   }
 
-  unmount() {}
+  unmount() {
+    this.isGone = true;
+    clearTimeout(this.timer);
+  }
+
+  // The list itself is of files; what fires, and whether Prometheus answers, changes while a person looks at it.
+  async #follow() {
+    if (!document.hidden) await ask("/api/status").then((found) => this.isGone || (showStatus(found), this.app.setFiring(found.firing)), () => {});
+    if (!this.isGone) this.timer = setTimeout(() => this.#follow(), PERIOD_MILLISECONDS);
+  }
 }
 
 function card(dashboard) {
