@@ -29,7 +29,7 @@ def rows() -> list[Row]:
     return [
         Row("Errors and checks", [_errors()], SIDECAR, open_when="phones get errors or a check has stopped"),
         Row("Sessions and samples", [_sessions(), _store()], SIDECAR, open_when="sessions end or fill the disk"),
-        Row("Analyses and calls", [_analyses(), _upstream()], SIDECAR, open_when="Analyses answered is not green"),
+        Row("Analyses and calls", [_analyses(), _sidecar_calls()], SIDECAR, open_when="Analyses answered is not green"),
     ]
 
 
@@ -147,7 +147,7 @@ def _analyses() -> list[Panel]:
     ]
 
 
-def _upstream() -> list[Panel]:
+def _sidecar_calls() -> list[Panel]:
     return [
         time_series(
             "Network and HTTP",
