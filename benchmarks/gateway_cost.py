@@ -28,7 +28,7 @@ from edgeinfer.gateway.instruments import GatewayInstruments
 from edgeinfer.gateway.outputs import OutputReader, check_outputs
 from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
-from edgeinfer.gateway.sidecar_client import Answer, SidecarClient
+from edgeinfer.gateway.sidecar_client import SidecarAnswer, SidecarClient
 from edgeinfer.gateway.store.files import DiskFiles
 from edgeinfer.gateway.transport import parse_target
 from edgeinfer.metrics.registry import new_registry
@@ -62,7 +62,7 @@ def measure_metrics() -> None:
         balancer=Balancer([member]), fallback=None, reader=reader, instruments=instruments, drift=drift
     )
     scores = np.full(12, 1 / 12, np.float32)
-    answer = Answer(check_outputs(np.full(64, 0.2, np.float32), scores, "cpu"), 0.0003)
+    answer = SidecarAnswer(check_outputs(np.full(64, 0.2, np.float32), scores, "cpu"), 0.0003)
     question = _InferenceCall(np.zeros((100, 9), np.float32), "process", "r", instruments.operations["process"])
     per_call = _fastest(lambda: service._count_success(member, question, answer, 0.0007))  # noqa: SLF001 - the part that is measured
     rest = _fastest(question.counted.analyses["sidecar"].inc)

@@ -20,7 +20,7 @@ from chaos.scenario import Scenario
 from chaos.scenarios import SCENARIOS
 from chaos.scenarios.unforeseen import UNFORESEEN
 from chaos.testbed import LiveTestbed
-from chaos.verdict import Outcome, as_table
+from chaos.verdict import ScenarioOutcome, as_table
 from edgeinfer.errors import EdgeInferError
 from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import load_recording
@@ -131,7 +131,7 @@ class _Plan:
     is_quick: bool
 
 
-async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[Outcome]:
+async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[ScenarioOutcome]:
     """Deal the scenarios to stacks; outcomes come in the order of the scenarios."""
     alone = [scenario for scenario in scenarios if scenario.needs_machine]
     shared = [scenario for scenario in scenarios if not scenario.needs_machine]
@@ -155,7 +155,7 @@ async def _run(scenarios: Sequence[Scenario], plan: _Plan) -> list[Outcome]:
 
 async def _run_share(
     scenarios: Sequence[Scenario], plan: _Plan, number: int, running: asyncio.Semaphore
-) -> list[Outcome]:
+) -> list[ScenarioOutcome]:
     feeds = [SampleSource(load_recording(name), loop=True) for name in _RECORDINGS]
     own_testbed = LiveTestbed(
         plan.folder / f"stack-{number}",

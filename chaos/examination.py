@@ -53,7 +53,7 @@ class Question(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GradedAnswer:
     """What was answered to a question.
 
     Args:
@@ -79,7 +79,7 @@ def graded(
     truth: Sequence[str],
     lingering: frozenset[str] = frozenset(),
     neighbourhood: Sequence[str] = (),
-) -> Answer:
+) -> GradedAnswer:
     """How good an answer is; of a scenario without a fault, only "nothing is wrong" is right.
 
     Args:
@@ -94,7 +94,7 @@ def graded(
     services = {one.service for one in counted} | {one.service for one in diagnosis.unexplained}
     if neighbourhood:
         grade = _unforeseen(diagnosis, [one.service for one in counted], services, neighbourhood)
-        return Answer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
+        return GradedAnswer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
     names = [name for name, _ in found]
     if names[:1] and names[0] in truth:
         grade = Grade.FIRST
@@ -105,7 +105,7 @@ def graded(
     else:
         is_right = not truth and (diagnosis.verdict is not Verdict.UNKNOWN or lingering)
         grade = Grade.FIRST if is_right else Grade.UNKNOWN
-    return Answer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
+    return GradedAnswer(grade, tuple(found), tuple(sorted(services)), diagnosis.seconds)
 
 
 def _unforeseen(
@@ -142,7 +142,7 @@ class Examiner:
         self._lingering = frozenset[str]()
         self._lingering = frozenset(name for name, _ in (await self._ask((), self._entries)).named)
 
-    async def during(self, truth: Sequence[str], neighbourhood: Sequence[str] = ()) -> dict[Question, Answer]:
+    async def during(self, truth: Sequence[str], neighbourhood: Sequence[str] = ()) -> dict[Question, GradedAnswer]:
         """At the alert: with all entries, and with those of the true causes left out."""
         found = {Question.DURING: await self._ask(truth, self._entries, near=neighbourhood)}
         if truth and not self._is_quick:
@@ -150,7 +150,7 @@ class Examiner:
             found[Question.WITHOUT_ENTRY] = self._near(await self._ask(truth, left), truth)
         return found
 
-    def _near(self, answer: Answer, truth: Sequence[str]) -> Answer:
+    def _near(self, answer: GradedAnswer, truth: Sequence[str]) -> GradedAnswer:
         known = {one.name: one for one in self._entries}
         if answer.grade is not Grade.WRONG:
             return answer
@@ -160,7 +160,7 @@ class Examiner:
 
     async def after(
         self, truth: Sequence[str], alert_at: float, neighbourhood: Sequence[str] = ()
-    ) -> dict[Question, Answer]:
+    ) -> dict[Question, GradedAnswer]:
         """After recovery: of the moment of the alert, and of now, when nothing but what has ended may be named."""
         if self._is_quick:
             return {}
@@ -172,7 +172,7 @@ class Examiner:
 
     async def _ask(
         self, truth: Sequence[str], entries: Sequence[Cause], at: float | None = None, near: Sequence[str] = ()
-    ) -> Answer:
+    ) -> GradedAnswer:
         stack = self._stack()
         scale = self._factor
         diagnostician = Diagnostician(
@@ -233,7 +233,7 @@ def _paired(first: Scenario, second: Scenario) -> Scenario:
     )
 
 
-def as_table(answers: Mapping[str, Mapping[Question, Answer]]) -> str:
+def as_table(answers: Mapping[str, Mapping[Question, GradedAnswer]]) -> str:
     """What was answered to each scenario, and how often each grade was given, as Markdown."""
     lines = _head(("scenario", "true cause", "at the alert", "grade", "after recovery", "without its entry"))
     for name, asked in answers.items():
@@ -250,7 +250,7 @@ def as_table(answers: Mapping[str, Mapping[Question, Answer]]) -> str:
     return "\n".join([*lines, "", *_counts(answers.values())])
 
 
-def _counts(answers: Collection[Mapping[Question, Answer]]) -> list[str]:
+def _counts(answers: Collection[Mapping[Question, GradedAnswer]]) -> list[str]:
     lines = _head(("asked", "answers", *Grade, "wrong with certainty"))
     for question in Question:
         given = [asked[question] for asked in answers if question in asked]
@@ -265,12 +265,12 @@ def _head(titles: Sequence[str]) -> list[str]:
     return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
 
 
-def _named(answer: Answer | None) -> str:
+def _named(answer: GradedAnswer | None) -> str:
     if answer is None:
         return "-"
     marks = {Certainty.CERTAIN: "", Certainty.LIKELY: " (likely)", Certainty.POSSIBLE: " (possible)"}
     return ", ".join(f"{name}{marks[certainty]}" for name, certainty in answer.named[:_FIRST_THREE]) or "nothing"
 
 
-def _grade(answer: Answer | None) -> str:
+def _grade(answer: GradedAnswer | None) -> str:
     return str(answer.grade) if answer else "-"

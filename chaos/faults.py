@@ -40,7 +40,7 @@ class FaultKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FaultyReading:
     """The value that a metric reports instead of the one that was read.
 
     Args:
@@ -72,7 +72,7 @@ class Fault:
     status: int = 0
     share: float = 1.0
     only_infer: bool = True
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[FaultyReading, ...] = ()
 
 
 NO_FAULT = Fault(FaultKind.NONE)

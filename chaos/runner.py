@@ -12,7 +12,7 @@ from chaos.actions.action import Process, Samples, Testbed
 from chaos.examination import Examiner, neighbourhood_of, truth_of
 from chaos.scenario import Scenario
 from chaos.traffic import Traffic
-from chaos.verdict import Outcome, judge
+from chaos.verdict import ScenarioOutcome, judge
 from edgeinfer.catalog import gateway as metrics
 from edgeinfer.loadgen.records import Records
 from edgeinfer.loadgen.sample_source import SampleSource
@@ -61,9 +61,9 @@ class ChaosRunner:
         self._clock = clock
         self._examiner = examiner
 
-    async def run(self, scenario: Scenario) -> Outcome:
+    async def run(self, scenario: Scenario) -> ScenarioOutcome:
         """Play a scenario from a healthy stack to a healthy stack."""
-        outcome = Outcome(scenario)
+        outcome = ScenarioOutcome(scenario)
         await self._settle(scenario)
         async with Traffic(self._testbed.gateway_url, self._feeds, self._clock) as traffic:
             if await traffic.wait_until_good(self._clock(), _WARM_UP_SECONDS) is None:
@@ -95,7 +95,7 @@ class ChaosRunner:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _play(self, scenario: Scenario, traffic: Traffic, outcome: Outcome) -> tuple[float, float]:
+    async def _play(self, scenario: Scenario, traffic: Traffic, outcome: ScenarioOutcome) -> tuple[float, float]:
         """Play a scenario under traffic; gives when the fault began and when its effects were over."""
         near = neighbourhood_of(scenario.name)
         watched = {Process.GATEWAY, *(counted.process for counted in scenario.counted)}
@@ -128,7 +128,7 @@ class ChaosRunner:
         }
         return began, recovered or self._clock()
 
-    async def _await_alerts(self, scenario: Scenario, began: float, outcome: Outcome) -> float | None:
+    async def _await_alerts(self, scenario: Scenario, began: float, outcome: ScenarioOutcome) -> float | None:
         """Seconds until the scenario's alert was there, None if it never was; further ones are recorded."""
         if not scenario.alert:
             return None

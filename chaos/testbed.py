@@ -24,7 +24,7 @@ from edgeinfer.stack.damage_rules import DamagePublisher
 from edgeinfer.stack.events import EventHandler
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import DataFolder, prepare
-from edgeinfer.stack.member import Member, State
+from edgeinfer.stack.member import Member, ProcessState
 from edgeinfer.stack.plan import ProcessSpec
 from edgeinfer.stack.process import spawn
 from edgeinfer.stack.readiness import http_probe
@@ -258,21 +258,21 @@ class LiveTestbed:
     async def await_prometheus(self) -> None:
         """Wait until a Prometheus that was started answers again."""
         member = self._members["prometheus"]
-        while member.state is not State.READY:  # noqa: ASYNC110 - as above
+        while member.state is not ProcessState.READY:  # noqa: ASYNC110 - as above
             await asyncio.sleep(_TICK_SECONDS)
 
     async def _watch(self) -> None:
         while True:
             await self._supervisor.tick()
             for name in self._held:
-                if self._members[name].state is State.BACKING_OFF:
+                if self._members[name].state is ProcessState.BACKING_OFF:
                     self._members[name].start_again_at = math.inf
             await asyncio.sleep(_TICK_SECONDS)
 
     async def _publish_damage(self) -> None:
         """As `edgeinfer up` does; a Prometheus that a scenario has stopped is asked again."""
         while True:
-            is_ready = self._members["prometheus"].state is State.READY
+            is_ready = self._members["prometheus"].state is ProcessState.READY
             with suppress(aiohttp.ClientError, TimeoutError):
                 await self._publisher.publish(self._http, is_ready=is_ready)
             await asyncio.sleep(_PUBLISH_SECONDS)

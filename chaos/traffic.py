@@ -8,10 +8,10 @@ from typing import Self
 
 import aiohttp
 
-from edgeinfer.loadgen.client import Answer, GatewayClient
+from edgeinfer.loadgen.client import GatewayClient, LoadAnswer
 from edgeinfer.loadgen.phone import Phone, Tally
 from edgeinfer.loadgen.profile import Profile
-from edgeinfer.loadgen.records import Record
+from edgeinfer.loadgen.records import RequestRecord
 from edgeinfer.loadgen.runner import Runner
 from edgeinfer.loadgen.sample_source import SampleSource
 
@@ -24,7 +24,7 @@ _LOOK_SECONDS = 0.05
 _PATIENCE = 3
 
 
-_QUIET = Answer(0, "quiet")
+_QUIET = LoadAnswer(0, "quiet")
 
 
 class _PhoneClient(GatewayClient):
@@ -34,7 +34,7 @@ class _PhoneClient(GatewayClient):
         super().__init__(http, base_url)
         self._speaking = speaking
 
-    async def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
+    async def _call(self, method: str, path: str, body: bytes | None = None) -> LoadAnswer:
         await self._speaking.wait()
         return await super()._call(method, path, body)
 
@@ -42,7 +42,7 @@ class _PhoneClient(GatewayClient):
 class _PatientClient(_PhoneClient):
     """Retries after Retry-After, as phones do: a request that is shed is not lost yet."""
 
-    async def process(self, body: bytes) -> Answer:
+    async def process(self, body: bytes) -> LoadAnswer:
         if not self._speaking.is_set():
             return _QUIET
         for _ in range(_PATIENCE):
@@ -64,7 +64,7 @@ class Traffic:
 
     def __init__(self, gateway_url: str, feeds: Sequence[SampleSource], clock: Callable[[], float] = monotonic) -> None:
         self.tally = Tally()
-        self.arrived: list[tuple[float, Record]] = []
+        self.arrived: list[tuple[float, RequestRecord]] = []
         """Open analyses with the moment of their end."""
         self._speaking = asyncio.Event()
         self._speaking.set()
@@ -107,7 +107,7 @@ class Traffic:
         """Resume the requests that `pause` paused."""
         self._speaking.set()
 
-    def _take(self, record: Record) -> None:
+    def _take(self, record: RequestRecord) -> None:
         if record.failure != _QUIET.failure:
             self.arrived.append((self._clock(), record))
 
@@ -133,6 +133,6 @@ class Traffic:
                 streak.clear()
         return None
 
-    def due_between(self, start: float, end: float) -> list[Record]:
+    def due_between(self, start: float, end: float) -> list[RequestRecord]:
         """Open analyses that were due in a span of time."""
         return [record for at, record in self.arrived if start <= at - record.latency <= end]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chaos.examination import Answer, Question
+from chaos.examination import GradedAnswer, Question
 from chaos.scenario import Scenario
 
 _Row = tuple[str, str, str, str, str, str, str]
@@ -12,7 +12,7 @@ _TITLES: _Row = ("scenario", "counted", "alert at the webhook", "requests lost",
 
 
 @dataclass(slots=True)
-class Outcome:
+class ScenarioOutcome:
     """Measurements and verdict of one scenario."""
 
     scenario: Scenario
@@ -37,7 +37,7 @@ class Outcome:
     samples: int = 0
     samples_lost: int = 0
     recovery_seconds: float | None = None
-    answers: dict[Question, Answer] = field(default_factory=dict)
+    answers: dict[Question, GradedAnswer] = field(default_factory=dict)
     """What `diagnose` named, where it was asked."""
     violations: list[str] = field(default_factory=list)
     """What was not as the scenario demands; empty means passed."""
@@ -83,7 +83,7 @@ class Outcome:
         }
 
 
-def judge(outcome: Outcome) -> None:
+def judge(outcome: ScenarioOutcome) -> None:
     """Write down every way in which an outcome is not what its scenario demands."""
     scenario, violations = outcome.scenario, outcome.violations
     violations += [f"{title} was not counted" for title, growth in outcome.counted.items() if growth <= 0]
@@ -110,7 +110,7 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 2)
 
 
-def as_table(outcomes: Sequence[Outcome]) -> str:
+def as_table(outcomes: Sequence[ScenarioOutcome]) -> str:
     """The outcomes as lines: scenario, class counted, alert and when, lost requests and samples, recovery."""
     rows = [_TITLES, *(_row(outcome) for outcome in outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -124,7 +124,7 @@ def _reported(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds:.1f} s"
 
 
-def _row(outcome: Outcome) -> _Row:
+def _row(outcome: ScenarioOutcome) -> _Row:
     counts = {**outcome.errors, **outcome.counted}
     counted = ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "-"
     alerts = [(outcome.alert or outcome.scenario.alert, outcome.alert_seconds), *outcome.further_seconds.items()]

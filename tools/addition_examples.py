@@ -20,7 +20,7 @@ _METRIC_ENTRY = Step(
     _CATALOG,
     """NAPS = Metric(
     name="edgeinfer_naps_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help="Times that the gateway took a nap.",
     owners=GATEWAY,
@@ -73,7 +73,7 @@ _PANEL_WITH_A_LOOK = (
 _ALERT = '''"""An alert of an example."""
 
 from edgeinfer.catalog import gateway
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 from edgeinfer.monitoring.promql import Queries
 
@@ -97,7 +97,7 @@ def create() -> list[Alert]:
                 meaning="More sessions than usual are open.",
                 impact="Memory grows.",
                 diagnosis=(
-                    Step(
+                    RunbookStep(
                         "Is it busy?", {"yes": "wait.", "no": "wait."}, command="curl -s localhost:8080/healthz"
                     ),
                 ),

@@ -3,7 +3,7 @@
 import re
 
 from edgeinfer.monitoring import alerts
-from edgeinfer.monitoring.alerts.alert import Alert, Step
+from edgeinfer.monitoring.alerts.alert import Alert, RunbookStep
 from edgeinfer.monitoring.causes.commands import PROCESSES, Verb, Way, command
 from tools import causes_reference
 
@@ -88,7 +88,7 @@ def _provoking(alert: Alert) -> list[str]:
     return [f"To see it fire, run `make chaos ARGS={alert.provoked_by}` in a checkout; no running stack is touched."]
 
 
-def _step(number: int, step: Step) -> list[str]:
+def _step(number: int, step: RunbookStep) -> list[str]:
     command = ["```sh", step.command, "```", ""] if step.command else []
     outcomes = [f"- **{found}**: {_linked(then)}" for found, then in step.outcomes.items()]
     return [f"### {number}. {step.look}", "", *command, *outcomes, ""]

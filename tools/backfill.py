@@ -19,7 +19,7 @@ from itertools import islice, product
 from pathlib import Path
 
 from edgeinfer.catalog.all import metrics_of
-from edgeinfer.catalog.metric import Kind, Metric, Owner
+from edgeinfer.catalog.metric import Metric, MetricKind, Owner
 from edgeinfer.console.ranges import parse_duration
 from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.prometheus_metrics import ALERTS
@@ -89,12 +89,12 @@ def _lines(metric: Metric, owner: Owner) -> Iterator[Line]:
             zip(metric.label_names, combination, strict=True)
         )
         text = ",".join(f'{name}="{value}"' for name, value in labels.items())
-        if metric.kind is Kind.HISTOGRAM:
+        if metric.kind is MetricKind.HISTOGRAM:
             yield from _histogram(metric, text, share)
-        elif metric.kind is Kind.COUNTER:
+        elif metric.kind is MetricKind.COUNTER:
             yield Line(f"{metric.name}{{{text}}} ", share, 0.0)
         else:
-            yield Line(f"{metric.name}{{{text}}} ", 0.0, 1.0 if metric.kind is Kind.INFO else 50.0)
+            yield Line(f"{metric.name}{{{text}}} ", 0.0, 1.0 if metric.kind is MetricKind.INFO else 50.0)
 
 
 def _histogram(metric: Metric, text: str, per_second: float) -> Iterator[Line]:
@@ -147,8 +147,8 @@ def write_window(path: Path, begin: int, first: int, step: int, until: int) -> i
     written = 0
     with path.open("w", encoding="utf-8") as out:
         for metric, lines in series_lines():
-            family = metric.name.removesuffix("_total") if metric.kind is Kind.COUNTER else metric.name
-            kind = "gauge" if metric.kind is Kind.INFO else metric.kind
+            family = metric.name.removesuffix("_total") if metric.kind is MetricKind.COUNTER else metric.name
+            kind = "gauge" if metric.kind is MetricKind.INFO else metric.kind
             out.write(f"# TYPE {family} {kind}\n")
             for line in lines:
                 out.writelines(_samples(line, times, first))

@@ -9,7 +9,7 @@ from typing import Any
 import promql_parser
 
 from edgeinfer.catalog.all import all_metrics
-from edgeinfer.catalog.metric import Kind, Metric
+from edgeinfer.catalog.metric import Metric, MetricKind
 from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.prometheus_metrics import all_built_in
 from edgeinfer.monitoring.promql import TARGET_LABELS
@@ -54,7 +54,7 @@ def known_series() -> dict[str, Known]:
         found |= _of_metric(metric)
     for built_in in all_built_in():
         labels = frozenset((*built_in.labels, *TARGET_LABELS))
-        found[built_in.name] = Known(built_in.kind is Kind.COUNTER, labels, {})
+        found[built_in.name] = Known(built_in.kind is MetricKind.COUNTER, labels, {})
     for group in recording.groups():
         for rule in group.rules:
             found[rule.record.name] = Known(counts=False, labels=frozenset(rule.record.labels), values={})
@@ -64,8 +64,8 @@ def known_series() -> dict[str, Known]:
 def _of_metric(metric: Metric) -> dict[str, Known]:
     labels = frozenset((*metric.label_names, *TARGET_LABELS))
     values = {label.name: label.values for label in metric.labels if label.is_closed}
-    if metric.kind is not Kind.HISTOGRAM:
-        return {metric.name: Known(metric.kind is Kind.COUNTER, labels, values, unit=metric.unit)}
+    if metric.kind is not MetricKind.HISTOGRAM:
+        return {metric.name: Known(metric.kind is MetricKind.COUNTER, labels, values, unit=metric.unit)}
     edges = (*(f"{edge}" for edge in metric.buckets), "+Inf")
     bucket = Known(counts=True, labels=labels | {"le"}, values=values | {"le": edges}, is_bucket=True)
     return {

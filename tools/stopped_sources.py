@@ -22,7 +22,7 @@ import aiohttp
 import orjson
 
 from edgeinfer.catalog.metric import Owner
-from edgeinfer.console.dashboard_files import DashboardFiles, Target
+from edgeinfer.console.dashboard_files import DashboardFiles, PanelQuery
 from edgeinfer.console.formatting import NO_VALUE
 from edgeinfer.console.frames import Frame, range_frame
 from edgeinfer.console.prometheus import Prometheus
@@ -114,7 +114,7 @@ class GrafanaRefresher(Refresher):
         super().__init__(*given, **named)
         self.exact: dict[int, dict[str, Any]] = {}
 
-    async def _frames(self, target: Target, expression: str, time: TimeRange, step: float) -> list[Frame]:
+    async def _frames(self, target: PanelQuery, expression: str, time: TimeRange, step: float) -> list[Frame]:
         frames = await super()._frames(target, expression, time, step)
         for frame in frames:
             if not frame.step_seconds:

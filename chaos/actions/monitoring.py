@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from chaos.actions.action import Edit, Testbed, Users
-from chaos.faults import NO_FAULT, Fault, FaultKind, Reading
+from chaos.faults import NO_FAULT, Fault, FaultKind, FaultyReading
 from edgeinfer.catalog.metric import Metric
 from edgeinfer.stack.plan import LOOPBACK
 
@@ -83,15 +83,15 @@ class FalsifyScrapes:
             await testbed.configure()
 
 
-def reads(*readings: Reading) -> FalsifyScrapes:
+def reads(*readings: FaultyReading) -> FalsifyScrapes:
     """The machine keeps what it has, such as memory; Prometheus gets other readings of it."""
     return FalsifyScrapes(Fault(FaultKind.READINGS, only_infer=False, readings=readings))
 
 
-def reading(metric: Metric, of: str, value: float, falls_by: float = 0.0) -> Reading:
+def reading(metric: Metric, of: str, value: float, falls_by: float = 0.0) -> FaultyReading:
     """Another value for the series of a metric whose one label is `of`."""
     [label] = metric.label_names
-    return Reading(f'{metric.name}{{{label}="{of}"}}', value, falls_by)
+    return FaultyReading(f'{metric.name}{{{label}="{of}"}}', value, falls_by)
 
 
 def not_yaml(_: str) -> str:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from edgeinfer.catalog.all import all_metrics, metrics_of
-from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.catalog.metric import Label, Metric, MetricKind, Owner
 from edgeinfer.catalog.system import HTTP_REFUSALS
 from edgeinfer.catalog.units import UNITS
 
@@ -64,7 +64,7 @@ def test_the_objective_of_latency_is_an_edge() -> None:
 def test_closed_combinations_are_all_of_them() -> None:
     metric = Metric(
         name="a_total",
-        kind=Kind.COUNTER,
+        kind=MetricKind.COUNTER,
         unit="requests",
         help="A.",
         owners=SIDECAR,
@@ -76,7 +76,7 @@ def test_closed_combinations_are_all_of_them() -> None:
 def test_an_open_label_has_no_combinations() -> None:
     metric = Metric(
         name="a_total",
-        kind=Kind.COUNTER,
+        kind=MetricKind.COUNTER,
         unit="requests",
         help="A.",
         owners=SIDECAR,
@@ -88,15 +88,15 @@ def test_an_open_label_has_no_combinations() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "buckets"),
     [
-        ("a_seconds", Kind.COUNTER, ()),
-        ("a_total", Kind.GAUGE, ()),
-        ("a_seconds", Kind.HISTOGRAM, ()),
-        ("a_seconds", Kind.GAUGE, (1.0,)),
-        ("a_info", Kind.GAUGE, ()),
-        ("a", Kind.INFO, ()),
+        ("a_seconds", MetricKind.COUNTER, ()),
+        ("a_total", MetricKind.GAUGE, ()),
+        ("a_seconds", MetricKind.HISTOGRAM, ()),
+        ("a_seconds", MetricKind.GAUGE, (1.0,)),
+        ("a_info", MetricKind.GAUGE, ()),
+        ("a", MetricKind.INFO, ()),
     ],
 )
-def test_an_entry_that_breaks_the_rules_cannot_be_made(name: str, kind: Kind, buckets: tuple[float, ...]) -> None:
+def test_an_entry_that_breaks_the_rules_cannot_be_made(name: str, kind: MetricKind, buckets: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=name):
         Metric(name=name, kind=kind, unit="seconds", help="A.", owners=SIDECAR, buckets=buckets)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.examination import Answer, Examiner, Grade, Question, as_table, graded, pairs, truth_of
+from chaos.examination import Examiner, Grade, GradedAnswer, Question, as_table, graded, pairs, truth_of
 from chaos.scenarios import SCENARIOS
 from chaos.scenarios.unforeseen import NEIGHBOURHOODS, UNFORESEEN
 from chaos.true_causes import PAIRS, TRUE_CAUSES
@@ -81,7 +81,7 @@ def test_without_its_entry_a_consequence_or_a_similar_cause_is_near_and_another_
 
 def test_the_table_counts_what_was_answered() -> None:
     right, wrong = graded(diagnosis("sidecar-stopped"), ("sidecar-stopped",)), graded(diagnosis("b"), ("a",))
-    answers: dict[str, dict[Question, Answer]] = {
+    answers: dict[str, dict[Question, GradedAnswer]] = {
         "sidecar-killed": {Question.DURING: right, Question.AFTER: right},
         "reset": {Question.DURING: wrong},
     }

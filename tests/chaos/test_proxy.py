@@ -9,7 +9,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from chaos.faults import NO_FAULT, Fault, FaultKind, Message, Reading, corrupt
+from chaos.faults import NO_FAULT, Fault, FaultKind, FaultyReading, Message, corrupt
 from chaos.proxy import FaultyProxy
 
 BINARY = struct.pack("<76f", *range(76))
@@ -219,8 +219,8 @@ def test_readings_are_set_and_all_else_stays(*, is_zipped: bool) -> None:
     text = b'# TYPE disk gauge\ndisk{space="available"} 9e+10\ndisk{space="total"} 1e+11\nup 1\n# EOF\n'
     headers = {"content-type": "application/openmetrics-text", **({"content-encoding": "gzip"} if is_zipped else {})}
     answer = Message("HTTP/1.1 200 OK", headers, gzip.compress(text) if is_zipped else text)
-    falling = Reading('disk{space="available"}', 2e7, falls_by=1e5)
-    fault = Fault(FaultKind.READINGS, readings=(falling, Reading('disk{space="other"}', 1.0)))
+    falling = FaultyReading('disk{space="available"}', 2e7, falls_by=1e5)
+    fault = Fault(FaultKind.READINGS, readings=(falling, FaultyReading('disk{space="other"}', 1.0)))
     corrupted = corrupt(fault, answer)
     assert corrupted.body == text.replace(b"9e+10", b"20000000.0")
     assert corrupt(fault, answer, turn=100).body == text.replace(b"9e+10", b"10000000.0")

@@ -11,7 +11,7 @@ from chaos.actions.hardware import Device
 from chaos.runner import ChaosRunner
 from chaos.scenario import Scenario, error
 from chaos.traffic import Traffic
-from chaos.verdict import Outcome, as_table, judge
+from chaos.verdict import ScenarioOutcome, as_table, judge
 from chaos.webhook import Arrival
 from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import load_recording
@@ -30,7 +30,7 @@ A_FAULT = Scenario(
 
 async def played(
     testbed: FakeTestbed, scenario: Scenario = A_FAULT, quiet_seconds: float = 0.2, slack_seconds: float = 0.5
-) -> Outcome:
+) -> ScenarioOutcome:
     feeds = [SampleSource(load_recording(name), loop=True) for name in ("walking-upper-leg", "walking-lower-leg")]
     async with serving(testbed.gateway) as url, testbed.receiver:
         testbed.gateway_url = url
@@ -140,8 +140,8 @@ async def test_users_who_are_quiet_ask_nothing_and_lose_nothing() -> None:
     assert traffic.tally.stored_samples == traffic.tally.samples
 
 
-def an_outcome(**given: object) -> Outcome:
-    outcome = Outcome(A_FAULT, requests=100, samples=1000, alert_seconds=3.0, recovery_seconds=1.0)
+def an_outcome(**given: object) -> ScenarioOutcome:
+    outcome = ScenarioOutcome(A_FAULT, requests=100, samples=1000, alert_seconds=3.0, recovery_seconds=1.0)
     outcome.counted = {"timeout": 5}
     for name, value in given.items():
         setattr(outcome, name, value)
@@ -160,7 +160,7 @@ def test_whatever_is_not_as_expected_is_reported() -> None:
 
 
 def test_requests_may_be_lost_where_the_scenario_says_so() -> None:
-    outcome = Outcome(replace(A_FAULT, lost_requests=0.5), requests=100, requests_lost=50, recovery_seconds=1.0)
+    outcome = ScenarioOutcome(replace(A_FAULT, lost_requests=0.5), requests=100, requests_lost=50, recovery_seconds=1.0)
     outcome.alert_seconds = 1.0
     judge(outcome)
     assert outcome.passed

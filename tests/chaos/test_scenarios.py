@@ -10,7 +10,7 @@ from chaos.actions.traffic import Inject
 from chaos.faults import FaultKind
 from chaos.scenarios import SCENARIOS
 from edgeinfer.catalog.labels import CONTRACT_CHECKS, INFERENCE_ERROR_TYPES
-from edgeinfer.catalog.metric import Kind
+from edgeinfer.catalog.metric import MetricKind
 from edgeinfer.monitoring.alerts import all_alerts
 from tests.fakes.chip_service import STATES, become
 from tests.fakes.hailo_platform.machine import Chip, Machine
@@ -21,7 +21,7 @@ def test_every_scenario_names_an_alert_that_exists_and_counters_of_the_catalog()
     for scenario in SCENARIOS:
         assert not scenario.alert or scenario.alert in alerts, scenario.name
         for counted in scenario.counted:
-            assert counted.metric.kind is Kind.COUNTER
+            assert counted.metric.kind is MetricKind.COUNTER
             assert len(counted.labels) == len(counted.metric.labels)
 
 

@@ -26,7 +26,7 @@ def running_on(root: Path) -> Iterator[dict[str, str]]:
     root.mkdir(exist_ok=True)
     addresses = {name: f"http://127.0.0.1:{port}" for name, port in zip(NAMES, PortPool().take(5), strict=True)}
     with lock.hold(DataFolder(root).lock):
-        state_file.write(DataFolder(root).record, state_file.Record(os.getpid(), addresses, ()))
+        state_file.write(DataFolder(root).record, state_file.StackRecord(os.getpid(), addresses, ()))
         yield addresses
 
 
@@ -50,7 +50,7 @@ def test_a_record_of_a_run_that_has_ended_is_no_stack(tmp_path: Path) -> None:
         pass
     assert find_running_stack(settings_of(tmp_path, tmp_path / "gone")) is None
     with lock.hold(DataFolder(tmp_path / "gone").lock):
-        state_file.write(DataFolder(tmp_path / "gone").record, state_file.Record(1, {}, ()))
+        state_file.write(DataFolder(tmp_path / "gone").record, state_file.StackRecord(1, {}, ()))
         assert find_running_stack(settings_of(tmp_path, tmp_path / "gone")) is None
 
 

@@ -13,7 +13,7 @@ from itertools import product
 import promql_parser
 
 from edgeinfer.catalog.all import all_metrics
-from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.catalog.metric import Label, Metric, MetricKind, Owner
 from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.promql import TARGET_LABELS, Recorded
 from edgeinfer.monitoring.recording import Rule, groups
@@ -173,11 +173,11 @@ def _of_metric(metric: Metric, labels: dict[str, str], shape: _Shape, moments: r
             yield metric.name, labels, [1.0] * len(moments)
     elif metric.name.endswith("_build_info"):
         yield metric.name, labels, [1.0 if shape.version(at) == labels["version"] else None for at in moments]
-    elif metric.kind is Kind.INFO:
+    elif metric.kind is MetricKind.INFO:
         yield metric.name, labels, [1.0] * len(moments)
-    elif metric.kind is Kind.COUNTER:
+    elif metric.kind is MetricKind.COUNTER:
         yield metric.name, labels, _counter(_rate(metric.name, labels), labels, shape, moments, seed)
-    elif metric.kind is Kind.HISTOGRAM:
+    elif metric.kind is MetricKind.HISTOGRAM:
         yield from _histogram(metric, labels, shape, moments, seed)
     else:
         yield metric.name, labels, [_gauge(metric.name, labels, at, shape, seed) for at in moments]

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeinfer.console.annotations import events
-from edgeinfer.console.dashboard_files import Target
+from edgeinfer.console.dashboard_files import PanelQuery
 from edgeinfer.console.frames import instant_frame, range_frame, to_wire
 from edgeinfer.console.ranges import TimeRange
 from tests.console.fake_prometheus import series
 from tests.console.wire import from_wire
 
 
-def target(legend: str = "{{job}}", expression: str = "up") -> Target:
-    return Target(
+def target(legend: str = "{{job}}", expression: str = "up") -> PanelQuery:
+    return PanelQuery(
         "A", expression, legend, is_instant=False, is_range=True, wants_exemplars=False, min_step_seconds=None
     )
 

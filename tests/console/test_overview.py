@@ -13,7 +13,7 @@ from rich.console import Console
 from edgeinfer.cli._screen import fitted, render, sparkline
 from edgeinfer.cli.top import create
 from edgeinfer.console.dashboard_files import DashboardFiles
-from edgeinfer.console.overview import SECTIONS, Overview, Reading, read_overview
+from edgeinfer.console.overview import SECTIONS, Overview, OverviewLine, read_overview
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.console.refresh import Refresher
 from edgeinfer.console.status import StatusReader
@@ -97,8 +97,8 @@ async def test_what_fires_stands_before_what_is_about_to(fake: FakePrometheus) -
     assert [one.name for one in alerts] == ["D", "C", "B", "A"]
 
 
-def readings(count: int, name: str = "Errors by class: timeout") -> tuple[Reading, ...]:
-    return tuple(Reading(f"{name} {number}", 1.0, "1/s", history=(1.0, 2.0)) for number in range(count))
+def readings(count: int, name: str = "Errors by class: timeout") -> tuple[OverviewLine, ...]:
+    return tuple(OverviewLine(f"{name} {number}", 1.0, "1/s", history=(1.0, 2.0)) for number in range(count))
 
 
 def test_a_low_terminal_shows_some_of_every_section_and_says_how_much_is_left_out() -> None:

@@ -266,7 +266,7 @@ def test_a_driver_that_is_not_loaded_and_missing_packages_are_reported(chip_mach
 def test_watchers_that_run_already_are_named_in_place_of_a_second_run(tmp_path: Path) -> None:
     state_file.write(
         DataFolder(tmp_path).record,
-        state_file.Record(1, {"console": "http://127.0.0.1:8088", "gateway": "http://x"}, ()),
+        state_file.StackRecord(1, {"console": "http://127.0.0.1:8088", "gateway": "http://x"}, ()),
     )
     with lock.hold(DataFolder(tmp_path).lock):
         reported = stack("monitoring-up", tmp_path, "/bin/false")

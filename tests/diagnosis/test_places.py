@@ -14,7 +14,7 @@ SETTINGS = StackSettings.from_environment({})
 
 def recorded(root: Path) -> DataFolder:
     folder = prepare(root)
-    record = state_file.Record(
+    record = state_file.StackRecord(
         pid=os.getpid(),
         addresses={"gateway": "http://127.0.0.1:21790", "sidecar-1": "http://127.0.0.1:21791"},
         processes=(state_file.Running("gateway", 7, 1.0),),

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from edgeinfer.gateway.store.files import DiskFiles
-from edgeinfer.gateway.store.records import Archived, Kind, scan
+from edgeinfer.gateway.store.records import Archived, RecordKind, scan
 from edgeinfer.gateway.store.recovery import recover
 from edgeinfer.loadgen.client import GatewayClient
 from edgeinfer.loadgen.phone import Phone, Tally
@@ -78,7 +78,7 @@ def stored_samples(folder: Path) -> list[list[float]]:
     sessions: dict[UUID, list[float]] = {}
     for path in sorted(folder.glob("archive-*.log")):
         for record in scan(path.read_bytes()).records:
-            if record.kind == Kind.ARCHIVED:
+            if record.kind == RecordKind.ARCHIVED:
                 archived = Archived.decode(record)
                 sessions[archived.session] = [t for _, _, batch in archived.streams for t in batch.times.round(6)]
     for uuid, session in recover(DiskFiles(folder)).sessions.items():

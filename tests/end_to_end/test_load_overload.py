@@ -7,7 +7,7 @@ import aiohttp
 import psutil
 import pytest
 
-from edgeinfer.loadgen.client import Answer, GatewayClient
+from edgeinfer.loadgen.client import GatewayClient, LoadAnswer
 from edgeinfer.loadgen.profile import Profile
 from edgeinfer.loadgen.records import Records, quantile
 from edgeinfer.loadgen.runner import Runner
@@ -33,9 +33,9 @@ STUB = {
 class RememberingClient(GatewayClient):
     """Remembers the answers too."""
 
-    answers: list[Answer]
+    answers: list[LoadAnswer]
 
-    async def process(self, body: bytes) -> Answer:
+    async def process(self, body: bytes) -> LoadAnswer:
         answer = await super().process(body)
         self.answers.append(answer)
         return answer
@@ -48,7 +48,9 @@ def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
         yield running
 
 
-async def played(gateway: ServiceProcess, per_second: float, seconds: float = SECONDS) -> tuple[Records, list[Answer]]:
+async def played(
+    gateway: ServiceProcess, per_second: float, seconds: float = SECONDS
+) -> tuple[Records, list[LoadAnswer]]:
     profile = Profile("overload", USERS, seconds, process_per_second=per_second / USERS, streams=False)
     records = Records()
     async with aiohttp.ClientSession(

@@ -6,7 +6,7 @@ from time import time
 import numpy as np
 
 from edgeinfer.catalog.all import metrics_of
-from edgeinfer.catalog.metric import Kind, Metric, Owner
+from edgeinfer.catalog.metric import Metric, MetricKind, Owner
 from edgeinfer.gateway.drift import learn
 from edgeinfer.gateway.drift_files import drift_files_of
 from tests.gateway import faulty_peer as peers
@@ -58,7 +58,9 @@ async def test_scrape_and_catalog_agree_both_ways(tmp_path: Path) -> None:
 
 
 def check_labels(metric: Metric, labels: dict[str, str]) -> None:
-    given = {name: value for name, value in labels.items() if not (name == "le" and metric.kind is Kind.HISTOGRAM)}
+    given = {
+        name: value for name, value in labels.items() if not (name == "le" and metric.kind is MetricKind.HISTOGRAM)
+    }
     assert set(given) == set(metric.label_names)
     for label in metric.labels:
         assert not label.is_closed or given[label.name] in label.values
@@ -67,11 +69,11 @@ def check_labels(metric: Metric, labels: dict[str, str]) -> None:
 def test_every_closed_combination_stands_at_zero_from_the_start() -> None:
     rig = make_rig("http://127.0.0.1:1/infer")
     for metric in CATALOG.values():
-        if metric.sensor or metric.kind is Kind.INFO:
+        if metric.sensor or metric.kind is MetricKind.INFO:
             continue
         for combination in metric.closed_combinations():
             labels = dict(zip(metric.label_names, combination, strict=True))
-            suffix = "_count" if metric.kind is Kind.HISTOGRAM else ""
+            suffix = "_count" if metric.kind is MetricKind.HISTOGRAM else ""
             assert rig.registry.get_sample_value(metric.name + suffix, labels) == 0, metric.name
 
 

@@ -1,11 +1,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeinfer.gateway.circuit import CircuitBreaker, State
+from edgeinfer.gateway.circuit import CircuitBreaker, CircuitState
 from tests.gateway.rigs import Clock
 
 
-def make(clock: Clock, entered: list[State] | None = None, failures: int = 3) -> CircuitBreaker:
+def make(clock: Clock, entered: list[CircuitState] | None = None, failures: int = 3) -> CircuitBreaker:
     entered = [] if entered is None else entered
     return CircuitBreaker(failures=failures, open_seconds=1.0, clock=clock, on_change=entered.append)
 
@@ -14,7 +14,7 @@ def passes(circuit: CircuitBreaker) -> bool:
     return circuit.would_allow
 
 
-def state_of(circuit: CircuitBreaker) -> State:
+def state_of(circuit: CircuitBreaker) -> CircuitState:
     return circuit.state
 
 
@@ -31,14 +31,14 @@ def test_it_opens_after_failures_in_a_row_only() -> None:
     circuit = make(Clock())
     for succeeds in (False, False, True, False, False):
         call(circuit, succeeds=succeeds)
-    assert state_of(circuit) is State.CLOSED
+    assert state_of(circuit) is CircuitState.CLOSED
     call(circuit, succeeds=False)
-    assert state_of(circuit) is State.OPEN
+    assert state_of(circuit) is CircuitState.OPEN
     assert not circuit.would_allow
 
 
 def test_one_probe_passes_after_the_pause_and_closes_it() -> None:
-    clock, entered = Clock(), list[State]()
+    clock, entered = Clock(), list[CircuitState]()
     circuit = make(clock, entered, failures=1)
     call(circuit, succeeds=False)
     clock.now += 0.99
@@ -46,11 +46,11 @@ def test_one_probe_passes_after_the_pause_and_closes_it() -> None:
     clock.now += 0.01
     assert passes(circuit)
     circuit.enter()
-    assert state_of(circuit) is State.HALF_OPEN
+    assert state_of(circuit) is CircuitState.HALF_OPEN
     assert not passes(circuit)
     circuit.succeed()
     assert passes(circuit)
-    assert entered == [State.OPEN, State.HALF_OPEN, State.CLOSED]
+    assert entered == [CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED]
 
 
 def test_each_failed_probe_doubles_the_pause_up_to_half_a_minute() -> None:
@@ -97,4 +97,4 @@ def test_an_open_circuit_always_lets_a_probe_pass_in_time(history: list[tuple[bo
     clock.now += 30
     assert circuit.would_allow
     call(circuit, succeeds=True)
-    assert state_of(circuit) is State.CLOSED
+    assert state_of(circuit) is CircuitState.CLOSED

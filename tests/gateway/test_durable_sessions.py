@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgeinfer.errors import DataFolderError, StoppedSession, StorageError
-from edgeinfer.gateway.store.records import Archived, Kind, scan
+from edgeinfer.gateway.store.records import Archived, RecordKind, scan
 from tests.gateway.rigs import API, Clock, api, make_rig, samples
 from tests.gateway.stores import durable, make_store
 from tests.gateway.test_sessions import batch
@@ -140,7 +140,9 @@ async def test_ended_sessions_leave_the_files_after_their_time_and_no_sooner(tmp
     clock.now += 2
     await store.expire()
     assert archived(tmp_path) == []
-    assert not [kind for kind in live_kinds(tmp_path) if kind == Kind.BATCH], "its samples are in the live files still"
+    assert not [kind for kind in live_kinds(tmp_path) if kind == RecordKind.BATCH], (
+        "its samples are in the live files still"
+    )
     store.close()
 
 
@@ -150,7 +152,7 @@ def archived(folder: Path) -> list[str]:
         str(Archived.decode(record).session)
         for path in sorted(folder.glob("archive-*.log"))
         for record in scan(path.read_bytes()).records
-        if record.kind == Kind.ARCHIVED
+        if record.kind == RecordKind.ARCHIVED
     ]
 
 

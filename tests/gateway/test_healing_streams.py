@@ -16,7 +16,7 @@ from edgeinfer.errors import StorageError
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.store.layout import LIVE
-from edgeinfer.gateway.store.records import Kind
+from edgeinfer.gateway.store.records import RecordKind
 from edgeinfer.gateway.stream import NEWEST_SAMPLES, Stream
 from tests.gateway.power_cut import Disk, PowerCutFiles
 from tests.gateway.rigs import API, Clock, Rig, api, make_rig, samples
@@ -180,7 +180,7 @@ async def test_late_and_jumping_samples_are_the_same_after_a_restart(tmp_path: P
     for first in (0, 0.5, 0.25, 0.25, 1000, 1000.5, 1000.25, 3, 3.5, 3.25):
         await store.append(session.id, "default", batch(seconds(first, 25)))
     await store.append(session.id, "default", batch([*seconds(3.4, 20), *seconds(9, 20), *seconds(5, 20)]))
-    assert Kind.LATE in live_kinds(tmp_path)
+    assert RecordKind.LATE in live_kinds(tmp_path)
     assert store.get(session.id).total_samples == 265
     await reopened(store, tmp_path, session.id)
 

@@ -13,7 +13,7 @@ from edgeinfer.diagnostics import Verdict
 from edgeinfer.errors import StoppedSession, StorageError, UnknownSession
 from edgeinfer.gateway.durable_sessions import DurableSessions
 from edgeinfer.gateway.store.inspection import inspect_store
-from edgeinfer.gateway.store.records import Kind, encode, scan
+from edgeinfer.gateway.store.records import RecordKind, encode, scan
 from tests.gateway.rigs import API, Clock, api, make_rig, samples
 from tests.gateway.stores import durable, make_store
 from tests.gateway.test_sessions import batch
@@ -289,7 +289,7 @@ async def test_after_a_boot_the_time_continues_from_the_newest_record(tmp_path: 
 
 def archived_ids(folder: Path) -> list[bytes]:
     records = [record for path in folder.glob("archive-*.log") for record in scan(path.read_bytes()).records]
-    return [bytes(record.payload[:16]) for record in records if record.kind == Kind.ARCHIVED]
+    return [bytes(record.payload[:16]) for record in records if record.kind == RecordKind.ARCHIVED]
 
 
 async def test_one_who_stops_waiting_leaves_its_stream_whole(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ async def test_one_who_stops_waiting_leaves_its_stream_whole(tmp_path: Path) -> 
 
 
 def test_records_are_found_behind_any_damage() -> None:
-    records = [encode(Kind.PROBE, index, bytes([index]) * (index * 7)) for index in range(40)]
+    records = [encode(RecordKind.PROBE, index, bytes([index]) * (index * 7)) for index in range(40)]
     data = b"".join(records)
     for place in range(0, len(data), 13):
         found = scan(data[:place] + b"\xe1IR" + data[place + 3 :])

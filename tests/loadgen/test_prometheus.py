@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from edgeinfer.loadgen.prometheus import Prometheus, PrometheusUnreachable, Snapshot, compare
-from edgeinfer.loadgen.records import Record, Records
+from edgeinfer.loadgen.records import Records, RequestRecord
 from edgeinfer.loadgen.schedule import Operation
 
 MOTIFS = "/api/v1/analysis/motifs"
@@ -16,7 +16,7 @@ AFTER = Snapshot(1.0, {MOTIFS: 110.0}, {MOTIFS: {0.01: 60.0, 0.1: 110.0, float("
 
 
 def some_records(count: int, seconds: float = 0.05, status: int = 200, failure: str = "") -> Records:
-    return Records(Record(Operation.MOTIFS, 0, 0, seconds, 0, status, failure, "sidecar") for _ in range(count))
+    return Records(RequestRecord(Operation.MOTIFS, 0, 0, seconds, 0, status, failure, "sidecar") for _ in range(count))
 
 
 def test_equal_counts_and_a_p95_in_the_bucket_agree() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeinfer.loadgen.profile import Objective, Profile
-from edgeinfer.loadgen.records import Record, Records, quantile
+from edgeinfer.loadgen.records import Records, RequestRecord, quantile
 from edgeinfer.loadgen.report import summarize
 from edgeinfer.loadgen.runner import Run, SessionAccount
 from edgeinfer.loadgen.schedule import Operation
@@ -16,7 +16,7 @@ from edgeinfer.loadgen.text import as_text
 OBJECTIVE = Objective()
 
 
-def a_record(due: float = 0.0, latency: float = 0.01, failure: str = "", **given: Any) -> Record:
+def a_record(due: float = 0.0, latency: float = 0.01, failure: str = "", **given: Any) -> RequestRecord:
     values: dict[str, Any] = {
         "operation": Operation.MOTIFS,
         "due": due,
@@ -27,10 +27,10 @@ def a_record(due: float = 0.0, latency: float = 0.01, failure: str = "", **given
         "failure": failure,
         "source": "" if failure else "sidecar",
     }
-    return Record(**{**values, **given})
+    return RequestRecord(**{**values, **given})
 
 
-def summary_of(records: list[Record], **given: Any) -> dict[str, Any]:
+def summary_of(records: list[RequestRecord], **given: Any) -> dict[str, Any]:
     run = Run(Profile("test", users=1, seconds=10), Records().append, seconds=10.0, **given)
     return summarize(run, Records(records), OBJECTIVE)
 

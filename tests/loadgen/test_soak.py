@@ -5,10 +5,10 @@ from os import getpid
 import pytest
 
 from edgeinfer.loadgen.profile import Objective, Profile
-from edgeinfer.loadgen.records import Record
+from edgeinfer.loadgen.records import RequestRecord
 from edgeinfer.loadgen.runner import Run
 from edgeinfer.loadgen.schedule import Operation
-from edgeinfer.loadgen.soak import Reading, Soak, look_at
+from edgeinfer.loadgen.soak import ProcessUsage, Soak, look_at
 from edgeinfer.loadgen.text import as_text
 
 
@@ -20,15 +20,17 @@ class Growing:
     files_per_look: int = 0
     looks: int = 0
 
-    def __call__(self) -> Mapping[str, Reading]:
+    def __call__(self) -> Mapping[str, ProcessUsage]:
         self.looks += 1
-        return {"gateway": Reading(10**8 + self.looks * self.bytes_per_look, 20 + self.looks * self.files_per_look)}
+        return {
+            "gateway": ProcessUsage(10**8 + self.looks * self.bytes_per_look, 20 + self.looks * self.files_per_look)
+        }
 
 
 def soaked(look: Growing, minutes: int = 60, latency: float = 0.01) -> tuple[Soak, Run]:
     soak = Soak(look)
     for second in range(minutes * 60):
-        soak(Record(Operation.MOTIFS, second, second, second + latency, 0.0, 200, "", "sidecar"))
+        soak(RequestRecord(Operation.MOTIFS, second, second, second + latency, 0.0, 200, "", "sidecar"))
     return soak, Run(Profile("soak", users=1, seconds=minutes * 60.0), soak)
 
 

@@ -4,14 +4,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edgeinfer.catalog import sidecar, system
-from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.catalog.metric import Label, Metric, MetricKind, Owner
 from edgeinfer.metrics.instruments import counter, gauge, histogram, info
 from edgeinfer.metrics.readings import readings
 from edgeinfer.metrics.registry import new_registry
 
 CLOSED = Metric(
     name="closed_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="A closed one.",
     owners=(Owner.SIDECAR,),

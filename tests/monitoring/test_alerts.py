@@ -10,7 +10,7 @@ import pytest
 
 from edgeinfer.monitoring import alerts, files
 from edgeinfer.monitoring.alerts import all_alerts
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep
 from edgeinfer.monitoring.alerts.rule_test import RuleTest, gauge
 from edgeinfer.monitoring.recording import WINDOWS
 from edgeinfer.settings import known_variables
@@ -105,7 +105,7 @@ def _entry() -> Alert:
     return next(alert for alert in all_alerts() if alert.name == "HailoSidecarDown")
 
 
-LOOK = Step("Is it running?", {"no": "start it."})
+LOOK = RunbookStep("Is it running?", {"no": "start it."})
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_incomplete_entry_is_refused(change: dict[str, object], says: str) ->
 
 def test_a_step_without_outcomes_is_refused() -> None:
     with pytest.raises(ValueError, match="say what each outcome means and what to do then"):
-        Step("Is it running?", {"no": ""})
+        RunbookStep("Is it running?", {"no": ""})
 
 
 def test_what_a_runbook_sends_people_on_to_is_there() -> None:

@@ -11,7 +11,7 @@ import pytest
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.sidecar.inference import Computed, InferencePool, one_by_one
 from edgeinfer.sidecar.instruments import SidecarInstruments
-from edgeinfer.sidecar.model import ServedModel, State
+from edgeinfer.sidecar.model import ModelPhase, ServedModel
 from tests.fakes.hailo_platform.machine import Gate, Machine
 from tests.hailort.flights import ended, in_flight, latent_of, window_of
 from tests.hailort.rigs import VERSIONS, Rig, build_rig, shipped_card
@@ -101,7 +101,7 @@ def test_only_a_window_that_began_after_the_failure_is_a_recovery(rig: Rig) -> N
     registry = new_registry()
     model = ServedModel(rig.backend, shipped_card(), SidecarInstruments(registry))
     model.start()
-    while model.model_state.state is not State.READY:
+    while model.model_state.state is not ModelPhase.READY:
         threading.Event().wait(0.01)
 
     def recoveries() -> float | None:

@@ -5,7 +5,7 @@ import gzip
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgeinfer.catalog.all import metrics_of
-from edgeinfer.catalog.metric import Kind, Owner
+from edgeinfer.catalog.metric import MetricKind, Owner
 from edgeinfer.collectors.run import Collectors, Runner, run_metrics
 from edgeinfer.collectors.system import METRICS, SystemCollector
 from edgeinfer.metrics.readings import readings
@@ -43,18 +43,18 @@ def test_each_metric_is_of_the_kind_that_the_catalog_says() -> None:
         collect_twice(rig)
         kinds = scraped(rig)
     for metric in metrics_of(Owner.SIDECAR):
-        expected = "gauge" if metric.kind is Kind.INFO else metric.kind.value
+        expected = "gauge" if metric.kind is MetricKind.INFO else metric.kind.value
         assert kinds[metric.name.removesuffix("_total")] == expected, metric.name
 
 
 def test_every_closed_combination_is_there_before_the_first_request() -> None:
     with running(ToyBackend(), ready=False) as rig:
         for metric in metrics_of(Owner.SIDECAR):
-            if metric.sensor or metric.kind is Kind.INFO or not metric.labels:
+            if metric.sensor or metric.kind is MetricKind.INFO or not metric.labels:
                 continue
             for combination in metric.closed_combinations():
                 labels = dict(zip(metric.label_names, combination, strict=True))
-                suffix = "_count" if metric.kind is Kind.HISTOGRAM else ""
+                suffix = "_count" if metric.kind is MetricKind.HISTOGRAM else ""
                 assert rig.value(metric.name + suffix, **labels) == 0, (metric.name, labels)
 
 

@@ -19,7 +19,7 @@ from edgeinfer.hailort.library import load_library
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.model.card import ModelCard
 from edgeinfer.sidecar.app import build_sidecar
-from edgeinfer.sidecar.reload import Candidate, ModelReload, Outcome, ReloadPlan
+from edgeinfer.sidecar.reload import Candidate, ModelReload, ReloadOutcome, ReloadPlan
 from edgeinfer.sidecar.shadow import ShadowPlan
 from tests.fakes.hailo_platform.build import importer
 from tests.fakes.hailo_platform.hef import write_hef
@@ -66,7 +66,7 @@ def serving(backend: Backend, change_plan: ReloadPlan, shadow_plan: ShadowPlan |
         yield rig
 
 
-def change(rig: Rig) -> Outcome:
+def change(rig: Rig) -> ReloadOutcome:
     assert rig.sidecar.change is not None
     return rig.sidecar.change.run()
 

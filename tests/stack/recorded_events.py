@@ -1,6 +1,6 @@
 """A reporter that remembers."""
 
-from edgeinfer.stack.events import Event, Kind
+from edgeinfer.stack.events import Event, EventKind
 
 
 class RecordedEvents:
@@ -12,8 +12,8 @@ class RecordedEvents:
     def __call__(self, event: Event) -> None:
         self.events.append(event)
 
-    def messages(self, kind: Kind) -> list[str]:
+    def messages(self, kind: EventKind) -> list[str]:
         return [event.message for event in self.events if event.kind is kind]
 
-    def order(self, kind: Kind) -> list[object]:
+    def order(self, kind: EventKind) -> list[object]:
         return [event.details.get("process") for event in self.events if event.kind is kind]

@@ -11,7 +11,7 @@ from edgeinfer.cli.main import edgeinfer_command
 from edgeinfer.errors import DataFolderError
 from edgeinfer.stack.damage_rules import SERIES
 from edgeinfer.stack.debian_servers import SERVERS, set_aside_damage
-from edgeinfer.stack.events import Event, Kind
+from edgeinfer.stack.events import Event, EventKind
 from tests.stack.recorded_events import RecordedEvents
 
 DROP_INS = Path(__file__).parents[2] / "deploy/systemd"
@@ -57,7 +57,7 @@ def test_what_alertmanager_cannot_use_is_moved_and_counted(root: Path, reported:
 def test_it_says_what_is_lost(root: Path) -> None:
     events: list[Event] = []
     set_aside_damage("alertmanager", root / "alertmanager", events.append)
-    (event,) = [event for event in events if event.kind is Kind.DAMAGED]
+    (event,) = [event for event in events if event.kind is EventKind.DAMAGED]
     assert "alertmanager/silences" in event.message
     assert "Lost: " in event.message
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_moved_is_said_and_stays(root: Path) -> None:
     (root / "damaged").write_text("a file in the way")
     set_aside_damage("alertmanager", root / "alertmanager", events.append)
     (event,) = events
-    assert event.kind is Kind.WARNING
+    assert event.kind is EventKind.WARNING
     assert "alertmanager/silences" in event.message
     assert "could not be moved" in event.message
     assert (root / "alertmanager/silences").exists()

@@ -9,7 +9,7 @@ from edgeinfer.stack import lock
 from edgeinfer.stack.binaries import Binary, Program
 from edgeinfer.stack.diagnosis import look_at_binaries, look_at_folder, look_at_ports
 from edgeinfer.stack.folder import prepare
-from edgeinfer.stack.state_file import Record, running, write
+from edgeinfer.stack.state_file import StackRecord, running, write
 
 FOUND = {program: Binary(program, Path("/usr/bin") / program, "1.2.3") for program in Program}
 
@@ -60,7 +60,7 @@ def test_a_port_of_the_running_stack_is_ok(tmp_path: Path) -> None:
     here = running("gateway", os.getpid())
     assert here
     with lock.hold(folder.lock), socket.create_server(("127.0.0.1", 0)) as own:
-        write(folder.record, Record(os.getpid(), {}, (here,)))
+        write(folder.record, StackRecord(os.getpid(), {}, (here,)))
         diagnostic = only(look_at_ports([("gateway", "127.0.0.1", own.getsockname()[1])], tmp_path))
 
     assert diagnostic.verdict is Verdict.OK

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeinfer.errors import BinaryNotFound
-from edgeinfer.stack.events import Kind
+from edgeinfer.stack.events import EventKind
 from edgeinfer.stack.fetch import Fetcher, free_of_fixed_templates, run_with_progress
 from tests.stack.recorded_events import RecordedEvents
 
@@ -89,9 +89,9 @@ def test_all_four_programs_are_fetched_wherever_debian_keeps_them(
     assert programs(cache) == ALL
     assert [path.name for path in cache.parent.iterdir()] == ["monitoring"], "nothing else is left"
     size = 45 if promtool_apart else 30
-    assert reported.messages(Kind.FETCHING)[0].startswith(f"fetching Prometheus and Alertmanager ({size} MB, once")
-    assert reported.messages(Kind.FETCHING)[-1].endswith("MB on disk)")
-    assert "unpacking prometheus-alertmanager" in reported.messages(Kind.WAITING)
+    assert reported.messages(EventKind.FETCHING)[0].startswith(f"fetching Prometheus and Alertmanager ({size} MB, once")
+    assert reported.messages(EventKind.FETCHING)[-1].endswith("MB on disk)")
+    assert "unpacking prometheus-alertmanager" in reported.messages(EventKind.WAITING)
 
 
 def test_nothing_is_ever_installed(tmp_path: Path, reported: RecordedEvents) -> None:

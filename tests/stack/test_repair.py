@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from edgeinfer.stack import state_file
-from edgeinfer.stack.events import Kind
+from edgeinfer.stack.events import EventKind
 from edgeinfer.stack.folder import DataFolder, prepare
 from edgeinfer.stack.inspection import inspect_monitoring
 from edgeinfer.stack.inventory import take
-from edgeinfer.stack.member import Member, State
+from edgeinfer.stack.member import Member, ProcessState
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.repair import Repairs
 from tests.stack.recorded_events import RecordedEvents
@@ -25,7 +25,7 @@ def repairs(folder: DataFolder, reported: RecordedEvents) -> Repairs:
     return Repairs(folder, reported, lambda: 1_795_953_600.0)
 
 
-def crashed(folder: DataFolder, name: str, words: str, state: State = State.STARTING) -> Member:
+def crashed(folder: DataFolder, name: str, words: str, state: ProcessState = ProcessState.STARTING) -> Member:
     log = folder.logs / f"{name}.log"
     log.write_text("an earlier run: unexpected EOF\n")
     begin = log.stat().st_size
@@ -44,7 +44,7 @@ def test_damage_is_set_aside_and_said_once_with_what_is_lost(
     repairs.look_at_records()
     repairs.look_at_records()
 
-    said = reported.messages(Kind.DAMAGED)
+    said = reported.messages(EventKind.DAMAGED)
     assert len(said) == 2
     assert said[1] == (
         "damaged: alertmanager/silences is damaged from byte 0 of 7 on; "
@@ -75,7 +75,7 @@ def test_a_file_that_a_server_blames_is_set_aside(
 
     assert repairs.before_restart(member)
     assert not odd.exists()
-    assert "is refused by its server" in reported.messages(Kind.DAMAGED)[0]
+    assert "is refused by its server" in reported.messages(EventKind.DAMAGED)[0]
 
 
 def test_where_no_file_is_named_the_whole_folder_is_set_aside(repairs: Repairs, folder: DataFolder) -> None:
@@ -91,14 +91,14 @@ def test_where_no_file_is_named_the_whole_folder_is_set_aside(repairs: Repairs, 
 @pytest.mark.parametrize(
     ("name", "words", "state"),
     [
-        ("alertmanager", "no space left on device: silences", State.STARTING),
-        ("alertmanager", "killed", State.STARTING),
-        ("alertmanager", "unexpected EOF", State.READY),
-        ("gateway", "unexpected EOF", State.STARTING),
+        ("alertmanager", "no space left on device: silences", ProcessState.STARTING),
+        ("alertmanager", "killed", ProcessState.STARTING),
+        ("alertmanager", "unexpected EOF", ProcessState.READY),
+        ("gateway", "unexpected EOF", ProcessState.STARTING),
     ],
 )
 def test_a_crash_that_is_no_damage_moves_nothing(
-    name: str, words: str, state: State, repairs: Repairs, folder: DataFolder
+    name: str, words: str, state: ProcessState, repairs: Repairs, folder: DataFolder
 ) -> None:
     (folder.alertmanager / "one").touch()
     assert not repairs.before_restart(crashed(folder, name, words, state))
@@ -110,9 +110,11 @@ def test_what_is_lost_since_the_last_run_is_said_by_its_record(
 ) -> None:
     (folder.alertmanager / "nflog").write_bytes(b"x")
     known = take(folder, is_final=True)
-    state_file.write(folder.record, state_file.Record(1, {}, (), inventory=known))
+    state_file.write(folder.record, state_file.StackRecord(1, {}, (), inventory=known))
     (folder.alertmanager / "nflog").unlink()
 
     repairs.look_at_records()
 
-    assert "alertmanager/nflog is missing. Lost: which notifications went out" in reported.messages(Kind.DAMAGED)[0]
+    assert (
+        "alertmanager/nflog is missing. Lost: which notifications went out" in reported.messages(EventKind.DAMAGED)[0]
+    )

@@ -3,12 +3,12 @@ import json
 
 from rich.console import Console
 
-from edgeinfer.stack.events import Event, Kind
+from edgeinfer.stack.events import Event, EventKind
 from edgeinfer.stack.reporter import JsonReporter, PlainReporter, TerminalReporter, reporter_for
 from edgeinfer.stack.status_line import LiveFigures
 
 ADDRESSES = {"console": "http://127.0.0.1:8088", "gateway": "http://127.0.0.1:8080"}
-READY = Event(Kind.READY, "gateway: ready after 1.0 s", {"process": "gateway", "pid": 12})
+READY = Event(EventKind.READY, "gateway: ready after 1.0 s", {"process": "gateway", "pid": 12})
 FIGURES = LiveFigures(True, 2.0, 0.004, 1.0, {"sidecar": 1.0})
 
 
@@ -49,7 +49,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten_below_what_happened() -> Non
     reporter.addresses(ADDRESSES, "/data")
     reporter.status_line(FIGURES, {})
     reporter.status_line(LiveFigures(True, 3.0, 0.004, 1.0, {"sidecar": 1.0}), {})
-    reporter.report(Event(Kind.CRASHED, "sidecar-1: was ended by SIGKILL"))
+    reporter.report(Event(EventKind.CRASHED, "sidecar-1: was ended by SIGKILL"))
     reporter.close()
 
     shown = stream.getvalue()

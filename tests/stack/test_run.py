@@ -16,9 +16,9 @@ import pytest
 from edgeinfer.errors import ConfigurationError, PortInUse
 from edgeinfer.stack import run as run_module
 from edgeinfer.stack import state_file
-from edgeinfer.stack.events import Event, Kind
+from edgeinfer.stack.events import Event, EventKind
 from edgeinfer.stack.folder import DataFolder, prepare
-from edgeinfer.stack.member import State
+from edgeinfer.stack.member import ProcessState
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.restart import RestartPolicy
 from edgeinfer.stack.run import StackRun
@@ -73,7 +73,7 @@ def pids(folder: DataFolder) -> dict[str, int]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(2000):
         if holds():
             return
         await asyncio.sleep(0.02)
@@ -103,7 +103,7 @@ async def test_ctrl_c_ends_every_process_in_order_and_the_run_says_all_was_well(
 
     assert not any(psutil.pid_exists(pid) for pid in started.values())
     assert pids(folder) == {}
-    assert [event.kind for event in reporter.reported.events][-2:] == [Kind.STOPPING, Kind.STOPPED]
+    assert [event.kind for event in reporter.reported.events][-2:] == [EventKind.STOPPING, EventKind.STOPPED]
 
 
 async def test_a_second_ctrl_c_ends_what_takes_its_time(
@@ -113,7 +113,7 @@ async def test_a_second_ctrl_c_ends_what_takes_its_time(
     running = asyncio.create_task(StackRun([stubborn], folder, reporter).run())
     await reporter.ready.wait()
     os.kill(os.getpid(), signal.SIGINT)
-    await until(lambda: bool(reporter.reported.messages(Kind.STOPPING)))
+    await until(lambda: bool(reporter.reported.messages(EventKind.STOPPING)))
 
     await end(running)
 
@@ -127,11 +127,13 @@ async def test_a_terminal_that_closes_after_ctrl_c_lets_everything_end_in_its_ti
     running = asyncio.create_task(StackRun([stubborn], folder, reporter).run())
     await reporter.ready.wait()
     os.kill(os.getpid(), signal.SIGINT)
-    await until(lambda: bool(reporter.reported.messages(Kind.STOPPING)))
+    await until(lambda: bool(reporter.reported.messages(EventKind.STOPPING)))
     os.kill(os.getpid(), signal.SIGHUP)
 
     assert await asyncio.wait_for(running, 20)
-    assert len(reporter.reported.messages(Kind.WARNING)) == 1, "it was killed when its time was over, and not before"
+    assert len(reporter.reported.messages(EventKind.WARNING)) == 1, (
+        "it was killed when its time was over, and not before"
+    )
 
 
 async def test_a_killed_process_comes_back_on_its_port(
@@ -142,11 +144,11 @@ async def test_a_killed_process_comes_back_on_its_port(
     await reporter.ready.wait()
     first = pids(folder)["sidecar-1"]
     os.kill(first, signal.SIGKILL)
-    await until(lambda: len(reporter.reported.messages(Kind.READY)) == 2)
+    await until(lambda: len(reporter.reported.messages(EventKind.READY)) == 2)
     await until(lambda: pids(folder).get("sidecar-1", first) != first)
 
     assert await end(running)
-    assert reporter.reported.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.05 s"]
+    assert reporter.reported.messages(EventKind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.05 s"]
 
 
 async def test_a_run_in_which_a_process_was_given_up_was_not_well(
@@ -155,10 +157,10 @@ async def test_a_run_in_which_a_process_was_given_up_was_not_well(
     flag = folder.root / "starts"
     plans = [make_plan("replay", "--count-starts", str(flag), "--start-after", "0.5", "--exit-code", "1")]
     running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
-    await until(lambda: bool(reporter.reported.messages(Kind.GAVE_UP)))
+    await until(lambda: bool(reporter.reported.messages(EventKind.GAVE_UP)))
     assert len(flag.read_text().splitlines()) == 3
     await until(lambda: len(flag.read_text().splitlines()) > 3)
-    await until(lambda: len(reporter.reported.messages(Kind.GAVE_UP)) == 2)
+    await until(lambda: len(reporter.reported.messages(EventKind.GAVE_UP)) == 2)
 
     assert not await end(running)
 
@@ -171,13 +173,13 @@ async def test_a_gateway_that_keeps_crashing_ends_neither_the_run_nor_the_others
         make_plan("gateway", "--exit-code", "1", "--last-output", "no room", is_main_job=True),
     ]
     running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
-    await until(lambda: len(reporter.reported.messages(Kind.GAVE_UP)) >= 2)
+    await until(lambda: len(reporter.reported.messages(EventKind.GAVE_UP)) >= 2)
     await until(lambda: "gateway" in reporter.failures)
 
-    assert "no room" in reporter.reported.messages(Kind.GAVE_UP)[0]
+    assert "no room" in reporter.reported.messages(EventKind.GAVE_UP)[0]
     written = state_file.read(folder.record)
     assert written
-    assert {one.name: one.state for one in written.members}["console"] == State.READY
+    assert {one.name: one.state for one in written.members}["console"] == ProcessState.READY
     assert "console" in pids(folder)
     assert not await end(running), "it was given up when the run ended"
 
@@ -203,7 +205,7 @@ async def test_a_busy_port_of_the_gateway_is_refused_before_anything_starts(
         with pytest.raises(PortInUse, match=f"{port}.*for the gateway"):
             await StackRun([make_plan("gateway", port=port, is_main_job=True)], folder, reporter).run()
 
-    assert not reporter.reported.messages(Kind.STARTING)
+    assert not reporter.reported.messages(EventKind.STARTING)
 
 
 async def test_a_busy_port_of_a_helper_is_waited_for_while_the_gateway_serves(
@@ -217,10 +219,10 @@ async def test_a_busy_port_of_a_helper_is_waited_for_while_the_gateway_serves(
     running = asyncio.create_task(StackRun(plans, folder, reporter, policy=FAST).run())
     await reporter.ready.wait()
     assert set(pids(folder)) == {"gateway"}
-    assert f"port {free_ports[0]} (for the prometheus) is taken by" in reporter.reported.messages(Kind.CRASHED)[0]
+    assert f"port {free_ports[0]} (for the prometheus) is taken by" in reporter.reported.messages(EventKind.CRASHED)[0]
 
     foreign.close()
-    await until(lambda: "prometheus" in reporter.reported.order(Kind.READY))
+    await until(lambda: "prometheus" in reporter.reported.order(EventKind.READY))
     assert await end(running)
 
 
@@ -240,11 +242,13 @@ async def test_an_answer_of_a_foreign_server_does_not_make_a_process_ready(
     run = StackRun([ours], folder, reporter)
     other = StackRun([foreign], prepare(folder.root / "other"), FakeReporter())
     racing = asyncio.create_task(run.run())
-    await until(lambda: bool(reporter.reported.messages(Kind.STARTING)))
+    await until(lambda: bool(reporter.reported.messages(EventKind.STARTING)))
     others = asyncio.create_task(other.run())
 
-    await until(lambda: any("was not ready after 1 s" in said for said in reporter.reported.messages(Kind.CRASHED)))
-    assert not reporter.reported.messages(Kind.READY)
+    await until(
+        lambda: any("was not ready after 1 s" in said for said in reporter.reported.messages(EventKind.CRASHED))
+    )
+    assert not reporter.reported.messages(EventKind.READY)
     for task in (racing, others):
         task.cancel()
     await asyncio.gather(racing, others, return_exceptions=True)
@@ -260,13 +264,13 @@ async def test_a_data_folder_that_vanishes_is_said_once_and_nothing_ends(
     started = pids(folder)["gateway"]
     shutil.rmtree(folder.root)
     await until(
-        lambda: any("is gone while everything runs" in said for said in reporter.reported.messages(Kind.WARNING))
+        lambda: any("is gone while everything runs" in said for said in reporter.reported.messages(EventKind.WARNING))
     )
 
     os.kill(started, signal.SIGKILL)
-    await until(lambda: len(reporter.reported.messages(Kind.READY)) == 2)
+    await until(lambda: len(reporter.reported.messages(EventKind.READY)) == 2)
     assert await end(running)
-    assert len(set(reporter.reported.messages(Kind.WARNING))) == len(reporter.reported.messages(Kind.WARNING))
+    assert len(set(reporter.reported.messages(EventKind.WARNING))) == len(reporter.reported.messages(EventKind.WARNING))
 
 
 async def test_that_no_alert_can_fire_is_said_once_and_shown_for_as_long_as_it_is_so(
@@ -282,7 +286,7 @@ async def test_that_no_alert_can_fire_is_said_once_and_shown_for_as_long_as_it_i
     await until(lambda: reporter.figures > figures + 2)
 
     assert reporter.failures["alerting"] == "does not work: Prometheus does not answer"
-    said = [one for one in reporter.reported.messages(Kind.WARNING) if "no alert can fire" in one]
+    said = [one for one in reporter.reported.messages(EventKind.WARNING) if "no alert can fire" in one]
     assert said == ["no alert can fire: Prometheus does not answer"]
     await end(running)
 
@@ -303,8 +307,8 @@ async def test_a_fault_of_the_housekeeping_is_said_once_and_ends_nothing(
     await until(lambda: looked > 3)
 
     assert await end(running)
-    assert len(reporter.reported.messages(Kind.WARNING)) == 1
-    assert "Input/output error" in reporter.reported.messages(Kind.WARNING)[0]
+    assert len(reporter.reported.messages(EventKind.WARNING)) == 1
+    assert "Input/output error" in reporter.reported.messages(EventKind.WARNING)[0]
 
 
 async def test_a_reader_that_goes_away_ends_the_run_in_order(
@@ -334,7 +338,7 @@ async def test_a_disk_that_runs_full_is_reported_once(
 ) -> None:
     run = StackRun([make_plan("console", port=free_ports[0])], folder, reporter, free=lambda _: 5_000_000)
     running = asyncio.create_task(run.run())
-    await until(lambda: bool(reporter.reported.messages(Kind.WARNING)))
+    await until(lambda: bool(reporter.reported.messages(EventKind.WARNING)))
 
     await end(running)
-    assert reporter.reported.messages(Kind.WARNING) == [f"only 5 MB are free for {folder.root}: make room"]
+    assert reporter.reported.messages(EventKind.WARNING) == [f"only 5 MB are free for {folder.root}: make room"]

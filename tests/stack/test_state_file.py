@@ -24,14 +24,14 @@ def started(
 
 def write(folder: Path, *processes: Running | None) -> None:
     living = tuple(one for one in processes if one)
-    state_file.write(folder / "stack.json", state_file.Record(os.getpid(), {}, living))
+    state_file.write(folder / "stack.json", state_file.StackRecord(os.getpid(), {}, living))
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     here = state_file.running("gateway", os.getpid())
     assert here
     state_file.write(
-        tmp_path / "stack.json", state_file.Record(os.getpid(), {"gateway": "http://127.0.0.1:8080"}, (here,))
+        tmp_path / "stack.json", state_file.StackRecord(os.getpid(), {"gateway": "http://127.0.0.1:8080"}, (here,))
     )
 
     read = state_file.read(tmp_path / "stack.json")
@@ -106,4 +106,4 @@ async def test_without_a_record_a_killed_runs_processes_are_found_by_their_mark(
 
 def test_a_record_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text('{"pid": 1, "addresses": {}, "processes": []}')
-    assert state_file.read(tmp_path / "stack.json") == state_file.Record(1, {}, ())
+    assert state_file.read(tmp_path / "stack.json") == state_file.StackRecord(1, {}, ())

@@ -8,8 +8,8 @@ import pytest
 
 from edgeinfer.errors import ConfigurationError, StackError
 from edgeinfer.stack import logfile
-from edgeinfer.stack.events import Kind
-from edgeinfer.stack.member import Member, State, how_it_ended
+from edgeinfer.stack.events import EventKind
+from edgeinfer.stack.member import Member, ProcessState, how_it_ended
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.process import Child
 from edgeinfer.stack.restart import EXIT_CONFIGURATION, RestartPolicy
@@ -31,7 +31,7 @@ async def test_a_stage_waits_until_the_one_before_is_ready(workshop: Workshop) -
 
     workshop.unready = set()
     await starting
-    assert workshop.reported.order(Kind.READY) == ["console", "sidecar-1", "gateway"]
+    assert workshop.reported.order(EventKind.READY) == ["console", "sidecar-1", "gateway"]
 
 
 async def test_no_stage_waits_for_a_helper(workshop: Workshop) -> None:
@@ -65,9 +65,9 @@ async def test_a_helper_that_cannot_start_leaves_gateway_and_sidecar_to_serve(
     await ticks(supervisor, workshop, 120.0)
 
     states = {member.plan.name: member.state for member in supervisor.members}
-    assert states.pop(broken) is State.GAVE_UP
-    assert set(states.values()) == {State.READY}
-    (said, *_) = workshop.reported.messages(Kind.GAVE_UP)
+    assert states.pop(broken) is ProcessState.GAVE_UP
+    assert set(states.values()) == {ProcessState.READY}
+    (said, *_) = workshop.reported.messages(EventKind.GAVE_UP)
     assert f"last output of {broken}" in said
     assert "tried again in 60 s" in said
 
@@ -85,9 +85,9 @@ async def test_the_helpers_stay_whatever_happens_to_gateway_and_sidecar(
         await ticks(supervisor, workshop, 5.0)
 
     states = {member.plan.name: member.state for member in supervisor.members}
-    assert set(states.values()) - {states[broken]} == {State.READY}
+    assert set(states.values()) - {states[broken]} == {ProcessState.READY}
     await ticks(supervisor, workshop, 31.0)
-    assert supervisor.members_by_name[broken].state is State.READY, "the main job never waits longer than 30 s"
+    assert supervisor.members_by_name[broken].state is ProcessState.READY, "the main job never waits longer than 30 s"
 
 
 async def test_a_program_that_is_missing_is_named_with_its_remedy_and_looked_for_again(workshop: Workshop) -> None:
@@ -104,15 +104,15 @@ async def test_a_program_that_is_missing_is_named_with_its_remedy_and_looked_for
     await supervisor.start()
     await ticks(supervisor, workshop, 120.0)
 
-    assert workshop.reported.messages(Kind.CRASHED)[0] == (
+    assert workshop.reported.messages(EventKind.CRASHED)[0] == (
         "prometheus: prometheus cannot be started (No such file or directory); starts again in 0.5 s"
     )
-    assert workshop.reported.messages(Kind.GAVE_UP)[0].endswith("Put it on PATH.")
-    assert supervisor.members_by_name["gateway"].state is State.READY
+    assert workshop.reported.messages(EventKind.GAVE_UP)[0].endswith("Put it on PATH.")
+    assert supervisor.members_by_name["gateway"].state is ProcessState.READY
 
     there = True
     await ticks(supervisor, workshop, 301.0)
-    assert supervisor.members_by_name["prometheus"].state is State.READY
+    assert supervisor.members_by_name["prometheus"].state is ProcessState.READY
 
 
 async def test_what_is_in_the_way_keeps_a_process_from_being_started(workshop: Workshop) -> None:
@@ -121,11 +121,11 @@ async def test_what_is_in_the_way_keeps_a_process_from_being_started(workshop: W
     supervisor.obstacle = lambda _: taken
     await supervisor.start()
     assert "console" not in workshop.children
-    assert workshop.reported.messages(Kind.CRASHED) == [f"console: {taken}; starts again in 0.5 s"]
+    assert workshop.reported.messages(EventKind.CRASHED) == [f"console: {taken}; starts again in 0.5 s"]
 
     supervisor.obstacle = lambda _: ""
     await ticks(supervisor, workshop, 1.0)
-    assert supervisor.members[0].state is State.READY
+    assert supervisor.members[0].state is ProcessState.READY
 
 
 async def test_a_main_process_that_cannot_start_as_it_is_configured_says_so_in_its_own_words(
@@ -151,8 +151,8 @@ async def test_a_configuration_fault_is_one_at_the_first_start_and_a_crash_later
     workshop.newest("gateway").code = EXIT_CONFIGURATION
     await ticks(supervisor, workshop, 1.0)
 
-    assert supervisor.members[0].state is State.READY
-    assert workshop.reported.messages(Kind.CRASHED) == ["gateway: ended with exit code 78; starts again in 0.5 s"]
+    assert supervisor.members[0].state is ProcessState.READY
+    assert workshop.reported.messages(EventKind.CRASHED) == ["gateway: ended with exit code 78; starts again in 0.5 s"]
 
 
 async def test_a_process_that_is_slow_to_start_is_reported_and_started_again_at_its_deadline(
@@ -162,11 +162,11 @@ async def test_a_process_that_is_slow_to_start_is_reported_and_started_again_at_
     supervisor = workshop.supervisor(plan("prometheus", start_seconds=25.0))
     await supervisor.start()
 
-    assert workshop.reported.messages(Kind.WAITING) == [
+    assert workshop.reported.messages(EventKind.WAITING) == [
         "prometheus: still starting after 10 s; it says: last output of prometheus",
         "prometheus: still starting after 20 s; it says: last output of prometheus",
     ]
-    (crashed,) = workshop.reported.messages(Kind.CRASHED)
+    (crashed,) = workshop.reported.messages(EventKind.CRASHED)
     assert "was not ready after 25 s and said: last output of prometheus" in crashed
 
 
@@ -206,8 +206,8 @@ async def test_a_crashed_process_is_started_again_after_its_wait_and_becomes_rea
     await ticks(supervisor, workshop, 0.5)
 
     assert len(workshop.children["sidecar-1"]) == 2
-    assert workshop.reported.messages(Kind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.5 s"]
-    assert workshop.reported.messages(Kind.READY) == ["sidecar-1: runs", "sidecar-1: runs again"]
+    assert workshop.reported.messages(EventKind.CRASHED) == ["sidecar-1: was ended by SIGKILL; starts again in 0.5 s"]
+    assert workshop.reported.messages(EventKind.READY) == ["sidecar-1: runs", "sidecar-1: runs again"]
     assert supervisor.members[0].restarts == 1
 
 
@@ -221,7 +221,7 @@ async def test_waits_double_while_a_process_keeps_crashing_and_start_over_after_
         workshop.newest("sidecar-1").code = 1
         await ticks(supervisor, workshop, 4.5)
 
-    waits = [event.details["delay_seconds"] for event in workshop.reported.events if event.kind is Kind.CRASHED]
+    waits = [event.details["delay_seconds"] for event in workshop.reported.events if event.kind is EventKind.CRASHED]
     assert waits == [0.5, 1.0, 2.0, 0.5]
 
 
@@ -232,16 +232,16 @@ async def test_what_is_given_up_is_tried_again_with_a_growing_pause_until_it_run
     workshop.newest("console").code = 1
     await ticks(supervisor, workshop, 1000.0)
 
-    pauses = [event.details["delay_seconds"] for event in workshop.reported.events if event.kind is Kind.GAVE_UP]
+    pauses = [event.details["delay_seconds"] for event in workshop.reported.events if event.kind is EventKind.GAVE_UP]
     assert pauses == [60.0, 120.0, 240.0, 300.0, 300.0]
-    first = workshop.reported.messages(Kind.GAVE_UP)[0]
+    first = workshop.reported.messages(EventKind.GAVE_UP)[0]
     assert "3 times in a row" in first
     assert "console.log" in first
-    assert supervisor.members_by_name["sidecar-1"].state is State.READY
+    assert supervisor.members_by_name["sidecar-1"].state is ProcessState.READY
 
     workshop.codes = {}
     await ticks(supervisor, workshop, 301.0)
-    assert supervisor.members_by_name["console"].state is State.READY
+    assert supervisor.members_by_name["console"].state is ProcessState.READY
 
 
 async def test_a_process_that_a_signal_suspended_is_reported_once_and_left_alone(workshop: Workshop) -> None:
@@ -250,12 +250,12 @@ async def test_a_process_that_a_signal_suspended_is_reported_once_and_left_alone
     workshop.newest("gateway").suspended = True
     await ticks(supervisor, workshop, 60.0)
     assert supervisor.members[0].failure == "suspended"
-    assert len(workshop.reported.messages(Kind.WARNING)) == 1
-    assert "kill -CONT 1" in workshop.reported.messages(Kind.WARNING)[0]
+    assert len(workshop.reported.messages(EventKind.WARNING)) == 1
+    assert "kill -CONT 1" in workshop.reported.messages(EventKind.WARNING)[0]
 
     workshop.newest("gateway").suspended = False
     await ticks(supervisor, workshop, 5.0)
-    assert workshop.reported.messages(Kind.NOTE) == ["gateway: continues"]
+    assert workshop.reported.messages(EventKind.NOTE) == ["gateway: continues"]
     assert supervisor.members[0].failure == ""
 
 
@@ -271,8 +271,8 @@ async def test_no_fault_of_a_disk_ends_a_look(
     monkeypatch.setattr(logfile, function, refuse)
     await ticks(supervisor, workshop, 30.0)
 
-    assert supervisor.members[0].state is State.READY
-    assert len(workshop.reported.messages(Kind.WARNING)) == (1 if function == "rotate" else 0), (
+    assert supervisor.members[0].state is ProcessState.READY
+    assert len(workshop.reported.messages(EventKind.WARNING)) == (1 if function == "rotate" else 0), (
         "once, not ten times a second"
     )
 
@@ -285,11 +285,11 @@ async def test_a_probe_that_the_system_refuses_ends_no_look(workshop: Workshop) 
 
     supervisor.probe = refused
     await supervisor.start()
-    assert workshop.reported.messages(Kind.WARNING) == ["gateway: cannot be looked at (Too many open files)"]
+    assert workshop.reported.messages(EventKind.WARNING) == ["gateway: cannot be looked at (Too many open files)"]
 
     supervisor.probe = workshop.probe
     await ticks(supervisor, workshop, 1.0)
-    assert supervisor.members[0].state is State.READY
+    assert supervisor.members[0].state is ProcessState.READY
 
 
 async def test_what_lets_a_crashed_process_start_again_is_done_before_it_does(workshop: Workshop) -> None:
@@ -304,8 +304,8 @@ async def test_what_lets_a_crashed_process_start_again_is_done_before_it_does(wo
     await supervisor.start()
 
     await ticks(supervisor, workshop, 0.5)
-    assert supervisor.members[0].state is State.READY
-    assert workshop.reported.messages(Kind.CRASHED) == [
+    assert supervisor.members[0].state is ProcessState.READY
+    assert workshop.reported.messages(EventKind.CRASHED) == [
         "alertmanager: ended with exit code 1 and said: last output of alertmanager; starts again"
     ]
 
@@ -318,7 +318,7 @@ async def test_a_restart_that_is_never_ready_is_killed_and_counts_as_a_crash(wor
     await ticks(supervisor, workshop, 6.0)
 
     assert workshop.children["sidecar-1"][1].signals == ["KILL"]
-    assert "was not ready after 5 s" in workshop.reported.messages(Kind.CRASHED)[-1]
+    assert "was not ready after 5 s" in workshop.reported.messages(EventKind.CRASHED)[-1]
 
 
 async def test_a_replay_that_reaches_its_end_is_finished_and_not_started_again(workshop: Workshop) -> None:
@@ -327,7 +327,7 @@ async def test_a_replay_that_reaches_its_end_is_finished_and_not_started_again(w
     workshop.newest("replay").code = 0
     await ticks(supervisor, workshop, 5.0)
 
-    assert supervisor.members[0].state is State.FINISHED
+    assert supervisor.members[0].state is ProcessState.FINISHED
     assert len(workshop.children["replay"]) == 1
 
 
@@ -342,7 +342,7 @@ async def test_the_stop_goes_the_other_way_round(workshop: Workshop) -> None:
     await supervisor.stop()
 
     assert ended == ["prometheus", "gateway", "sidecar-1"]
-    assert {member.state for member in supervisor.members} == {State.STOPPED}
+    assert {member.state for member in supervisor.members} == {ProcessState.STOPPED}
 
 
 def _note_end(child: FakeChild, name: str, ended: list[str]) -> None:
@@ -363,7 +363,7 @@ async def test_what_ignores_the_request_to_end_is_killed_in_the_end(workshop: Wo
     await supervisor.stop()
 
     assert workshop.newest("console").signals == ["TERM", "KILL"]
-    assert workshop.reported.messages(Kind.WARNING) == ["console: did not end within 2 s and was killed"]
+    assert workshop.reported.messages(EventKind.WARNING) == ["console: did not end within 2 s and was killed"]
 
 
 async def test_a_stop_before_everything_started_ends_what_runs(workshop: Workshop) -> None:

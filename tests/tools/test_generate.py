@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeinfer.catalog.metric import Kind, Metric, Owner
+from edgeinfer.catalog.metric import Metric, MetricKind, Owner
 from tools import generate
 from tools.artifacts import GENERATED_FOLDERS, Artifact, all_artifacts
 
@@ -79,4 +79,4 @@ def test_the_check_fails_with_the_command_to_run(tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize(("unit", "fault"), [("", "without a unit cannot be read"), ("second", "'second' is none")])
 def test_a_catalog_entry_without_a_right_unit_is_refused(unit: str, fault: str) -> None:
     with pytest.raises(ValueError, match=rf"{fault}; give one of .*, seconds,"):
-        Metric(name="x", kind=Kind.GAUGE, unit=unit, help="A thing.", owners=(Owner.GATEWAY,))
+        Metric(name="x", kind=MetricKind.GAUGE, unit=unit, help="A thing.", owners=(Owner.GATEWAY,))

@@ -1,7 +1,7 @@
 """Metrics of Hailo chips, read by the exporter; absent while they cannot be read."""
 
 from edgeinfer.catalog.labels import CHIP, DEVICE
-from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.catalog.metric import Label, Metric, MetricKind, Owner
 
 EXPORTER = (Owner.EXPORTER,)
 
@@ -35,7 +35,7 @@ LEVEL = Label("level", bounded_by="the device's throttling levels, four at most"
 
 HAILORT_STATUS = Metric(
     name="hailo_hailort_status",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="1 while HailoRT answers for this device, 0 while calls fail or the device is missing; absent where HailoRT "
     "is not available.",
@@ -45,7 +45,7 @@ HAILORT_STATUS = Metric(
 )
 DEVICES_FOUND = Metric(
     name="hailo_devices_found",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Number of devices found by HailoRT's scan; absent where HailoRT is not installed.",
     owners=EXPORTER,
@@ -53,7 +53,7 @@ DEVICES_FOUND = Metric(
 )
 DEVICE_INFO = Metric(
     name="hailo_device_info",
-    kind=Kind.INFO,
+    kind=MetricKind.INFO,
     unit="info",
     help="Identity of the device.",
     owners=EXPORTER,
@@ -74,7 +74,7 @@ DEVICE_INFO = Metric(
 )
 DRIVER_INFO = Metric(
     name="hailo_driver_info",
-    kind=Kind.INFO,
+    kind=MetricKind.INFO,
     unit="info",
     help="Versions of the device's kernel module and of the HailoRT library; both must be equal.",
     owners=EXPORTER,
@@ -82,7 +82,7 @@ DRIVER_INFO = Metric(
 )
 PCI_DEVICES = Metric(
     name="hailo_pci_devices",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Hailo chips on the PCI bus, read without HailoRT; more than hailo_devices_found indicates a fault in the "
     "driver or its permissions.",
@@ -91,7 +91,7 @@ PCI_DEVICES = Metric(
 )
 DEVICE_NODES = Metric(
     name="hailo_device_nodes",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Device nodes of the kernel driver, by whether this process may open them.",
     owners=EXPORTER,
@@ -100,7 +100,7 @@ DEVICE_NODES = Metric(
 )
 PCIE_GENERATION = Metric(
     name="hailo_pcie_link_generation",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Current PCIe generation of the chip's link: 1 is 2.5 GT/s per lane, 2 is 5, 3 is 8, 4 is 16.",
     owners=EXPORTER,
@@ -109,7 +109,7 @@ PCIE_GENERATION = Metric(
 )
 PCIE_LANES = Metric(
     name="hailo_pcie_link_lanes",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Current number of lanes of the chip's PCIe link.",
     owners=EXPORTER,
@@ -118,7 +118,7 @@ PCIE_LANES = Metric(
 )
 PCIE_MAX_GENERATION = Metric(
     name="hailo_pcie_link_max_generation",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Highest PCIe generation that each end of the chip's link supports.",
     owners=EXPORTER,
@@ -127,7 +127,7 @@ PCIE_MAX_GENERATION = Metric(
 )
 PCIE_MAX_LANES = Metric(
     name="hailo_pcie_link_max_lanes",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Number of lanes that each end of the chip's PCIe link supports; a Raspberry Pi 5 has one.",
     owners=EXPORTER,
@@ -136,7 +136,7 @@ PCIE_MAX_LANES = Metric(
 )
 TEMPERATURE = Metric(
     name="hailo_hardware_temperature_celsius",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="celsius",
     help="Temperature of the hotter of the chip's two sensors.",
     owners=EXPORTER,
@@ -145,7 +145,7 @@ TEMPERATURE = Metric(
 )
 SENSOR_TEMPERATURE = Metric(
     name="hailo_hardware_sensor_temperature_celsius",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="celsius",
     help="Temperature of each sensor of the chip.",
     owners=EXPORTER,
@@ -154,7 +154,7 @@ SENSOR_TEMPERATURE = Metric(
 )
 TEMPERATURE_LIMIT = Metric(
     name="hailo_hardware_temperature_limit_celsius",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="celsius",
     help="Temperature limits of the device: at orange it lowers its clock, at red it closes its streams; each is "
     "cleared below its "
@@ -165,7 +165,7 @@ TEMPERATURE_LIMIT = Metric(
 )
 TEMPERATURE_ZONE = Metric(
     name="hailo_hardware_temperature_zone",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="Temperature zone reported by the device: 0 green, 1 orange, 2 red.",
     owners=EXPORTER,
@@ -174,7 +174,7 @@ TEMPERATURE_ZONE = Metric(
 )
 THROTTLING_LEVEL = Metric(
     name="hailo_hardware_throttling_level",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="Throttling level reported by the device; its value when idle depends on the device.",
     owners=EXPORTER,
@@ -183,7 +183,7 @@ THROTTLING_LEVEL = Metric(
 )
 LEVEL_TEMPERATURE = Metric(
     name="hailo_hardware_throttling_level_temperature_celsius",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="celsius",
     help="Temperature at which the device enters each throttling level.",
     owners=EXPORTER,
@@ -192,7 +192,7 @@ LEVEL_TEMPERATURE = Metric(
 )
 LEVEL_CLOCK = Metric(
     name="hailo_hardware_throttling_level_clock_hertz",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="hertz",
     help="Clock frequency of each throttling level.",
     owners=EXPORTER,
@@ -201,7 +201,7 @@ LEVEL_CLOCK = Metric(
 )
 ANNOUNCED_THROTTLING = Metric(
     name="hailo_hardware_announced_throttling_state",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="Throttling state last announced by a Hailo-10H: 0 none, 1 light, 2 medium, 3 heavy, 4 severe, "
     "5 streams off, 6 overheated; absent before the first announcement.",
@@ -211,7 +211,7 @@ ANNOUNCED_THROTTLING = Metric(
 )
 THROTTLING_PROTECTION = Metric(
     name="hailo_hardware_throttling_protection_enabled",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="1 while the thermal protection of the device is enabled; it does not mean that it is throttling.",
     owners=EXPORTER,
@@ -220,7 +220,7 @@ THROTTLING_PROTECTION = Metric(
 )
 CLOCK = Metric(
     name="hailo_hardware_clock_hertz",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="hertz",
     help="Clock frequency of the neural network core as reported by the device; whether it reflects throttling is "
     "not documented.",
@@ -230,7 +230,7 @@ CLOCK = Metric(
 )
 ANNOUNCED_CLOCK = Metric(
     name="hailo_hardware_announced_clock_hertz",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="hertz",
     help="Clock frequency announced by the device at its last change; absent before the first change.",
     owners=EXPORTER,
@@ -239,7 +239,7 @@ ANNOUNCED_CLOCK = Metric(
 )
 REQUESTED_CLOCK = Metric(
     name="hailo_hardware_requested_clock_hertz",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="hertz",
     help="Clock frequency requested by each protection of the device.",
     owners=EXPORTER,
@@ -248,7 +248,7 @@ REQUESTED_CLOCK = Metric(
 )
 OVERCURRENT_ZONE = Metric(
     name="hailo_hardware_overcurrent_zone",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="Overcurrent zone reported by the device: 0 green, 1 red.",
     owners=EXPORTER,
@@ -257,7 +257,7 @@ OVERCURRENT_ZONE = Metric(
 )
 POWER = Metric(
     name="hailo_hardware_power_watts",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="watts",
     help="Power of the chip, if its module has a sensor and the setting enables it; measuring pauses overcurrent "
     "protection for a sample.",
@@ -267,7 +267,7 @@ POWER = Metric(
 )
 RESTART_REASON = Metric(
     name="hailo_firmware_restart_reason",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="Reason for the last start of the firmware on each processor of the chip: 0 power-up or reset from outside, "
     "1 hardware "
@@ -278,7 +278,7 @@ RESTART_REASON = Metric(
 )
 UTILIZATION_RATIO = Metric(
     name="hailo_hardware_utilization_ratio",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="ratio",
     help="Share of time in which the chip had at least one frame in flight, from HailoRT's monitor files.",
     owners=EXPORTER,
@@ -287,7 +287,7 @@ UTILIZATION_RATIO = Metric(
 )
 UTILIZATION_PERCENT = Metric(
     name="hailo_hardware_utilization_percent",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="percent",
     help="Share of time in which the chip had at least one frame in flight, in percent.",
     owners=EXPORTER,
@@ -297,7 +297,7 @@ UTILIZATION_PERCENT = Metric(
 )
 MODEL_UTILIZATION = Metric(
     name="hailo_model_utilization_ratio",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="ratio",
     help="Share of time in which each model had a frame in flight.",
     owners=EXPORTER,
@@ -306,7 +306,7 @@ MODEL_UTILIZATION = Metric(
 )
 MODEL_FRAME_RATE = Metric(
     name="hailo_model_frames_per_second",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="frames_per_second",
     help="Frames completed per second by each model.",
     owners=EXPORTER,
@@ -315,7 +315,7 @@ MODEL_FRAME_RATE = Metric(
 )
 NOTIFICATIONS_RECEIVED = Metric(
     name="hailo_notifications_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help="Notifications received from the device.",
     owners=EXPORTER,
@@ -323,7 +323,7 @@ NOTIFICATIONS_RECEIVED = Metric(
 )
 SENSOR_LAST_SUCCESS = Metric(
     name="hailo_sensor_last_success_timestamp_seconds",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="timestamp",
     help="Time of the last successful reading of each sensor; it does not advance while readings fail.",
     owners=EXPORTER,
@@ -332,7 +332,7 @@ SENSOR_LAST_SUCCESS = Metric(
 )
 SENSOR_ERRORS = Metric(
     name="hailo_sensor_read_errors_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="errors",
     help="Failed readings of a sensor, by reason.",
     owners=EXPORTER,
@@ -356,7 +356,7 @@ SENSOR_ERRORS = Metric(
 )
 EXPORTER_BUILD_INFO = Metric(
     name="hailo_exporter_build_info",
-    kind=Kind.INFO,
+    kind=MetricKind.INFO,
     unit="info",
     help="Version of the exporter.",
     owners=EXPORTER,
@@ -364,7 +364,7 @@ EXPORTER_BUILD_INFO = Metric(
 )
 RASPBERRY_PI_CONDITION = Metric(
     name="raspberry_pi_condition",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="1 while the firmware of the Raspberry Pi reports this condition, else 0; absent on other machines.",
     owners=EXPORTER,

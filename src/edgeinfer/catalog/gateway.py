@@ -2,13 +2,13 @@
 
 from edgeinfer.catalog import buckets, labels
 from edgeinfer.catalog.labels import ENDPOINT, METHOD, OPERATION, PROBLEM, SIDECAR, STATUS, STATUS_CODE
-from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.catalog.metric import Label, Metric, MetricKind, Owner
 
 GATEWAY = (Owner.GATEWAY,)
 
 INFERENCE_REQUESTS = Metric(
     name="hailo_inference_requests_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="Inference requests to a sidecar, by outcome; a request rejected by the open circuit is a failure.",
     owners=GATEWAY,
@@ -17,7 +17,7 @@ INFERENCE_REQUESTS = Metric(
 
 INFERENCE_DURATION = Metric(
     name="hailo_inference_duration_seconds",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="seconds",
     help="Time from sending a window to a sidecar until its response was validated or the request failed.",
     owners=GATEWAY,
@@ -27,7 +27,7 @@ INFERENCE_DURATION = Metric(
 
 INFERENCE_ERRORS = Metric(
     name="hailo_inference_errors_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="errors",
     help="Failed inference requests, by error class.",
     owners=GATEWAY,
@@ -36,7 +36,7 @@ INFERENCE_ERRORS = Metric(
 
 SAMPLES_PROCESSED = Metric(
     name="hailo_samples_processed_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="samples",
     help="IMU samples in windows answered by a sidecar, and the latent vectors and motif predictions returned.",
     owners=GATEWAY,
@@ -45,7 +45,7 @@ SAMPLES_PROCESSED = Metric(
 
 CONTRACT_VIOLATIONS = Metric(
     name="hailo_output_contract_violations_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="errors",
     help="Responses of a sidecar that violate the model's contract, by check.",
     owners=GATEWAY,
@@ -54,7 +54,7 @@ CONTRACT_VIOLATIONS = Metric(
 
 HTTP_REQUESTS = Metric(
     name="edgeinfer_http_requests_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="HTTP requests answered by the gateway.",
     owners=GATEWAY,
@@ -63,7 +63,7 @@ HTTP_REQUESTS = Metric(
 
 HTTP_DURATION = Metric(
     name="edgeinfer_http_request_duration_seconds",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="seconds",
     help="Time from the first byte of a request at the gateway to the last byte of its response.",
     owners=GATEWAY,
@@ -73,7 +73,7 @@ HTTP_DURATION = Metric(
 
 PROBLEMS = Metric(
     name="edgeinfer_http_errors_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="errors",
     help="Requests that the gateway answered with an error, by error type.",
     owners=GATEWAY,
@@ -82,7 +82,7 @@ PROBLEMS = Metric(
 
 ANALYSES = Metric(
     name="edgeinfer_analyses_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="Analyses requested from the gateway, by source of the result; none means that there was no result.",
     owners=GATEWAY,
@@ -91,7 +91,7 @@ ANALYSES = Metric(
 
 FALLBACKS = Metric(
     name="edgeinfer_fallbacks_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="Analyses computed on the gateway's CPU, by the reason why no sidecar answered.",
     owners=GATEWAY,
@@ -100,7 +100,7 @@ FALLBACKS = Metric(
 
 FALLBACK_DURATION = Metric(
     name="edgeinfer_fallback_duration_seconds",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="seconds",
     help="Time that the fallback on the gateway's CPU took to compute a window.",
     owners=GATEWAY,
@@ -109,7 +109,7 @@ FALLBACK_DURATION = Metric(
 
 NETWORK_DURATION = Metric(
     name="edgeinfer_network_duration_seconds",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="seconds",
     help="Part of a successful call outside the sidecar: network, connection and HTTP stacks.",
     owners=GATEWAY,
@@ -118,7 +118,7 @@ NETWORK_DURATION = Metric(
 
 SIDECAR_REQUESTS = Metric(
     name="edgeinfer_sidecar_requests_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="Calls to each sidecar, by outcome.",
     owners=GATEWAY,
@@ -127,7 +127,7 @@ SIDECAR_REQUESTS = Metric(
 
 SIDECAR_IN_FLIGHT = Metric(
     name="edgeinfer_sidecar_in_flight",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="requests",
     help="Calls to each sidecar in flight.",
     owners=GATEWAY,
@@ -136,7 +136,7 @@ SIDECAR_IN_FLIGHT = Metric(
 
 CIRCUIT_STATE = Metric(
     name="edgeinfer_circuit_state",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="1 for the current state of a sidecar's circuit breaker, 0 for the other states.",
     owners=GATEWAY,
@@ -145,7 +145,7 @@ CIRCUIT_STATE = Metric(
 
 CIRCUIT_TRANSITIONS = Metric(
     name="edgeinfer_circuit_transitions_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help="Transitions of a sidecar's circuit breaker into each state.",
     owners=GATEWAY,
@@ -154,7 +154,7 @@ CIRCUIT_TRANSITIONS = Metric(
 
 RETRIES = Metric(
     name="edgeinfer_sidecar_retries_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="Retries of a call to a sidecar after a failure.",
     owners=GATEWAY,
@@ -162,7 +162,7 @@ RETRIES = Metric(
 
 SESSIONS_ACTIVE = Metric(
     name="edgeinfer_sessions_active",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="sessions",
     help="Number of active sessions.",
     owners=GATEWAY,
@@ -170,7 +170,7 @@ SESSIONS_ACTIVE = Metric(
 
 SESSIONS_STARTED = Metric(
     name="edgeinfer_sessions_started_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="sessions",
     help="Sessions started.",
     owners=GATEWAY,
@@ -178,7 +178,7 @@ SESSIONS_STARTED = Metric(
 
 SESSIONS_ENDED = Metric(
     name="edgeinfer_sessions_ended_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="sessions",
     help="Sessions ended, by reason.",
     owners=GATEWAY,
@@ -187,7 +187,7 @@ SESSIONS_ENDED = Metric(
 
 SAMPLES_RECEIVED = Metric(
     name="edgeinfer_samples_received_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="samples",
     help="IMU samples of streams accepted with status 202.",
     owners=GATEWAY,
@@ -195,7 +195,7 @@ SAMPLES_RECEIVED = Metric(
 
 SAMPLES_STORED = Metric(
     name="edgeinfer_session_samples",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="samples",
     help="IMU samples currently held by sessions.",
     owners=GATEWAY,
@@ -203,7 +203,7 @@ SAMPLES_STORED = Metric(
 
 STORE_USED = Metric(
     name="edgeinfer_store_used_bytes",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="bytes",
     help="Size of the session store's files; absent if sessions are kept in memory.",
     owners=GATEWAY,
@@ -212,7 +212,7 @@ STORE_USED = Metric(
 
 STORE_LIMIT = Metric(
     name="edgeinfer_store_limit_bytes",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="bytes",
     help="Maximum size of the session store; absent if sessions are kept in memory.",
     owners=GATEWAY,
@@ -221,7 +221,7 @@ STORE_LIMIT = Metric(
 
 STORE_WRITTEN = Metric(
     name="edgeinfer_store_written_bytes_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="bytes",
     help="Bytes written by the session store.",
     owners=GATEWAY,
@@ -229,7 +229,7 @@ STORE_WRITTEN = Metric(
 
 STORE_SET_ASIDE = Metric(
     name="edgeinfer_store_set_aside",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Folders of damaged files that the session store has set aside and that still exist; absent if "
     "sessions are kept in memory.",
@@ -239,7 +239,7 @@ STORE_SET_ASIDE = Metric(
 
 STORE_EARLY_DROPS = Metric(
     name="edgeinfer_store_early_drops_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help="Segments of ended sessions dropped before their retention time for lack of space.",
     owners=GATEWAY,
@@ -247,7 +247,7 @@ STORE_EARLY_DROPS = Metric(
 
 HEALTH_STATUS = Metric(
     name="edgeinfer_health_status",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="1 for the last status of a health check, 0 for the others; all 0 before its first run.",
     owners=GATEWAY,
@@ -256,7 +256,7 @@ HEALTH_STATUS = Metric(
 
 HEALTH_DURATION = Metric(
     name="edgeinfer_health_check_duration_seconds",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="seconds",
     help="Duration of the last run of a health check; absent before its first run.",
     owners=GATEWAY,
@@ -266,7 +266,7 @@ HEALTH_DURATION = Metric(
 
 HEALTH_LAST_RUN = Metric(
     name="edgeinfer_health_check_last_run_timestamp_seconds",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="timestamp",
     help="Time of the last run of a health check; absent before its first run.",
     owners=GATEWAY,
@@ -276,7 +276,7 @@ HEALTH_LAST_RUN = Metric(
 
 BUILD_INFO = Metric(
     name="edgeinfer_build_info",
-    kind=Kind.INFO,
+    kind=MetricKind.INFO,
     unit="info",
     help="Version of the gateway; a change marks a deployment.",
     owners=GATEWAY,

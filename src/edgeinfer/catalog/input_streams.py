@@ -2,11 +2,11 @@
 
 from edgeinfer.catalog import labels
 from edgeinfer.catalog.gateway import GATEWAY
-from edgeinfer.catalog.metric import Kind, Label, Metric
+from edgeinfer.catalog.metric import Label, Metric, MetricKind
 
 INPUT_EVENTS = Metric(
     name="edgeinfer_input_events_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help="What was irregular in the samples of streams: gaps, samples missing in them, duplicates, reorderings, jumps "
     "of the sensor's clock, pauses.",
@@ -16,7 +16,7 @@ INPUT_EVENTS = Metric(
 
 STREAMS_RECEIVING = Metric(
     name="edgeinfer_streams_receiving",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Streams that got samples within the last minute.",
     owners=GATEWAY,
@@ -24,7 +24,7 @@ STREAMS_RECEIVING = Metric(
 
 STREAMS_WITH_PROBLEM = Metric(
     name="edgeinfer_streams_with_problem",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Streams whose samples show this problem of their sensor, of those that got samples within the last minute.",
     owners=GATEWAY,
@@ -33,7 +33,7 @@ STREAMS_WITH_PROBLEM = Metric(
 
 STREAM_PROBLEM = Metric(
     name="edgeinfer_stream_problem",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="1 for each problem of a stream's sensor; the session is the first eight characters of its id; absent for a "
     "stream without one.",
@@ -48,7 +48,7 @@ STREAM_PROBLEM = Metric(
 
 STREAM_RATE = Metric(
     name="edgeinfer_stream_rate_hertz",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="hertz",
     help="Mean sample rate over the newest ten seconds of each stream, holes included: least, median and greatest of "
     "the streams; absent without any.",
@@ -59,7 +59,7 @@ STREAM_RATE = Metric(
 
 STREAM_JITTER = Metric(
     name="edgeinfer_stream_jitter_seconds",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="seconds",
     help="Spread of the steps between samples over the newest ten seconds of each stream: least, median and greatest "
     "of the streams; absent without any.",
@@ -70,7 +70,7 @@ STREAM_JITTER = Metric(
 
 STREAM_CLOCK_OFFSET = Metric(
     name="edgeinfer_stream_clock_offset_seconds",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="seconds",
     help="Distance between the gateway's clock and t of the newest sample as it arrived: least, median and greatest of "
     "the streams; absent where no t counts from 1970.",
@@ -81,7 +81,7 @@ STREAM_CLOCK_OFFSET = Metric(
 
 KNOWN_ACTIVITY = Metric(
     name="edgeinfer_known_activity_windows_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="windows",
     help="Analysed windows whose sender knew what was done, by whether the most likely motif is of the same group.",
     owners=GATEWAY,
@@ -90,7 +90,7 @@ KNOWN_ACTIVITY = Metric(
 
 KNOWN_ACTIVITY_GROUPS = Metric(
     name="edgeinfer_known_activity_groups_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="windows",
     help="Analysed windows whose sender knew what was done, by the motif group that was done and that the model said; "
     "other is what the model has no motif for.",

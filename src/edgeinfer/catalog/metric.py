@@ -8,14 +8,14 @@ from itertools import product
 from edgeinfer.catalog.units import UNITS
 
 __all__ = [
-    "Kind",
     "Label",
     "Metric",
+    "MetricKind",
     "Owner",
 ]
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """The Prometheus type of a metric."""
 
     COUNTER = "counter"
@@ -71,7 +71,7 @@ class Metric:
     """
 
     name: str
-    kind: Kind
+    kind: MetricKind
     unit: str
     help: str
     owners: tuple[Owner, ...]
@@ -81,11 +81,11 @@ class Metric:
     deprecated_by: str = ""
 
     def __post_init__(self) -> None:
-        if bool(self.buckets) != (self.kind is Kind.HISTOGRAM):
+        if bool(self.buckets) != (self.kind is MetricKind.HISTOGRAM):
             raise ValueError(f"{self.name}: buckets belong to histograms, and every histogram has some")
-        if self.name.endswith("_total") != (self.kind is Kind.COUNTER):
+        if self.name.endswith("_total") != (self.kind is MetricKind.COUNTER):
             raise ValueError(f"{self.name}: counters, and only counters, end in _total")
-        if self.name.endswith("_info") != (self.kind is Kind.INFO):
+        if self.name.endswith("_info") != (self.kind is MetricKind.INFO):
             raise ValueError(f"{self.name}: infos, and only infos, end in _info")
         if not self.help.endswith("."):
             raise ValueError(f"{self.name}: the help is a sentence")
@@ -108,6 +108,6 @@ class Metric:
     @property
     def series_names(self) -> tuple[str, ...]:
         """The names under which samples are stored."""
-        if self.kind is Kind.HISTOGRAM:
+        if self.kind is MetricKind.HISTOGRAM:
             return tuple(self.name + suffix for suffix in ("_bucket", "_sum", "_count"))
         return (self.name,)

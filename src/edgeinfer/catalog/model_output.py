@@ -2,11 +2,11 @@
 
 from edgeinfer.catalog import buckets, labels
 from edgeinfer.catalog.gateway import GATEWAY
-from edgeinfer.catalog.metric import Kind, Label, Metric
+from edgeinfer.catalog.metric import Label, Metric, MetricKind
 
 OUTPUT_DIMENSIONS = Metric(
     name="hailo_model_output_dimensions",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="dimensions",
     help="Length of each output in the last response of a sidecar; absent before the first.",
     owners=GATEWAY,
@@ -16,7 +16,7 @@ OUTPUT_DIMENSIONS = Metric(
 
 MOTIF_CONFIDENCE = Metric(
     name="hailo_motif_confidence_ratio",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="ratio",
     help="Score of the most likely motif of each response.",
     owners=GATEWAY,
@@ -25,7 +25,7 @@ MOTIF_CONFIDENCE = Metric(
 
 MOTIF_TOP = Metric(
     name="hailo_motif_top_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="windows",
     help="Responses in which this motif was the most likely one; hailo_motif_info has its name.",
     owners=GATEWAY,
@@ -34,7 +34,7 @@ MOTIF_TOP = Metric(
 
 LATENT_NORM = Metric(
     name="hailo_latent_l2_norm",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="norm",
     help="Euclidean norm of the latent vector of each response.",
     owners=GATEWAY,
@@ -43,7 +43,7 @@ LATENT_NORM = Metric(
 
 LATENT_DRIFT = Metric(
     name="hailo_latent_drift_score",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="score",
     help="Mean population stability index of the latent dimensions against the baseline that alerts judge by, by "
     "default the site's own; absent without such a baseline, without traffic, and while the window holds too little.",
@@ -53,7 +53,7 @@ LATENT_DRIFT = Metric(
 
 MOTIF_DRIFT = Metric(
     name="hailo_motif_drift_score",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="score",
     help="Population stability index of the motif shares against the baseline that alerts judge by, by default the "
     "site's own; absent as hailo_latent_drift_score is.",
@@ -63,7 +63,7 @@ MOTIF_DRIFT = Metric(
 
 POPULATION_LATENT_DRIFT = Metric(
     name="hailo_latent_population_drift_score",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="score",
     help="Mean population stability index of the latent dimensions against the people that the model card knows; "
     "absent without traffic and while the window holds too few answers.",
@@ -73,7 +73,7 @@ POPULATION_LATENT_DRIFT = Metric(
 
 POPULATION_MOTIF_DRIFT = Metric(
     name="hailo_motif_population_drift_score",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="score",
     help="Population stability index of the motif shares against the people that the model card knows; absent as "
     "hailo_latent_population_drift_score is.",
@@ -83,7 +83,7 @@ POPULATION_MOTIF_DRIFT = Metric(
 
 DIMENSION_DRIFT = Metric(
     name="hailo_latent_dimension_drift_score",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="score",
     help="Population stability index of each latent dimension against the site's baseline, or the population's "
     "where the site has none to compare with; absent without traffic.",
@@ -97,7 +97,7 @@ DIMENSION_DRIFT = Metric(
 
 MOTIF_SHARES = Metric(
     name="hailo_motif_share_ratio",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="ratio",
     help="Share of answers in which each motif was the most likely one: in the drift window and in each baseline; "
     "absent without traffic.",
@@ -108,7 +108,7 @@ MOTIF_SHARES = Metric(
 
 DRIFT_WINDOW = Metric(
     name="hailo_drift_window_answers",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="windows",
     help="Number of responses in the window over which drift is computed.",
     owners=GATEWAY,
@@ -116,7 +116,7 @@ DRIFT_WINDOW = Metric(
 
 DRIFT_BASELINE = Metric(
     name="hailo_drift_baseline_answers",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="windows",
     help="Answers that each drift baseline was made from; absent for a baseline that there is not.",
     owners=GATEWAY,
@@ -126,7 +126,7 @@ DRIFT_BASELINE = Metric(
 
 DRIFT_BASELINE_LEARNED = Metric(
     name="hailo_drift_baseline_learned_timestamp_seconds",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="timestamp",
     help="When the site's drift baseline was learned; absent before.",
     owners=GATEWAY,
@@ -135,7 +135,7 @@ DRIFT_BASELINE_LEARNED = Metric(
 
 MOTIF_INFO = Metric(
     name="hailo_motif_info",
-    kind=Kind.INFO,
+    kind=MetricKind.INFO,
     unit="info",
     help="Name of each motif of the model card, to join with hailo_motif_top_total.",
     owners=GATEWAY,

@@ -2,13 +2,13 @@
 
 from edgeinfer.catalog import buckets, labels
 from edgeinfer.catalog.labels import ENDPOINT, METHOD, PROBLEM, STATUS_CODE
-from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.catalog.metric import Label, Metric, MetricKind, Owner
 
 SIDECAR = (Owner.SIDECAR,)
 
 HTTP_REQUESTS = Metric(
     name="hailo_http_requests_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="HTTP requests answered by the sidecar.",
     owners=SIDECAR,
@@ -16,7 +16,7 @@ HTTP_REQUESTS = Metric(
 )
 HTTP_DURATION = Metric(
     name="hailo_http_request_duration_seconds",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="seconds",
     help="Time from the first byte of a request at the sidecar to the last byte of its response.",
     owners=SIDECAR,
@@ -25,7 +25,7 @@ HTTP_DURATION = Metric(
 )
 PROBLEMS = Metric(
     name="hailo_sidecar_http_errors_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="errors",
     help="Requests that the sidecar answered with an error, by error type.",
     owners=SIDECAR,
@@ -33,7 +33,7 @@ PROBLEMS = Metric(
 )
 INFERENCES = Metric(
     name="hailo_sidecar_inferences_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="windows",
     help="Windows received by the sidecar, by outcome.",
     owners=SIDECAR,
@@ -41,7 +41,7 @@ INFERENCES = Metric(
 )
 STAGE_DURATION = Metric(
     name="hailo_sidecar_stage_duration_seconds",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="seconds",
     help="Duration of each stage of an answered window in the sidecar.",
     owners=SIDECAR,
@@ -50,28 +50,28 @@ STAGE_DURATION = Metric(
 )
 QUEUE_DEPTH = Metric(
     name="hailo_sidecar_queue_depth",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="windows",
     help="Number of windows under way beyond one for each worker, which wait or share a run.",
     owners=SIDECAR,
 )
 QUEUE_CAPACITY = Metric(
     name="hailo_sidecar_queue_capacity",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="windows",
     help="Number of windows that may wait before the sidecar sheds load with status 503.",
     owners=SIDECAR,
 )
 IN_FLIGHT = Metric(
     name="hailo_sidecar_in_flight",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="windows",
     help="Number of windows under way, at most one for each worker.",
     owners=SIDECAR,
 )
 WORKERS = Metric(
     name="hailo_sidecar_workers",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="count",
     help="Number of threads that may call the backend concurrently: one for each frame a chip accepts, or for each "
     "core.",
@@ -79,7 +79,7 @@ WORKERS = Metric(
 )
 BATCH_SIZE = Metric(
     name="hailo_sidecar_batch_size",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="windows",
     help="Windows in the run of each answered window, itself included; 1 if the backend does not batch.",
     owners=SIDECAR,
@@ -87,7 +87,7 @@ BATCH_SIZE = Metric(
 )
 FRAMES_IN_FLIGHT = Metric(
     name="hailo_sidecar_frames_in_flight",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="windows",
     help="Windows in flight on the chip when each answered window was submitted; no observations without a chip.",
     owners=SIDECAR,
@@ -95,14 +95,14 @@ FRAMES_IN_FLIGHT = Metric(
 )
 READY = Metric(
     name="hailo_sidecar_ready",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="1 while the model is loaded and serving, else 0.",
     owners=SIDECAR,
 )
 HARDWARE_ERRORS = Metric(
     name="hailo_hardware_errors_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="errors",
     help="Failures of the backend, by error class, derived from HailoRT's status codes if there is a chip.",
     owners=SIDECAR,
@@ -110,14 +110,14 @@ HARDWARE_ERRORS = Metric(
 )
 BACKEND_RECOVERIES = Metric(
     name="hailo_sidecar_backend_recoveries_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help="Recoveries of the backend after a failure.",
     owners=SIDECAR,
 )
 MODEL_INFO = Metric(
     name="hailo_model_info",
-    kind=Kind.INFO,
+    kind=MetricKind.INFO,
     unit="info",
     help="Model served by the sidecar.",
     owners=SIDECAR,
@@ -128,7 +128,7 @@ MODEL_INFO = Metric(
 )
 RUNTIME_INFO = Metric(
     name="hailo_runtime_info",
-    kind=Kind.INFO,
+    kind=MetricKind.INFO,
     unit="info",
     help="Backend that computes the results; stub if they are synthetic.",
     owners=SIDECAR,
@@ -140,7 +140,7 @@ RUNTIME_INFO = Metric(
 )
 BUILD_INFO = Metric(
     name="hailo_sidecar_build_info",
-    kind=Kind.INFO,
+    kind=MetricKind.INFO,
     unit="info",
     help="Version of the sidecar, and what decodes windows in JSON; a change marks a deployment.",
     owners=SIDECAR,
@@ -152,7 +152,7 @@ BUILD_INFO = Metric(
 )
 MODEL_CHANGES = Metric(
     name="hailo_sidecar_model_changes_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help="Requested changes of the sidecar's model, by outcome; after a refused change the old model keeps serving.",
     owners=SIDECAR,
@@ -160,7 +160,7 @@ MODEL_CHANGES = Metric(
 )
 SHADOW_COMPARISONS = Metric(
     name="hailo_shadow_comparisons_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="windows",
     help="Windows computed by the shadow backend, by whether its top motif agreed.",
     owners=SIDECAR,
@@ -168,7 +168,7 @@ SHADOW_COMPARISONS = Metric(
 )
 SHADOW_COSINE = Metric(
     name="hailo_shadow_latent_cosine",
-    kind=Kind.HISTOGRAM,
+    kind=MetricKind.HISTOGRAM,
     unit="score",
     help="Cosine similarity between the latent vectors of the serving and the shadow backend.",
     owners=SIDECAR,

@@ -2,7 +2,7 @@
 
 from edgeinfer.catalog import labels
 from edgeinfer.catalog.labels import COLLECTOR
-from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.catalog.metric import Label, Metric, MetricKind, Owner
 
 SIDECAR = (Owner.SIDECAR,)
 COLLECTING = (Owner.SIDECAR, Owner.EXPORTER)
@@ -10,7 +10,7 @@ SERVING = (Owner.GATEWAY, Owner.SIDECAR, Owner.EXPORTER)
 
 MEMORY_USAGE = Metric(
     name="hailo_memory_usage_bytes",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="bytes",
     help="Memory of the sidecar's process and of its machine.",
     owners=SIDECAR,
@@ -19,7 +19,7 @@ MEMORY_USAGE = Metric(
 )
 DISK_SPACE = Metric(
     name="hailo_disk_space_bytes",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="bytes",
     help="Space of the root file system: available to unprivileged users, and total.",
     owners=SIDECAR,
@@ -28,7 +28,7 @@ DISK_SPACE = Metric(
 )
 CPU_USAGE_RATIO = Metric(
     name="hailo_cpu_usage_ratio",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="ratio",
     help="Share of the machine's CPU time used since the previous reading.",
     owners=SIDECAR,
@@ -36,7 +36,7 @@ CPU_USAGE_RATIO = Metric(
 )
 CPU_USAGE_PERCENT = Metric(
     name="hailo_cpu_usage_percent",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="percent",
     help="Share of the machine's CPU time used since the previous reading, in percent.",
     owners=SIDECAR,
@@ -45,7 +45,7 @@ CPU_USAGE_PERCENT = Metric(
 )
 HTTP_REFUSALS = Metric(
     name="hailo_http_refusals_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="requests",
     help="Requests and connections that the HTTP server of a service refused itself, by kind of problem; most reach no "
     "route and are in no other metric.",
@@ -54,7 +54,7 @@ HTTP_REFUSALS = Metric(
 )
 COLLECTOR_SUCCESS = Metric(
     name="hailo_collector_success",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="state",
     help="1 if the collector's last run succeeded, else 0; absent before its first run and if its source "
     "does not exist on this machine.",
@@ -64,7 +64,7 @@ COLLECTOR_SUCCESS = Metric(
 )
 COLLECTOR_DURATION = Metric(
     name="hailo_collector_duration_seconds",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="seconds",
     help="Duration of the collector's last run; absent before its first run.",
     owners=COLLECTING,
@@ -73,7 +73,7 @@ COLLECTOR_DURATION = Metric(
 )
 COLLECTOR_LAST_SUCCESS = Metric(
     name="hailo_collector_last_success_timestamp_seconds",
-    kind=Kind.GAUGE,
+    kind=MetricKind.GAUGE,
     unit="timestamp",
     help="Time of the collector's last successful run; absent before its first success.",
     owners=COLLECTING,
@@ -82,7 +82,7 @@ COLLECTOR_LAST_SUCCESS = Metric(
 )
 COLLECTOR_ERRORS = Metric(
     name="hailo_collector_errors_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="errors",
     help="Failed runs of a collector, by reason; a source that does not exist on this machine is not a failure.",
     owners=COLLECTING,

@@ -1,6 +1,6 @@
 """Metrics of the export of traces: one for each process that makes spans."""
 
-from edgeinfer.catalog.metric import Kind, Label, Metric, Owner
+from edgeinfer.catalog.metric import Label, Metric, MetricKind, Owner
 
 _RESULT = Label("result", ("exported", "failed", "dropped"))
 _HELP = (
@@ -10,7 +10,7 @@ _HELP = (
 
 GATEWAY_SPANS = Metric(
     name="edgeinfer_trace_spans_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help=f"Spans of the gateway, {_HELP}",
     owners=(Owner.GATEWAY,),
@@ -18,7 +18,7 @@ GATEWAY_SPANS = Metric(
 )
 SIDECAR_SPANS = Metric(
     name="hailo_trace_spans_total",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
     unit="events",
     help=f"Spans of the sidecar, {_HELP}",
     owners=(Owner.SIDECAR,),

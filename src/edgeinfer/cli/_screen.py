@@ -8,7 +8,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from edgeinfer.console.overview import Overview, Reading
+from edgeinfer.console.overview import Overview, OverviewLine
 
 ANSWERS = ("ok", "collecting")
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -17,7 +17,7 @@ _MIN_NAME = 22
 _PADDING = 6
 _SEVERITIES = {"critical": "red", "warning": "yellow"}
 
-Sections = Mapping[str, tuple[Reading, ...]]
+Sections = Mapping[str, tuple[OverviewLine, ...]]
 
 
 def render(overview: Overview, width: int, height: int | None = None, *, is_live: bool = False) -> Group:
@@ -70,7 +70,7 @@ def _head(overview: Overview, *, is_live: bool) -> Text:
     return head
 
 
-def _table(readings: tuple[Reading, ...], width: int, name_width: int) -> Table:
+def _table(readings: tuple[OverviewLine, ...], width: int, name_width: int) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 1), expand=False)
     table.add_column(no_wrap=True, overflow="ellipsis", min_width=name_width, max_width=name_width)
     table.add_column(justify="right", no_wrap=True, min_width=12)
@@ -89,7 +89,7 @@ def _name(name: str) -> Text:
     return Text.assemble((panel + colon, "dim"), series) if panel else Text(name)
 
 
-def _value(reading: Reading) -> Text:
+def _value(reading: OverviewLine) -> Text:
     if reading.fault:
         return Text(reading.fault, "red")
     color = reading.color or _SEVERITIES.get(dict(reading.labels).get("severity", ""), "")

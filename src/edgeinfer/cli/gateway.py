@@ -29,7 +29,7 @@ from edgeinfer.gateway.session_reports import SessionReports
 from edgeinfer.gateway.sessions import MemorySessions, SessionStore, SessionTable
 from edgeinfer.gateway.sidecar_client import SidecarClient
 from edgeinfer.gateway.store.files import DiskFiles
-from edgeinfer.gateway.transport import Target, parse_target
+from edgeinfer.gateway.transport import SidecarAddress, parse_target
 from edgeinfer.installation import shipped_file
 from edgeinfer.metrics.registry import new_registry, register_process_collectors
 from edgeinfer.model.card import ModelCard, default_folder, load_card
@@ -120,7 +120,7 @@ def make_parts(settings: GatewaySettings) -> Parts:
 def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
     settings: GatewaySettings,
     card: ModelCard,
-    targets: list[Target],
+    targets: list[SidecarAddress],
     registry: CollectorRegistry,
     instruments: GatewayInstruments,
     table: SessionTable,
@@ -166,7 +166,7 @@ def _assemble(  # noqa: PLR0913, PLR0917 - the wiring
     )
 
 
-def _targets(settings: GatewaySettings) -> list[Target]:
+def _targets(settings: GatewaySettings) -> list[SidecarAddress]:
     if not settings.use_real_model:
         return []
     try:
@@ -183,7 +183,7 @@ def _targets(settings: GatewaySettings) -> list[Target]:
     return targets
 
 
-def _is_own_address(target: Target, settings: GatewaySettings) -> bool:
+def _is_own_address(target: SidecarAddress, settings: GatewaySettings) -> bool:
     if target.socket:
         return False
     host, port, _ = target.address
@@ -193,7 +193,7 @@ def _is_own_address(target: Target, settings: GatewaySettings) -> bool:
 
 def _make_member(
     settings: GatewaySettings,
-    target: Target,
+    target: SidecarAddress,
     reader: OutputReader,
     model: str,
     instruments: GatewayInstruments,

@@ -29,7 +29,7 @@ from edgeinfer.loadgen.client import KEY_HELP, GatewayClient
 from edgeinfer.loadgen.profile import PROFILES, Objective, Profile, stress_users
 from edgeinfer.loadgen.progress import Progress
 from edgeinfer.loadgen.prometheus import Prometheus, PrometheusUnreachable, compare
-from edgeinfer.loadgen.records import Record, Records
+from edgeinfer.loadgen.records import Records, RequestRecord
 from edgeinfer.loadgen.report import summarize
 from edgeinfer.loadgen.runner import Runner
 from edgeinfer.loadgen.sample_source import SampleSource
@@ -257,10 +257,10 @@ async def _snapshot(prometheus: Prometheus | None) -> Any:
         return str(failure)
 
 
-async def _play(runner: Runner, profile: Profile, take: Callable[[Record], None]) -> Any:
+async def _play(runner: Runner, profile: Profile, take: Callable[[RequestRecord], None]) -> Any:
     progress = Progress(profile)
 
-    def record(one: Record) -> None:
+    def record(one: RequestRecord) -> None:
         progress(one)
         take(one)
 

@@ -18,7 +18,7 @@ from edgeinfer.monitoring.scrape import prometheus_configuration
 from edgeinfer.settings import AlertingSettings, StackSettings
 from edgeinfer.stack import damage_rules, lock, plan
 from edgeinfer.stack.binaries import NEEDED, Binary, Program, cache_folder, find_all
-from edgeinfer.stack.events import Event, Kind
+from edgeinfer.stack.events import Event, EventKind
 from edgeinfer.stack.fetch import find_or_fetch
 from edgeinfer.stack.folder import DataFolder, prepare, root_of, too_little_room, write_whole
 from edgeinfer.stack.plan import ProcessSpec
@@ -96,15 +96,15 @@ def create() -> click.Command:
             if monitoring:
                 plans += _monitoring(settings, folder, reporter, plans)
             else:
-                reporter.report(Event(Kind.NOTE, "running without monitoring as requested: nothing is recorded"))
+                reporter.report(Event(EventKind.NOTE, "running without monitoring as requested: nothing is recorded"))
             if with_replay:
-                reporter.report(Event(Kind.NOTE, recording_note(recording)))
+                reporter.report(Event(EventKind.NOTE, recording_note(recording)))
                 plans.append(
                     plan.replay(plan.gateway(settings, folder).address, recording or "", settings.api_key_file)
                 )
             scarce = too_little_room(folder.root)
             if scarce:
-                reporter.report(Event(Kind.WARNING, f"{scarce}: make room"))
+                reporter.report(Event(EventKind.WARNING, f"{scarce}: make room"))
             well = _run(plans, folder, reporter, settings if monitoring else None)
         sys.exit(0 if well else 1)
 
@@ -164,7 +164,7 @@ def _find_binaries(settings: StackSettings, reporter: Reporter) -> dict[Program,
     try:
         found = dict(find_or_fetch(cache_folder(settings.cache_home), reporter.report))
     except BinaryNotFound as failure:
-        reporter.report(Event(Kind.WARNING, f"running without monitoring: {failure}"))
+        reporter.report(Event(EventKind.WARNING, f"running without monitoring: {failure}"))
         found = dict(find_all(cache_folder(settings.cache_home)))
     return {program: found.get(program) or Binary(program, Path(program.value), "") for program in NEEDED}
 
@@ -186,4 +186,4 @@ def _write_configuration(
             write_whole(folder.configuration / name, text)
         except OSError as failure:
             why = f"{name} cannot be written ({failure.strerror or failure}); the one of the last run stays in force"
-            reporter.report(Event(Kind.WARNING, why))
+            reporter.report(Event(EventKind.WARNING, why))

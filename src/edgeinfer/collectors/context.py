@@ -9,7 +9,7 @@ from time import monotonic, time
 from prometheus_client import CollectorRegistry, Counter
 
 from edgeinfer.catalog import device
-from edgeinfer.catalog.metric import Kind, Metric
+from edgeinfer.catalog.metric import Metric, MetricKind
 from edgeinfer.hailort.library import Library, load_library
 from edgeinfer.metrics.fresh import FreshReadings, fresh_readings
 from edgeinfer.metrics.instruments import counter
@@ -59,7 +59,7 @@ class CollectorContext:
     def readings(self) -> FreshReadings:
         """Where sensors are published: every gauge of `catalog/device.py` that its entry marks as a sensor."""
         entries = [entry for entry in vars(device).values() if isinstance(entry, Metric)]
-        gauges = [entry for entry in entries if entry.kind is Kind.GAUGE and entry.sensor]
+        gauges = [entry for entry in entries if entry.kind is MetricKind.GAUGE and entry.sensor]
         return fresh_readings(gauges, self.registry, self.sources.clock)
 
     @cached_property

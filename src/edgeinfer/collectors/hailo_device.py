@@ -8,7 +8,7 @@ from edgeinfer.catalog import device
 from edgeinfer.collectors.base import MAX_IDLE_SECONDS, NothingToRead, SourceFault
 from edgeinfer.collectors.context import CollectorContext
 from edgeinfer.collectors.hailo_sensors import Sensor, sensors
-from edgeinfer.collectors.hailo_session import ChipSession, Outputs
+from edgeinfer.collectors.hailo_session import ChipSession, SessionReadings
 from edgeinfer.errors import BackendError
 from edgeinfer.hailort.driver import read_driver_facts
 from edgeinfer.hailort.failures import code_of
@@ -27,7 +27,9 @@ def create(context: CollectorContext) -> "HailoDeviceCollector":
         context.load_library,
         sensors(measure_power=sources.measure_power),
         interval_seconds=sources.interval_seconds,
-        outputs=Outputs(context.readings, context.sensor_errors, notifications, sources.clock, sources.wall_clock),
+        outputs=SessionReadings(
+            context.readings, context.sensor_errors, notifications, sources.clock, sources.wall_clock
+        ),
         identities=info(device.DEVICE_INFO, [], context.registry),
         kernel_root=sources.kernel_root,
     )
@@ -54,7 +56,7 @@ class HailoDeviceCollector:
         sensors: tuple[Sensor, ...],
         *,
         interval_seconds: float,
-        outputs: Outputs,
+        outputs: SessionReadings,
         identities: InfoMetric,
         kernel_root: Path,
     ) -> None:

@@ -40,7 +40,7 @@ _WAIT_PER_BLOCKED_SECOND = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class SessionReadings:
     """Where a session publishes.
 
     Args:
@@ -72,7 +72,7 @@ class ChipSession:
     chip_id: str
     sensors: tuple[Sensor, ...]
     interval_seconds: float
-    outputs: Outputs
+    outputs: SessionReadings
     identity: Identity | None = None
     _device: Any = None
     _platform: Any = None

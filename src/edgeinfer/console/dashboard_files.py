@@ -17,7 +17,7 @@ _PLACE = {"x": 0, "y": 0, "w": 6, "h": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class PanelQuery:
     """One query of a panel."""
 
     ref: str
@@ -41,7 +41,7 @@ class Panel:
     id: int
     kind: str
     title: str
-    targets: tuple[Target, ...]
+    targets: tuple[PanelQuery, ...]
     min_step_seconds: float | None
     time_from_seconds: float | None
     max_points: int | None
@@ -223,9 +223,9 @@ def _is_foreign(panel: Mapping[str, Any]) -> bool:
     return isinstance(kind, str) and kind != "prometheus" and "$" not in kind
 
 
-def _target(document: dict[str, Any]) -> Target:
+def _target(document: dict[str, Any]) -> PanelQuery:
     is_instant = bool(document.get("instant", False))
-    return Target(
+    return PanelQuery(
         ref=str(document.get("refId", "A")),
         expression=str(document.get("expr", "")),
         legend=str(document.get("legendFormat", "")),

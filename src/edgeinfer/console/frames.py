@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeinfer.console.dashboard_files import Target
+from edgeinfer.console.dashboard_files import PanelQuery
 from edgeinfer.console.interpolation import auto_legends, legend
 from edgeinfer.console.ranges import TimeRange
 
@@ -62,7 +62,7 @@ class Frame:
         }
 
 
-def range_frame(target: Target, series: Sequence[dict[str, Any]], time: TimeRange, step: float) -> Frame:
+def range_frame(target: PanelQuery, series: Sequence[dict[str, Any]], time: TimeRange, step: float) -> Frame:
     """Series of a range query, each on the same grid of points."""
     count = round(time.seconds / step) + 1
     # In the order of the answer, which Prometheus sorts by label: it decides on the colors, in Grafana too.
@@ -74,7 +74,7 @@ def range_frame(target: Target, series: Sequence[dict[str, Any]], time: TimeRang
     return Frame(target.ref, time.start, step, _names(target, labels), labels, values, len(series) - len(kept))
 
 
-def instant_frame(target: Target, series: Sequence[dict[str, Any]], moment: float) -> Frame:
+def instant_frame(target: PanelQuery, series: Sequence[dict[str, Any]], moment: float) -> Frame:
     """Series of an instant query, one value each."""
     # An expression that sorts has its order; any other comes in none, which would jump between refreshes.
     kept = (list(series) if _SORTING.search(target.expression) else _sorted(series))[:_MAX_SERIES]
@@ -83,7 +83,7 @@ def instant_frame(target: Target, series: Sequence[dict[str, Any]], moment: floa
     return Frame(target.ref, moment, 0, _names(target, labels), labels, values, len(series) - len(kept))
 
 
-def _names(target: Target, labels: list[dict[str, str]]) -> list[str]:
+def _names(target: PanelQuery, labels: list[dict[str, str]]) -> list[str]:
     if target.legend == "__auto":
         return auto_legends(labels, target.expression)
     return [legend(target.legend, one, target.expression) for one in labels]

@@ -52,7 +52,7 @@ SECTIONS: Mapping[str, tuple[Pick, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class OverviewLine:
     """One line of the overview.
 
     Args:
@@ -79,7 +79,7 @@ class Overview:
 
     moment: float
     status: Mapping[str, Any]
-    sections: Mapping[str, tuple[Reading, ...]]
+    sections: Mapping[str, tuple[OverviewLine, ...]]
 
     def as_document(self) -> dict[str, Any]:
         """For `--json`."""
@@ -131,15 +131,15 @@ def _is_picked(uid: str, title: str) -> bool:
     return any(pick.uid == uid and pick.title == title for picks in SECTIONS.values() for pick in picks)
 
 
-def _readings(library: DashboardFiles, pick: Pick, answer: Refreshed | None) -> Iterable[Reading]:
+def _readings(library: DashboardFiles, pick: Pick, answer: Refreshed | None) -> Iterable[OverviewLine]:
     dashboard = _dashboard(library, pick.uid)
     panel = next((one for one in dashboard.panels.values() if one.title == pick.title), None) if dashboard else None
     if panel is None or answer is None:
-        yield Reading(pick.title, None, "", fault="no dashboard has this panel")
+        yield OverviewLine(pick.title, None, "", fault="no dashboard has this panel")
         return
     found = answer.panels[panel.id]
     for error in found.errors:
-        yield Reading(pick.title, None, "", fault=error["message"])
+        yield OverviewLine(pick.title, None, "", fault=error["message"])
     names = [name for frame in found.frames for name in frame.names]
     readings = [
         _reading(pick, panel.document, name, labels, row, is_alone=len(names) == 1)
@@ -151,7 +151,7 @@ def _readings(library: DashboardFiles, pick: Pick, answer: Refreshed | None) -> 
     yield from sorted(readings, key=_urgency)[:_MAX_SERIES]
 
 
-def _urgency(reading: Reading) -> tuple[bool, int, float]:
+def _urgency(reading: OverviewLine) -> tuple[bool, int, float]:
     """What fires before what is about to, the worse before the less bad, the more before the less."""
     labels = dict(reading.labels)
     severity = labels.get("severity", "")
@@ -167,7 +167,7 @@ def _reading(  # noqa: PLR0913 - what a series is made of
     row: Values,
     *,
     is_alone: bool,
-) -> Reading:
+) -> OverviewLine:
     history = tuple(None if math.isnan(value) else value for value in row.tolist())
     # The value of now: the last that there was would still be shown after its source has stopped.
     value = history[-1] if history else None
@@ -176,7 +176,7 @@ def _reading(  # noqa: PLR0913 - what a series is made of
     shown = pick.title if is_alone else f"{pick.title}: {name}"
     if "alertname" in labels:
         shown, text = labels["alertname"], f"{labels.get('severity', '')} {labels.get('alertstate', '')}".strip()
-    return Reading(shown, value, text, color, history, labels=tuple(sorted(labels.items())))
+    return OverviewLine(shown, value, text, color, history, labels=tuple(sorted(labels.items())))
 
 
 def _text(value: float | None, config: Mapping[str, Any], name: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from edgeinfer.console import annotations
-from edgeinfer.console.dashboard_files import Dashboard, DashboardFiles, Panel, Target, annotation_expression
+from edgeinfer.console.dashboard_files import Dashboard, DashboardFiles, Panel, PanelQuery, annotation_expression
 from edgeinfer.console.frames import Frame, instant_frame, range_frame
 from edgeinfer.console.interpolation import Interpolation, VariableValue, references
 from edgeinfer.console.prometheus import Prometheus
@@ -22,7 +22,7 @@ from edgeinfer.console.ranges import (
     step_for,
 )
 from edgeinfer.console.single_flight import SingleFlightCache
-from edgeinfer.console.status import Status, StatusReader
+from edgeinfer.console.status import ConsoleStatus, StatusReader
 from edgeinfer.console.variables import Variable, resolve_variables
 from edgeinfer.errors import InvalidBody, MonitoringError
 from edgeinfer.web.json_errors import UNDECODABLE
@@ -115,7 +115,7 @@ class Refreshed:
     variables: list[Variable]
     panels: dict[int, PanelAnswer]
     annotations: list[dict[str, Any]]
-    status: Status
+    status: ConsoleStatus
 
     def as_document(self) -> dict[str, Any]:
         return {
@@ -248,7 +248,7 @@ class Refresher:
         return PanelAnswer(time, frames, errors, await self._exemplars(panel, time, choices))
 
     async def _target(
-        self, panel: Panel, target: Target, points: int, time: TimeRange, choices: Mapping[str, VariableValue]
+        self, panel: Panel, target: PanelQuery, points: int, time: TimeRange, choices: Mapping[str, VariableValue]
     ) -> tuple[list[Frame], dict[str, str] | None]:
         least = target.min_step_seconds or panel.min_step_seconds or self._scrape_seconds
         step = step_for(time.seconds, points, max(least, self._scrape_seconds))
@@ -263,7 +263,7 @@ class Refresher:
             fault = f"no answer within {_DEADLINE_SECONDS:g} s"
             return [], {"ref": target.ref, "kind": "timeout", "message": fault}
 
-    async def _frames(self, target: Target, expression: str, time: TimeRange, step: float) -> list[Frame]:
+    async def _frames(self, target: PanelQuery, expression: str, time: TimeRange, step: float) -> list[Frame]:
         frames = []
         if target.is_range:
             aligned = time.aligned(step)
@@ -335,7 +335,7 @@ def _time_of(panel: Panel, time: TimeRange, *, is_relative: bool) -> TimeRange:
     return time
 
 
-def _unresolved(target: Target, faults: Mapping[str, str]) -> dict[str, str] | None:
+def _unresolved(target: PanelQuery, faults: Mapping[str, str]) -> dict[str, str] | None:
     """The error of a query that reads a variable with a fault."""
     names = sorted(references(target.expression) & faults.keys())
     message = "; ".join(f"variable {name}: {faults[name]}" for name in names)

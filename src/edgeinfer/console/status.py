@@ -21,7 +21,7 @@ _HEARTBEAT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ConsoleStatus:
     """The state of what the console depends on.
 
     Args:
@@ -65,21 +65,21 @@ class StatusReader:
         self._prometheus = prometheus
         self._heartbeat = heartbeat
         self._clock = clock
-        self._shared: SingleFlightCache[str, Status] = SingleFlightCache(_KEEP_SECONDS)
+        self._shared: SingleFlightCache[str, ConsoleStatus] = SingleFlightCache(_KEEP_SECONDS)
 
-    async def read(self) -> Status:
+    async def read(self) -> ConsoleStatus:
         return await self._shared.get("status", self._read)
 
     async def close(self) -> None:
         await self._shared.close()
 
-    async def _read(self) -> Status:
+    async def _read(self) -> ConsoleStatus:
         try:
             return await self._ask()
         except MonitoringError as failure:
-            return Status(failure.kind, f"{failure.thing}: {failure.fault}. {failure.remedy}")
+            return ConsoleStatus(failure.kind, f"{failure.thing}: {failure.fault}. {failure.remedy}")
 
-    async def _ask(self) -> Status:
+    async def _ask(self) -> ConsoleStatus:
         now = self._clock()
         if not await self._prometheus.query(_SCRAPED, now):
             return await self._collecting(now)
@@ -89,7 +89,7 @@ class StatusReader:
             reason = reason if now - started > _HEARTBEAT_SECONDS else ""
         backends = await self._prometheus.query(_BACKENDS, now)
         firing = await self._prometheus.query(_FIRING, now)
-        return Status(
+        return ConsoleStatus(
             "ok",
             backends=tuple(
                 {"backend": one["metric"].get("backend", ""), "device": one["metric"].get("device", "")}
@@ -99,14 +99,14 @@ class StatusReader:
             no_alert_can_fire=reason,
         )
 
-    async def _collecting(self, now: float) -> Status:
+    async def _collecting(self, now: float) -> ConsoleStatus:
         started = _seconds((await self._prometheus.runtime()).get("startTime", ""))
         left = math.ceil(started + _FIRST_DATA_SECONDS - now)
         if left > 0:
-            return Status("collecting", "Prometheus collects its first measurements.", left)
+            return ConsoleStatus("collecting", "Prometheus collects its first measurements.", left)
         if reason := await self._heartbeat():
-            return Status("collecting", f"{reason}.", no_alert_can_fire=reason)
-        return Status("collecting", "Prometheus answers, but scrapes nothing. Look at the Targets page.")
+            return ConsoleStatus("collecting", f"{reason}.", no_alert_can_fire=reason)
+        return ConsoleStatus("collecting", "Prometheus answers, but scrapes nothing. Look at the Targets page.")
 
 
 def _seconds(text: str) -> float:

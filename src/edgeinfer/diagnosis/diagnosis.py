@@ -29,7 +29,7 @@ class Certainty(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RemedyStep:
     """One thing to do.
 
     Args:
@@ -64,7 +64,7 @@ class Finding:
     since: float | None
     evidence: tuple[str, ...]
     explains: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[RemedyStep, ...]
     is_over: bool = False
 
 
@@ -162,7 +162,7 @@ def finding(one: Judgement, certainty: Certainty, way: Way, folder: str, pids: d
         pids: of its processes, where they are known.
     """
     steps = [
-        Step(
+        RemedyStep(
             action.says,
             command(action.verb, action.process, way, folder=folder, pid=pids.get(action.process))
             if action.verb

@@ -23,7 +23,7 @@ class Seen(StrEnum):
     UNSEEN = "unseen"
 
 
-class Status(StrEnum):
+class Fit(StrEnum):
     """What became of a cause."""
 
     MATCHED = "matched"  # all of its evidence holds
@@ -64,7 +64,7 @@ class Judgement:
     """
 
     cause: Cause
-    status: Status
+    status: Fit
     observations: tuple[Observation, ...]
     against: tuple[Observation, ...]
     explains: tuple[Symptom, ...]
@@ -73,9 +73,9 @@ class Judgement:
     @property
     def reason(self) -> str:
         """Why it is not the cause, or what could not be seen; empty for one that matched."""
-        if self.status is Status.RULED_OUT:
+        if self.status is Fit.RULED_OUT:
             return self.against[0].says
-        if self.status is Status.REFUTED:
+        if self.status is Fit.REFUTED:
             return "no sign that " + next(one.says for one in self.observations if one.seen is Seen.FAILS)
         unseen = [one.says for one in self.observations if one.seen is Seen.UNSEEN]
         return "could not be seen: " + "; ".join(unseen) if unseen else ""
@@ -124,7 +124,7 @@ def roots(judgements: Iterable[Judgement]) -> list[Judgement]:
 
     A consequence that shows in an alert which its cause does not explain is a finding of its own.
     """
-    matched = [one for one in judgements if one.status is Status.MATCHED and one.is_shown]
+    matched = [one for one in judgements if one.status is Fit.MATCHED and one.is_shown]
     found = [one for one in matched if not any(_covers(other, one) for other in matched)]
     return sorted(found or matched, key=lambda one: _rank(one, found or matched))
 
@@ -136,7 +136,7 @@ def _covers(cause: Judgement, other: Judgement) -> bool:
 
 def possible(judgements: Iterable[Judgement], found: Sequence[Judgement]) -> list[Judgement]:
     """What fits as far as it could be seen, the most urgent first."""
-    fits = [one for one in judgements if one.status is Status.POSSIBLE and one.explains]
+    fits = [one for one in judgements if one.status is Fit.POSSIBLE and one.explains]
     return sorted(
         (one for one in fits if not any(root.cause.brings_about(one.cause) for root in found)),
         key=lambda one: _rank(one, fits),
@@ -152,7 +152,7 @@ def considered(judgements: Iterable[Judgement], found: Sequence[Judgement]) -> l
     rest = [
         one
         for one in judgements
-        if one.status in (Status.REFUTED, Status.RULED_OUT) and (one.explains or one.cause.name in similar)
+        if one.status in (Fit.REFUTED, Fit.RULED_OUT) and (one.explains or one.cause.name in similar)
     ]
     rest = [one for one in rest if one.cause.name in similar or _share(one)]
     return sorted(rest, key=lambda one: (one.cause.name not in similar, -_share(one), one.cause.name))
@@ -187,15 +187,15 @@ def _worst(symptoms: Iterable[Symptom]) -> int:
     )
 
 
-def _status(observations: Sequence[Observation], against: Sequence[Observation]) -> Status:
+def _status(observations: Sequence[Observation], against: Sequence[Observation]) -> Fit:
     seen = {one.seen for one in observations}
     if Seen.FAILS in seen:
-        return Status.REFUTED
+        return Fit.REFUTED
     if against:
-        return Status.RULED_OUT
+        return Fit.RULED_OUT
     if seen == {Seen.HOLDS}:
-        return Status.MATCHED
-    return Status.POSSIBLE if Seen.HOLDS in seen else Status.UNSEEN
+        return Fit.MATCHED
+    return Fit.POSSIBLE if Seen.HOLDS in seen else Fit.UNSEEN
 
 
 def _fill(says: str, values: Mapping[str, str]) -> str:

@@ -164,7 +164,7 @@ def _of_units(settings: StackSettings, folder: Path) -> StackSettings:
     )
 
 
-def _recorded(record: state_file.Record, folder: DataFolder) -> tuple[Place, ...]:
+def _recorded(record: state_file.StackRecord, folder: DataFolder) -> tuple[Place, ...]:
     pids = {one.name: one.pid for one in record.processes}
     members = {one.name: one for one in record.members}
     found = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeinfer.diagnosis import judge
 from edgeinfer.diagnosis.cost import read_cost
 from edgeinfer.diagnosis.diagnosis import Certainty, Considered, Diagnosis, Finding, Verdict, finding
-from edgeinfer.diagnosis.judge import Judgement, Status
+from edgeinfer.diagnosis.judge import Fit, Judgement
 from edgeinfer.diagnosis.machine import Facts, look_at_clock
 from edgeinfer.diagnosis.symptoms import ACTIVE, SINCE, Symptom, active_symptoms
 from edgeinfer.diagnosis.unusual import read_unusual
@@ -210,13 +210,13 @@ def _certainty(one: Judgement, judgements: Sequence[Judgement], maybe: Sequence[
     matched = {
         other.cause.name
         for other in judgements
-        if other.status is Status.MATCHED and other.is_shown and not one.cause.brings_about(other.cause)
+        if other.status is Fit.MATCHED and other.is_shown and not one.cause.brings_about(other.cause)
     }
     open_ones = {other.cause.name for other in maybe}
     unseen = {
         other.cause.name
         for other in judgements
-        if other.status is Status.POSSIBLE or (other.status is Status.UNSEEN and other.cause.brings_about(one.cause))
+        if other.status is Fit.POSSIBLE or (other.status is Fit.UNSEEN and other.cause.brings_about(one.cause))
     }
     return Certainty.LIKELY if alike & (open_ones | unseen | matched) else Certainty.CERTAIN
 

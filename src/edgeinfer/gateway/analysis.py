@@ -19,7 +19,7 @@ from edgeinfer.gateway.fallback import Fallback
 from edgeinfer.gateway.instruments import GatewayInstruments, OperationInstruments
 from edgeinfer.gateway.outputs import OutputReader, Outputs
 from edgeinfer.gateway.samples import WINDOW_SAMPLES
-from edgeinfer.gateway.sidecar_client import Answer
+from edgeinfer.gateway.sidecar_client import SidecarAnswer
 from edgeinfer.gateway.transport import unknown
 from edgeinfer.web.trace_context import current_trace
 
@@ -201,7 +201,9 @@ class InferenceService:
             duration_ms=round(1000 * seconds, 3),
         )
 
-    def _count_success(self, member: SidecarMember, question: _InferenceCall, answer: Answer, seconds: float) -> None:
+    def _count_success(
+        self, member: SidecarMember, question: _InferenceCall, answer: SidecarAnswer, seconds: float
+    ) -> None:
         question.counted.success.inc()
         member.instruments.success.inc()
         if self._observe(question, seconds):

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeinfer.errors import SidecarError
-from edgeinfer.gateway.circuit import CircuitBreaker, State
+from edgeinfer.gateway.circuit import CircuitBreaker, CircuitState
 from edgeinfer.gateway.instruments import SidecarInstruments
-from edgeinfer.gateway.sidecar_client import Answer, SidecarClient, is_about_health
+from edgeinfer.gateway.sidecar_client import SidecarAnswer, SidecarClient, is_about_health
 
 
 class SidecarMember:
@@ -39,7 +39,7 @@ class SidecarMember:
         self.circuit = CircuitBreaker(
             failures=failures, open_seconds=open_seconds, clock=clock, on_change=self._show_change
         )
-        instruments.circuit_state[State.CLOSED].set(1)
+        instruments.circuit_state[CircuitState.CLOSED].set(1)
         instruments.in_flight.set_function(lambda: self.in_flight)
 
     @property
@@ -47,7 +47,7 @@ class SidecarMember:
         """The sidecar's name."""
         return self.client.name
 
-    async def infer(self, window: NDArray[np.float32], request_id: str, timeout_seconds: float) -> Answer:
+    async def infer(self, window: NDArray[np.float32], request_id: str, timeout_seconds: float) -> SidecarAnswer:
         """Ask it, and let its circuit learn from the outcome; raises SidecarError."""
         self.circuit.enter()
         self.in_flight += 1
@@ -65,7 +65,7 @@ class SidecarMember:
         finally:
             self.in_flight -= 1
 
-    def _show_change(self, state: State) -> None:
+    def _show_change(self, state: CircuitState) -> None:
         for value, gauge in self.instruments.circuit_state.items():
             gauge.set(value == state)
         self.instruments.circuit_transitions[state].inc()
@@ -101,7 +101,7 @@ class Balancer:
             return None
         if len(candidates) == 1:
             return candidates[0]
-        probing = [member for member in candidates if member.circuit.state is not State.CLOSED]
+        probing = [member for member in candidates if member.circuit.state is not CircuitState.CLOSED]
         if probing:
             return probing[0]
         self._turn += 1

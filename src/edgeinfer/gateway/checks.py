@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgeinfer.errors import BackendError, NotReady, Overloaded, SidecarError, StorageError
 from edgeinfer.gateway.analysis import InferenceService
 from edgeinfer.gateway.balance import SidecarMember
-from edgeinfer.gateway.circuit import State
+from edgeinfer.gateway.circuit import CircuitState
 from edgeinfer.gateway.discovery import SelfDescription
 from edgeinfer.gateway.health import DEGRADED, HEALTHY, UNHEALTHY, Check, Look
 from edgeinfer.gateway.samples import WINDOW_SAMPLES
@@ -78,7 +78,7 @@ async def _check_sidecar(member: SidecarMember) -> Look:
     # Of one that has no word for it, a refusal of the window is all that there is to go by.
     if failure is not None and (is_about_health(failure) or (said.is_silent and not failure.is_busy)):
         return Look(UNHEALTHY, f"{about}, and yet it does not answer a window: {failure.fault}; circuit {circuit}")
-    if circuit is State.OPEN:
+    if circuit is CircuitState.OPEN:
         return Look(UNHEALTHY, f"{about}, but its circuit is open: it is not asked")
     return Look(HEALTHY, f"{about}, circuit {circuit}")
 

@@ -22,7 +22,7 @@ from edgeinfer.gateway.protocols import (
     SidecarProtocol,
     pick_outputs,
 )
-from edgeinfer.gateway.transport import RawAnswer, Target
+from edgeinfer.gateway.transport import RawAnswer, SidecarAddress
 from edgeinfer.model.window import WINDOW_SHAPE
 from edgeinfer.web.json_errors import UNDECODABLE
 
@@ -84,7 +84,7 @@ class Discovery:
         encoding: "auto" to learn it; "binary", "json" or "open-inference" to be asked so whatever it says.
     """
 
-    def __init__(self, target: Target, reader: OutputReader, *, model: str, encoding: str = "auto") -> None:
+    def __init__(self, target: SidecarAddress, reader: OutputReader, *, model: str, encoding: str = "auto") -> None:
         self._target = target
         self._reader = reader
         self._model = model

@@ -17,7 +17,7 @@ from edgeinfer.gateway.store.clock import StoreClock
 from edgeinfer.gateway.store.files import Files
 from edgeinfer.gateway.store.layout import ARCHIVE, LIVE, parse_segment
 from edgeinfer.gateway.store.log import SegmentLog
-from edgeinfer.gateway.store.records import Archived, End, Kind, Start, StoredBatch, probe
+from edgeinfer.gateway.store.records import Archived, End, RecordKind, Start, StoredBatch, probe
 from edgeinfer.gateway.store.recovery import Recovered, RecoveredSession, read_archive, recover
 from edgeinfer.gateway.store.repair import Repair, repair
 from edgeinfer.gateway.store.writer import BatchedWriter, Durability
@@ -257,7 +257,7 @@ class DurableSessions:
         if newest.count > NEWEST_SAMPLES:
             skipped = newest.count - NEWEST_SAMPLES
             newest = Batch(newest.times[skipped:], newest.values[skipped:])
-        kind = Kind.SNAPSHOT if skipped else Kind.LATE if piece.is_late else Kind.BATCH
+        kind = RecordKind.SNAPSHOT if skipped else RecordKind.LATE if piece.is_late else RecordKind.BATCH
         return StoredBatch(kept.uuid, role, before + skipped, newest).encode(self._clock.now_ms(), kind)
 
     async def stop(self, session_id: str) -> SessionEnd:
@@ -417,7 +417,7 @@ class DurableSessions:
                 stream = session.streams[role]
                 held = Batch(stream.times, stream.values)
                 stored = StoredBatch(kept.uuid, role, stream.total - len(held), held)
-                record = stored.encode(self._clock.now_ms(), Kind.SNAPSHOT)
+                record = stored.encode(self._clock.now_ms(), RecordKind.SNAPSHOT)
                 segment = await self.writer.write(record, is_urgent=True)
                 stream.forget_order()
                 kept.streams[role] = deque([[segment, len(held)]])

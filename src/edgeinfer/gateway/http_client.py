@@ -19,7 +19,7 @@ import httptools
 from edgeinfer.gateway.transport import (
     MAX_ANSWER_BYTES,
     RawAnswer,
-    Target,
+    SidecarAddress,
     broken_off,
     not_http,
     timed_out,
@@ -45,7 +45,7 @@ class HttpTransport:
         connections: most connections at a time; further calls wait within their timeout.
     """
 
-    def __init__(self, target: Target, *, connections: int = 256) -> None:
+    def __init__(self, target: SidecarAddress, *, connections: int = 256) -> None:
         self._target = target
         self._peer = _Peer(target.name)
         self._limit = connections

@@ -21,7 +21,7 @@ _OK = 200
 _BUSY = 503
 
 
-class Answer(NamedTuple):
+class SidecarAnswer(NamedTuple):
     """A sidecar's answer to one window.
 
     Args:
@@ -54,7 +54,7 @@ class SidecarClient:
 
     def infer(
         self, window: NDArray[np.float32], request_id: str, timeout_seconds: float
-    ) -> Coroutine[Any, Any, Answer]:
+    ) -> Coroutine[Any, Any, SidecarAnswer]:
         """Have one window (100, 9) analysed.
 
         Raises:
@@ -68,7 +68,7 @@ class SidecarClient:
 
     async def _infer_traced(
         self, trace: RequestTrace, window: NDArray[np.float32], given: Mapping[str, str], timeout_seconds: float
-    ) -> Answer:
+    ) -> SidecarAnswer:
         started = perf_counter()
         headers = {**given, **trace.call_headers()}
         try:
@@ -79,7 +79,9 @@ class SidecarClient:
         trace.add_call(self.name, started, perf_counter(), answer.inside_seconds, "")
         return answer
 
-    async def _infer(self, window: NDArray[np.float32], given: Mapping[str, str], timeout_seconds: float) -> Answer:
+    async def _infer(
+        self, window: NDArray[np.float32], given: Mapping[str, str], timeout_seconds: float
+    ) -> SidecarAnswer:
         protocol = self.protocol
         if protocol is None:
             protocol, timeout_seconds = await self._learn_first(timeout_seconds)
@@ -89,7 +91,7 @@ class SidecarClient:
         if raw.status != _OK:
             raise _refused(self.name, raw)
         outputs = protocol.decode(raw, self._reader)
-        return Answer(outputs, inside_seconds(raw.headers.get("server-timing", "")))
+        return SidecarAnswer(outputs, inside_seconds(raw.headers.get("server-timing", "")))
 
     async def describe(self, timeout_seconds: float) -> SelfDescription:
         """What it says of itself; windows go to it accordingly from now on. Raises SidecarError."""

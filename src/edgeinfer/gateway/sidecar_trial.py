@@ -10,7 +10,7 @@ from edgeinfer.errors import ContractViolation, SidecarError
 from edgeinfer.gateway.discovery import Discovery, SelfDescription
 from edgeinfer.gateway.outputs import OutputReader, Outputs
 from edgeinfer.gateway.protocols import Encoded, InferBinary, InferJson, OpenInference, SidecarProtocol, Window
-from edgeinfer.gateway.transport import RawAnswer, Target, Transport
+from edgeinfer.gateway.transport import RawAnswer, SidecarAddress, Transport
 from edgeinfer.installation import shipped_file
 from edgeinfer.model.card import ModelCard
 
@@ -51,7 +51,7 @@ class SidecarTrial:
         card: of the model that it is to serve.
     """
 
-    def __init__(self, target: Target, transport: Transport, card: ModelCard) -> None:
+    def __init__(self, target: SidecarAddress, transport: Transport, card: ModelCard) -> None:
         self._target = target
         self._recorder = _Recorder(transport)
         self._reader = OutputReader(card.latent_size, len(card.motifs), sum_to_one=card.scores_sum_to_one)

@@ -47,7 +47,7 @@ class Transport(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class SidecarAddress:
     """Where a sidecar answers.
 
     Args:
@@ -88,7 +88,7 @@ class Target:
         return parts.hostname or "localhost", parts.port or (443 if is_tls else 80), is_tls
 
 
-def parse_target(url: str) -> Target:
+def parse_target(url: str) -> SidecarAddress:
     """A sidecar from its URL: http://host:port/infer, or unix:/path/of/socket.
 
     Raises:
@@ -98,7 +98,7 @@ def parse_target(url: str) -> Target:
         socket = url.removeprefix(_UNIX)
         if not socket.startswith("/"):
             raise ValueError("a Unix socket is given as unix:/path")
-        return Target(socket, "http://localhost", "/infer", socket)
+        return SidecarAddress(socket, "http://localhost", "/infer", socket)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -111,7 +111,7 @@ def parse_target(url: str) -> Target:
     if port == 0 or not _is_host(host):
         raise ValueError(f"nothing can answer at {host}" + (":0" if port == 0 else ""))
     origin = parts.netloc.rpartition("@")[2]
-    return Target(origin, f"{parts.scheme}://{parts.netloc}", parts.path if parts.path.strip("/") else "/infer")
+    return SidecarAddress(origin, f"{parts.scheme}://{parts.netloc}", parts.path if parts.path.strip("/") else "/infer")
 
 
 def _is_host(host: str) -> bool:

@@ -17,7 +17,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LoadAnswer:
     """The result of one request.
 
     Args:
@@ -59,35 +59,35 @@ class GatewayClient:
         self._base = base_url.rstrip("/")
         self._clock = clock
 
-    async def start(self) -> Answer:
+    async def start(self) -> LoadAnswer:
         """Start a session; its id is in the answer's document."""
         return await self._call("POST", f"{_API}/start", b"{}")
 
-    async def stream(self, body: bytes) -> Answer:
+    async def stream(self, body: bytes) -> LoadAnswer:
         """Send a batch of samples; 202 means that they are stored."""
         return await self._call("PUT", f"{_API}/stream", body)
 
-    async def motifs(self, session_id: str) -> Answer:
+    async def motifs(self, session_id: str) -> LoadAnswer:
         """Request the motifs of a session's newest window."""
         return await self._call("GET", f"{_API}/motifs?sessionId={session_id}")
 
-    async def synchrony(self, session_id: str) -> Answer:
+    async def synchrony(self, session_id: str) -> LoadAnswer:
         """Request the synchrony of a session's streams."""
         return await self._call("GET", f"{_API}/synchrony?sessionId={session_id}")
 
-    async def session(self, session_id: str) -> Answer:
+    async def session(self, session_id: str) -> LoadAnswer:
         """Request what the gateway knows about a session."""
         return await self._call("GET", f"{_API}/session?sessionId={session_id}")
 
-    async def stop(self, session_id: str) -> Answer:
+    async def stop(self, session_id: str) -> LoadAnswer:
         """Stop a session; its totals are in the answer's document."""
         return await self._call("POST", f"{_API}/stop", orjson.dumps({"sessionId": session_id}))
 
-    async def process(self, body: bytes) -> Answer:
+    async def process(self, body: bytes) -> LoadAnswer:
         """Have one window analysed without a session."""
         return await self._call("POST", f"{_API}/process", body)
 
-    async def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
+    async def _call(self, method: str, path: str, body: bytes | None = None) -> LoadAnswer:
         started = self._clock()
         try:
             async with self._http.request(
@@ -96,21 +96,21 @@ class GatewayClient:
                 content = await response.read()
                 return _read(response.status, content, response.headers.get("Retry-After"), self._clock() - started)
         except TimeoutError:
-            return Answer(0, TIMEOUT, seconds=self._clock() - started)
+            return LoadAnswer(0, TIMEOUT, seconds=self._clock() - started)
         except (aiohttp.ClientError, OSError):
-            return Answer(0, CONNECTION_ERROR, seconds=self._clock() - started)
+            return LoadAnswer(0, CONNECTION_ERROR, seconds=self._clock() - started)
 
 
-def _read(status: int, content: bytes, retry_after: str | None, seconds: float) -> Answer:
+def _read(status: int, content: bytes, retry_after: str | None, seconds: float) -> LoadAnswer:
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict):
         failure = MALFORMED_ANSWER if status < 400 else f"http_{status}"  # noqa: PLR2004 - the first error status
-        return Answer(status, failure, {}, _seconds(retry_after), seconds)
+        return LoadAnswer(status, failure, {}, _seconds(retry_after), seconds)
     failure = "" if status < 400 else str(document.get("error", f"http_{status}"))  # noqa: PLR2004 - as above
-    return Answer(status, failure, document, _seconds(retry_after), seconds)
+    return LoadAnswer(status, failure, document, _seconds(retry_after), seconds)
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from edgeinfer.loadgen.client import Answer, GatewayClient
+from edgeinfer.loadgen.client import GatewayClient, LoadAnswer
 from edgeinfer.loadgen.sample_source import WINDOW_SAMPLES, Batch, SampleSource
 
 BUFFERED_BATCHES = 240  # a minute of sensor data in batches of 25 samples
@@ -142,7 +142,7 @@ class Phone:
     async def _deliver(self, batch: Batch) -> None:
         """Send a batch until the gateway has it; nothing is sent twice that it acknowledged."""
 
-        async def send() -> Answer:
+        async def send() -> LoadAnswer:
             if not self._session_id and not (started := await self._start_session()).is_success:
                 return started
             return await self._gateway.stream(batch.as_stream_body(self._session_id))
@@ -176,11 +176,11 @@ class Phone:
             self._tally.synchrony += answer.is_success
             self._note(answer)
 
-    async def _persist(self, send: "Callable[[], Any]") -> Answer:
+    async def _persist(self, send: "Callable[[], Any]") -> LoadAnswer:
         """Repeat a request while it may pass, with growing pauses, until stopped."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
-            answer: Answer = await send()
+            answer: LoadAnswer = await send()
             self._note(answer)
             if not answer.may_pass or self._stopping.is_set():
                 return answer
@@ -189,12 +189,12 @@ class Phone:
             await _wait_for(self._stopping, wait)
             pause = min(_MAX_PAUSE_SECONDS, pause * 2)
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: LoadAnswer) -> None:
         self._tally.is_connected = answer.status != 0
         if not answer.is_success:
             self._tally.failures[answer.failure] += 1
 
-    async def _start_session(self) -> Answer:
+    async def _start_session(self) -> LoadAnswer:
         answer = await self._gateway.start()
         if answer.is_success:
             self._session_id = str(answer.document.get("sessionId", ""))

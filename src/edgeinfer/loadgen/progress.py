@@ -4,7 +4,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from edgeinfer.loadgen.profile import Profile
-from edgeinfer.loadgen.records import Record, quantile
+from edgeinfer.loadgen.records import RequestRecord, quantile
 
 _RECENT_SECONDS = 5.0
 
@@ -17,9 +17,9 @@ class Progress:
     requests: int = 0
     failed: int = 0
     sources: Counter[str] = field(default_factory=Counter)
-    _recent: deque[Record] = field(default_factory=deque)
+    _recent: deque[RequestRecord] = field(default_factory=deque)
 
-    def __call__(self, record: Record) -> None:
+    def __call__(self, record: RequestRecord) -> None:
         self.requests += 1
         self.failed += not record.is_success
         if record.source:

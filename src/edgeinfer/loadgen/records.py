@@ -10,7 +10,7 @@ NOT_SENT = "not_sent"
 NO_SESSION = "no_session"
 
 
-class Record(NamedTuple):
+class RequestRecord(NamedTuple):
     """One request; times are seconds since the run began."""
 
     operation: Operation
@@ -48,7 +48,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[rank]
 
 
-class Records(list[Record]):
+class Records(list[RequestRecord]):
     """The finished requests of one run."""
 
     def of(self, *operations: Operation) -> "Records":
@@ -59,7 +59,7 @@ class Records(list[Record]):
         """Those due in a span of time."""
         return Records(record for record in self if start <= record.due < end)
 
-    def ordered(self, value: Callable[[Record], float]) -> list[float]:
+    def ordered(self, value: Callable[[RequestRecord], float]) -> list[float]:
         """One number of each record, in growing order."""
         return sorted(value(record) for record in self)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from edgeinfer.loadgen.profile import Objective
-from edgeinfer.loadgen.records import Record, Records, quantile
+from edgeinfer.loadgen.records import Records, RequestRecord, quantile
 from edgeinfer.loadgen.runner import Run
 from edgeinfer.loadgen.schedule import ANALYSES, Operation
 
@@ -83,7 +83,7 @@ def _describe(records: Records) -> Document:
     }
 
 
-def _quantiles(records: Records, value: Callable[[Record], float]) -> Document:
+def _quantiles(records: Records, value: Callable[[RequestRecord], float]) -> Document:
     if not records:
         return {}
     ordered = records.ordered(value)
@@ -139,7 +139,7 @@ def _samples(run: Run) -> Document:
     }
 
 
-def _generator(run: Run, records: Iterable[Record]) -> Document:
+def _generator(run: Run, records: Iterable[RequestRecord]) -> Document:
     lags = sorted(record.lag for record in records)
     p99 = quantile(lags, 0.99) if lags else 0.0
     cpu_ratio = run.cpu_seconds / max(run.seconds, 1e-9)

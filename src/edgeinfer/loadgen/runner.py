@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter, process_time
 
-from edgeinfer.loadgen.client import Answer, GatewayClient
+from edgeinfer.loadgen.client import GatewayClient, LoadAnswer
 from edgeinfer.loadgen.profile import Profile
-from edgeinfer.loadgen.records import NO_SESSION, NOT_SENT, Record
+from edgeinfer.loadgen.records import NO_SESSION, NOT_SENT, RequestRecord
 from edgeinfer.loadgen.sample_source import BATCH_SAMPLES, WINDOW_SAMPLES, SampleSource
 from edgeinfer.loadgen.schedule import Due, Operation, process_schedule, session_schedule
 
@@ -43,7 +43,7 @@ class Run:
     """
 
     profile: Profile
-    records: Callable[[Record], None]
+    records: Callable[[RequestRecord], None]
     sessions: list[SessionAccount] = field(default_factory=list)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -71,7 +71,7 @@ class Runner:
         """Let requests under way finish and end the sessions; what is due later is not sent."""
         self._stopping.set()
 
-    async def run(self, profile: Profile, records: Callable[[Record], None]) -> Run:
+    async def run(self, profile: Profile, records: Callable[[RequestRecord], None]) -> Run:
         """Play a profile to its end; each record is passed on when its request has finished."""
         run = Run(profile, records)
         began = self._clock()
@@ -138,35 +138,37 @@ class _Lane:
         """Send one request; gives the time at which it was done."""
         sent = self._pace.now()
         if sent - due.at_seconds > self._run.profile.timeout_seconds and due.operation is not Operation.STOP:
-            answer = Answer(0, NOT_SENT)
+            answer = LoadAnswer(0, NOT_SENT)
         else:
             answer = await self._send(due)
         done = self._pace.now()
         source = str(answer.document.get("source", "")) if answer.is_success else ""
         lag = max(0.0, sent - ready_at)
-        self._run.records(Record(due.operation, due.at_seconds, sent, done, lag, answer.status, answer.failure, source))
+        self._run.records(
+            RequestRecord(due.operation, due.at_seconds, sent, done, lag, answer.status, answer.failure, source)
+        )
         return done
 
-    async def _send(self, due: Due) -> Answer:
+    async def _send(self, due: Due) -> LoadAnswer:
         if due.operation is Operation.PROCESS:
             return await self._gateway.process(self._feed.cut(due.first_sample, WINDOW_SAMPLES).as_process_body())
         if due.operation is Operation.START:
             return await self._start()
         if self._account is None:
-            return Answer(0, NO_SESSION)
+            return LoadAnswer(0, NO_SESSION)
         answer = await self._send_in_session(due, self._account)
         if answer.failure in _SESSION_GONE:
             self._account = None
         return answer
 
-    async def _start(self) -> Answer:
+    async def _start(self) -> LoadAnswer:
         answer = await self._gateway.start()
         if answer.is_success:
             self._account = SessionAccount(str(answer.document.get("sessionId", "")))
             self._run.sessions.append(self._account)
         return answer
 
-    async def _send_in_session(self, due: Due, account: SessionAccount) -> Answer:
+    async def _send_in_session(self, due: Due, account: SessionAccount) -> LoadAnswer:
         match due.operation:
             case Operation.STREAM:
                 body = self._feed.cut(due.first_sample, BATCH_SAMPLES).as_stream_body(account.session_id)

@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 
 from edgeinfer.loadgen.profile import Objective
-from edgeinfer.loadgen.records import Record, Records, quantile
+from edgeinfer.loadgen.records import Records, RequestRecord, quantile
 from edgeinfer.loadgen.runner import Run
 
 # Over the second half of a soak, what warms up has warmed up; what still grows leaks.
@@ -16,23 +16,23 @@ GROWTH_LIMIT_FILES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProcessUsage:
     """Memory and open files of one process at one moment."""
 
     resident_bytes: int
     file_descriptors: int
 
 
-Look = Callable[[], Mapping[str, Reading]]
+Look = Callable[[], Mapping[str, ProcessUsage]]
 
 
-def look_at(pids: Mapping[str, int]) -> dict[str, Reading]:
+def look_at(pids: Mapping[str, int]) -> dict[str, ProcessUsage]:
     """Memory and open files of processes that are still there; others are absent."""
     readings = {}
     for name, pid in pids.items():
         try:
             process = psutil.Process(pid)
-            readings[name] = Reading(process.memory_info().rss, process.num_fds())
+            readings[name] = ProcessUsage(process.memory_info().rss, process.num_fds())
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return readings
@@ -60,7 +60,7 @@ class Soak:
     minutes: list[dict[str, Any]] = field(default_factory=list)
     _current: Records = field(default_factory=Records)
 
-    def __call__(self, record: Record) -> None:
+    def __call__(self, record: RequestRecord) -> None:
         """Add one finished request to the minute in which it ended."""
         while record.done >= (len(self.minutes) + 1) * self.minute_seconds:
             self._close_minute()

@@ -4,13 +4,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from edgeinfer.catalog.metric import Kind, Metric
+from edgeinfer.catalog.metric import Metric, MetricKind
 from edgeinfer.metrics.buffered import BufferedCounter, BufferedHistogram
 
 
 def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
     """A counter, with every closed label combination at 0 from the start."""
-    _expect(metric, Kind.COUNTER)
+    _expect(metric, MetricKind.COUNTER)
     live = BufferedCounter(metric.name, metric.help, metric.label_names, registry=registry)
     _touch(metric, live)
     return live
@@ -21,7 +21,7 @@ def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
 
     Readings that may be absent belong to `edgeinfer.metrics.readings`.
     """
-    _expect(metric, Kind.GAUGE)
+    _expect(metric, MetricKind.GAUGE)
     if metric.sensor:
         raise ValueError(f"{metric.name} is a reading that may be absent: publish it through Readings")
     live = Gauge(metric.name, metric.help, metric.label_names, registry=registry)
@@ -31,7 +31,7 @@ def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
 
 def histogram(metric: Metric, registry: CollectorRegistry) -> Histogram:
     """A histogram with the catalog's buckets, every closed label combination at 0 from the start."""
-    _expect(metric, Kind.HISTOGRAM)
+    _expect(metric, MetricKind.HISTOGRAM)
     live = BufferedHistogram(metric.name, metric.help, metric.label_names, registry=registry, buckets=metric.buckets)
     _touch(metric, live)
     return live
@@ -46,7 +46,7 @@ class InfoMetric(Collector):
     """
 
     def __init__(self, metric: Metric, rows: list[tuple[str, ...]]) -> None:
-        _expect(metric, Kind.INFO)
+        _expect(metric, MetricKind.INFO)
         self._metric = metric
         self._rows = rows
 
@@ -73,7 +73,7 @@ def info(metric: Metric, rows: list[tuple[str, ...]], registry: CollectorRegistr
     return live
 
 
-def _expect(metric: Metric, kind: Kind) -> None:
+def _expect(metric: Metric, kind: MetricKind) -> None:
     if metric.kind is not kind:
         raise ValueError(f"{metric.name} is a {metric.kind}, not a {kind}")
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from edgeinfer.catalog.metric import Kind, Metric
+from edgeinfer.catalog.metric import Metric, MetricKind
 
 
 class Readings(Collector):
@@ -20,7 +20,7 @@ class Readings(Collector):
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._series: dict[Metric, dict[tuple[str, ...], float]] = {}
         for metric in metrics:
-            if metric.kind is not Kind.GAUGE:
+            if metric.kind is not MetricKind.GAUGE:
                 raise ValueError(f"{metric.name} is a {metric.kind}, not a gauge")
             self._series[metric] = {}
         self._lock = Lock()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from edgeinfer.catalog.metric import Kind, Metric
+from edgeinfer.catalog.metric import Metric, MetricKind
 
 # What Prometheus adds to each series of a target.
 TARGET_LABELS = ("job", "instance")
@@ -37,7 +37,7 @@ class BuiltIn:
     """
 
     name: str
-    kind: Kind = Kind.GAUGE
+    kind: MetricKind = MetricKind.GAUGE
     labels: tuple[str, ...] = ()
 
 
@@ -109,12 +109,12 @@ class Queries:
 
     def rate(self, counter: Source, *, by: Iterable[str] = (), where: Where | None = None, window: str = "") -> str:
         """Increase per second, summed by labels."""
-        _expect(counter, Kind.COUNTER)
+        _expect(counter, MetricKind.COUNTER)
         return _sum(counter, by, self.over("rate", counter, "", where, window or self.window))
 
     def increase(self, counter: Source, *, by: Iterable[str] = (), where: Where | None = None, window: str = "") -> str:
         """Increase over the window, summed by labels."""
-        _expect(counter, Kind.COUNTER)
+        _expect(counter, MetricKind.COUNTER)
         return _sum(counter, by, self.over("increase", counter, "", where, window or self.window))
 
     def buckets(self, histogram: Metric, *, by: Iterable[str] = (), where: Where | None = None) -> str:
@@ -149,12 +149,12 @@ class Queries:
         return self._part(histogram, "_bucket", tuple(by), dict(where or {}) | {"le": f"{bound}"})
 
     def gauge(self, source: Source, *, how: str = "max", by: Iterable[str] = (), where: Where | None = None) -> str:
-        _expect(source, Kind.GAUGE)
+        _expect(source, MetricKind.GAUGE)
         return _aggregate(how, source, by, self.select(source, where))
 
     def info(self, source: Source, *, by: Iterable[str], where: Where | None = None) -> str:
         """An info metric by some of its labels."""
-        _expect(source, Kind.INFO)
+        _expect(source, MetricKind.INFO)
         return _aggregate("max", source, by, self.select(source, where))
 
     def recorded(
@@ -164,7 +164,7 @@ class Queries:
         return _aggregate(how, source, by, self.select(source, where))
 
     def _part(self, histogram: Metric, suffix: str, by: tuple[str, ...], where: Where | None) -> str:
-        _expect(histogram, Kind.HISTOGRAM)
+        _expect(histogram, MetricKind.HISTOGRAM)
         return _sum(histogram, by, self.over("rate", histogram, suffix, where, self.window))
 
     def over(self, function: str, source: Source, suffix: str, where: Where | None, window: str) -> str:
@@ -196,7 +196,7 @@ def _matcher(source: Source, label: str, wanted: str | Match) -> str:
 
 
 def _require_label(source: Source, label: str) -> None:
-    is_histogram = isinstance(source, Metric) and source.kind is Kind.HISTOGRAM
+    is_histogram = isinstance(source, Metric) and source.kind is MetricKind.HISTOGRAM
     known = (*label_names(source), "le") if is_histogram else label_names(source)
     if label not in known:
         _fail(source, f"it has no label {label}, only {', '.join(known) or 'none'}")
@@ -211,7 +211,7 @@ def _require_values(source: Source, label: str, match: Match) -> None:
         _fail(source, f"label {label} never is {strange[0]}; the catalog knows {', '.join(closed)}")
 
 
-def _expect(source: Source, kind: Kind) -> None:
+def _expect(source: Source, kind: MetricKind) -> None:
     if isinstance(source, Recorded):
         _fail(source, "it is recorded already: use recorded()")
     if source.kind is not kind:

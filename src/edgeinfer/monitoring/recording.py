@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from edgeinfer.catalog import device, gateway, labels, model_output, sidecar, system
 from edgeinfer.catalog.all import all_metrics
-from edgeinfer.catalog.metric import Kind, Metric
+from edgeinfer.catalog.metric import Metric, MetricKind
 from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.promql import BuiltIn, Queries, Recorded
 from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS
@@ -30,11 +30,11 @@ MOTIF_SHARE = Recorded("job_motif:hailo_motif_top:share1h", (*JOB, "motif"))
 
 # What dashboards may draw over days: the rates of all counters and histograms, recorded with every label.
 LONG_RANGE_COUNTERS: tuple[Metric | BuiltIn, ...] = (
-    *(metric for metric in all_metrics() if metric.kind is Kind.COUNTER),
+    *(metric for metric in all_metrics() if metric.kind is MetricKind.COUNTER),
     prometheus_metrics.PROCESS_CPU,
 )
 LONG_RANGE_HISTOGRAMS = {
-    metric: ("_bucket", "_sum", "_count") for metric in all_metrics() if metric.kind is Kind.HISTOGRAM
+    metric: ("_bucket", "_sum", "_count") for metric in all_metrics() if metric.kind is MetricKind.HISTOGRAM
 }
 LONG_RANGE_SECONDS = 300
 # No series has this label: by its matchers a panel reads raw series or recorded ones (dashboards/long_range.py).

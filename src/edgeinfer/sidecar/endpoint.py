@@ -12,8 +12,8 @@ from edgeinfer.sidecar.accounting import Call, InferenceAccount
 from edgeinfer.sidecar.decoding import WindowDecoder
 from edgeinfer.sidecar.exchange import (
     BINARY,
-    Answer,
     FastRoute,
+    HttpAnswer,
     Reply,
     Request,
     body_type,
@@ -88,7 +88,7 @@ class InferEndpoint:
             return self._decoder.from_binary(body)
         return self._decoder.from_json(body)
 
-    def _outcome(self, call: Call, decoded: float, outcome: Computed | Exception) -> Answer | None:
+    def _outcome(self, call: Call, decoded: float, outcome: Computed | Exception) -> HttpAnswer | None:
         if not isinstance(outcome, Computed):
             return self._refused(outcome, call)
         try:
@@ -96,7 +96,7 @@ class InferEndpoint:
         except Exception as failure:  # noqa: BLE001 - an output that cannot be encoded is a failure like any other
             return self._refused(failure, call)
 
-    def _answered(self, call: Call, decoded: float, computed: Computed) -> Answer:
+    def _answered(self, call: Call, decoded: float, computed: Computed) -> HttpAnswer:
         described, inference = self._model.description, computed.inference
         kind = described.kind if described is not None else ""
         if wants_binary(call.request.headers):
@@ -106,10 +106,10 @@ class InferEndpoint:
             answer = {"latent": inference.latent, "motif_scores": inference.motif_scores, "backend": kind}
             body, form = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), _JSON_HEADERS
         timing = self._account.answered(call, decoded, (computed,))
-        return Answer(200, _HEADERS % (form, kind.encode(), timing, call.request_id), body)
+        return HttpAnswer(200, _HEADERS % (form, kind.encode(), timing, call.request_id), body)
 
-    def _refused(self, failure: Exception, call: Call) -> Answer | None:
+    def _refused(self, failure: Exception, call: Call) -> HttpAnswer | None:
         problem = self._account.refused(failure, call)
         if problem is None:
             return None
-        return Answer(problem.status_code, problem_headers(problem, call.request_id), bytes(problem.body))
+        return HttpAnswer(problem.status_code, problem_headers(problem, call.request_id), bytes(problem.body))

@@ -62,7 +62,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What goes back to the caller.
 
     Args:
@@ -76,7 +76,7 @@ class Answer:
     body: bytes
 
 
-Reply = Callable[[Answer | None], None]
+Reply = Callable[[HttpAnswer | None], None]
 """Takes the answer, once; None when the caller has hung up and nothing was computed."""
 
 
@@ -110,7 +110,7 @@ class FastRoute:
         return DirectRoute(path.encode(), self._max_body_bytes, self._serve)
 
     def _serve(self, request: DirectRequest) -> None:
-        def reply(answer: Answer | None) -> None:
+        def reply(answer: HttpAnswer | None) -> None:
             status = CLIENT_CLOSED_REQUEST if answer is None or request.disconnected else answer.status
             if answer is not None:
                 request.respond(answer.status, answer.headers, answer.body)
@@ -127,7 +127,7 @@ class FastRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = perf_counter()
         scope["route"] = self._path
-        replied: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        replied: asyncio.Future[HttpAnswer | None] = asyncio.get_running_loop().create_future()
         headers = dict(scope["headers"])
         try:
             body = await _read(headers, receive, self._max_body_bytes)
@@ -143,7 +143,7 @@ class FastRoute:
             await send_answer(answer, send)
 
 
-async def send_answer(answer: Answer, send: Send) -> None:
+async def send_answer(answer: HttpAnswer, send: Send) -> None:
     lines = [*answer.headers.split(b"\r\n")[:-1], b"content-length: %d" % len(answer.body)]
     pairs = [line.split(b": ", 1) for line in lines]
     await send({"type": "http.response.start", "status": answer.status, "headers": pairs})

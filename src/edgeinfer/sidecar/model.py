@@ -27,7 +27,7 @@ _LOSES_THE_DEVICE = frozenset(
 )
 
 
-class State(StrEnum):
+class ModelPhase(StrEnum):
     """Where the model stands."""
 
     LOADING = "loading"
@@ -41,7 +41,7 @@ class State(StrEnum):
 class ModelState:
     """A state and the failure that led to it, if one did."""
 
-    state: State
+    state: ModelPhase
     reason: str = ""
     remedy: str = ""
 
@@ -72,7 +72,7 @@ class ServedModel:
         self._stop = threading.Event()
         self._recover = threading.Event()
         self._thread: threading.Thread | None = None
-        self._model_state = ModelState(State.LOADING)
+        self._model_state = ModelState(ModelPhase.LOADING)
         self._failures = 0
         self._recovered = 0
         self._counting = threading.Lock()
@@ -110,7 +110,7 @@ class ServedModel:
 
     def drain(self) -> None:
         """Say that no more windows should come; those that come are still answered."""
-        self._set_state(ModelState(State.DRAINING, "the sidecar is ending"))
+        self._set_state(ModelState(ModelPhase.DRAINING, "the sidecar is ending"))
 
     def close(self) -> None:
         """Stop the thread and release the device."""
@@ -136,7 +136,9 @@ class ServedModel:
     def check_ready(self) -> None:
         """Raise NotReady unless windows can be answered."""
         model_state = self._model_state
-        if model_state.state is State.READY or (model_state.state is State.DRAINING and self.description is not None):
+        if model_state.state is ModelPhase.READY or (
+            model_state.state is ModelPhase.DRAINING and self.description is not None
+        ):
             return
         fault = f"it is {model_state.state.value}" + (f" ({model_state.reason})" if model_state.reason else "")
         raise NotReady("the model", fault, model_state.remedy or "Try again in a second.")
@@ -216,8 +218,8 @@ class ServedModel:
             self._last_failure = failure.fault
         if not failure.is_repeated:
             self._instruments.count_hardware_error[failure.error_class]()
-        if failure.error_class in _LOSES_THE_DEVICE and self._model_state.state is State.READY:
-            self._set_state(ModelState(State.LOST, failure.fault, failure.remedy))
+        if failure.error_class in _LOSES_THE_DEVICE and self._model_state.state is ModelPhase.READY:
+            self._set_state(ModelState(ModelPhase.LOST, failure.fault, failure.remedy))
             self._recover.set()
 
     def _supervise(self) -> None:
@@ -228,7 +230,7 @@ class ServedModel:
             self._recover.wait()
             self._recover.clear()
             if not self._stop.is_set() and self._until_it_works(self._try_again):
-                self._set_state(ModelState(State.READY))
+                self._set_state(ModelState(ModelPhase.READY))
 
     def _until_it_works(self, attempt: Callable[[], None]) -> bool:
         wait = _FIRST_WAIT_SECONDS
@@ -237,11 +239,11 @@ class ServedModel:
                 attempt()
             except ConfigurationError as failure:
                 _log.error("the model cannot be used", extra={"fault": str(failure)})
-                self._set_state(ModelState(State.UNUSABLE, f"{failure.thing} {failure.fault}", failure.remedy))
+                self._set_state(ModelState(ModelPhase.UNUSABLE, f"{failure.thing} {failure.fault}", failure.remedy))
                 return False
             except BackendError as failure:
                 _log.warning("the device does not answer", extra={"fault": str(failure), "wait_seconds": wait})
-                self._set_state(ModelState(State.LOST, failure.fault, failure.remedy))
+                self._set_state(ModelState(ModelPhase.LOST, failure.fault, failure.remedy))
                 if self._wait(self._stop, wait):
                     return False
                 wait = min(wait * 2, _MAX_WAIT_SECONDS)
@@ -258,7 +260,7 @@ class ServedModel:
         self._pace = measure_pace(self.backend, self._probe)
         self._describe(described)
         _log.info("the model is ready", extra={"backend": described.kind, "device": described.device})
-        self._set_state(ModelState(State.READY))
+        self._set_state(ModelState(ModelPhase.READY))
 
     def _describe(self, described: Description) -> None:
         self.description = described
@@ -279,10 +281,10 @@ class ServedModel:
         self.infer(self._probe)
 
     def _set_state(self, model_state: ModelState) -> None:
-        if self._model_state.state is State.DRAINING:
+        if self._model_state.state is ModelPhase.DRAINING:
             return
         self._model_state = model_state
-        self._instruments.ready.set(model_state.state is State.READY)
+        self._instruments.ready.set(model_state.state is ModelPhase.READY)
 
 
 def _check_bearable(window: Window, failure: BackendError) -> None:

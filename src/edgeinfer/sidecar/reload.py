@@ -14,7 +14,7 @@ from edgeinfer.errors import BackendError, EdgeInferError, ModelFileError
 from edgeinfer.model.card import ModelCard
 from edgeinfer.parity import cosine
 from edgeinfer.sidecar.instruments import SidecarInstruments
-from edgeinfer.sidecar.model import ServedModel, State
+from edgeinfer.sidecar.model import ModelPhase, ServedModel
 from edgeinfer.sidecar.shadow import Shadow
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReloadOutcome:
     """What became of a change.
 
     Args:
@@ -126,7 +126,7 @@ class ModelReload:
         self._wait = wait
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self.last: Outcome | None = None
+        self.last: ReloadOutcome | None = None
 
     def begin(self) -> None:
         """Begin a change, unless one is under way; may be called from a signal handler."""
@@ -136,14 +136,14 @@ class ModelReload:
         self._thread = threading.Thread(target=self.run, name="model-change", daemon=True)
         self._thread.start()
 
-    def run(self) -> Outcome:
+    def run(self) -> ReloadOutcome:
         """Change the model now, on this thread; whatever cannot be used leaves the old one serving."""
         version = ""
         try:
             candidate = self._plan.read()
             version = candidate.card.version
             result, agreement = self._change(candidate)
-            outcome = Outcome(self._wall_clock(), result, version, agreement=agreement)
+            outcome = ReloadOutcome(self._wall_clock(), result, version, agreement=agreement)
         except EdgeInferError as failure:
             outcome = self._refused(version, f"{failure.thing} {failure.fault}", failure.remedy)
         except Exception as failure:  # noqa: BLE001  # whatever it is, the old model keeps serving and the operator is informed
@@ -156,8 +156,8 @@ class ModelReload:
         )
         return outcome
 
-    def _refused(self, version: str, reason: str, remedy: str) -> Outcome:
-        return Outcome(self._wall_clock(), "refused", version, reason, remedy)
+    def _refused(self, version: str, reason: str, remedy: str) -> ReloadOutcome:
+        return ReloadOutcome(self._wall_clock(), "refused", version, reason, remedy)
 
     def close(self) -> None:
         """Give up a change that is under way."""
@@ -166,7 +166,7 @@ class ModelReload:
             self._thread.join(_STOP_SECONDS)
 
     def _change(self, candidate: Candidate) -> tuple[Result, Agreement | None]:
-        if self._model.model_state.state is not State.READY:
+        if self._model.model_state.state is not ModelPhase.READY:
             fault = f"is {self._model.model_state.state.value}: there is nothing to compare with"
             raise BackendError("the serving model", fault, "Restart the sidecar instead.", error_class="misuse")
         _check_contract(self._model.card, candidate.card)

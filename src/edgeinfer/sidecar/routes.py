@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from edgeinfer.model.window import CHANNELS
-from edgeinfer.sidecar.model import ServedModel, State
+from edgeinfer.sidecar.model import ModelPhase, ServedModel
 from edgeinfer.sidecar.reload import ModelReload
-from edgeinfer.sidecar.schema import Change, Health, Status
+from edgeinfer.sidecar.schema import Change, Health, StatusDocument
 
 
 class SidecarStatus:
@@ -53,7 +53,7 @@ class SidecarStatus:
         described, model_state, last = self._model.description, self._model.model_state, self._last_seconds()
         failing = self._model.failing
         return Health(
-            ok=model_state.state is State.READY and not failing,
+            ok=model_state.state is ModelPhase.READY and not failing,
             state=model_state.state.value,
             reason=model_state.reason or (f"the newest windows all failed: {failing}" if failing else ""),
             model=described.model_name if described else None,
@@ -67,11 +67,11 @@ class SidecarStatus:
             latency_ms=None if last is None else round(last * 1000, 3),
         )
 
-    def status(self) -> Status:
+    def status(self) -> StatusDocument:
         """Health, and what the sidecar is made of."""
         described, card = self._model.description, self._model.card
         last = self._change.last if self._change is not None else None
-        return Status(
+        return StatusDocument(
             **self.health().model_dump(),
             runtime=described.runtime if described else None,
             latent_dimensions=card.latent_size,
@@ -98,7 +98,7 @@ def status_router(status: SidecarStatus) -> APIRouter:
         return health
 
     @router.get("/status", summary="Health, and what the sidecar is made of")
-    async def whole_status() -> Status:
+    async def whole_status() -> StatusDocument:
         return status.status()
 
     return router

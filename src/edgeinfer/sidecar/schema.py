@@ -46,7 +46,7 @@ class Change(BaseModel):
     agreement: Agreement | None
 
 
-class Status(Health):
+class StatusDocument(Health):
     """Health, and what the sidecar is made of."""
 
     runtime: str | None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What happened."""
 
     NOTE = "note"
@@ -32,7 +32,7 @@ class Event:
         details: names and figures for programs.
     """
 
-    kind: Kind
+    kind: EventKind
     message: str
     details: Mapping[str, object] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from edgeinfer.errors import BinaryNotFound
 from edgeinfer.stack.binaries import NEEDED, THREE_WAYS, TOOLS, Binary, Program, find_all
-from edgeinfer.stack.events import Event, EventHandler, Kind
+from edgeinfer.stack.events import Event, EventHandler, EventKind
 
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
 # From Debian 13 on it is a package of its own, before that a part of Prometheus'.
@@ -98,7 +98,7 @@ class Fetcher:
     def _download_by(self, options: Sequence[str], downloads: Path) -> int:
         """What the lists know of our packages, with its size on this system said before."""
         for packages in ((*_PACKAGES, _TOOL_PACKAGE), _PACKAGES):
-            self.on_event(Event(Kind.WAITING, "asking apt-get for Prometheus and Alertmanager"))
+            self.on_event(Event(EventKind.WAITING, "asking apt-get for Prometheus and Alertmanager"))
             code, self._said = self.run(["apt-get", *options, "--print-uris", "download", *packages], downloads)
             if code == 0:
                 size = sum(int(found) for found in _SIZE.findall(self._said))
@@ -109,7 +109,7 @@ class Fetcher:
 
     def _unpack(self, downloads: Path, unpacked: Path) -> None:
         for package in sorted(downloads.glob("*.deb")):
-            self.on_event(Event(Kind.WAITING, f"unpacking {package.name.partition('_')[0]}"))
+            self.on_event(Event(EventKind.WAITING, f"unpacking {package.name.partition('_')[0]}"))
             code, said = self.run(["dpkg", "-x", str(package), str(unpacked)], downloads)
             if code != 0:
                 raise BinaryNotFound(package.name, f"could not be unpacked: {_reason(said)}", THREE_WAYS)
@@ -125,7 +125,7 @@ class Fetcher:
                 raise
 
     def _say(self, message: str) -> None:
-        self.on_event(Event(Kind.FETCHING, message))
+        self.on_event(Event(EventKind.FETCHING, message))
 
 
 def free_of_fixed_templates(program: Path) -> bool:
@@ -189,7 +189,7 @@ def _await(process: subprocess.Popen[bytes], folder: Path, on_event: EventHandle
             reported = time.monotonic()
             arrived = _bytes_in(folder)
             if arrived >= _MIN_REPORTED_BYTES:  # apt-get reads its lists first, which takes a while on a slow card
-                on_event(Event(Kind.WAITING, f"fetching: {arrived / 1e6:.0f} MB so far"))
+                on_event(Event(EventKind.WAITING, f"fetching: {arrived / 1e6:.0f} MB so far"))
 
 
 def _bytes_in(folder: Path) -> int:

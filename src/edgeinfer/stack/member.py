@@ -9,7 +9,7 @@ from edgeinfer.stack.plan import ProcessSpec
 from edgeinfer.stack.process import Child
 
 
-class State(StrEnum):
+class ProcessState(StrEnum):
     """Where a process stands."""
 
     PLANNED = "planned"
@@ -27,7 +27,7 @@ class Member:
 
     plan: ProcessSpec
     log: Path
-    state: State = State.PLANNED
+    state: ProcessState = ProcessState.PLANNED
     child: Child | None = None
     started_at: float = 0.0
     reported_at: float = 0.0
@@ -43,17 +43,19 @@ class Member:
     @property
     def pid(self) -> int | None:
         """Of the living process."""
-        return self.child.pid if self.child and self.state in (State.STARTING, State.READY) else None
+        return self.child.pid if self.child and self.state in (ProcessState.STARTING, ProcessState.READY) else None
 
     @property
     def failure(self) -> str:
         """Why it does not work now, in a word or two; empty where it works."""
         if self.is_suspended:
             return "suspended"
-        if self.state is State.GAVE_UP:
+        if self.state is ProcessState.GAVE_UP:
             return "given up for now"
         return (
-            "restarting" if self.state is State.BACKING_OFF or (self.restarts and self.state is State.STARTING) else ""
+            "restarting"
+            if self.state is ProcessState.BACKING_OFF or (self.restarts and self.state is ProcessState.STARTING)
+            else ""
         )
 
 

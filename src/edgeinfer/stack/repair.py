@@ -9,10 +9,10 @@ from edgeinfer.clocks import ahead_in_words
 from edgeinfer.stack import alertmanager_files, logfile, server_words, state_file, tsdb_files
 from edgeinfer.stack.clock import IsSynchronized, is_synchronized
 from edgeinfer.stack.damage import Damage, SetAside, set_aside
-from edgeinfer.stack.events import Event, EventHandler, Kind
+from edgeinfer.stack.events import Event, EventHandler, EventKind
 from edgeinfer.stack.folder import DataFolder
 from edgeinfer.stack.inventory import Inventory, find_missing
-from edgeinfer.stack.member import Member, State
+from edgeinfer.stack.member import Member, ProcessState
 
 RECORDS_PART = "stack"
 # A slow card reads this in ten seconds, in which gateway and sidecar serve already.
@@ -72,7 +72,7 @@ class Repairs:
             self._set_aside(tsdb_files.find_ahead(self.folder.prometheus, now))
             return
         fault, remedy = ahead_in_words(newest, now, str(self.folder.prometheus))
-        self.on_event(Event(Kind.WARNING, f"{fault}. {remedy}", {"newest_seconds": newest, "clock_seconds": now}))
+        self.on_event(Event(EventKind.WARNING, f"{fault}. {remedy}", {"newest_seconds": newest, "clock_seconds": now}))
 
     def before_restart(self, member: Member) -> bool:
         """Set aside what kept a server from starting; returns whether anything was.
@@ -81,7 +81,7 @@ class Repairs:
         because a server without its past is worth more than none.
         """
         place = self._place_of(member.plan.name)
-        if place is None or member.state is not State.STARTING:
+        if place is None or member.state is not ProcessState.STARTING:
             return False
         lines = logfile.lines_since(member.log, member.log_begin)
         if not server_words.is_about_storage(lines):
@@ -115,10 +115,10 @@ class Repairs:
         for damage in damages:
             if damage.path not in moved:
                 what = f"{damage.path} {damage.fault}, and could not be moved to {self.folder.damaged}"
-                self.on_event(Event(Kind.WARNING, what, {"part": damage.part, "path": str(damage.path)}))
+                self.on_event(Event(EventKind.WARNING, what, {"part": damage.part, "path": str(damage.path)}))
         for one in done:
             self.on_event(
-                Event(Kind.DAMAGED, in_words(one), {"part": one.part, "path": one.path, "moved_to": one.moved_to})
+                Event(EventKind.DAMAGED, in_words(one), {"part": one.part, "path": one.path, "moved_to": one.moved_to})
             )
         return done
 

@@ -12,17 +12,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from edgeinfer.stack.events import Event, Kind
+from edgeinfer.stack.events import Event, EventKind
 from edgeinfer.stack.status_line import LiveFigures, in_words
 
 _PIPE_LINE_SECONDS = 10.0
 _STYLES = {
-    Kind.READY: "green",
-    Kind.CRASHED: "yellow",
-    Kind.WARNING: "yellow",
-    Kind.GAVE_UP: "bold red",
-    Kind.DAMAGED: "bold yellow",
-    Kind.FETCHING: "cyan",
+    EventKind.READY: "green",
+    EventKind.CRASHED: "yellow",
+    EventKind.WARNING: "yellow",
+    EventKind.GAVE_UP: "bold red",
+    EventKind.DAMAGED: "bold yellow",
+    EventKind.FETCHING: "cyan",
 }
 _TITLES = {
     "console": "Console",
@@ -62,11 +62,11 @@ class TerminalReporter:
     def report(self, event: Event) -> None:
         """The last line shows what is awaited; what happened stays on the screen."""
         name = event.details.get("process")
-        if event.kind is Kind.STARTING:
+        if event.kind is EventKind.STARTING:
             self._awaited.append(name)
-        elif name in self._awaited and event.kind is not Kind.WAITING:
+        elif name in self._awaited and event.kind is not EventKind.WAITING:
             self._awaited.remove(name)
-        if event.kind not in (Kind.STARTING, Kind.WAITING, Kind.STOPPING):
+        if event.kind not in (EventKind.STARTING, EventKind.WAITING, EventKind.STOPPING):
             self._console.print(Text(event.message, style=_STYLES.get(event.kind, "")))
         self._show(Text(self._progress(event), style="dim"))
 
@@ -89,7 +89,7 @@ class TerminalReporter:
         self._live.stop()
 
     def _progress(self, event: Event) -> str:
-        if event.kind in (Kind.STOPPING, Kind.WAITING):
+        if event.kind in (EventKind.STOPPING, EventKind.WAITING):
             return f"… {event.message}"
         return "… waiting for " + ", ".join(map(str, self._awaited)) if self._awaited else ""
 

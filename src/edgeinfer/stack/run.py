@@ -14,11 +14,11 @@ import aiohttp
 from edgeinfer.heartbeat import why_no_alert_can_fire
 from edgeinfer.stack import ports, process, state_file
 from edgeinfer.stack.damage_rules import DamagePublisher, write_rules
-from edgeinfer.stack.events import Event, Kind
+from edgeinfer.stack.events import Event, EventKind
 from edgeinfer.stack.folder import DataFolder, FreeBytes, free_bytes
 from edgeinfer.stack.gateway_reports import GatewayReports
 from edgeinfer.stack.inventory import Inventory, take
-from edgeinfer.stack.member import State
+from edgeinfer.stack.member import ProcessState
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.readiness import http_probe
 from edgeinfer.stack.repair import Repairs
@@ -34,7 +34,7 @@ _HEARTBEAT_SECONDS = 10.0
 _HEARTBEAT_LOOKS = 6
 _MIN_FREE_BYTES = 100 * 1024 * 1024
 _TICK_SECONDS = 0.1
-_CHANGES = (Kind.STARTING, Kind.READY, Kind.CRASHED, Kind.GAVE_UP, Kind.FINISHED)
+_CHANGES = (EventKind.STARTING, EventKind.READY, EventKind.CRASHED, EventKind.GAVE_UP, EventKind.FINISHED)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The order in which people need them; everything else comes between.
 _FIRST_NAMES = ("console", "gateway")
@@ -110,21 +110,23 @@ class StackRun:
                     await self._work(supervisor, http)
                 finally:
                     well = supervisor.is_well
-                    self._notify(Kind.STOPPING, "ending")
+                    self._notify(EventKind.STOPPING, "ending")
                     await supervisor.stop()
                     self._write_record(supervisor)
-                    self._notify(Kind.STOPPED, f"ended, nothing is left running; the data is in {self.folder.root}")
+                    self._notify(
+                        EventKind.STOPPED, f"ended, nothing is left running; the data is in {self.folder.root}"
+                    )
         return well
 
     async def _end_leftovers(self) -> None:
         ended, still = await state_file.end_leftovers(self.folder.record)
         for one in ended:
             if one not in still:
-                self._notify(Kind.NOTE, f"{one.name} (process {one.pid}) of a run that was killed has ended")
+                self._notify(EventKind.NOTE, f"{one.name} (process {one.pid}) of a run that was killed has ended")
         for one in still:
             why = "it waits for a disk or a device that does not answer"
             self._notify(
-                Kind.WARNING, f"{one.name} (process {one.pid}) of a run that was killed cannot be ended: {why}"
+                EventKind.WARNING, f"{one.name} (process {one.pid}) of a run that was killed cannot be ended: {why}"
             )
 
     async def _before_stage(self, stage: int) -> None:
@@ -172,7 +174,7 @@ class StackRun:
         elif self.prometheus_url:  # whoever else answers there is not ours
             figures = LiveFigures()
         if self._without_numbers == _COLLECTING_LOOKS:
-            self._notify(Kind.WARNING, f"no measurements arrive: see {self.folder.logs / 'prometheus.log'}")
+            self._notify(EventKind.WARNING, f"no measurements arrive: see {self.folder.logs / 'prometheus.log'}")
         failures = {one.plan.name: one.failure for one in supervisor.members if one.failure}
         if self._no_alert_can_fire:
             failures["alerting"] = f"does not work: {self._no_alert_can_fire}"
@@ -190,9 +192,9 @@ class StackRun:
         self._without_alerting = self._without_alerting + 1 if reason else 0
         is_for_sure = self._without_alerting >= _HEARTBEAT_LOOKS
         if is_for_sure and not self._no_alert_can_fire:
-            self._notify(Kind.WARNING, f"no alert can fire: {reason}")
+            self._notify(EventKind.WARNING, f"no alert can fire: {reason}")
         if self._no_alert_can_fire and not reason:
-            self._notify(Kind.NOTE, "alerts can fire again")
+            self._notify(EventKind.NOTE, "alerts can fire again")
         self._no_alert_can_fire = reason if is_for_sure else ""
 
     async def _publish_damage(self, supervisor: Supervisor, http: aiohttp.ClientSession) -> None:
@@ -202,7 +204,7 @@ class StackRun:
 
     async def _say_reports(self) -> None:
         for message in self._reports.news() if self._reports else ():
-            self._notify(Kind.DAMAGED, message)
+            self._notify(EventKind.DAMAGED, message)
 
     async def _look_at_disk(self, supervisor: Supervisor) -> None:
         if not self.folder.root.is_dir():
@@ -215,7 +217,7 @@ class StackRun:
         if left < _MIN_FREE_BYTES:
             supervisor.shorten_logs()
             if not self._disk_is_full:
-                self._notify(Kind.WARNING, f"only {left / 1e6:.0f} MB are free for {self.folder.root}: make room")
+                self._notify(EventKind.WARNING, f"only {left / 1e6:.0f} MB are free for {self.folder.root}: make room")
         self._disk_is_full = left < _MIN_FREE_BYTES
 
     def _write_record(self, supervisor: Supervisor) -> None:
@@ -226,9 +228,9 @@ class StackRun:
             )
             for member in supervisor.members
         ]
-        has_ended = all(member.state is State.STOPPED for member in supervisor.members)
+        has_ended = all(member.state is ProcessState.STOPPED for member in supervisor.members)
         try:
-            content = state_file.Record(
+            content = state_file.StackRecord(
                 pid=os.getpid(),
                 addresses=self._addresses(),
                 processes=tuple(one for one in living if one),
@@ -244,7 +246,7 @@ class StackRun:
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            self._notify(Kind.WARNING, message)
+            self._notify(EventKind.WARNING, message)
 
     def _addresses(self) -> dict[str, str]:
         return {plan.name: plan.address for plan in sorted(self.plans, key=_rank) if plan.address}
@@ -254,7 +256,7 @@ class StackRun:
             self._write_record(supervisor)
         self._report_event(event)
 
-    def _notify(self, kind: Kind, message: str) -> None:
+    def _notify(self, kind: EventKind, message: str) -> None:
         self._report_event(Event(kind, message))
 
     def _report_event(self, event: Event) -> None:
@@ -311,7 +313,7 @@ async def _until(end: asyncio.Event, *jobs: Coroutine[None, None, None]) -> None
 
 
 def _is_ready(supervisor: Supervisor, name: str) -> bool:
-    return any(member.plan.name == name and member.state is State.READY for member in supervisor.members)
+    return any(member.plan.name == name and member.state is ProcessState.READY for member in supervisor.members)
 
 
 def _obstacle(plan: ProcessSpec) -> str:

@@ -51,7 +51,7 @@ class MemberState:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StackRecord:
     """The content of stack.json."""
 
     pid: int
@@ -71,15 +71,15 @@ def running(name: str, pid: int) -> Running | None:
         return None
 
 
-def write(path: Path, record: Record) -> None:
+def write(path: Path, record: StackRecord) -> None:
     """Replace the record in one step and synced, so that neither a reader nor a power cut leaves half of it."""
     write_whole(path, msgspec.json.format(msgspec.json.encode(record)).decode() + "\n")
 
 
-def read(path: Path) -> Record | None:
+def read(path: Path) -> StackRecord | None:
     """The record, or None where there is none that can be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Record)
+        return msgspec.json.decode(path.read_bytes(), type=StackRecord)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -15,8 +15,8 @@ from time import monotonic
 
 from edgeinfer.errors import ConfigurationError, EdgeInferError, StackError
 from edgeinfer.stack import logfile
-from edgeinfer.stack.events import Event, EventHandler, Kind
-from edgeinfer.stack.member import Member, State, how_it_ended
+from edgeinfer.stack.events import Event, EventHandler, EventKind
+from edgeinfer.stack.member import Member, ProcessState, how_it_ended
 from edgeinfer.stack.plan import ProcessSpec, Stage
 from edgeinfer.stack.process import Spawn
 from edgeinfer.stack.readiness import Probe
@@ -102,7 +102,7 @@ class Supervisor:
     def is_well(self) -> bool:
         """Whether no process is given up, or was and has not come back."""
         return all(
-            member.state is State.READY or not self.policy.is_given_up(member.crashes_in_a_row)
+            member.state is ProcessState.READY or not self.policy.is_given_up(member.crashes_in_a_row)
             for member in self.members
         )
 
@@ -132,11 +132,11 @@ class Supervisor:
         Raises:
             StackError, ConfigurationError: one crashed, or was not ready in its time; the message has its last output.
         """
-        while any(member.state is State.STARTING for member in self.members):
+        while any(member.state is ProcessState.STARTING for member in self.members):
             await self.tick()
             await self.sleep(_TICK_SECONDS)
         for member in self.members:
-            if member.state not in (State.READY, State.FINISHED):
+            if member.state not in (ProcessState.READY, ProcessState.FINISHED):
                 raise self._failure(member, member.fault)
 
     async def watch(self) -> None:
@@ -175,7 +175,7 @@ class Supervisor:
                     member.child.terminate()
             await asyncio.gather(*(self._await_end(member) for member in together))
         for member in self.members:
-            member.state = State.STOPPED
+            member.state = ProcessState.STOPPED
 
     def kill(self) -> None:
         for member in self.members:
@@ -191,13 +191,13 @@ class Supervisor:
                 self._warn(member, f"its log cannot be cut ({failure.strerror or failure})")
 
     def _awaited_by(self, stage: int) -> list[Member]:
-        started = [member for member in self.members if member.state is not State.PLANNED]
+        started = [member for member in self.members if member.state is not ProcessState.PLANNED]
         return [member for member in started if member.plan.is_main_job or stage == Stage.REPLAY]
 
     async def _settle(self, members: Sequence[Member], seconds: float) -> None:
         """Wait until none of these is starting for the first time any more, but no longer than this."""
         deadline = self.clock() + seconds
-        while any(member.state is State.STARTING for member in members) and self.clock() < deadline:
+        while any(member.state is ProcessState.STARTING for member in members) and self.clock() < deadline:
             await self.tick()
             await self.sleep(_TICK_SECONDS)
 
@@ -224,21 +224,21 @@ class Supervisor:
             member.child = None
             self._crashed(member, f"{member.plan.argv[0]} cannot be started ({failure.strerror or failure})", 0)
             return
-        member.state = State.STARTING
+        member.state = ProcessState.STARTING
         member.is_suspended = False
-        self._say(Kind.STARTING, member, "starting", pid=member.child.pid)
+        self._say(EventKind.STARTING, member, "starting", pid=member.child.pid)
 
     async def _notice_ready(self, member: Member) -> bool:
         child = member.child
         if child is None or child.exit_code() is not None or not await self.probe(member.plan, child):
             return False
-        member.state = State.READY
+        member.state = ProcessState.READY
         member.was_ready = True
         member.fault = ""
         seconds = self.clock() - member.started_at
         what = ("ready" if member.plan.ready_url else "runs") + (" again" if member.restarts else "")
         after = f" after {seconds:.1f} s" if member.plan.ready_url else ""
-        self._say(Kind.READY, member, what + after, pid=child.pid, seconds=round(seconds, 3))
+        self._say(EventKind.READY, member, what + after, pid=child.pid, seconds=round(seconds, 3))
         return True
 
     def _is_late(self, member: Member) -> bool:
@@ -247,28 +247,28 @@ class Supervisor:
             member.reported_at = now
             said, _ = logfile.last_output(member.log)
             reason = f"; it says: {said}" if said else ""
-            self._say(Kind.WAITING, member, f"still starting after {now - member.started_at:.0f} s{reason}")
+            self._say(EventKind.WAITING, member, f"still starting after {now - member.started_at:.0f} s{reason}")
         return now - member.started_at > member.plan.start_seconds
 
     async def _look_at(self, member: Member) -> None:
-        if member.state in (State.BACKING_OFF, State.GAVE_UP):
+        if member.state in (ProcessState.BACKING_OFF, ProcessState.GAVE_UP):
             if self.clock() >= member.start_again_at:
                 member.restarts += 1
                 self._start(member)
             return
-        if member.state not in (State.STARTING, State.READY) or member.child is None:
+        if member.state not in (ProcessState.STARTING, ProcessState.READY) or member.child is None:
             return
         code = member.child.exit_code()
         if code is not None:
             self._ended(member, code)
-        elif member.state is State.STARTING and not await self._notice_ready(member) and self._is_late(member):
+        elif member.state is ProcessState.STARTING and not await self._notice_ready(member) and self._is_late(member):
             member.child.kill()
             self._crashed(member, f"was not ready after {member.plan.start_seconds:.0f} s", -signal.SIGKILL)
 
     def _ended(self, member: Member, code: int) -> None:
         if member.plan.may_finish and code == 0:
-            member.state = State.FINISHED
-            self._say(Kind.FINISHED, member, "finished")
+            member.state = ProcessState.FINISHED
+            self._say(EventKind.FINISHED, member, "finished")
             return
         self._crashed(member, how_it_ended(code), code)
 
@@ -281,7 +281,7 @@ class Supervisor:
         member.fault = how
         is_misconfigured = code == EXIT_CONFIGURATION and not member.was_ready
         if is_misconfigured and self._is_starting and member.plan.is_main_job:
-            member.state = State.GAVE_UP
+            member.state = ProcessState.GAVE_UP
             raise self._failure(member, how, code)
         if not is_misconfigured and self.before_restart(member):
             self._back_off(member, how, code, 0.0)
@@ -295,19 +295,19 @@ class Supervisor:
             self._back_off(member, how, code, delay)
 
     def _back_off(self, member: Member, how: str, code: int, delay: float) -> None:
-        member.state = State.BACKING_OFF
+        member.state = ProcessState.BACKING_OFF
         member.start_again_at = self.clock() + delay
         again = f"starts again in {delay:g} s" if delay else "starts again"
         first_time = "" if member.was_ready else self._last_output(member)
-        self._say(Kind.CRASHED, member, f"{how}{first_time}; {again}", exit_code=code, delay_seconds=delay)
+        self._say(EventKind.CRASHED, member, f"{how}{first_time}; {again}", exit_code=code, delay_seconds=delay)
 
     def _give_up(self, member: Member, how: str, code: int, delay: float) -> None:
-        member.state = State.GAVE_UP
+        member.state = ProcessState.GAVE_UP
         member.start_again_at = self.clock() + delay
         row = f", {member.crashes_in_a_row} times in a row" if member.restarts else ""
         failure = self._failure(member, how + row, code)
         again = f"given up for now, tried again in {delay:g} s"
-        self._say(Kind.GAVE_UP, member, f"{failure.fault}; {again}. {failure.remedy}", delay_seconds=delay)
+        self._say(EventKind.GAVE_UP, member, f"{failure.fault}; {again}. {failure.remedy}", delay_seconds=delay)
 
     def _last_output(self, member: Member) -> str:
         """Its output, if it has not worked yet: for a crash of a working process the log is enough."""
@@ -319,7 +319,9 @@ class Supervisor:
         deadline = self.clock() + member.plan.stop_seconds
         while child and child.exit_code() is None:
             if self.clock() >= deadline:
-                self._say(Kind.WARNING, member, f"did not end within {member.plan.stop_seconds:.0f} s and was killed")
+                self._say(
+                    EventKind.WARNING, member, f"did not end within {member.plan.stop_seconds:.0f} s and was killed"
+                )
                 child.kill()
                 return
             await self.sleep(_TICK_SECONDS / 5)
@@ -330,10 +332,12 @@ class Supervisor:
         member.is_suspended = bool(member.pid and member.child and member.child.is_suspended())
         if member.is_suspended and not was_suspended:
             self._say(
-                Kind.WARNING, member, f"is suspended by a signal and does nothing; kill -CONT {member.pid} ends that"
+                EventKind.WARNING,
+                member,
+                f"is suspended by a signal and does nothing; kill -CONT {member.pid} ends that",
             )
         elif was_suspended and member.pid and not member.is_suspended:
-            self._say(Kind.NOTE, member, "continues")
+            self._say(EventKind.NOTE, member, "continues")
 
     def _notice_lost_log(self, member: Member) -> None:
         """A log that was removed takes room nevertheless, until its process ends."""
@@ -359,7 +363,7 @@ class Supervisor:
         """Say it once: a look comes ten times a second, and the fault may last for days."""
         if what not in member.reported_failures:
             member.reported_failures.add(what)
-            self._say(Kind.WARNING, member, what)
+            self._say(EventKind.WARNING, member, what)
 
     def _failure(self, member: Member, fault: str, code: int = 0) -> EdgeInferError:
         said, hint = logfile.last_output(member.log) if member.child else ("", member.plan.remedy)
@@ -368,5 +372,5 @@ class Supervisor:
         see = f"See {member.log}." if member.child else ""
         return kind(member.plan.name, fault, f"{hint} {see}".strip())
 
-    def _say(self, kind: Kind, member: Member, what: str, **details: object) -> None:
+    def _say(self, kind: EventKind, member: Member, what: str, **details: object) -> None:
         self.on_event(Event(kind, f"{member.plan.name}: {what}", {"process": member.plan.name, **details}))

@@ -8,7 +8,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from edgeinfer.web.asgi_exchange import NO_ANSWER_IN_TIME, STOPPING, AsgiExchange, make_scope
-from edgeinfer.web.connection_state import ServerContext, State
+from edgeinfer.web.connection_state import ConnectionState, ServerContext
 from edgeinfer.web.direct import DirectRequest, DirectRoute
 from edgeinfer.web.error_answers import Refusal, Refused, malformed
 from edgeinfer.web.flow_control import FlowControl
@@ -76,7 +76,7 @@ class HttpConnection(asyncio.Protocol):
         self._reader = RequestReader(context.limits, context.route_of, context.heads)
         self.flow = FlowControl(self._loop)
         self._exchange: DirectRequest | AsgiExchange | None = None
-        self._state = State.IDLE
+        self._state = ConnectionState.IDLE
         self._deadline = 0.0
         self._stops_at = inf
         self._discarded = 0
@@ -91,7 +91,7 @@ class HttpConnection(asyncio.Protocol):
         """Take the connection, unless there are too many."""
         self.flow.begin(transport)
         self._server_state.connections.add(self)
-        self._enter(State.IDLE, self._limits.head_seconds)
+        self._enter(ConnectionState.IDLE, self._limits.head_seconds)
         too_many = len(self._server_state.connections) - self._limits.max_connections
         if too_many > self._limits.max_refused_connections:
             self._context.on_refusal(TOO_MANY)
@@ -101,37 +101,37 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, as far as its turn is."""
-        if self._unread or self._state is State.CLOSED:
+        if self._unread or self._state is ConnectionState.CLOSED:
             self._discard(len(data))
             return
         reader = self._reader
         reader.feed(data)
-        if self._state <= State.BODY:
+        if self._state <= ConnectionState.BODY:
             self._read()
         else:
             self.flow.pause_reading()
-        if self._is_holding or reader.buffer or reader.state is not State.IDLE:
+        if self._is_holding or reader.buffer or reader.state is not ConnectionState.IDLE:
             self._account()
 
     def eof_received(self) -> bool:
         """The client sends nothing more; one that waits for its answer gets it. Returns whether to stay open."""
         self.flow.sees_end = True
-        if self._state is State.ANSWERING and self.flow.is_peer_gone():
+        if self._state is ConnectionState.ANSWERING and self.flow.is_peer_gone():
             self.break_off()
-        elif self._state is State.HEAD:
+        elif self._state is ConnectionState.HEAD:
             self.answer_refusal(_HEAD_CUT_OFF)
-        elif self._state is State.BODY:
+        elif self._state is ConnectionState.BODY:
             self._cut()
-        return self.flow.is_paused or self._state in {State.ANSWERING, State.TAKING}
+        return self.flow.is_paused or self._state in {ConnectionState.ANSWERING, ConnectionState.TAKING}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection ended."""
         del exc
         self._server_state.connections.discard(self)
         self.flow.end()
-        if self._state is State.BODY:
+        if self._state is ConnectionState.BODY:
             self._cut()
-        self._state = State.CLOSED
+        self._state = ConnectionState.CLOSED
         if self._exchange is not None:
             self._exchange.hang_up()
         self._context.budget.release(self)
@@ -150,11 +150,11 @@ class HttpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has taken all."""
         self.flow.set_paused(is_paused=False)
-        if self._state is State.TAKING:
+        if self._state is ConnectionState.TAKING:
             self._continue()
-        elif self._state is State.ANSWERING:
+        elif self._state is ConnectionState.ANSWERING:
             self._enter(self._state, self._limits.answer_seconds)
-        elif self._state is State.DISCARDING:
+        elif self._state is ConnectionState.DISCARDING:
             self._enter(self._state, self._limits.discard_seconds)
             self.flow.finish()
         self._account()
@@ -167,11 +167,11 @@ class HttpConnection(asyncio.Protocol):
         """
         if now <= self._deadline:
             return
-        if self.flow.is_paused or self._state >= State.TAKING:
+        if self.flow.is_paused or self._state >= ConnectionState.TAKING:
             self.break_off()
-        elif self._state is State.ANSWERING:
+        elif self._state is ConnectionState.ANSWERING:
             self._expire()
-        elif self._state is State.IDLE and self._is_used:
+        elif self._state is ConnectionState.IDLE and self._is_used:
             self._close()
         else:
             self.answer_refusal(STOPPING if self._stops_at <= now else self._slow())
@@ -183,12 +183,12 @@ class HttpConnection(asyncio.Protocol):
         self._deadline = min(self._deadline, self._stops_at)
         if self._exchange is not None:
             self._exchange.keep_alive = False
-        elif self._state is State.IDLE:
+        elif self._state is ConnectionState.IDLE:
             self._close()
 
     def evict(self) -> None:
         """Give back the bytes that it holds: the budget of all connections is used up."""
-        if self._state in {State.HEAD, State.BODY}:
+        if self._state in {ConnectionState.HEAD, ConnectionState.BODY}:
             self.answer_refusal(NO_MEMORY)
         else:
             self.break_off()
@@ -206,7 +206,7 @@ class HttpConnection(asyncio.Protocol):
         self._exchange = None
         self._is_last = self._is_last or not exchange.keep_alive
         if self.flow.is_paused:
-            self._state = State.TAKING  # with the deadline that pause_writing has set
+            self._state = ConnectionState.TAKING  # with the deadline that pause_writing has set
         else:
             self._continue()
 
@@ -222,7 +222,7 @@ class HttpConnection(asyncio.Protocol):
 
     def break_off(self) -> None:
         """Close at once, whatever was not taken."""
-        self._state = State.CLOSED
+        self._state = ConnectionState.CLOSED
         # Now, and not when the loop has closed it: it may read from a thousand others before.
         self._reader.drop()
         self.flow.abort()
@@ -242,22 +242,24 @@ class HttpConnection(asyncio.Protocol):
         state = self._reader.state
         if state is not self._state:
             self._is_used = True
-            self._enter(state, self._limits.body_seconds if state is State.BODY else self._limits.head_seconds)
+            self._enter(
+                state, self._limits.body_seconds if state is ConnectionState.BODY else self._limits.head_seconds
+            )
             if self._reader.wants_continue:
                 self.flow.write(_CONTINUE)
 
     def _read_next(self) -> None:
         """Read a request that came while another was answered."""
-        if self._state is State.ANSWERING and self._exchange is None:
-            self._enter(State.IDLE, self._limits.idle_seconds)
+        if self._state is ConnectionState.ANSWERING and self._exchange is None:
+            self._enter(ConnectionState.IDLE, self._limits.idle_seconds)
             self._read()
             self._await_more()
             self._account()
 
     def _await_more(self) -> None:
-        if self._state is State.IDLE and (self._is_last or self.flow.sees_end):
+        if self._state is ConnectionState.IDLE and (self._is_last or self.flow.sees_end):
             self._close()
-        elif self._state <= State.BODY:
+        elif self._state <= ConnectionState.BODY:
             self.flow.resume_reading()
 
     def _discard(self, size: int) -> None:
@@ -281,13 +283,13 @@ class HttpConnection(asyncio.Protocol):
         self._is_used = True
         self._unread = request.unread is not None
         self._is_last = self._is_last or self._unread or not request.head.keep_alive
-        self._state = State.ANSWERING
+        self._state = ConnectionState.ANSWERING
         if request.route is None:
             self._begin_asgi(request)
         else:
             self._begin_direct(request.route, request)
-        if self._state is State.ANSWERING and not self.flow.is_paused:
-            self._enter(State.ANSWERING, self._limits.answer_seconds)
+        if self._state is ConnectionState.ANSWERING and not self.flow.is_paused:
+            self._enter(ConnectionState.ANSWERING, self._limits.answer_seconds)
             if self._reader.buffer:
                 self.flow.pause_reading()
 
@@ -339,10 +341,10 @@ class HttpConnection(asyncio.Protocol):
             self._close()
         elif self._reader.buffer:
             # In a turn of its own: a client with many requests in one packet leaves room for others.
-            self._state = State.ANSWERING
+            self._state = ConnectionState.ANSWERING
             self._loop.call_soon(self._read_next)
         else:
-            self._enter(State.IDLE, self._limits.idle_seconds)
+            self._enter(ConnectionState.IDLE, self._limits.idle_seconds)
             if self.flow.is_reading_paused or self.flow.sees_end:
                 self._await_more()
 
@@ -353,7 +355,7 @@ class HttpConnection(asyncio.Protocol):
         if self._unread or self._reader.waiting_bytes:
             self._end_reading()
         else:
-            self._enter(State.CLOSED, self._limits.take_seconds)
+            self._enter(ConnectionState.CLOSED, self._limits.take_seconds)
             self.flow.close()
 
     def _end_reading(self) -> None:
@@ -361,23 +363,23 @@ class HttpConnection(asyncio.Protocol):
         self._unread = True
         self._discard(self._reader.drop())
         self._hold(0)
-        if self._state is not State.CLOSED:
-            self._enter(State.DISCARDING, self._limits.discard_seconds)
+        if self._state is not ConnectionState.CLOSED:
+            self._enter(ConnectionState.DISCARDING, self._limits.discard_seconds)
             self.flow.resume_reading()
             self.flow.finish()
 
     def _slow(self) -> Refusal:
-        seconds = self._limits.body_seconds if self._state is State.BODY else self._limits.head_seconds
+        seconds = self._limits.body_seconds if self._state is ConnectionState.BODY else self._limits.head_seconds
         return Refusal(408, "slow_request", f"No whole request came within {seconds:g} s.", "Send it at once.")
 
-    def _enter(self, state: State, seconds: float) -> None:
+    def _enter(self, state: ConnectionState, seconds: float) -> None:
         self._state = state
         self._deadline = min(self._loop.time() + seconds, self._stops_at)
 
     # The bytes that it holds, of those that all connections may hold.
 
     def _account(self) -> None:
-        if not self.flow.is_paused and self._state is not State.CLOSED:
+        if not self.flow.is_paused and self._state is not ConnectionState.CLOSED:
             self._hold(self._reader.memory_bytes)
 
     def _hold(self, size: int) -> None:

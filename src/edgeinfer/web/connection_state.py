@@ -10,7 +10,7 @@ from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.request_head import HeadCache, RequestHead
 
 
-class State(IntEnum):
+class ConnectionState(IntEnum):
     """What a connection is about, in the order of its life; integers, because their comparison costs nothing."""
 
     IDLE = auto()

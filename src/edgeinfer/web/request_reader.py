@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
 
-from edgeinfer.web.connection_state import State
+from edgeinfer.web.connection_state import ConnectionState
 from edgeinfer.web.direct import DirectRoute
 from edgeinfer.web.error_answers import Refusal, head_too_large, malformed
 from edgeinfer.web.limits import ConnectionLimits
@@ -78,7 +78,7 @@ class RequestReader:
         self._head: RequestHead | None = None
         self._arrived = 0.0
         self._body: SizedBody | ChunkedBody | None = None
-        self.state = State.IDLE
+        self.state = ConnectionState.IDLE
         """IDLE, HEAD or BODY: what of a request is awaited."""
 
     @property
@@ -97,7 +97,7 @@ class RequestReader:
     @property
     def wants_continue(self) -> bool:
         """Whether the client awaits a word before it sends the body (RFC 9110, 10.1.1)."""
-        is_held_back = self.state is State.BODY and self._body is not None and not self._body.content
+        is_held_back = self.state is ConnectionState.BODY and self._body is not None and not self._body.content
         return is_held_back and self._head is not None and self._head.expects_continue and not self.waiting_bytes
 
     def feed(self, data: bytes) -> None:
@@ -118,25 +118,25 @@ class RequestReader:
         """
         if self._start >= len(self.buffer):
             return None
-        request = self._read_body() if self.state is State.BODY else self._read_head()
+        request = self._read_body() if self.state is ConnectionState.BODY else self._read_head()
         if self._start >= len(self.buffer):
             self.buffer, self._start, self._searched = b"", 0, 0
         return request
 
     def cut(self) -> Request | None:
         """What there is of a request in the middle of whose body the connection ended."""
-        return self._make_request(CUT_OFF) if self.state is State.BODY else None
+        return self._make_request(CUT_OFF) if self.state is ConnectionState.BODY else None
 
     def drop(self) -> int:
         """Forget everything; returns how many bytes had not been read."""
         waiting = self.waiting_bytes
         self.buffer, self._start, self._searched = b"", 0, 0
         self._head = self._body = None
-        self.state = State.IDLE
+        self.state = ConnectionState.IDLE
         return waiting
 
     def _read_head(self) -> Request | None:
-        if self.state is State.IDLE and self.buffer.startswith(_BLANK, self._start):
+        if self.state is ConnectionState.IDLE and self.buffer.startswith(_BLANK, self._start):
             self._skip_blank_lines()
         end = self.buffer.find(_END_OF_HEAD, max(self._start, self._searched))
         stop = end + len(_END_OF_HEAD) if end >= 0 else len(self.buffer)
@@ -147,7 +147,7 @@ class RequestReader:
         if end < 0:
             check_beginning(self.buffer, self._start)
             self._searched = max(self._start, stop - len(_END_OF_HEAD) + 1)
-            self.state = State.HEAD
+            self.state = ConnectionState.HEAD
             return None
         head = self._heads.read(bytes(self.buffer[self._start : stop]))
         self._start = stop
@@ -169,13 +169,13 @@ class RequestReader:
         if length <= max_bytes and not head.is_chunked and end <= len(self.buffer):
             # The common case: all came at once.
             body = bytes(self.buffer[self._start : end])
-            self._start, self.state = end, State.IDLE
+            self._start, self.state = end, ConnectionState.IDLE
             return Request(head, route, body, arrived)
         self._head, self._route, self._arrived = head, route, arrived
         if length > max_bytes:
             return self._make_request(TOO_LARGE)
         self._body = ChunkedBody(max_bytes, self._limits.max_framing_bytes) if head.is_chunked else SizedBody(length)
-        self.state = State.BODY
+        self.state = ConnectionState.BODY
         return self._read_body()
 
     def _read_body(self) -> Request | None:
@@ -192,5 +192,5 @@ class RequestReader:
         body = b"" if self._body is None else bytes(self._body.content)
         request = Request(head, self._route, body, self._arrived, unread)
         self._head = self._body = self._route = None
-        self.state = State.IDLE
+        self.state = ConnectionState.IDLE
         return request

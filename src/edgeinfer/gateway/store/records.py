@@ -26,7 +26,7 @@ HEAD_BYTES = _HEAD.size
 SAMPLE_BYTES = 8 + 4 * len(CHANNELS)
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """What a record says."""
 
     SEGMENT = 1
@@ -42,11 +42,11 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StoreRecord:
     """One record as it was found.
 
     Args:
-        kind: one of `Kind`, or a number that a newer version wrote.
+        kind: one of `RecordKind`, or a number that a newer version wrote.
         time_ms: the store's time when it was written.
         payload: its content.
         place: where it begins in its file.
@@ -68,7 +68,7 @@ class Scan:
         torn_from: where the end begins that is not a record; the size of the file where there is none.
     """
 
-    records: list[Record] = field(default_factory=list)
+    records: list[StoreRecord] = field(default_factory=list)
     damaged: list[tuple[int, int]] = field(default_factory=list)
     torn_from: int = 0
 
@@ -99,9 +99,9 @@ def scan(data: bytes) -> Scan:
     return found
 
 
-def _record(data: bytes, place: int, end: int) -> Record:
+def _record(data: bytes, place: int, end: int) -> StoreRecord:
     _, _, _, kind, time_ms = _HEAD.unpack_from(data, place)
-    return Record(kind, time_ms, memoryview(data)[place + HEAD_BYTES : end], place)
+    return StoreRecord(kind, time_ms, memoryview(data)[place + HEAD_BYTES : end], place)
 
 
 def _end_of_record(data: bytes, place: int) -> int:
@@ -138,7 +138,7 @@ REASONS = ("stopped", "expired", "evicted")
 
 def segment(number: int, time_ms: int) -> bytes:
     """The first record of a file."""
-    return encode(Kind.SEGMENT, time_ms, _SEGMENT.pack(_VERSION, number))
+    return encode(RecordKind.SEGMENT, time_ms, _SEGMENT.pack(_VERSION, number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +154,10 @@ class Anchor:
     boot_ms: int
 
     def encode(self, time_ms: int) -> bytes:
-        return encode(Kind.ANCHOR, time_ms, _ANCHOR.pack(self.boot_id.bytes, self.boot_ms))
+        return encode(RecordKind.ANCHOR, time_ms, _ANCHOR.pack(self.boot_id.bytes, self.boot_ms))
 
     @classmethod
-    def decode(cls, record: Record) -> "Anchor":
+    def decode(cls, record: StoreRecord) -> "Anchor":
         """From a record; raises struct.error."""
         boot_id, boot_ms = _ANCHOR.unpack(record.payload)
         return cls(UUID(bytes=boot_id), boot_ms)
@@ -178,10 +178,10 @@ class Start:
     started_ms: int
 
     def encode(self, time_ms: int) -> bytes:
-        return encode(Kind.START, time_ms, _START.pack(self.session.bytes, self.started_at, self.started_ms))
+        return encode(RecordKind.START, time_ms, _START.pack(self.session.bytes, self.started_at, self.started_ms))
 
     @classmethod
-    def decode(cls, record: Record) -> "Start":
+    def decode(cls, record: StoreRecord) -> "Start":
         """From a record; raises struct.error."""
         session, started_at, started_ms = _START.unpack(record.payload)
         return cls(UUID(bytes=session), started_at, started_ms)
@@ -203,14 +203,14 @@ class StoredBatch:
     before: int
     batch: Batch
 
-    def encode(self, time_ms: int, kind: Kind = Kind.BATCH) -> bytes:
+    def encode(self, time_ms: int, kind: RecordKind = RecordKind.BATCH) -> bytes:
         """As a record; a SNAPSHOT takes the place of everything that the stream held."""
         role = self.role.encode()
         head = _BATCH.pack(self.session.bytes, self.before, len(role))
         return encode(kind, time_ms, head, role, *_to_bytes(self.batch))
 
     @classmethod
-    def decode(cls, record: Record) -> "StoredBatch":
+    def decode(cls, record: StoreRecord) -> "StoredBatch":
         """From a record; raises struct.error or ValueError."""
         session, before, length = _BATCH.unpack_from(record.payload)
         rest = record.payload[_BATCH.size :]
@@ -230,10 +230,10 @@ class End:
     reason: str
 
     def encode(self, time_ms: int) -> bytes:
-        return encode(Kind.END, time_ms, _END.pack(self.session.bytes, REASONS.index(self.reason)))
+        return encode(RecordKind.END, time_ms, _END.pack(self.session.bytes, REASONS.index(self.reason)))
 
     @classmethod
-    def decode(cls, record: Record) -> "End":
+    def decode(cls, record: StoreRecord) -> "End":
         """From a record; raises struct.error or IndexError."""
         session, reason = _END.unpack(record.payload)
         return cls(UUID(bytes=session), REASONS[reason])
@@ -266,10 +266,10 @@ class Archived:
         for role, accepted, batch in self.streams:
             name = role.encode()
             parts += [_STREAM.pack(accepted, len(batch), len(name)), name, *_to_bytes(batch)]
-        return encode(Kind.ARCHIVED, time_ms, *parts)
+        return encode(RecordKind.ARCHIVED, time_ms, *parts)
 
     @classmethod
-    def decode(cls, record: Record) -> "Archived":
+    def decode(cls, record: StoreRecord) -> "Archived":
         """From a record; raises struct.error, ValueError or IndexError."""
         session, started_at, ended_at, reason, duration_ms, _, count = _ARCHIVED.unpack_from(record.payload)
         streams = tuple(_streams(record.payload[_ARCHIVED.size :], count))
@@ -287,18 +287,18 @@ def _streams(rest: memoryview, count: int) -> Iterator[tuple[str, int, Batch]]:
 
 def synced(time_ms: int, size: int) -> bytes:
     """Says that so many bytes of this file are on the disk: damage before that was not caused by a power cut."""
-    return encode(Kind.SYNCED, time_ms, _SYNCED.pack(size))
+    return encode(RecordKind.SYNCED, time_ms, _SYNCED.pack(size))
 
 
-def synced_bytes(records: list[Record]) -> int:
+def synced_bytes(records: list[StoreRecord]) -> int:
     """Bytes of a file that were on the disk, as far as its records know; raises struct.error."""
-    sizes = (_SYNCED.unpack(record.payload)[0] for record in records if record.kind == Kind.SYNCED)
+    sizes = (_SYNCED.unpack(record.payload)[0] for record in records if record.kind == RecordKind.SYNCED)
     return max(sizes, default=0)
 
 
 def probe(time_ms: int, payload_bytes: int) -> bytes:
     """A record that says nothing, of the size of a batch."""
-    return encode(Kind.PROBE, time_ms, bytes(payload_bytes))
+    return encode(RecordKind.PROBE, time_ms, bytes(payload_bytes))
 
 
 def _to_bytes(batch: Batch) -> tuple[bytes, bytes]:

@@ -20,11 +20,11 @@ from edgeinfer.gateway.store.records import (
     Anchor,
     Archived,
     End,
-    Kind,
-    Record,
+    RecordKind,
     Scan,
     Start,
     StoredBatch,
+    StoreRecord,
     encode,
     scan,
     segment,
@@ -259,7 +259,7 @@ def _end_where_unsynced(scanned: Scan) -> None:
 
 
 def _salvage(number: int, scanned: Scan) -> bytes:
-    kept = [record for record in scanned.records if record.kind != Kind.SEGMENT]
+    kept = [record for record in scanned.records if record.kind != RecordKind.SEGMENT]
     oldest = kept[0].time_ms if kept else 0
     return segment(number, oldest) + b"".join(encode(record.kind, record.time_ms, record.payload) for record in kept)
 
@@ -277,7 +277,7 @@ def _fault(found: Recovered, series: str, number: int, scanned: Scan, size: int)
         return f"{lost} of its {size} bytes in {len(scanned.damaged)} places are no records"
     if not scanned.records:
         return f"it has no record at all in {size} bytes"
-    if scanned.records and scanned.records[0].kind != Kind.SEGMENT:
+    if scanned.records and scanned.records[0].kind != RecordKind.SEGMENT:
         return "its head is not the head of a segment"
     if torn and not is_open:
         return f"its last {torn} bytes are no record"
@@ -299,23 +299,23 @@ def _read_live(files: Files, found: Recovered, number: int) -> None:
             found.damaged.append(DamagedFile(name, f"a record of kind {record.kind} makes no sense ({failure})"))
 
 
-def _apply(found: Recovered, number: int, record: Record) -> None:
-    if record.kind == Kind.ANCHOR:
+def _apply(found: Recovered, number: int, record: StoreRecord) -> None:
+    if record.kind == RecordKind.ANCHOR:
         found.anchor = (record.time_ms, Anchor.decode(record))
-    elif record.kind == Kind.START:
+    elif record.kind == RecordKind.START:
         start = Start.decode(record)
         session = found.sessions.setdefault(start.session, RecoveredSession(start, number))
         session.start, session.segment = start, number
-    elif record.kind in {Kind.BATCH, Kind.SNAPSHOT, Kind.LATE}:
+    elif record.kind in {RecordKind.BATCH, RecordKind.SNAPSHOT, RecordKind.LATE}:
         _apply_batch(found, number, record)
-    elif record.kind == Kind.END:
+    elif record.kind == RecordKind.END:
         end = End.decode(record)
         if ended := found.sessions.pop(end.session, None):
             found.closed[end.session] = ended
         found.ended[end.session] = end.reason
 
 
-def _apply_batch(found: Recovered, number: int, record: Record) -> None:
+def _apply_batch(found: Recovered, number: int, record: StoreRecord) -> None:
     stored = StoredBatch.decode(record)
     if closed := found.closed.pop(stored.session, None):
         # Its end reached the file, but not the client: it continues.
@@ -328,10 +328,10 @@ def _apply_batch(found: Recovered, number: int, record: Record) -> None:
         session = found.sessions[stored.session] = RecoveredSession(start, 0)
         found.touched_sessions.add(stored.session)
     stream = session.streams.setdefault(stored.role, RecoveredStream())
-    if record.kind == Kind.SNAPSHOT:
+    if record.kind == RecordKind.SNAPSHOT:
         stream.parts.clear()
         stream.total = stored.before
-    missing = stream.add(stored.before, number, stored.batch, is_late=record.kind == Kind.LATE)
+    missing = stream.add(stored.before, number, stored.batch, is_late=record.kind == RecordKind.LATE)
     if missing:
         found.lost_samples += missing
         found.touched_sessions.add(stored.session)
@@ -344,7 +344,7 @@ def read_archive(files: Files, found: Recovered, number: int) -> None:
     if scanned is None:
         return
     for record in scanned.records:
-        if record.kind != Kind.ARCHIVED:
+        if record.kind != RecordKind.ARCHIVED:
             continue
         try:
             archived = Archived.decode(record)

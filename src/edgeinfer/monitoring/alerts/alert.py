@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RunbookStep:
     """One check, and what each outcome means.
 
     Args:
@@ -51,7 +51,7 @@ class Runbook:
 
     meaning: str
     impact: str
-    diagnosis: tuple[Step, ...]
+    diagnosis: tuple[RunbookStep, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Alerts on Alertmanager: unreachable, with a refused configuration, or unable to save its state."""
 
 from edgeinfer.monitoring import prometheus_metrics
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, counter, gauge
 from edgeinfer.monitoring.alerts.store_series import LOOK_AT_DISK, ONCE, PROMETHEUS, TARGET, grown, series_of
 from edgeinfer.monitoring.promql import BuiltIn, Queries
@@ -47,7 +47,7 @@ def _alertmanager_unreachable() -> Alert:
             "accepted the alerts.",
             impact="None yet. If the other fails as well, no notification is sent.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Is it up?",
                     {
                         "OK": "Prometheus has another address for it: `alerting:` in prometheus.yml.",
@@ -55,7 +55,7 @@ def _alertmanager_unreachable() -> Alert:
                     },
                     command="curl -s -m 5 http://ALERTMANAGER/-/ready",
                 ),
-                Step(
+                RunbookStep(
                     "What does Prometheus log?",
                     {
                         "`connection refused` or `no such host`": "the address, or the process.",
@@ -113,7 +113,7 @@ def _alertmanager_configuration_refused() -> Alert:
             impact="A receiver that you added gets nothing. At its next start Alertmanager exits, and no "
             "notification is sent.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Where is the error?",
                     {
                         "a line": "fix it, or write the file again with `edgeinfer config alertmanager`.",
@@ -121,7 +121,7 @@ def _alertmanager_configuration_refused() -> Alert:
                     },
                     command="amtool check-config /etc/edgeinfer/alertmanager.yml",
                 ),
-                Step(
+                RunbookStep(
                     "Reload.",
                     {
                         "the alert resolves within a minute": "done.",
@@ -187,7 +187,7 @@ def _alertmanager_state_unsaved() -> Alert:
             meaning="Its folder is gone or full, or the disk accepts no writes.",
             impact="None while it runs. After a restart silences are gone, and notifications are sent again.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Why does it fail?",
                     {
                         "`no such file or directory`": "its folder was removed; continue.",
@@ -196,7 +196,7 @@ def _alertmanager_state_unsaved() -> Alert:
                     },
                     command="journalctl -u prometheus-alertmanager --since -1h | grep 'maintenance failed' | tail -2",
                 ),
-                Step(
+                RunbookStep(
                     "Does its folder exist, and who owns it?",
                     {
                         "prometheus prometheus": "it is correct; check the disk.",

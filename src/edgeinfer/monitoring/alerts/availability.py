@@ -2,7 +2,7 @@
 
 from edgeinfer.catalog import gateway, sidecar
 from edgeinfer.catalog.metric import Owner
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
 from edgeinfer.monitoring.alerts.service_series import GATEWAY, QUERIES, SIDECAR, SIDECAR_LABELS, TARGET
 from edgeinfer.monitoring.prometheus_metrics import UP
@@ -72,7 +72,7 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
             meaning=f"The process of job {job} is down, hangs, or cannot be reached from Prometheus.",
             impact=costs,
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Is it running?",
                     {
                         "failed with status 78": f"cause {process}-refuses-configuration.",
@@ -82,7 +82,7 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
                     },
                     command=f"systemctl status {unit}",
                 ),
-                Step(
+                RunbookStep(
                     "Does it answer on its own machine?",
                     {
                         "it answers": (
@@ -94,7 +94,7 @@ def _down_alert(name: str, job: Owner, severity: Severity, costs: str, where: tu
                     },
                     command=f"curl -si -m 5 localhost:{port}/healthz",
                 ),
-                Step(
+                RunbookStep(
                     "Was it killed?",
                     {
                         "`Out of memory: Killed process`": f"cause {process}-out-of-memory.",
@@ -137,7 +137,7 @@ def _target_missing() -> Alert:
             meaning="The job is missing from the configuration of Prometheus: not down, but unknown.",
             impact="No other alert about this job can fire.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Is the configuration valid, and does it name the job?",
                     {
                         "an error with a line": "fix that line, then reload.",
@@ -145,7 +145,7 @@ def _target_missing() -> Alert:
                     },
                     command="promtool check config /etc/edgeinfer/prometheus.yml",
                 ),
-                Step(
+                RunbookStep(
                     "Reload, and check that the target is listed.",
                     {
                         "the job is listed": "done; the alert resolves within a minute.",
@@ -187,7 +187,7 @@ def _not_ready() -> Alert:
             "progress.",
             impact="No inference on the chip; the gateway answers from its own CPU.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What is the `reason`?",
                     {
                         "a model file": (
@@ -198,7 +198,7 @@ def _not_ready() -> Alert:
                     },
                     command="curl -s localhost:9000/healthz",
                 ),
-                Step(
+                RunbookStep(
                     "What is missing on the machine?",
                     {
                         "a line that does not begin with `ok`": "follow its message, then restart the sidecar.",
@@ -244,7 +244,7 @@ def _health_degraded() -> Alert:
             impact="Service continues in a degraded state: with the fallback instead of the chip, or with little "
             "memory.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What do the checks report?",
                     {
                         "`hailo_backend`": "fix the sidecar: see HailoSidecarDown and HailoSidecarNotReady.",
@@ -290,7 +290,7 @@ def _health_stale() -> Alert:
             meaning="The gateway reports an outdated result as if it were current.",
             impact="`/healthz` may say OK while something is broken.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Did the background task end?",
                     {
                         "`unexpected error in a health check`": (
@@ -300,7 +300,7 @@ def _health_stale() -> Alert:
                     },
                     command='journalctl -u edgeinfer-gateway --since -15min | grep -E \'"level": "(warning|error)"\'',
                 ),
-                Step(
+                RunbookStep(
                     "Is the machine's clock right?",
                     {
                         "`System clock synchronized: no`": (
@@ -350,7 +350,7 @@ def _recovering() -> Alert:
             meaning="The backend fails, is closed and opened again, works for a while, and fails again.",
             impact="Some seconds without inference each time.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which error comes before each recovery?",
                     {
                         "thermal_throttling": "cool the chip: see HailoTemperatureCritical.",
@@ -359,7 +359,7 @@ def _recovering() -> Alert:
                     },
                     command="journalctl -u edgeinfer-sidecar --since -30min | grep -i device",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panel 'Notifications': what does the device report at these times?",
                     {
                         "temperature_alarm or dataflow_shutdown": "heat.",

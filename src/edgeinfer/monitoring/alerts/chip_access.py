@@ -2,7 +2,7 @@
 
 from edgeinfer.catalog import device, system
 from edgeinfer.catalog.metric import Metric
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.chip_series import BY_CHIP, CHIP, CHIP_LABELS, EXPORTER, HARDWARE_DASHBOARD, QUERIES
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, gauge
 from edgeinfer.monitoring.thresholds import (
@@ -40,7 +40,7 @@ def _refused() -> Alert:
             meaning="HailoRT finds the device but returns errors for it.",
             impact="Inference fails or is about to; telemetry has stopped.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Do driver, library and firmware have the same version?",
                     {
                         "they differ": "`sudo apt full-upgrade`, then reboot.",
@@ -48,7 +48,7 @@ def _refused() -> Alert:
                     },
                     command="edgeinfer doctor --only hailo",
                 ),
-                Step(
+                RunbookStep(
                     "What does the driver log?",
                     {
                         "errors at each call": "reload it in the next step.",
@@ -56,14 +56,14 @@ def _refused() -> Alert:
                     },
                     command="sudo dmesg | grep -i hailo | tail -20",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panel 'Why the firmware started': did it hang before?",
                     {
                         "a watchdog": "it hung and was restarted: see HailoFirmwareRestarted.",
                         "power-up, or nothing": "continue.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Reload the driver (hailo1x_pci for a Hailo-10H); no process may hold the chip meanwhile.",
                     {
                         "HailoRT answers": "done.",
@@ -105,7 +105,7 @@ def _vanished() -> Alert:
             meaning="A device that was on the bus within the last day is no longer found.",
             impact="Its share of the inference moves to other chips or on the gateway's CPU.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Is it on the bus?",
                     {
                         "it is listed": "the driver lost it: see HailoRtUnavailable.",
@@ -116,7 +116,7 @@ def _vanished() -> Alert:
                     },
                     command="lspci -d 1e60:",
                 ),
-                Step(
+                RunbookStep(
                     "How did it disappear?",
                     {
                         "`link down`": "the cable or the connector.",
@@ -180,14 +180,14 @@ def _link_degraded() -> Alert:
             meaning="The link trained to a lower speed or to fewer lanes than both the chip and the slot support.",
             impact="Transfers to the chip take longer; a link that trains down often precedes the loss of the chip.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panels 'PCIe generation' and 'PCIe lanes': which one fell, and when?",
                     {
                         "at a restart of the machine": "it was trained that way: continue with the cable.",
                         "while it ran": "the connection degraded: continue, and soon.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "What does the kernel log about the link?",
                     {
                         "`AER` and `Corrected error`": "a bad contact: continue with the cable.",
@@ -196,7 +196,7 @@ def _link_degraded() -> Alert:
                     },
                     command="sudo dmesg | grep -iE 'pcie|aer' | tail -20",
                 ),
-                Step(
+                RunbookStep(
                     "Switch the machine off, reseat the module and its flat cable, and switch it on.",
                     {
                         "the alert resolves": "it was the contact.",
@@ -259,7 +259,7 @@ def _sensor_stale() -> Alert:
             meaning="The exporter runs but can no longer read this sensor; its series has ended.",
             impact="Alerts on this sensor cannot fire.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panel 'Readings that failed': for which reason?",
                     {
                         "permission": (
@@ -274,7 +274,7 @@ def _sensor_stale() -> Alert:
                         "unsupported": "this chip has no such sensor; silence the alert, and file a bug.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "What does the exporter log?",
                     {
                         "`a reading failed`": "follow the message; it is logged once in ten minutes.",
@@ -322,7 +322,7 @@ def _collector_failing() -> Alert:
             meaning="The source of this collector cannot be read on this machine.",
             impact="Its panels are empty.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panel 'Collectors that failed': for which reason?",
                     {
                         "permission": "give the process's user the right to read it.",
@@ -330,7 +330,7 @@ def _collector_failing() -> Alert:
                         "stale or timeout": "the source hangs: restart what writes it.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "What does the process log?",
                     {
                         "`a source may not be read`": "the line names the file.",

@@ -1,7 +1,7 @@
 """Alerts on what the device reports of itself: overcurrent, damaged memory, saturation, a restarted firmware."""
 
 from edgeinfer.catalog import device, sidecar
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.chip_series import (
     BY_CHIP,
     CHIP,
@@ -45,7 +45,7 @@ def _overcurrent() -> Alert:
             meaning="The chip draws more current than its module allows.",
             impact="It lowers its clock; a weak supply may power the whole machine off.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Does the Pi report a weak supply as well?",
                     {
                         "`throttled=0x0`": "the supply is fine: continue with the dashboard.",
@@ -55,7 +55,7 @@ def _overcurrent() -> Alert:
                     },
                     command="vcgencmd get_throttled",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panels 'Overcurrent zone' and 'Use by model': when does it happen?",
                     {
                         "at the peak of the load": "unplug other USB devices that draw power; reduce the load.",
@@ -93,7 +93,7 @@ def _memory_damaged() -> Alert:
             meaning="More bits of the chip's memory flipped than its error correction can repair.",
             impact="Results since then may be wrong without any other symptom.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Load the model again.",
                     {
                         "200": "results can be trusted again; continue.",
@@ -101,7 +101,7 @@ def _memory_damaged() -> Alert:
                     },
                     command="sudo systemctl restart edgeinfer-sidecar; sleep 15; curl -si localhost:9000/healthz",
                 ),
-                Step(
+                RunbookStep(
                     "Does the chip compute the same as the CPU?",
                     {
                         "it ends with 0": "it does.",
@@ -109,7 +109,7 @@ def _memory_damaged() -> Alert:
                     },
                     command="edgeinfer parity --reference onnx --candidate hailort",
                 ),
-                Step(
+                RunbookStep(
                     "Once, or repeatedly? `memories` names the memory.",
                     {
                         "once, or each time another memory": "a random bit flip; nothing more to do.",
@@ -146,14 +146,14 @@ def _saturated() -> Alert:
             meaning="The chip nearly always has a frame in flight, and the sidecar's queue does not drain.",
             impact="Latency grows with each additional client.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panel 'Use by model': which model uses the chip?",
                     {
                         "another model": "move it to another chip.",
                         "only the model of EdgeInfer": "continue.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Did the traffic grow?",
                     {
                         "more requests than usual": (
@@ -214,7 +214,7 @@ def _firmware_restarted() -> Alert:
             meaning="The firmware on the chip hung, and its watchdog started it again.",
             impact="None now; while it happened, every inference failed.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "When was it? Dashboard 'Hailo hardware', panel 'Why the firmware started'.",
                     {
                         "it has been so since the exporter started": (
@@ -223,7 +223,7 @@ def _firmware_restarted() -> Alert:
                         "it changed while the exporter ran": "continue with what happened then.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "What happened before?",
                     {
                         "a rise to the red limit": "see HailoTemperatureCritical.",
@@ -232,7 +232,7 @@ def _firmware_restarted() -> Alert:
                     },
                     command="sudo dmesg | grep -iE 'hailo|voltage|thermal' | tail -20",
                 ),
-                Step(
+                RunbookStep(
                     "Power-cycle the machine, which clears it; a reboot keeps the module powered.",
                     {
                         "it comes back within days": "update driver, library and firmware to one version; then replace "

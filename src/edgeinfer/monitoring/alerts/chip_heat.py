@@ -1,7 +1,7 @@
 """Alerts on heat against the device's own limits, and on what the device does about it."""
 
 from edgeinfer.catalog import device
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.chip_series import (
     BY_CHIP,
     CHIP,
@@ -59,7 +59,7 @@ def _temperature_high() -> Alert:
             meaning="The hotter of the chip's two sensors is close to the device's own orange limit.",
             impact="None yet. Above the orange limit the chip slows down; at the red limit it closes its streams.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panel 'Temperature and limits': how did it rise?",
                     {
                         "slowly, with the room": "improve the airflow; mount a heat sink or a fan.",
@@ -67,7 +67,7 @@ def _temperature_high() -> Alert:
                         "with the load": "panel 'Use by model' shows which model uses the chip; reduce the load.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Is the whole machine hot?",
                     {
                         "80000 or more (thousandths of a degree)": "the case has no airflow: both need cooling.",
@@ -113,7 +113,7 @@ def _temperature_critical() -> Alert:
             meaning="The chip is past its orange limit, or reports that it is in the red zone.",
             impact="Its clock steps from 400 down to 200 MHz; in the red zone every inference is aborted.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Reduce the load at once: stop the sidecar; the gateway's CPU answers meanwhile.",
                     {
                         "the temperature falls": "cool it, then start the sidecar again.",
@@ -121,7 +121,7 @@ def _temperature_critical() -> Alert:
                     },
                     command="sudo systemctl stop edgeinfer-sidecar",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panels 'Temperature zone' and 'Each sensor': what does the chip "
                     "report?",
                     {
@@ -130,7 +130,7 @@ def _temperature_critical() -> Alert:
                         "one sensor hot, one cool": "the heat sink is not seated properly.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Check the machine: fan, dust, sun, a cover.",
                     {
                         "found": "fix it, and start the sidecar: `sudo systemctl start edgeinfer-sidecar`.",
@@ -181,14 +181,14 @@ def _throttling() -> Alert:
             meaning="The device protects itself against heat or current by lowering its clock.",
             impact="'execute' takes up to twice as long; latency alerts are held back while this one fires.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo hardware', panel 'Clock': which protection lowers it?",
                     {
                         "temperature": "see HailoTemperatureHigh.",
                         "overcurrent": "see HailoOvercurrent.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "What do the readings say?",
                     {
                         "a zone above 0, or the throttling state of a Hailo-10H": "heat: cool it.",
@@ -248,7 +248,7 @@ def _stream_abort() -> Alert:
             meaning="The chip went past its red limit and stopped all inference to protect itself.",
             impact="No inference on the chip until it has cooled down and is opened again.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Is the chip still hot?",
                     {
                         "above its red limit": "switch the machine off, and cool it.",
@@ -256,7 +256,7 @@ def _stream_abort() -> Alert:
                     },
                     command="curl -s localhost:9048/metrics | grep -E 'hailo_hardware_temperature(_limit)?_celsius'",
                 ),
-                Step(
+                RunbookStep(
                     "Does the sidecar answer again?",
                     {
                         "200": "it has recovered; see HailoTemperatureCritical for the cause.",

@@ -1,7 +1,7 @@
 """Alerts on data of the monitoring that was damaged and set aside."""
 
 from edgeinfer.monitoring import prometheus_metrics
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 
 
@@ -27,7 +27,7 @@ def _set_aside() -> Alert:
             "moved them to `damaged/<time>/` in the data folder and started without them.",
             impact="Part of the history is missing in dashboards, or silences are gone; everything runs.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What was damaged, and what is lost?",
                     {
                         "`set aside` lines": "each names the file, what was wrong with it and what is lost.",
@@ -36,7 +36,7 @@ def _set_aside() -> Alert:
                     },
                     command="edgeinfer doctor --only folder",
                 ),
-                Step(
+                RunbookStep(
                     "Does the card or the disk report errors?",
                     {
                         "`I/O error` or `mmc0: error`": "it is failing: back up its data, and replace it.",
@@ -45,7 +45,7 @@ def _set_aside() -> Alert:
                     },
                     command="sudo dmesg | grep -iE 'i/o error|mmc[0-9]: error' | tail -5",
                 ),
-                Step(
+                RunbookStep(
                     "Are silences lost? Check which alerts are silenced now.",
                     {
                         "one that you need is missing": "set it again on the console's Alerts page.",
@@ -53,7 +53,7 @@ def _set_aside() -> Alert:
                     },
                     command="amtool silence query --alertmanager.url=http://localhost:9093",
                 ),
-                Step(
+                RunbookStep(
                     "Once the damaged files are no longer needed, move or remove them; the alert resolves within a "
                     "minute.",
                     {"no line": "done.", "you are not sure": "keep them: their space is not needed soon."},

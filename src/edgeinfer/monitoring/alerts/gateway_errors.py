@@ -1,7 +1,7 @@
 """Alerts on errors of the gateway: fallback, unanswered requests, server errors, and an open circuit."""
 
 from edgeinfer.catalog import gateway
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
 from edgeinfer.monitoring.alerts.service_series import GATEWAY, QUERIES, TARGET
 from edgeinfer.monitoring.promql import matching
@@ -45,7 +45,7 @@ def _falling_back() -> Alert:
             meaning="No sidecar answered, so the gateway ran the same model itself; results are real and marked.",
             impact="Slower answers, CPU time on the gateway, and no use of the chip.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo Sidecar', panel 'Fallbacks by reason': which one?",
                     {
                         "no_sidecar_configured": "set MODEL_BACKEND_URL, and restart the gateway.",
@@ -54,7 +54,7 @@ def _falling_back() -> Alert:
                         "http_5xx": "the sidecar fails internally: see HailoHardwareErrors.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Does the sidecar answer?",
                     {
                         "connection refused": "see HailoSidecarDown.",
@@ -122,7 +122,7 @@ def _unanswered() -> Alert:
             meaning="Sidecars failed and the fallback on the gateway's CPU failed or is missing too.",
             impact="Phones show errors.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What does the gateway report about itself?",
                     {
                         "`hailo_backend` is not healthy": (
@@ -134,7 +134,7 @@ def _unanswered() -> Alert:
                     },
                     command="curl -s localhost:8080/health/detailed",
                 ),
-                Step(
+                RunbookStep(
                     "Why does the fallback not answer?",
                     {
                         "`the fallback model cannot be loaded`": (
@@ -201,7 +201,7 @@ def _server_errors() -> Alert:
             meaning="More than one in twenty requests to the gateway ended in a 5xx.",
             impact="Phones retry or lose windows.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'EdgeInfer', panel 'Problems': which kind?",
                     {
                         "overloaded": "more requests than it can take: reduce the load, or add a gateway.",
@@ -210,7 +210,7 @@ def _server_errors() -> Alert:
                         "internal_error": "a bug in EdgeInfer; continue with the next step.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "What failed internally?",
                     {
                         "a traceback": "keep it with its request id and file a bug; restart the gateway.",
@@ -271,7 +271,7 @@ def _circuit_open() -> Alert:
             "call now and then.",
             impact="Its share of the work goes to other sidecars or to the gateway's CPU.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Does that sidecar answer? The alert names its address.",
                     {
                         "connection refused": "see HailoSidecarDown.",
@@ -280,7 +280,7 @@ def _circuit_open() -> Alert:
                     },
                     command="curl -si localhost:9000/healthz",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo Sidecar', panel 'Errors by class': what failed before it opened?",
                     {
                         "timeout": "it is slow, not down: see HailoLatencyBudgetBurnFast.",

@@ -1,7 +1,7 @@
 """Alerts on the machine: memory, processor and disk."""
 
 from edgeinfer.catalog import labels, system
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, gauge
 from edgeinfer.monitoring.alerts.service_series import QUERIES, SIDECAR, SIDECAR_LABELS, TARGET
 from edgeinfer.monitoring.thresholds import (
@@ -45,7 +45,7 @@ def _memory_low() -> Alert:
             meaning="Little memory is left for new work; the kernel will end a process when none is left.",
             impact="Swapping makes everything slow, then the largest process dies.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which process uses the memory?",
                     {
                         "a process that is not part of EdgeInfer": "stop it.",
@@ -53,7 +53,7 @@ def _memory_low() -> Alert:
                     },
                     command="ps aux --sort -rss | head",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo Sidecar', panel 'Memory': how does it grow?",
                     {
                         "steadily, without end": "a leak: file a bug with the graph; restarting helps until then.",
@@ -94,7 +94,7 @@ def _cpu_busy() -> Alert:
             meaning="Almost no CPU time was free for 15 minutes.",
             impact="Decoding and answering wait for the CPU even when the chip is idle.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which process uses the CPU?",
                     {
                         "a process that is not part of EdgeInfer": "move it to another machine.",
@@ -104,7 +104,7 @@ def _cpu_busy() -> Alert:
                     },
                     command="top -b -n 1 | head -15",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo Sidecar', panel 'Where the time goes': do all stages grow equally?",
                     {
                         "yes": "the processor is the bottleneck.",
@@ -171,7 +171,7 @@ def _disk_will_fill() -> Alert:
             meaning="The disk of the machine is filling, and less than a third of it is free.",
             impact="None yet. When it is full, sessions cannot be stored and Prometheus stops recording.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which folder grows?",
                     {
                         "Prometheus' data": (
@@ -183,7 +183,7 @@ def _disk_will_fill() -> Alert:
                     },
                     command="sudo du -xh --max-depth=3 / 2>/dev/null | sort -h | tail -15",
                 ),
-                Step(
+                RunbookStep(
                     "How much is free?",
                     {
                         "less than a tenth": "free space now; do not wait until morning.",
@@ -254,7 +254,7 @@ def _disk_full() -> Alert:
             meaning="Less than a twentieth of the disk that holds the root folder is free.",
             impact="The gateway cannot store samples and answers 507; Prometheus stops recording, so alerts end too.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Free space at once: old logs are the quickest.",
                     {
                         "some hundred megabytes are free": (
@@ -264,7 +264,7 @@ def _disk_full() -> Alert:
                     },
                     command="sudo journalctl --vacuum-size=100M; df -h /",
                 ),
-                Step(
+                RunbookStep(
                     "Which folder filled it?",
                     {
                         "Prometheus' data": (
@@ -275,7 +275,7 @@ def _disk_full() -> Alert:
                     },
                     command="sudo du -xh --max-depth=3 / 2>/dev/null | sort -h | tail -15",
                 ),
-                Step(
+                RunbookStep(
                     "Is it read-only rather than full?",
                     {
                         "`errors=remount-ro` is logged": "the card is failing: back up its data, and replace it.",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from edgeinfer.monitoring import prometheus_metrics
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
 from edgeinfer.monitoring.promql import BuiltIn, Queries
 from edgeinfer.monitoring.thresholds import REMOTE_WRITE_BEHIND_SECONDS, SCRAPE_SAMPLES, SCRAPE_SLOW_SECONDS
@@ -53,7 +53,7 @@ _FAILURES = (
             meaning="A rule is valid but fails during evaluation, for example because two series match one.",
             impact="Alerts of that group may not fire; recorded series have gaps.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which rule fails, and why?",
                     {
                         "`many-to-many matching` or `duplicate series`": (
@@ -63,7 +63,7 @@ _FAILURES = (
                     },
                     command="journalctl -u prometheus --since -15min | grep -i 'evaluating rule failed'",
                 ),
-                Step(
+                RunbookStep(
                     "Are the rules those of this version?",
                     {
                         "an error": "copy the files of src/edgeinfer/monitoring/generated/rules again, and reload.",
@@ -86,7 +86,7 @@ _FAILURES = (
             meaning="Alertmanager is down, slow, or not at the address in prometheus.yml.",
             impact="No notification is sent.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Is Alertmanager up?",
                     {
                         "OK": "Prometheus has a wrong address: fix `alerting:` in prometheus.yml, and reload.",
@@ -94,7 +94,7 @@ _FAILURES = (
                     },
                     command="curl -s -m 5 localhost:9093/-/ready",
                 ),
-                Step(
+                RunbookStep(
                     "What does Alertmanager log?",
                     {
                         "an error in its configuration": "`edgeinfer config alertmanager` prints a valid one.",
@@ -117,7 +117,7 @@ _FAILURES = (
             meaning="The receiver rejects notifications or does not answer: the console, the mail server or ntfy.",
             impact="Alerts fire, but no notification arrives through this receiver.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which receiver fails, and what does it answer?",
                     {
                         "webhook, connection refused": "the console or your receiver is down: start it.",
@@ -129,7 +129,7 @@ _FAILURES = (
                     },
                     command="journalctl -u prometheus-alertmanager --since -15min | grep -i 'notify'",
                 ),
-                Step(
+                RunbookStep(
                     "Does it work now? Send a test alert.",
                     {
                         "it arrives": "done.",
@@ -190,7 +190,7 @@ def _scrape_slow() -> Alert:
             meaning="The process answers /metrics slowly: its event loop or its machine is overloaded.",
             impact="Gaps in the graphs, then false alerts about a target that is down.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "How long does a scrape by hand take?",
                     {
                         "well under a second": "the network or Prometheus' own machine is slow.",
@@ -201,7 +201,7 @@ def _scrape_slow() -> Alert:
                     },
                     command="curl -s -o /dev/null -w '%{time_total}\\n' localhost:9000/metrics",
                 ),
-                Step(
+                RunbookStep(
                     "Which process uses the CPU?",
                     {
                         "this process": "reduce its load.",
@@ -240,7 +240,7 @@ def _scrape_big() -> Alert:
             meaning="A label has an unbounded set of values.",
             impact="Prometheus uses more memory and disk, then loses the target.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which metric has so many series?",
                     {
                         "one far above the others": (
@@ -281,7 +281,7 @@ def _configuration_refused() -> Alert:
             meaning="prometheus.yml or a rule file has an error, so Prometheus kept the previous configuration.",
             impact="Your changes are not in effect.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Where is the error?",
                     {
                         "a file and a line": (
@@ -292,7 +292,7 @@ def _configuration_refused() -> Alert:
                     },
                     command="promtool check config /etc/edgeinfer/prometheus.yml",
                 ),
-                Step(
+                RunbookStep(
                     "Reload.",
                     {
                         "the alert resolves within a minute": "done.",
@@ -341,7 +341,7 @@ def _remote_write_behind() -> Alert:
             impact="None here: local alerts continue. After two hours without an uplink, samples are lost for the "
             "fleet.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What does the receiver answer?",
                     {
                         "`connection refused` or `timeout`": (
@@ -352,7 +352,7 @@ def _remote_write_behind() -> Alert:
                     },
                     command="journalctl -u prometheus --since -15min | grep -i 'remote'",
                 ),
-                Step(
+                RunbookStep(
                     "Is it always behind?",
                     {
                         "yes": "send less: `edgeinfer config fleet-device` writes the short list of series.",
@@ -413,7 +413,7 @@ def _watchdog() -> Alert:
             meaning="Rules are evaluated and Alertmanager delivers.",
             impact="None. When it is missing, no other alert is delivered.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Is it missing? Ask Alertmanager.",
                     {
                         "Watchdog is listed": (
@@ -423,7 +423,7 @@ def _watchdog() -> Alert:
                     },
                     command="amtool alert query --alertmanager.url=http://localhost:9093",
                 ),
-                Step(
+                RunbookStep(
                     "Does Prometheus evaluate its rules?",
                     {
                         "connection refused": "start Prometheus.",

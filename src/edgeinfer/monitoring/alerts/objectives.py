@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, gauge
 from edgeinfer.monitoring.promql import Recorded
 from edgeinfer.monitoring.recording import REQUESTS, failure_ratio, slow_ratio
@@ -52,7 +52,7 @@ class _Indicator:
     verb: str
     provoked_by: Mapping[str, str]
     impact: str
-    diagnosis: tuple[Step, ...]
+    diagnosis: tuple[RunbookStep, ...]
 
 
 _ERRORS = _Indicator(
@@ -67,7 +67,7 @@ _ERRORS = _Indicator(
     },
     "Phones get results from the gateway's CPU, which are real but slower, or none at all.",
     (
-        Step(
+        RunbookStep(
             "Dashboard 'SLO', panel 'Errors by class': which class consumes the budget?",
             {
                 "connection_error or circuit_open": "the sidecar is down: see HailoSidecarDown.",
@@ -78,7 +78,7 @@ _ERRORS = _Indicator(
                 ),
             },
         ),
-        Step(
+        RunbookStep(
             "Is the sidecar healthy?",
             {
                 "connection refused": "see HailoSidecarDown.",
@@ -87,7 +87,7 @@ _ERRORS = _Indicator(
             },
             command="curl -si localhost:9000/healthz",
         ),
-        Step(
+        RunbookStep(
             "Did it begin with a deploy? Each dashboard has an annotation where a version appeared.",
             {
                 "yes": "roll back to the previous version.",
@@ -108,7 +108,7 @@ _LATENCY = _Indicator(
     },
     "Live analysis lags behind the movement; beyond the gateway's timeout these requests become errors.",
     (
-        Step(
+        RunbookStep(
             "Dashboard 'Hailo Sidecar', panel 'Where the time goes': which stage grew?",
             {
                 "queue": (
@@ -119,7 +119,7 @@ _LATENCY = _Indicator(
                 "decode, preprocess or postprocess": "the sidecar is short of CPU time; continue.",
             },
         ),
-        Step(
+        RunbookStep(
             "Does another process use the CPU?",
             {
                 "a process that is not part of EdgeInfer": "stop it.",
@@ -127,7 +127,7 @@ _LATENCY = _Indicator(
             },
             command="top -b -n 1 | head -15",
         ),
-        Step(
+        RunbookStep(
             "Dashboard 'Hailo hardware', panels 'Clock' and 'Use by model': is the chip throttled or saturated?",
             {
                 "a protection lowers the clock": "see HailoThrottling.",

@@ -2,7 +2,7 @@
 
 from edgeinfer.catalog import model_output
 from edgeinfer.catalog.metric import Metric
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, gauge
 from edgeinfer.monitoring.promql import Queries
 from edgeinfer.monitoring.recording import CONFIDENCE, MOTIF_SHARE, REQUESTS
@@ -25,7 +25,7 @@ _BOOK = Runbook(
     meaning="The model's inputs or outputs differ clearly from its training data.",
     impact="Results may be plausible but wrong; no other alert detects this.",
     diagnosis=(
-        Step(
+        RunbookStep(
             "Dashboard 'Hailo Sidecar', rows 'Model output' and 'Drift': was the change sudden or gradual?",
             {
                 "sudden, with a deploy annotation": "roll back to the previous model or app.",
@@ -33,7 +33,7 @@ _BOOK = Runbook(
                 "gradual": "new users or movements: collect recordings, and plan a retraining.",
             },
         ),
-        Step(
+        RunbookStep(
             "Is the input in the right units? Check one session's samples: at rest, |a| is 9.8 m/s².",
             {
                 "about 1": "the phone sends g instead of m/s².",
@@ -41,7 +41,7 @@ _BOOK = Runbook(
                 "correct": "the movements are new.",
             },
         ),
-        Step(
+        RunbookStep(
             "Which model answers?",
             {
                 "`hef_sha256` or `config_version` is not the one you deployed": (
@@ -60,7 +60,7 @@ _DRIFT_BOOK = Runbook(
     "(from the population of the model card where EDGEINFER_GATEWAY_DRIFT_BASELINE says so).",
     impact="Results may be plausible and wrong: the sensor, the animal's or person's habits, or the model changed.",
     diagnosis=(
-        Step(
+        RunbookStep(
             "Which dimensions and motifs moved, and from which baseline of which date?",
             {
                 "one motif gave way to another": "compare with what happened: another person, an illness, a holiday.",
@@ -71,7 +71,7 @@ _DRIFT_BOOK = Runbook(
         ),
         _BOOK.diagnosis[1],
         _BOOK.diagnosis[2],
-        Step(
+        RunbookStep(
             "The change is real and is to stay: is what the window holds now normal?",
             {
                 "yes": "run `edgeinfer drift learn --data-folder FOLDER`; the gateway judges by it within seconds.",

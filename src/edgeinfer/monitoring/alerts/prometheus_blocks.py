@@ -1,7 +1,7 @@
 """Alerts on the blocks of Prometheus: unreadable ones, and a compaction that fails."""
 
 from edgeinfer.monitoring import prometheus_metrics
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, Values, counter
 from edgeinfer.monitoring.alerts.store_series import (
     LOOK_AT_DISK,
@@ -45,7 +45,7 @@ def _block_unreadable() -> Alert:
                 "At its next start Prometheus may end at once, and monitoring is gone."
             ),
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which block is it?",
                     {
                         "`corrupted block` and a name of 26 letters": "that folder is the one; continue.",
@@ -54,7 +54,7 @@ def _block_unreadable() -> Alert:
                     command="journalctl -u prometheus --since -15min | grep -i 'corrupted block' | tail -1",
                 ),
                 LOOK_AT_DISK,
-                Step(
+                RunbookStep(
                     "Set it aside, with its name in place of BLOCK; what it holds is lost to the graphs.",
                     {
                         "the alert resolves within 20 minutes": "done; keep the folder until you know why it broke.",
@@ -62,7 +62,7 @@ def _block_unreadable() -> Alert:
                     },
                     command="sudo mv /var/lib/prometheus/metrics2/BLOCK /var/lib/prometheus/",
                 ),
-                Step(
+                RunbookStep(
                     "Does it run under `edgeinfer up`?",
                     {"yes": _STACK, "no": "the steps above are all."},
                 ),
@@ -105,7 +105,7 @@ def _compaction_failing() -> Alert:
             meaning="What is in memory cannot be written as a block, or old blocks cannot be merged.",
             impact="Memory and write-ahead log grow until one of them is full; old measurements are not dropped.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What does Prometheus log?",
                     {
                         "`no space left on device`": "see HailoDiskFull.",
@@ -117,7 +117,7 @@ def _compaction_failing() -> Alert:
                     command="journalctl -u prometheus --since -15min | grep -i 'compaction failed' | tail -1",
                 ),
                 LOOK_AT_DISK,
-                Step(
+                RunbookStep(
                     "Set the block aside, with its name in place of BLOCK; what it holds is lost to the graphs.",
                     {
                         "the alert resolves within 20 minutes": "done.",

@@ -1,7 +1,7 @@
 """Alerts on what Prometheus writes now: its write-ahead log, failing writes, and samples with a wrong clock."""
 
 from edgeinfer.monitoring import prometheus_metrics
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, Values, counter, gauge
 from edgeinfer.monitoring.alerts.store_series import (
     LOOK_AT_DISK,
@@ -49,7 +49,7 @@ def _log_not_shortened() -> Alert:
                 "what was measured since the last block."
             ),
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which segment, and why?",
                     {
                         "`corruption in segment`": (
@@ -60,7 +60,7 @@ def _log_not_shortened() -> Alert:
                     command="journalctl -u prometheus --since -15min | grep -iE 'checkpoint|truncat' | tail -2",
                 ),
                 LOOK_AT_DISK,
-                Step(
+                RunbookStep(
                     "Wait for the next full two hours, when a block is written, then let Prometheus repair its log.",
                     {
                         "`WAL corruption repaired` or `WAL replay completed`": (
@@ -117,7 +117,7 @@ def _log_damaged() -> Alert:
             meaning="The newest measurements, up to three hours, are in a log that a power cut or a bad disk damaged.",
             impact="A gap in the graphs. Alerts with long windows have less data than they need for as long.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What was repaired?",
                     {
                         "`Encountered WAL read error, attempting repair`": "everything after that place is gone.",
@@ -125,7 +125,7 @@ def _log_damaged() -> Alert:
                     },
                     command="journalctl -u prometheus --since -2h | grep -iE 'repair|corrupt|failed' | tail",
                 ),
-                Step(
+                RunbookStep(
                     "Was it a power cut?",
                     {
                         "the log of the boot before breaks off": "yes: give the machine a stable supply.",
@@ -167,7 +167,7 @@ def _writes_failing() -> Alert:
             impact="Measurements are missing, and alerts that needed them could not fire.",
             diagnosis=(
                 LOOK_AT_DISK,
-                Step(
+                RunbookStep(
                     "What does Prometheus log?",
                     {
                         "`no space left on device`": "see HailoDiskFull: what fills the disk?",
@@ -231,7 +231,7 @@ def _out_of_order_timestamps() -> Alert:
                 "For as long as the clock was ahead, rates are wrong and alerts may not fire."
             ),
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Is the time right, and synchronised?",
                     {
                         "`System clock synchronized: yes` and the right time": (
@@ -241,7 +241,7 @@ def _out_of_order_timestamps() -> Alert:
                     },
                     command="timedatectl status",
                 ),
-                Step(
+                RunbookStep(
                     "When did it jump?",
                     {
                         "a line of systemd-timesyncd or chronyd": (
@@ -251,7 +251,7 @@ def _out_of_order_timestamps() -> Alert:
                     },
                     command="journalctl --since -1h | grep -iE 'time has been changed|clock synchroni'",
                 ),
-                Step(
+                RunbookStep(
                     "Which target sends these samples?",
                     {
                         "one target": "its exporter sends times: correct its clock, or `honor_timestamps: false`.",

@@ -1,7 +1,7 @@
 """Alerts on the Raspberry Pi that carries the chip: undervoltage and throttling."""
 
 from edgeinfer.catalog import device
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.chip_series import EXPORTER, HARDWARE_DASHBOARD, QUERIES
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 from edgeinfer.monitoring.promql import one_of
@@ -41,7 +41,7 @@ def _raspberry_pi_undervoltage() -> Alert:
             meaning="The power supply delivers less voltage than the firmware of the Raspberry Pi requires.",
             impact="The processor slows down, and the machine may switch off or corrupt its card without warning.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Does it last?",
                     {
                         "the last digit is odd": "it is active now.",
@@ -49,7 +49,7 @@ def _raspberry_pi_undervoltage() -> Alert:
                     },
                     command="vcgencmd get_throttled",
                 ),
-                Step(
+                RunbookStep(
                     "Check supply and cable.",
                     {
                         "less than 5 V at 5 A (Pi 5), 3 A (Pi 4)": "use the supply that the Raspberry Pi requires.",
@@ -92,7 +92,7 @@ def _raspberry_pi_throttled() -> Alert:
             meaning="The firmware throttles the processor because of heat or a weak supply.",
             impact="Decoding, queueing and the fallback get slower; the chip itself is not throttled.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "How hot is the processor?",
                     {
                         "80000 or more (thousandths of a degree)": "cool it: a fan, or more airflow for the case.",
@@ -100,7 +100,7 @@ def _raspberry_pi_throttled() -> Alert:
                     },
                     command="cat /sys/class/thermal/thermal_zone0/temp; vcgencmd get_throttled",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo Sidecar', panel 'Where the time goes': are requests affected?",
                     {
                         "queue, decode and postprocess grew": "yes: reduce the load until it is cool.",

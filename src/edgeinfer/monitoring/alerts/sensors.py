@@ -2,7 +2,7 @@
 
 from edgeinfer.catalog import input_streams
 from edgeinfer.catalog.sensor import SENSOR_REMEDIES
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 from edgeinfer.monitoring.promql import Queries
 
@@ -40,7 +40,7 @@ def create() -> list[Alert]:
                 "fault. Gateway, sidecar and model are not.",
                 impact="Motifs and synchrony of this session are refused or wrong; other sessions are not affected.",
                 diagnosis=(
-                    Step(
+                    RunbookStep(
                         "Whose sensor is it, since when, and what else does its stream show? The console's page "
                         "`/sessions/SESSION` draws it; `SESSION` is the eight characters of the alert, here too.",
                         {
@@ -49,7 +49,7 @@ def create() -> list[Alert]:
                         },
                         command="curl -s 'localhost:8080/api/v1/analysis/session?sessionId=SESSION'",
                     ),
-                    Step("Which problem does the alert name?", SENSOR_REMEDIES),
+                    RunbookStep("Which problem does the alert name?", SENSOR_REMEDIES),
                 ),
             ),
             rule_test=RuleTest(

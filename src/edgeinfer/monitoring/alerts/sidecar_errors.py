@@ -1,7 +1,7 @@
 """Alerts on errors of the sidecar: error classes, the device, and outputs that break their contract."""
 
 from edgeinfer.catalog import gateway, sidecar
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
 from edgeinfer.monitoring.alerts.service_series import GATEWAY, QUERIES, TARGET
 from edgeinfer.monitoring.promql import one_of
@@ -47,7 +47,7 @@ def _class_spike() -> Alert:
             meaning="One class of error grew far beyond its own average of the last day.",
             impact="Those requests were answered by the gateway's CPU or not at all.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo Sidecar', panel 'Errors by class': which class, and since when?",
                     {
                         "timeout": (
@@ -60,7 +60,7 @@ def _class_spike() -> Alert:
                         ),
                     },
                 ),
-                Step(
+                RunbookStep(
                     "What does the gateway log for each failure?",
                     {
                         "the same `request_id` in both logs": "the sidecar's line names the cause.",
@@ -68,7 +68,7 @@ def _class_spike() -> Alert:
                     },
                     command="journalctl -u edgeinfer-gateway --since -15min | grep 'inference failed'",
                 ),
-                Step(
+                RunbookStep(
                     "Have both the same version?",
                     {
                         "versions differ": "update both to the same version.",
@@ -125,7 +125,7 @@ def _device_unavailable() -> Alert:
             meaning="HailoRT says that the device is not found, in use by another process, or closed.",
             impact="No inference on the chip; the gateway answers from its CPU, slower.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What is missing?",
                     {
                         "driver and library differ": (
@@ -138,7 +138,7 @@ def _device_unavailable() -> Alert:
                     },
                     command="edgeinfer doctor --only hailo",
                 ),
-                Step(
+                RunbookStep(
                     "Which other process holds the chip?",
                     {
                         "another process is listed": "stop it: one process owns the chip.",
@@ -146,7 +146,7 @@ def _device_unavailable() -> Alert:
                     },
                     command="sudo fuser -v $(ls /dev/hailo* /dev/h1x* 2>/dev/null)",
                 ),
-                Step(
+                RunbookStep(
                     "What does the driver log?",
                     {
                         "`firmware` or `timeout` lines": "power-cycle: a reset does not clear a hanging firmware.",
@@ -194,7 +194,7 @@ def _hardware_errors() -> Alert:
             meaning="The backend is open and running, but some of its calls fail.",
             impact="Each failure is one window that the gateway had to answer itself.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which class does the alert name?",
                     {
                         "memory_allocation_error": "another program takes the memory: see HailoMemoryLow.",
@@ -203,7 +203,7 @@ def _hardware_errors() -> Alert:
                         "execution_failed or unknown": "continue with the log.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Which status does HailoRT give?",
                     {
                         "one status repeatedly": ("find it in docs/reference/hailo-errors.md, which has the remedy."),
@@ -245,7 +245,7 @@ def _contract_violation() -> Alert:
             meaning="An answer had the wrong length, a value that is not finite, or scores outside 0 to 1.",
             impact="The gateway discarded these answers; if the model is wrong, the other answers are suspect too.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which model answers, and did it change?",
                     {
                         "`hef_sha256` is not the one you deployed": "restore the right model and restart the sidecar.",
@@ -256,7 +256,7 @@ def _contract_violation() -> Alert:
                     },
                     command="curl -s localhost:9000/status",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo Sidecar', panel 'Contract violations': which check fails?",
                     {
                         "latent_shape or motif_shape": (
@@ -268,7 +268,7 @@ def _contract_violation() -> Alert:
                         ),
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Without a model change: how far is the chip from the CPU?",
                     {
                         "it ends with 1": (

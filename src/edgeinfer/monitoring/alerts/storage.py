@@ -1,7 +1,7 @@
 """Alerts on what is kept on disk."""
 
 from edgeinfer.catalog import gateway
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 from edgeinfer.monitoring.promql import Queries
 
@@ -33,7 +33,7 @@ def _store_damaged() -> Alert:
             meaning="A file of the session store was missing, cut or altered, and the gateway set it aside to start.",
             impact="Samples of some sessions are lost; every record whose checksum holds was kept, and it serves.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What was lost?",
                     {
                         "`it is missing`": "it was deleted, perhaps by `fsck`; a backup may have it.",
@@ -41,7 +41,7 @@ def _store_damaged() -> Alert:
                     },
                     command="cat /var/lib/edgeinfer/damaged/*/report.txt",
                 ),
-                Step(
+                RunbookStep(
                     "Is the disk failing?",
                     {
                         "`I/O error` or `mmc0: error`": "the card is failing: back up its data, and replace it.",
@@ -49,7 +49,7 @@ def _store_damaged() -> Alert:
                     },
                     command="sudo dmesg | grep -iE 'i/o error|mmc0: error|ext4-fs error' | tail -5",
                 ),
-                Step(
+                RunbookStep(
                     "Are the set-aside files still needed? If not, remove the folder: the alert resolves.",
                     {
                         "`edgeinfer doctor` finds no other damage": "remove `damaged`; it is noticed within seconds.",

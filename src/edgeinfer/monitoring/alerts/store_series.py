@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from edgeinfer.monitoring import prometheus_metrics
-from edgeinfer.monitoring.alerts.alert import Step
+from edgeinfer.monitoring.alerts.alert import RunbookStep
 from edgeinfer.monitoring.alerts.rule_test import RuleTest, Values
 from edgeinfer.monitoring.promql import BuiltIn, Queries
 
@@ -13,7 +13,7 @@ PROMETHEUS = {"job": "prometheus", "instance": "prometheus:9090"}
 RETRIED = Queries("15m", {})
 # What happens once, at start, keeps firing for an hour.
 ONCE = Queries("1h", {})
-LOOK_AT_DISK = Step(
+LOOK_AT_DISK = RunbookStep(
     "Is there free space, and does the disk accept writes?",
     {
         "no space is left": "see HailoDiskFull.",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from edgeinfer.catalog import device, gateway, sidecar
 from edgeinfer.catalog.metric import Metric, Owner
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
 from edgeinfer.monitoring.prometheus_metrics import UP
 from edgeinfer.monitoring.promql import Queries
@@ -47,7 +47,7 @@ def _foreign() -> Alert:
             meaning="Another program uses the port, often node exporter, or the address in prometheus.yml is wrong.",
             impact="The target counts as up, and no other alert about this service can fire.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which program listens on the port? Replace 9048 by the port of the alert's instance.",
                     {
                         "`edgeinfer`": (
@@ -63,7 +63,7 @@ def _foreign() -> Alert:
                     },
                     command="sudo ss -ltnp 'sport = :9048'",
                 ),
-                Step(
+                RunbookStep(
                     "Which service do the metrics belong to?",
                     {
                         "`node_...`": "node exporter: it belongs on port 9100, in a job of its own.",
@@ -72,7 +72,7 @@ def _foreign() -> Alert:
                     },
                     command="curl -s localhost:9048/metrics | grep -v '^#' | head",
                 ),
-                Step(
+                RunbookStep(
                     "Give EdgeInfer's service a free port: set EDGEINFER_EXPORTER_PORT (or that of the gateway or "
                     "sidecar), change "
                     "the target in prometheus.yml, and start both again.",

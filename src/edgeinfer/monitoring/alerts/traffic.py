@@ -1,7 +1,7 @@
 """Alerts on the flow of requests: queues, shedding, silence, and answers that no model gave."""
 
 from edgeinfer.catalog import gateway, sidecar, system
-from edgeinfer.monitoring.alerts.alert import Alert, Runbook, Severity, Step
+from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
 from edgeinfer.monitoring.alerts.service_series import GATEWAY, QUERIES, SIDECAR, SIDECAR_LABELS, TARGET
 from edgeinfer.monitoring.recording import REQUESTS
@@ -41,7 +41,7 @@ def _backlog() -> Alert:
             meaning="More windows arrive than the backend can compute, and the queue no longer drains.",
             impact="Each request waits for all before it; beyond its capacity the sidecar sheds load.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Dashboard 'Hailo Sidecar', panels 'Request rate' and 'Where the time goes': what changed?",
                     {
                         "the traffic grew, 'execute' did not": (
@@ -50,7 +50,7 @@ def _backlog() -> Alert:
                         "'execute' became slower": "heat or another process; continue.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Which process uses the CPU?",
                     {
                         "a process that is not part of EdgeInfer": "stop it, or move it elsewhere.",
@@ -96,7 +96,7 @@ def _shedding() -> Alert:
             meaning="The bounded queue is full: the sidecar answers the queued windows and rejects new ones.",
             impact="Rejected windows are computed by the gateway's CPU.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "How full is it?",
                     {
                         "the request rate is higher than usual": (
@@ -106,7 +106,7 @@ def _shedding() -> Alert:
                     },
                     command="edgeinfer top --once",
                 ),
-                Step(
+                RunbookStep(
                     "Dashboard 'EdgeInfer', panel 'Request rate by route': does one client send far more than the "
                     "others?",
                     {
@@ -151,7 +151,7 @@ def _refused() -> Alert:
             impact="None for others: what is refused costs little, and every other request is answered. The client "
             "itself gets nothing.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which kind is it?",
                     {
                         "invalid_head": "the caller does not speak HTTP/1.1: a scanner, or TLS on the plain port.",
@@ -162,7 +162,7 @@ def _refused() -> Alert:
                     },
                     command="curl -s localhost:8080/metrics | grep hailo_http_refusals_total",
                 ),
-                Step(
+                RunbookStep(
                     "Who has the connections?",
                     {
                         "one address": "fix that client, or keep it out with the firewall.",
@@ -212,14 +212,14 @@ def _no_traffic() -> Alert:
             meaning="The service is up but idle: there are no users at this time, or their requests do not arrive.",
             impact="None, if there are no users at this time.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Are users expected at this time?",
                     {
                         "no": "nothing to do.",
                         "yes": "continue.",
                     },
                 ),
-                Step(
+                RunbookStep(
                     "Does the gateway answer from the phones' network?",
                     {
                         "it answers": "the phones send no requests: check the app, and the address it uses.",
@@ -274,7 +274,7 @@ def _counter_silent() -> Alert:
             meaning="Prometheus scrapes other sidecars than the gateway calls.",
             impact="The sidecar's panels and alerts are about the wrong process.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "Which sidecars does the gateway call, and which does Prometheus scrape?",
                     {
                         "they differ": "scrape those that it calls: fix the job hailo-inference, then reload.",
@@ -325,7 +325,7 @@ def _stub() -> Alert:
             meaning="USE_REAL_MODEL is false or EDGEINFER_SIDECAR_BACKEND is stub.",
             impact="Users see synthetic results.",
             diagnosis=(
-                Step(
+                RunbookStep(
                     "What computes the answers?",
                     {
                         "`backend` is stub": (

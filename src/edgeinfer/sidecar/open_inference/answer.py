@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 
 from edgeinfer.backends.base import Inference, Window
-from edgeinfer.sidecar.exchange import Answer, little_endian, problem_headers
+from edgeinfer.sidecar.exchange import HttpAnswer, little_endian, problem_headers
 from edgeinfer.sidecar.open_inference.contract import DATATYPE, LATENT
 from edgeinfer.sidecar.open_inference.request import InferRequest
 from edgeinfer.web.problems import Problem
@@ -46,14 +46,14 @@ def encode(request: InferRequest, inferences: Sequence[Inference], about: dict[s
     return _BINARY_HEADERS % len(document), b"".join([document, *parts])
 
 
-def failure_answer(problem: Problem, request_id: bytes) -> Answer:
+def failure_answer(problem: Problem, request_id: bytes) -> HttpAnswer:
     """A failure in the protocol's shape: `error` is a sentence, with our own fields in addition."""
     document = orjson.loads(problem.body)
     document |= {"error": f"{problem.message} {problem.remedy}", "code": problem.problem}
-    return Answer(problem.status_code, problem_headers(problem, request_id), orjson.dumps(document))
+    return HttpAnswer(problem.status_code, problem_headers(problem, request_id), orjson.dumps(document))
 
 
-def document_answer(document: dict[str, Any], status: int, request_id: bytes) -> Answer:
+def document_answer(document: dict[str, Any], status: int, request_id: bytes) -> HttpAnswer:
     """A document about server or model."""
     headers = _JSON_HEADERS + b"x-request-id: %b\r\n" % request_id
-    return Answer(status, headers, orjson.dumps(document))
+    return HttpAnswer(status, headers, orjson.dumps(document))

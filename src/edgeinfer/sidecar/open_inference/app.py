@@ -6,7 +6,7 @@ from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from edgeinfer.errors import EdgeInferError
-from edgeinfer.sidecar.exchange import Answer, Path, send_answer
+from edgeinfer.sidecar.exchange import HttpAnswer, Path, send_answer
 from edgeinfer.sidecar.model import ServedModel
 from edgeinfer.sidecar.open_inference import contract
 from edgeinfer.sidecar.open_inference.answer import document_answer, failure_answer
@@ -72,7 +72,7 @@ class OpenInferenceApp:
         else:
             await send_answer(self._answer(place, scope["method"], request_id), send)
 
-    def _answer(self, place: _Place, method: str, request_id: bytes) -> Answer:
+    def _answer(self, place: _Place, method: str, request_id: bytes) -> HttpAnswer:
         if place.action == "infer" or method not in _READS:
             allowed = "POST" if place.action == "infer" else "GET, HEAD"
             problem = Problem(405, "method_not_allowed", "Method Not Allowed.", f"Send {allowed}.")
@@ -83,7 +83,7 @@ class OpenInferenceApp:
         except EdgeInferError as failure:
             return self._refused(problem_of(failure), request_id)
 
-    def _read(self, place: _Place, request_id: bytes) -> Answer:
+    def _read(self, place: _Place, request_id: bytes) -> HttpAnswer:
         model = self._model
         if place.action == "server":
             return document_answer(contract.server_metadata(self._version), 200, request_id)
@@ -98,7 +98,7 @@ class OpenInferenceApp:
             return document_answer({"name": model.card.name, "ready": ready}, status, request_id)
         return document_answer(contract.model_metadata(model), 200, request_id)
 
-    def _refused(self, problem: Problem, request_id: bytes) -> Answer:
+    def _refused(self, problem: Problem, request_id: bytes) -> HttpAnswer:
         self._problems.labels(problem.problem).inc()
         return failure_answer(problem, request_id)
 

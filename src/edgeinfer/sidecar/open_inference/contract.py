@@ -5,7 +5,7 @@ from typing import Any
 from edgeinfer.errors import UnknownModel
 from edgeinfer.model.card import ModelCard
 from edgeinfer.model.window import CHANNELS
-from edgeinfer.sidecar.model import ServedModel, State
+from edgeinfer.sidecar.model import ModelPhase, ServedModel
 
 INPUT, LATENT, SCORES = "window", "latent", "motif_scores"
 OUTPUTS = (LATENT, SCORES)
@@ -31,7 +31,7 @@ def check_model(card: ModelCard, name: str, version: str) -> None:
 
 
 def is_ready(model: ServedModel) -> bool:
-    return model.model_state.state is State.READY and not model.failing
+    return model.model_state.state is ModelPhase.READY and not model.failing
 
 
 def server_metadata(version: str) -> dict[str, Any]:

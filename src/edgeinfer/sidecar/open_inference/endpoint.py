@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from edgeinfer.errors import BodyTooLarge
 from edgeinfer.sidecar.accounting import Call
-from edgeinfer.sidecar.exchange import Answer, FastRoute, Reply, Request, plain_body, request_id_for
+from edgeinfer.sidecar.exchange import FastRoute, HttpAnswer, Reply, Request, plain_body, request_id_for
 from edgeinfer.sidecar.open_inference.answer import encode, failure_answer
 from edgeinfer.sidecar.open_inference.core import Computation, OpenInferenceCore
 from edgeinfer.sidecar.open_inference.request import InferRequest, RequestDecoder
@@ -73,9 +73,9 @@ class OpenInferenceEndpoint:
         headers = request.headers
         return self._decoder.read(headers, plain_body(headers, request.body, MAX_BODY_BYTES))
 
-    def _answered(self, call: Call, done: Computation) -> Answer:
+    def _answered(self, call: Call, done: Computation) -> HttpAnswer:
         backend = self._core.backend
         about: dict[str, Any] = self._core.about(done.asked, call) | {"parameters": {"backend": backend}}
         form, body = encode(done.asked, [one.inference for one in done.computed], about)
         timing = self._core.finish(call, done)
-        return Answer(200, _HEADERS % (form, backend.encode(), timing, call.request_id), body)
+        return HttpAnswer(200, _HEADERS % (form, backend.encode(), timing, call.request_id), body)
