@@ -33,6 +33,9 @@ PORT_OPTIONS = (
 )
 _ANSWER_SECONDS = 10
 
+# A busy machine starts a stack in a minute; an event that does not come is found all the same.
+_EVENT_SECONDS = 120.0
+
 
 def up_command(folder: Path, *options: str, python: str = sys.executable) -> list[str]:
     """`edgeinfer up` on free ports, reporting JSON lines."""
@@ -68,7 +71,7 @@ class RunningStack:
         written = state_file.read(self.folder.record)
         return {one.name: one.pid for one in written.processes} if written else {}
 
-    def await_event(self, kind: str, seconds: float = 40.0, **details: object) -> dict[str, Any]:
+    def await_event(self, kind: str, seconds: float = _EVENT_SECONDS, **details: object) -> dict[str, Any]:
         """The next event of this kind and with these details."""
         deadline = time.monotonic() + seconds
         while True:
@@ -80,7 +83,7 @@ class RunningStack:
             if event["event"] == kind and all(event.get(name) == value for name, value in details.items()):
                 return event
 
-    def await_new_event(self, kind: str, seconds: float = 40.0) -> dict[str, Any]:
+    def await_new_event(self, kind: str, seconds: float = _EVENT_SECONDS) -> dict[str, Any]:
         """The first event of this kind that is reported after this call; older unread ones are left out."""
         while not self._lines.empty():
             assert self._next_event(0.01) is not None, f"it ended; it reported {self.events}"

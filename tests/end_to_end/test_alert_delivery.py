@@ -29,7 +29,7 @@ from edgeinfer.stack.binaries import Program, cache_folder, find_all, require
 from edgeinfer.stack.ports import PortPool
 from tests.end_to_end.running_stack import until
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
 
 _HURRIED = 20
 _MACHINE = {"site": "local", "device": "local"}

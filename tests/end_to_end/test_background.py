@@ -11,7 +11,7 @@ from edgeinfer.stack import lock, state_file
 from edgeinfer.stack.folder import DataFolder
 from tests.end_to_end.running_stack import lives, up_command
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
 
 
 def run(*command: str) -> tuple[int, str]:

@@ -36,7 +36,7 @@ def with_block(root: Path, days_ahead: float) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_clock_that_was_ahead_by_days_stops_no_measurement_and_is_said(tmp_path: Path) -> None:
     with_block(tmp_path / "data", days_ahead=10)
     running = RunningStack(tmp_path / "data", "--no-replay", "--sidecars", "0")

@@ -18,7 +18,7 @@ from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import list_recordings, load_recording
 from tests.end_to_end.service_process import ServiceProcess
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
 
 PHONES = 8
 SAMPLES = 1500  # the store keeps at least 2000 of each stream, so that all of these can be counted

@@ -13,7 +13,7 @@ import pytest
 from tests.end_to_end.running_stack import RunningStack
 from tests.end_to_end.service_process import ServiceProcess
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
 
 
 def run(*words: str) -> tuple[int, dict[str, Any]]:

@@ -15,7 +15,7 @@ from edgeinfer.loadgen.sample_source import SampleSource
 from edgeinfer.recordings.reader import load_recording
 from tests.end_to_end.service_process import ServiceProcess
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
 
 # The stub computes one window at a time, in about this time: so the capacity is known, on any machine.
 WINDOW_SECONDS = 0.025

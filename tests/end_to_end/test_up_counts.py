@@ -183,7 +183,7 @@ def test_a_killed_gateway_comes_back_with_the_samples_that_it_had_accepted(stack
     assert (status, stopped.get("totalSamples")) == (200, 250)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_the_rate_that_was_sent_is_the_rate_that_is_shown(stack: RunningStack) -> None:
     phone = Phone(stack)
     with phone.asking():

@@ -27,7 +27,7 @@ def refused(command: list[str], **environment: str) -> subprocess.CompletedProce
     return result
 
 
-@pytest.mark.timeout(120)  # two starts and the wait for a first scrape, on a busy machine
+@pytest.mark.timeout(240)  # two starts and the wait for a first scrape, on a busy machine
 def test_ctrl_c_leaves_no_process_and_a_second_run_shows_the_earlier_data(tmp_path: Path) -> None:
     first = RunningStack(tmp_path / "data")
     assert until(lambda: first.query("sum(edgeinfer_samples_received_total) > 0") != {}, 30)

@@ -119,7 +119,7 @@ def in_a_bare_shell(installed: Path, folder: Path, *words: str) -> subprocess.Co
 
 
 @pytest.mark.end_to_end
-@pytest.mark.timeout(180)  # the first test of the file also makes the environment
+@pytest.mark.timeout(240)  # the first test of the file also makes the environment
 def test_the_command_is_there_and_every_verb_of_it_answers_help(installed: Path, tmp_path: Path) -> None:
     listed = in_a_bare_shell(installed, tmp_path, "--help")
     assert listed.returncode == 0, listed.stderr
