@@ -8,7 +8,7 @@ import pytest
 from tests.end_to_end.running_stack import RunningStack
 
 _HERE = Path(__file__).parent
-# Most need ten seconds. Beside the rest of the suite and a machine that others use they wait for processes that start.
+# Most need ten seconds. On a busy machine they wait for processes that start.
 _TIMEOUT_SECONDS = 240
 
 
