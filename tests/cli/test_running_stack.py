@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from edgeinfer.cli import doctor, load_test, top
+from edgeinfer.cli import diagnose, doctor, incidents, load_test, top
 from edgeinfer.cli._background import refuse_another_backend
-from edgeinfer.cli._running_stack import find_running_stack
-from edgeinfer.errors import DataFolderError
+from edgeinfer.cli._running_stack import find_running_stack, root_to_diagnose
+from edgeinfer.errors import DataFolderError, MonitoringError
+from edgeinfer.monitoring.causes.commands import Way
 from edgeinfer.settings import StackSettings
 from edgeinfer.stack import lock, state_file
 from edgeinfer.stack.folder import DataFolder
@@ -92,6 +93,49 @@ def test_top_asks_the_prometheus_of_the_stack_that_runs(tmp_path: Path) -> None:
     assert addresses["prometheus"] in said.output
     ended = invoke(top, "--once", "--data-folder", str(tmp_path))
     assert isinstance(ended.exception, DataFolderError)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Addresses of the only run that a process of this machine belongs to, and not on the usual folder."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("EDGEINFER_DATA_FOLDER", raising=False)
+    with running_on(tmp_path / "elsewhere") as addresses:
+        monkeypatch.setattr(state_file, "marked_folders", lambda: {tmp_path / "elsewhere"})
+        yield addresses
+
+
+def test_a_diagnosis_is_of_the_stack_that_runs(elsewhere: dict[str, str]) -> None:
+    said = invoke(diagnose, "--at", "5m")
+    assert f"cannot be reached at {elsewhere['prometheus']}" in said.output
+    assert "names no run that is under way" not in said.output
+
+
+def test_incidents_are_of_the_stack_that_runs(elsewhere: dict[str, str]) -> None:
+    failure = invoke(incidents).exception
+    assert isinstance(failure, MonitoringError)
+    assert elsewhere["prometheus"] in str(failure)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_stack_that_is_named_is_not_looked_for(tmp_path: Path) -> None:
+    unnamed, usual = settings_of(tmp_path / "home"), tmp_path / "home" / "edgeinfer"
+    assert root_to_diagnose(unnamed, None) == tmp_path / "elsewhere"
+    assert root_to_diagnose(unnamed, None, Way.UP) == tmp_path / "elsewhere"
+    assert root_to_diagnose(settings_of(tmp_path, tmp_path / "named"), None) == tmp_path / "named"
+    assert root_to_diagnose(unnamed, "http://127.0.0.1:9090") == usual
+    assert root_to_diagnose(unnamed, None, Way.SYSTEMD) == usual
+
+
+def test_of_several_stacks_the_diagnosis_asks_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    folders = {tmp_path / "first", tmp_path / "second"}
+    monkeypatch.setattr(state_file, "marked_folders", lambda: folders)
+    with ExitStack() as runs:
+        for folder in folders:
+            runs.enter_context(running_on(folder))
+        for command in (diagnose, incidents):
+            assert "Name one with --data-folder" in str(invoke(command).exception)
 
 
 def test_load_test_loads_the_stack_that_runs_and_says_so(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import click
 import orjson
 
 from edgeinfer.cli._moment import Moment
+from edgeinfer.cli._running_stack import root_to_diagnose
 from edgeinfer.console.prometheus import Prometheus
 from edgeinfer.diagnosis.diagnosis import Diagnosis, Verdict
 from edgeinfer.diagnosis.machine import Facts, look
@@ -21,7 +22,6 @@ from edgeinfer.diagnosis.report import as_lines
 from edgeinfer.diagnosis.run import Diagnostician
 from edgeinfer.monitoring.causes.commands import PROCESSES, Way
 from edgeinfer.settings import StackSettings
-from edgeinfer.stack.folder import root_of
 
 _EXIT_CODES = {Verdict.WELL: 0, Verdict.FOUND: 1, Verdict.UNKNOWN: 3, Verdict.UNSEEN: 4}
 _ANSWER_SECONDS = 2.0
@@ -32,7 +32,9 @@ def create() -> click.Command:
     @click.option("--at", type=Moment(), help="A moment in the past, such as '03:10', '2026-11-29 03:10' or '2h'.")
     @click.option("--since", type=Moment(), help="From when on the cost is counted; from its beginning if not given.")
     @click.option("--prometheus", "prometheus_url", help="Address of Prometheus, if not of the stack's own record.")
-    @click.option("--data-folder", type=click.Path(path_type=Path, file_okay=False), help="The stack's data folder.")
+    @click.option(
+        "--data-folder", type=click.Path(path_type=Path, file_okay=False), help="Of the stack to look at; else found."
+    )
     @click.option("--way", type=click.Choice([str(way) for way in Way]), help="How the stack runs, if not found out.")
     @click.option("--json", "as_json", is_flag=True, help="Print the diagnosis as JSON.")
     def diagnose(  # noqa: PLR0913 - click passes each option
@@ -46,6 +48,7 @@ def create() -> click.Command:
     ) -> None:
         """Say what is wrong, since when, why, what it has cost, and what to do about it.
 
+        Without a folder or an address it looks at the stack that runs on this machine.
         Reads Prometheus, the processes, their logs and the machine; works without any of them, and says what it
         could not see. Nothing is changed.
 
@@ -57,8 +60,8 @@ def create() -> click.Command:
         if since is not None and since > (at or time.time()):
             raise click.BadParameter("the cost cannot be counted from after the moment on", param_hint="--since")
         settings = StackSettings.from_environment(None, data_folder=data_folder)
-        root = root_of(settings.data_folder, settings.data_home)
-        stack = find_stack(settings, root, Way(way) if way else None)
+        how = Way(way) if way else None
+        stack = find_stack(settings, root_to_diagnose(settings, prometheus_url, how), how)
         diagnosis = asyncio.run(_run(stack, prometheus_url or stack.url("prometheus"), at, since))
         if as_json:
             click.echo(orjson.dumps(diagnosis.as_document(), option=orjson.OPT_INDENT_2).decode())
