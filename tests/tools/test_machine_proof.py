@@ -15,6 +15,7 @@ from tools.machine_proof.checks import THREAT_MODEL, file_table, must
 from tools.machine_proof.container import ProofError
 from tools.machine_proof.guide import GUIDE, NOT_TYPED, URL, commands
 from tools.machine_proof.session import tally_of
+from tools.machine_proof.suite import closing_lines
 
 ROOT = Path(__file__).parents[2]
 TYPED = commands(GUIDE.read_text())
@@ -75,3 +76,15 @@ def test_a_key_is_read_from_what_the_set_up_prints() -> None:
 def test_a_fault_is_an_error_with_its_words() -> None:
     with pytest.raises(ProofError, match="a port is open"):
         must([], "a port is open")
+
+
+def test_the_closing_lines_of_the_suite_are_those_of_pytest_and_no_others() -> None:
+    printed = (
+        "8135 passed in words only\n.... [ 99%]\n8265 passed, 2 skipped in 354.02s (0:05:54)\n"
+        "=========== 1 failed, 110 passed in 8.01s ===========\n3 errors in 1.20s\n"
+    )
+    assert closing_lines(printed) == [
+        "8265 passed, 2 skipped in 354.02s (0:05:54)",
+        "1 failed, 110 passed in 8.01s",
+        "3 errors in 1.20s",
+    ]

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.device_setup.services import UNITS
-from tools.machine_proof import checks, session, ways
+from tools.machine_proof import checks, session, suite, ways
 from tools.machine_proof.container import Container, ProofError, base, booted, clone_repository, install_packages, say
 from tools.machine_proof.guide import GUIDE, URL, Typed, commands
 from tools.machine_proof.update import commit_something
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _FOLDER = Path(tempfile.gettempdir()) / "edgeinfer-machine-proof"
+_WAYS = "the guide (%(default)s), make run and the wheel (run), or make test (suite)"
 _NOTHING = "Nothing to do: everything is as it should be."
 # Not of the set-up: accounts that Debian's packages never remove, and git, which the guide itself installs.
 _WATCHED = "/etc /opt /usr/local /var/lib/edgeinfer* /var/lib/prometheus /etc/systemd /root"
@@ -151,7 +152,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.machine_proof", description=__doc__)
     parser.add_argument("system", choices=("bookworm", "trixie"))
     parser.add_argument("--user", choices=("pi", "root"), default="pi", help="who types: one with sudo (pi), or root")
-    parser.add_argument("--way", choices=("guide", "run"), default="guide", help="the guide, or make run and the wheel")
+    parser.add_argument("--way", choices=("guide", "run", "suite"), default="guide", help=_WAYS)
     parser.add_argument("--folder", type=Path, default=_FOLDER, help=f"where the bootstrapped tree is kept ({_FOLDER})")
     given = parser.parse_args()
     if os.geteuid() != 0:
@@ -170,6 +171,8 @@ def main() -> int:
                 proof = Proof(machine, bare)
                 if given.way == "guide":
                     follow_guide(proof)
+                elif given.way == "suite":
+                    proof.row += suite.run(machine, proof.type)
                 else:
                     proof.row += ways.run(machine, CHECKOUT, proof.type)
     except ProofError as failure:
