@@ -22,7 +22,7 @@ $(VENV)/running: requirements-runtime.lock requirements-build.lock pyproject.tom
 	@echo "Setting up $(VENV) (once, about half a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python tools/install_packages.py requirements-build.lock requirements-runtime.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python tools/install_checkout.py
 	@touch $@
 
 # What tests and checks need as well.
