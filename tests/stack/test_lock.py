@@ -51,6 +51,26 @@ def test_a_killed_run_leaves_no_lock_behind(tmp_path: Path) -> None:
         pass
 
 
+def test_the_run_is_found_where_the_list_of_locks_names_another_device(tmp_path: Path) -> None:
+    # As on an overlay: stat of the file says 00:1f:9, the list says the device below it.
+    locks = tmp_path / "locks"
+    locks.write_text(f"1: FLOCK  ADVISORY  WRITE {os.getpid()} fd:09:9 0 EOF\n")
+    path = tmp_path / "lock"
+    with lock.hold(path):
+        assert lock.holder(path, locks) == lock.Holder(os.getpid(), is_ours=True)
+
+
+def test_a_run_that_only_opened_the_file_does_not_hold_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    program = "import sys, time; file = open(sys.argv[1]); print('open', flush=True); time.sleep(60)"
+    with lock.hold(path), subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"open\n"
+        path.write_text(f"{other.pid}\n")
+        assert lock.holder(path) == lock.Holder(os.getpid())
+        other.kill()
+
+
 def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with lock.hold(path):

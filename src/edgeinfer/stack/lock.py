@@ -63,8 +63,13 @@ def hold(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def holder(path: Path) -> Holder | None:
-    """Who holds the lock, or None; the lock is not taken."""
+def holder(path: Path, locks: Path = _LOCKS) -> Holder | None:
+    """Who holds the lock, or None; the lock is not taken.
+
+    Args:
+        path: of the lock file.
+        locks: the kernel's list of locks.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -72,7 +77,7 @@ def holder(path: Path) -> Holder | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _holder(descriptor)
+        return _holder(descriptor, locks)
     finally:
         os.close(descriptor)
     return None
@@ -94,23 +99,44 @@ def _lock(descriptor: int, path: Path) -> None:
         raise _error(path, f"cannot be locked ({failure.strerror})", remedy) from failure
 
 
-def _holder(descriptor: int) -> Holder:
+def _holder(descriptor: int, locks: Path = _LOCKS) -> Holder:
     """The kernel knows who locked it; the number in the file is that of the last run, which may be long gone."""
-    written = _written_pid(descriptor)
-    locking = _locking_pids(os.fstat(descriptor))
+    written, status = _written_pid(descriptor), os.fstat(descriptor)
+    if written and _has_locked(written, status):
+        return Holder(written, is_ours=True)
+    locking = _locking_pids(status, locks)
     if locking is None:  # not Linux: the number is all there is
         return Holder(written, is_ours=True) if written and psutil.pid_exists(written) else Holder(None)
-    if written in locking:
-        return Holder(written, is_ours=True)
     living = [pid for pid in locking if psutil.pid_exists(pid)]
     return Holder(living[0] if living else None)
 
 
-def _locking_pids(status: os.stat_result) -> list[int] | None:
+def _has_locked(pid: int, status: os.stat_result) -> bool:
+    """Whether this process holds a flock on this file, by its own descriptors.
+
+    The kernel's list names another device than `stat` does where the folder is an overlay, as in a container or with
+    the read-only system of Raspberry Pi OS, or on btrfs.
+    """
+    process = Path(f"/proc/{pid}")
+    try:
+        descriptors = list((process / "fd").iterdir())
+    except OSError:  # of another user, just ended, or not Linux
+        return False
+    return any(_is_locked(descriptor, process / "fdinfo", status) for descriptor in descriptors)
+
+
+def _is_locked(descriptor: Path, descriptions: Path, status: os.stat_result) -> bool:
+    with contextlib.suppress(OSError):  # closed meanwhile
+        is_same = os.path.samestat(descriptor.stat(), status)
+        return is_same and "FLOCK" in (descriptions / descriptor.name).read_text("ascii")
+    return False
+
+
+def _locking_pids(status: os.stat_result, locks: Path) -> list[int] | None:
     """Processes that hold a flock on this file; None where the kernel does not list them."""
     file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
-        lines = _LOCKS.read_text("ascii").splitlines()
+        lines = locks.read_text("ascii").splitlines()
     except OSError:
         return None
     words = [line.split() for line in lines]
