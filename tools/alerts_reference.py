@@ -1,6 +1,7 @@
 """docs/reference/alerts.md and a runbook page for each alert, from the alert entries."""
 
 import re
+from functools import cache
 
 from edgeinfer.monitoring import alerts
 from edgeinfer.monitoring.alerts.alert import Alert, RunbookStep
@@ -97,8 +98,12 @@ def _step(number: int, step: RunbookStep) -> list[str]:
 def _linked(text: str) -> str:
     """The text with alerts as links, and causes by their entries: "cause sidecar-stopped" is all that a step says."""
     text = _CAUSE.sub(lambda found: causes_reference.outcome(found[1]), text)
-    names = "|".join(alert.name for alert in alerts.all_alerts())
-    return re.sub(rf"\b({names})\b", r"[\1](\1.md)", text)
+    return _names().sub(r"[\1](\1.md)", text)
+
+
+@cache
+def _names() -> re.Pattern[str]:
+    return re.compile(rf"\b({'|'.join(alert.name for alert in alerts.all_alerts())})\b")
 
 
 def _other_deployments(service: str) -> list[str]:

@@ -1,6 +1,7 @@
 """docs/reference/causes.md and the causes on each runbook page, from the cause entries."""
 
 import re
+from functools import cache
 
 from edgeinfer.monitoring import causes
 from edgeinfer.monitoring.alerts.alert import Alert
@@ -24,9 +25,14 @@ def render() -> str:
     return "\n".join([head, *(_subject(subject) for subject in causes.subjects())])
 
 
+@cache
+def _all_causes() -> tuple[Cause, ...]:
+    return tuple(causes.all_causes())
+
+
 def on_runbook(alert: Alert) -> list[str]:
     """The causes that explain an alert, as lines of its page; those that it names by itself come first."""
-    found = [cause for cause in causes.all_causes() if alert.name in cause.alerts]
+    found = [cause for cause in _all_causes() if alert.name in cause.alerts]
     found.sort(key=lambda cause: cause.alerts.index(alert.name))
     if not found:
         return []
@@ -45,7 +51,7 @@ def outcome(name: str) -> str:
     Raises:
         KeyError: no entry has this name.
     """
-    cause = {cause.name: cause for cause in causes.all_causes()}[name]
+    cause = {cause.name: cause for cause in _all_causes()}[name]
     return f"{_link(cause)}. {' '.join(action.says for action in cause.remedy)}"
 
 

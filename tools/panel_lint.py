@@ -10,7 +10,7 @@ from edgeinfer.catalog.units import UNITS as CATALOG_UNITS
 from edgeinfer.monitoring.recording import RESOLUTION
 from edgeinfer.monitoring.thresholds import LATENCY_OBJECTIVE_SECONDS, OBJECTIVE
 from tools.promql_lint import Known, by_labels, faults, selectors, substituted
-from tools.promql_tree import children
+from tools.promql_tree import children, parse
 from tools.promql_unit import PER_SECOND, unit_of
 
 PANEL_TYPES = ("row", "stat", "timeseries", "bargauge", "gauge", "table", "state-timeline", "text")
@@ -154,7 +154,7 @@ def _long_range(panel: Mapping[str, Any]) -> Iterator[str]:
 
 def _order(panel: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str]:
     """Prometheus answers an instant query in no order: bars would change places at each refresh."""
-    tree = promql_parser.parse(substituted(target["expr"]))
+    tree = parse(substituted(target["expr"]))
     name = tree.func.name if isinstance(tree, promql_parser.Call) else str(getattr(tree, "op", ""))
     if panel["type"] == "bargauge" and target.get("instant") and _labels_left(tree) and name not in _ORDERED:
         yield f"query {target['refId']}: several bars in no order; use sort or sort_desc"
@@ -221,7 +221,7 @@ def _legend(target: Mapping[str, Any]) -> Iterator[str]:
     legend = target.get("legendFormat", "")
     if not legend:
         yield f"query {target['refId']}: a legend is missing"
-    tree = promql_parser.parse(substituted(target["expr"]))
+    tree = parse(substituted(target["expr"]))
     left = _labels_left(tree)
     for label in sorted(left - set(_LEGEND_LABEL.findall(legend))):
         yield f"query {target['refId']}: several series differ by {label}, which the legend does not show"

@@ -13,7 +13,7 @@ from edgeinfer.catalog.metric import Metric, MetricKind
 from edgeinfer.monitoring import recording
 from edgeinfer.monitoring.prometheus_metrics import all_built_in
 from edgeinfer.monitoring.promql import TARGET_LABELS
-from tools.promql_tree import children
+from tools.promql_tree import children, parse
 
 # Grafana's variables as values that parse; durations must be durations.
 _VARIABLES = {
@@ -85,7 +85,7 @@ def substituted(expression: str, variables: Mapping[str, str] = _VARIABLES) -> s
 def faults(expression: str, known: Mapping[str, Known]) -> list[str]:
     """What is wrong with an expression, each with what to do about it."""
     try:
-        tree = promql_parser.parse(substituted(expression))
+        tree = parse(substituted(expression))
     except ValueError as failure:
         return [f"it does not parse: {failure}"]
     return list(_walk(tree, known, ()))
@@ -93,7 +93,7 @@ def faults(expression: str, known: Mapping[str, Known]) -> list[str]:
 
 def selectors(expression: str) -> list[Any]:
     """Every vector selector of an expression."""
-    waiting, found = [promql_parser.parse(substituted(expression))], []
+    waiting, found = [parse(substituted(expression))], []
     while waiting:
         node = waiting.pop()
         waiting += children(node)

@@ -1,8 +1,19 @@
-"""Walking PromQL's syntax tree."""
+"""PromQL's syntax tree, and how to walk it."""
 
+from functools import cache
 from typing import Any
 
 import promql_parser
+
+
+@cache
+def parse(expression: str) -> Any:
+    """The tree, which nobody changes; one expression is looked at by many rules.
+
+    Raises:
+        ValueError: it is not PromQL.
+    """
+    return promql_parser.parse(expression)
 
 
 def children(node: Any) -> list[Any]:
@@ -14,7 +25,7 @@ def children(node: Any) -> list[Any]:
 def nodes(expression: str) -> list[Any]:
     """Every node of an expression, the outer ones first."""
     found: list[Any] = []
-    waiting = [promql_parser.parse(expression)]
+    waiting = [parse(expression)]
     while waiting:
         node = waiting.pop(0)
         found.append(node)

@@ -9,7 +9,7 @@ import promql_parser
 
 from edgeinfer.monitoring import recording
 from tools.promql_lint import Known, substituted
-from tools.promql_tree import children
+from tools.promql_tree import children, parse
 
 # These give values of the same kind as they read.
 _KEEPING = (
@@ -31,7 +31,7 @@ _FILTERS = (">=", ">", "<=", "<", "==", "!=", "and", "unless")
 
 def unit_of(expression: str, known: Mapping[str, Known]) -> str:
     """The catalog's unit, with "/s" for a rate; empty where it does not follow, as after most arithmetic."""
-    return _unit(promql_parser.parse(substituted(expression)), known)
+    return _unit(parse(substituted(expression)), known)
 
 
 def _unit(node: Any, known: Mapping[str, Known]) -> str:
@@ -74,7 +74,7 @@ def _of_buckets(node: Any, known: Mapping[str, Known]) -> str:
     """The unit of the histogram whose buckets a quantile reads, through recorded rates too."""
     for name in _names(node):
         if name in _recorded():
-            return _of_buckets(promql_parser.parse(_recorded()[name]), known)
+            return _of_buckets(parse(_recorded()[name]), known)
         total = known.get(f"{name.removesuffix('_bucket')}_sum")
         if total:
             return total.unit

@@ -1,5 +1,7 @@
 """promtool's unit tests from alert entries: each fires, waits, resolves, and stays silent in its negative cases."""
 
+import json
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +11,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import yaml
-
 from edgeinfer.monitoring import recording, rules
 from edgeinfer.monitoring.alerts.alert import Alert
 from edgeinfer.monitoring.alerts.rule_test import Values
 from tools.promql_tree import names_in
 
+# A short run needs no more than this: promtool would spend a third of its time on memory that is free again anyway.
+_FRUGAL = {"GOGC": "400", "GOMAXPROCS": "1"}
 _LABEL_OF = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 
 
@@ -150,7 +152,14 @@ def run(promtool: Path, cases: Iterable[Case], folder: Path) -> dict[str, str]:
     command = [str(promtool), "test", "rules", *report, *(f"{name}.test.yml" for name in names)]
     # One stream, because promtool 2 names the file on one and the failure on the other.
     done = subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
+        command,
+        cwd=folder,
+        env=os.environ | _FRUGAL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=600,
     )
     results = _of_report(folder / "report.xml") if report else _of_output(done.stdout)
     if set(results) != set(names):
@@ -182,7 +191,8 @@ def _of_output(reported: str) -> dict[str, str]:
 
 
 def _write(case: Case, folder: Path) -> str:
-    (folder / f"{case.name}.rules.yml").write_text(rules.to_yaml({"groups": case.rules}), encoding="utf-8")
+    # JSON is YAML, and is written in a tenth of the time.
+    (folder / f"{case.name}.rules.yml").write_text(json.dumps({"groups": case.rules}), encoding="utf-8")
     document = {"rule_files": [f"{case.name}.rules.yml"], **case.test}
-    (folder / f"{case.name}.test.yml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    (folder / f"{case.name}.test.yml").write_text(json.dumps(document), encoding="utf-8")
     return case.name
