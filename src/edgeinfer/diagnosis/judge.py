@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edgeinfer.diagnosis.symptoms import Symptom, urgency
 from edgeinfer.diagnosis.view import View
 from edgeinfer.monitoring.causes.cause import Cause, Evidence
+from edgeinfer.monitoring.causes.signs import WINDOW
 
 _LEAST_URGENT = 99
+# Three scrapes: the least in which a counter can be seen to grow.
+_LAST_MOMENTS = "[15s]"
 _FIELD = re.compile(r"\{(\w+)\}")
 # With its placeholder goes what cannot be said without it: ", {value} a second" or ": {found}".
 _CLAUSE = re.compile(r"[,:]?\s*(?:\b(?:of|to|for|last)\s)?\{\w+\}[^,]*")
@@ -61,6 +64,7 @@ class Judgement:
         against: what holds and rules it out.
         doubts: what holds and leaves it likely only.
         explains: the active alerts that it explains.
+        lasts: whether all of its evidence still happened within the last moments.
     """
 
     cause: Cause
@@ -69,6 +73,7 @@ class Judgement:
     against: tuple[Observation, ...]
     explains: tuple[Symptom, ...]
     doubts: tuple[Observation, ...] = ()
+    lasts: bool = True
 
     @property
     def reason(self) -> str:
@@ -79,6 +84,16 @@ class Judgement:
             return "no sign that " + next(one.says for one in self.observations if one.seen is Seen.FAILS)
         unseen = [one.says for one in self.observations if one.seen is Seen.UNSEEN]
         return "could not be seen: " + "; ".join(unseen) if unseen else ""
+
+    @property
+    def firing(self) -> frozenset[str]:
+        """The alerts that fire and that it explains."""
+        return frozenset(symptom.name for symptom in self.explains if symptom.is_firing)
+
+    @property
+    def is_felt_failure(self) -> bool:
+        """Whether something has failed, and an alert fires for it or nothing but itself can show it."""
+        return bool(self.firing or self.cause.shows_itself) and not self.cause.is_trend
 
     @property
     def is_shown(self) -> bool:
@@ -96,7 +111,7 @@ def observe(evidence: Evidence, view: View) -> Observation:
             strongest = max(series, key=lambda one: one.value)
             values = {**strongest.labels, "value": f"{strongest.value:.3g}"}
             return Observation(evidence, Seen.HOLDS, _fill(evidence.says, values))
-        seen = Seen.FAILS
+        seen = Seen.UNSEEN if evidence.is_missed else Seen.FAILS
     for wanted in evidence.facts:
         found = view.facts.get(wanted.subject)
         if found is None:
@@ -126,7 +141,31 @@ def roots(judgements: Iterable[Judgement]) -> list[Judgement]:
     """
     matched = [one for one in judgements if one.status is Fit.MATCHED and one.is_shown]
     found = [one for one in matched if not any(_covers(other, one) for other in matched)]
-    return sorted(found or matched, key=lambda one: _rank(one, found or matched))
+    return ranked(found or matched)
+
+
+def ranked(found: Sequence[Judgement]) -> list[Judgement]:
+    """The order in which they are read: see `_rank`."""
+    return sorted(found, key=lambda one: _rank(one, found))
+
+
+def newest_only(expression: str) -> str:
+    """What a minute's evidence is of the last moments alone."""
+    return expression.replace(f"[{WINDOW}]", _LAST_MOMENTS)
+
+
+def with_newest(found: Sequence[Judgement], view: View) -> list[Judgement]:
+    """In the order that also knows which of them still last.
+
+    Args:
+        found: what matched.
+        view: holds the answers to their evidence as `newest_only` has it.
+    """
+    return ranked([replace(one, lasts=all(_lasts(part, view) for part in one.observations)) for one in found])
+
+
+def _lasts(one: Observation, view: View) -> bool:
+    return one.by_fact or bool(view.series.get(newest_only(one.evidence.expression), (True,)))
 
 
 def _covers(cause: Judgement, other: Judgement) -> bool:
@@ -135,8 +174,17 @@ def _covers(cause: Judgement, other: Judgement) -> bool:
 
 
 def possible(judgements: Iterable[Judgement], found: Sequence[Judgement]) -> list[Judgement]:
-    """What fits as far as it could be seen, the most urgent first."""
-    fits = [one for one in judgements if one.status is Fit.POSSIBLE and one.explains]
+    """What fits as far as it could be seen, the most urgent first.
+
+    What would have brought about something that is ruled out is not it.
+    """
+    judged = list(judgements)
+    ruled_out = [one.cause for one in judged if one.status is Fit.RULED_OUT]
+    fits = [
+        one
+        for one in judged
+        if one.status is Fit.POSSIBLE and one.explains and not any(map(one.cause.brings_about, ruled_out))
+    ]
     return sorted(
         (one for one in fits if not any(root.cause.brings_about(one.cause) for root in found)),
         key=lambda one: _rank(one, fits),
@@ -168,15 +216,23 @@ def _share(one: Judgement) -> float:
     return sum(part.seen is Seen.HOLDS for part in one.observations) / len(one.observations)
 
 
-def _rank(one: Judgement, among: Sequence[Judgement]) -> tuple[int, bool, int, int, float, str]:
+def _rank(one: Judgement, among: Sequence[Judgement]) -> tuple[bool, int, bool, int, int, float, str]:
     """First what alone explains the most urgent alerts; what several explain says little about each.
 
     Of two that are as urgent, the one without a doubt.
     """
+    is_aside = any(_goes_before(other, one) for other in among)
     shared = {symptom.name for other in among if other is not one for symptom in other.explains}
     alone = [symptom for symptom in one.explains if symptom.name not in shared]
     since = min((symptom.since for symptom in one.explains if symptom.since is not None), default=float("inf"))
-    return _worst(alone), bool(one.doubts), _worst(one.explains), -len(one.explains), since, one.cause.name
+    return is_aside, _worst(alone), bool(one.doubts), _worst(one.explains), -len(one.explains), since, one.cause.name
+
+
+def _goes_before(other: Judgement, one: Judgement) -> bool:
+    """A failure that is felt goes before a trend, and what lasts before what is over and would explain the same."""
+    if one.cause.is_trend:
+        return other.is_felt_failure
+    return other.lasts and not one.lasts and not other.cause.is_trend and not one.firing.isdisjoint(other.firing)
 
 
 def _worst(symptoms: Iterable[Symptom]) -> int:

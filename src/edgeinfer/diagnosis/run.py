@@ -80,10 +80,10 @@ class Diagnostician:
         view = await self._view(at, began)
         symptoms = active_symptoms(view.series.get(ACTIVE, ()), view.series.get(SINCE, ()))
         judgements = [judge.judge(cause, view, symptoms) for cause in self._entries]
-        found = judge.roots(judgements)
+        found = await self._newest_first(judge.roots(judgements), view)
         maybe = judge.possible(judgements, found)
         left = judge.unexplained(symptoms, (*found, *maybe))
-        over = await self._over(left, view)
+        over = await self._over(left, view, judgements)
         left = judge.unexplained(left, over)
         diagnosis = Diagnosis(
             moment=view.moment,
@@ -148,9 +148,13 @@ class Diagnostician:
         series, fault = await ask(self.prometheus, self._expressions, moment, self.rewrite)
         return series, newest, fault
 
-    async def _over(self, left: Sequence[Symptom], view: View) -> list[Judgement]:
-        """What was the cause when alerts began that nothing of now explains: they look back on it."""
+    async def _over(self, left: Sequence[Symptom], view: View, judgements: Sequence[Judgement]) -> list[Judgement]:
+        """What was the cause when alerts began that nothing of now explains: they look back on it.
+
+        What still looks the same, and is ruled out now, was not it then.
+        """
         found: list[Judgement] = []
+        causes = [one.cause for one in judgements if one.status is not Fit.RULED_OUT]
         for began in sorted({one.since for one in left if one.since is not None and one.is_firing}):
             still = judge.unexplained(left, found)
             if view.series and any(one.since == began for one in still):
@@ -158,8 +162,17 @@ class Diagnostician:
                     self.prometheus, self._expressions, min(view.moment, began + self.later_seconds), self.rewrite
                 )
                 then = View(began, series)
-                found += judge.roots([judge.judge(cause, then, still) for cause in self._entries])
+                found += judge.roots([judge.judge(cause, then, still) for cause in causes])
         return found
+
+    async def _newest_first(self, found: list[Judgement], view: View) -> list[Judgement]:
+        """Of several, those of which the last moments still show the evidence come first."""
+        evidence = {part.evidence.expression for one in found for part in one.observations} - {""}
+        newest = {newest for one in evidence if (newest := judge.newest_only(one)) != one}
+        if len(found) == 1 or not (newest and view.series):
+            return found
+        series, _ = await ask(self.prometheus, sorted(newest), view.moment, self.rewrite)
+        return judge.with_newest(found, View(view.moment, series))
 
     def _shown(self, one: Judgement, certainty: Certainty) -> Finding:
         return finding(one, certainty, self.way, str(self.folder), self.pids())
@@ -203,8 +216,11 @@ def _verdict(view: View, found: Sequence[Judgement], maybe: Sequence[Judgement],
 
 
 def _certainty(one: Judgement, judgements: Sequence[Judgement], maybe: Sequence[Judgement]) -> Certainty:
-    """A look-alike that fits as well, or that could not be ruled out, makes it likely only; so does a doubt."""
-    if one.doubts:
+    """A look-alike that fits as well, or that could not be ruled out, makes it likely only; so does a doubt.
+
+    A trend is never more than likely.
+    """
+    if one.doubts or one.cause.is_trend:
         return Certainty.LIKELY
     alike = set(one.cause.confused_with)
     matched = {

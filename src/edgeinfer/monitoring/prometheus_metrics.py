@@ -17,6 +17,7 @@ RULE_FAILURES = BuiltIn("prometheus_rule_evaluation_failures_total", MetricKind.
 NOTIFICATIONS_DROPPED = BuiltIn("prometheus_notifications_dropped_total", MetricKind.COUNTER)
 NOTIFICATION_ERRORS = BuiltIn("prometheus_notifications_errors_total", MetricKind.COUNTER, ("alertmanager",))
 CONFIGURATION_LOADED = BuiltIn("prometheus_config_last_reload_successful")
+CONFIGURATION_LOADED_AT = BuiltIn("prometheus_config_last_reload_success_timestamp_seconds")
 REMOTE_SENT = BuiltIn("prometheus_remote_storage_queue_highest_sent_timestamp_seconds", labels=("remote_name", "url"))
 REMOTE_PENDING = BuiltIn("prometheus_remote_storage_samples_pending", labels=("remote_name", "url"))
 REMOTE_NEWEST = BuiltIn("prometheus_remote_storage_highest_timestamp_in_seconds")

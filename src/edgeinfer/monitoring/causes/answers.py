@@ -96,13 +96,17 @@ def _stub() -> Cause:
 def _undecided() -> Cause:
     return Cause(
         name="model-undecided",
-        title="The model gives all motifs nearly the same score, and one motif always wins",
+        title="The model is much less sure of its motifs than it was",
         service=GATEWAY,
         alerts=("HailoMotifConfidenceLow", "HailoMotifCollapse", "HailoMotifDrift"),
-        evidence=(Evidence("its mean confidence fell to {value}", condition("HailoMotifConfidenceLow")),),
+        evidence=(
+            Evidence("its mean confidence fell to {value}, where 0.5 is a draw", condition("HailoMotifConfidenceLow")),
+        ),
         unless=(Evidence("the latent vectors drifted as well", condition("HailoLatentDrift")),),
         confused_with=("input-changed",),
+        is_trend=True,
         remedy=(
+            Action("See what people do and how the sensors sit: the page Sessions of the console."),
             Action("See when it began, and whether a deploy or a new model was near."),
             Action("Roll back to the previous model.", command=_MODEL),
         ),
@@ -120,6 +124,7 @@ def _other_signal() -> Cause:
         unless=(Evidence("a stub answers", condition("HailoStubAnswers")),),
         doubts=(Evidence("the sidecar's model was another one within the day", _MODEL_CHANGED),),
         confused_with=("model-undecided", "stub-answers"),
+        is_trend=True,
         remedy=(
             Action("Ask where the sensors are worn, and whether their app was changed: place, rate, units, axes."),
             Action("Record a session and compare it with a shipped one.", command="edgeinfer replay --list"),

@@ -18,11 +18,13 @@ class Evidence:
             labels are the measured series', "{found}" is what the look at the machine found in words.
         expression: PromQL that has a series where it holds; empty where no measurement shows it.
         facts: findings of a look at the machine, each of which shows it.
+        is_missed: whether measurements miss it at times: that they do not show it says nothing then.
     """
 
     says: str
     expression: str = ""
     facts: tuple[FactIs, ...] = ()
+    is_missed: bool = False
 
     def __post_init__(self) -> None:
         if not (self.expression or self.facts):
@@ -69,6 +71,8 @@ class Cause:
         leads_to: causes that this one brings about, which are then no findings of their own.
         follows_from: causes that bring this one about; the same, said by the consequence.
         shows_itself: whether its evidence alone is reported, although no alert fires for it.
+        is_trend: whether its evidence is a change against the past or a forecast, and no failure; what people do
+            changes it too, so that it is likely only, and comes after causes of which a failure is seen.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Cause:
     leads_to: tuple[str, ...] = ()
     follows_from: tuple[str, ...] = ()
     shows_itself: bool = False
+    is_trend: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -8,6 +8,7 @@ from edgeinfer.monitoring.causes.signs import (
     CALLS_FAIL,
     CALLS_LATE,
     MACHINE_BUSY,
+    PROMETHEUS_RELOADED,
     SIDECAR,
     SIDECAR_SCRAPED,
     Q,
@@ -119,13 +120,14 @@ def _doubts(process: str) -> tuple[Evidence, ...]:
     if process == "sidecar":
         says = "a sidecar answers the gateway's calls all the same, {value} a second"
         return (Evidence(says, calls_succeed()),)
-    # Notifications are dropped also where a busy machine is late with them.
-    return (MACHINE_BUSY,) if process == "alertmanager" else ()
+    # Notifications are dropped also where a busy machine is late with them, and where those that wait are given up.
+    return (MACHINE_BUSY, PROMETHEUS_RELOADED) if process == "alertmanager" else ()
 
 
 def _crashes(process: str) -> Cause:
     job = PROCESSES[process].job
     measured = "" if process == "prometheus" else f"changes({Q.select(STARTED, {'job': job})}[5m]) > {_RESTARTS}"
+    away = either(_measured(process, "refused"), measured) if measured else ""
     return Cause(
         name=f"{process}-crashes",
         title=f"The {_NAMES[process]} ends again and again soon after its start",
@@ -133,9 +135,15 @@ def _crashes(process: str) -> Cause:
         alerts=_ALERTS[process],
         evidence=(
             Evidence(
+                f"the {_NAMES[process]} is away, or was within the last minutes",
+                away,
+                (fact(f"{process}.answer", "refused"), fact(f"{process}.process", "restarting", "ended")),
+            ),
+            Evidence(
                 f"the {_NAMES[process]} is started over and over",
                 measured,
                 (fact(f"{process}.process", "restarting"),),
+                is_missed=True,  # what ends before it is scraped was never seen to start
             ),
         ),
         unless=(Evidence("another program has its port: {found}", facts=(fact(f"{process}.answer", "foreign"),)),),

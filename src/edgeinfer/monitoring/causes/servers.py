@@ -2,12 +2,20 @@
 
 from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
 from edgeinfer.monitoring.causes.commands import Verb
-from edgeinfer.monitoring.causes.signs import GATEWAY, condition
+from edgeinfer.monitoring.causes.signs import GATEWAY, PROMETHEUS_RELOADED, Q, condition, either
+from edgeinfer.monitoring.prometheus_metrics import STARTED, UP
 
 _PROMETHEUS, _ALERTMANAGER = "prometheus", "alertmanager"
+# It looks for targets every five seconds, and then scrapes each within one interval.
+_FINDS_TARGETS_SECONDS = 15
 _LOG = Action("Read what Prometheus says.", verb=Verb.LOG, process="prometheus")
 _RESTART = Action("Restart Prometheus; what it cannot read is set aside.", verb=Verb.RESTART, process="prometheus")
 _ALERTMANAGER_LOG = Action("Read what Alertmanager says.", verb=Verb.LOG, process="alertmanager")
+_STARTED = Q.select(STARTED, {"job": _PROMETHEUS})
+_JUST_STARTED = Evidence(
+    "Prometheus started a moment ago, and has yet to find its targets",
+    either(f"time() - {_STARTED} < {_FINDS_TARGETS_SECONDS}", f"absent(count_over_time({Q.select(UP)}[15s]))"),
+)
 _FOLDER = Action("See what is damaged.", command="edgeinfer doctor --only folder")
 
 
@@ -24,6 +32,8 @@ def _one(  # noqa: PLR0913 - each is a field of the entry
     *remedy: Action,
     service: str = _PROMETHEUS,
     also: tuple[str, ...] = (),
+    unless: tuple[Evidence, ...] = (),
+    doubts: tuple[Evidence, ...] = (),
     leads_to: tuple[str, ...] = (),
     follows_from: tuple[str, ...] = (),
 ) -> Cause:
@@ -35,6 +45,8 @@ def _one(  # noqa: PLR0913 - each is a field of the entry
         service=service,
         alerts=(alert, *also),
         evidence=evidence,
+        unless=unless,
+        doubts=doubts,
         remedy=remedy,
         leads_to=leads_to,
         follows_from=follows_from,
@@ -62,6 +74,7 @@ def _configuration() -> list[Cause]:
             Action("See which jobs the file names.", command="grep job_name {folder}/configuration/prometheus.yml"),
             Action("Put the job back, and reload.", command="curl -X POST localhost:9090/-/reload"),
             also=("HailoCounterSilent",),
+            unless=(_JUST_STARTED,),
             leads_to=("answered-elsewhere",),
         ),
         _one(
@@ -112,6 +125,7 @@ def _scraping() -> list[Cause]:
             "Prometheus refuses or reorders samples of {job}",
             Action("Compare the clocks of the machines.", command="timedatectl"),
             Action("Let NTP set them, and do not export times.", command="sudo timedatectl set-ntp true"),
+            doubts=(PROMETHEUS_RELOADED,),
         ),
         _one(
             "fleet-away",
@@ -166,6 +180,7 @@ def _storing() -> list[Cause]:
             Action(
                 "Look for a failing disk or a power cut.", command="sudo dmesg | grep -iE 'i/o error|ext4|mmc' | tail"
             ),
+            also=("HailoTargetMissing",),  # until what was lost is measured again
         ),
         _one(
             "prometheus-cannot-write",

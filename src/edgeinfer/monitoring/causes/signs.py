@@ -6,11 +6,19 @@ from edgeinfer.catalog import gateway, sidecar, system
 from edgeinfer.monitoring.alerts import all_alerts
 from edgeinfer.monitoring.causes.cause import Evidence
 from edgeinfer.monitoring.causes.facts import fact
-from edgeinfer.monitoring.prometheus_metrics import FILES_LIMIT, OPEN_FILES, SCRAPE_DURATION, STARTED, UP
+from edgeinfer.monitoring.prometheus_metrics import (
+    CONFIGURATION_LOADED_AT,
+    FILES_LIMIT,
+    OPEN_FILES,
+    SCRAPE_DURATION,
+    STARTED,
+    UP,
+)
 from edgeinfer.monitoring.promql import TARGET_LABELS, Queries, one_of, other_than
 
 GATEWAY, SIDECAR, EXPORTER = "edge-infer", "hailo-inference", "hailo-exporter"
-Q = Queries("1m", {})
+WINDOW = "1m"
+Q = Queries(WINDOW, {})
 # A refused connection is known within a millisecond; a process that hangs takes the whole time of a scrape.
 _REFUSED_SECONDS = 1
 _NEARLY_ALL = 0.95
@@ -121,6 +129,10 @@ MACHINE_BUSY = Evidence(
     "the whole machine is busy, which delays answers as well",
     f"avg(avg_over_time({Q.select(system.CPU_USAGE_RATIO)}[1m])) > {BUSY_SHARE}",
     (fact("machine.processor", "overloaded"),),
+)
+PROMETHEUS_RELOADED = Evidence(
+    "Prometheus read its configuration again, which restarts its scrapes and what it sends",
+    f"changes({Q.select(CONFIGURATION_LOADED_AT)}[15m]) > 0",
 )
 SIDECAR_SCRAPED = Evidence("the sidecar answers Prometheus", scraped(SIDECAR))
 SIDECAR_WAS_AWAY = Evidence("the sidecar was down or restarted within two minutes", was_away(SIDECAR))

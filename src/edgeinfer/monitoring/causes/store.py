@@ -143,6 +143,7 @@ def _disk_fills() -> Cause:
             Evidence("at the pace of the last six hours it is full within four days", condition("HailoDiskWillFill")),
         ),
         confused_with=("disk-full",),
+        is_trend=True,
         remedy=(
             Action("See what grows.", command=_BIGGEST),
             Action("Shorten EDGEINFER_RETENTION_TIME or EDGEINFER_RETENTION_SIZE if it is the measurements."),
