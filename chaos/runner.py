@@ -65,6 +65,7 @@ class ChaosRunner:
         """Play a scenario from a healthy stack to a healthy stack."""
         outcome = ScenarioOutcome(scenario)
         await self._settle(scenario)
+        self._testbed.forget_crashes()
         async with Traffic(self._testbed.gateway_url, self._feeds, self._clock) as traffic:
             if await traffic.wait_until_good(self._clock(), _WARM_UP_SECONDS) is None:
                 outcome.violations.append("the stack was not healthy before the fault")

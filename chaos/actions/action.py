@@ -41,6 +41,9 @@ class Servers(Protocol):
     def hold_down(self, process: Process) -> None:
         """Keep the supervisor from restarting it."""
 
+    def forget_crashes(self) -> None:
+        """Let every process begin a new row of crashes, as the time between two failures does."""
+
     def let_up(self, process: Process) -> None:
         """Let the supervisor restart it, at once."""
 

@@ -37,6 +37,7 @@ class FakeTestbed:
     folder: DataFolder = field(default_factory=lambda: DataFolder(Path()))
     promtool: Path = field(default_factory=Path)
     awaited: int = 0
+    crashes_forgotten: int = 0
     fails: int = 0
     alert_on_fault: str = ""
     proxy: FaultyProxy = field(default_factory=lambda: FaultyProxy("127.0.0.1", 9))
@@ -51,6 +52,9 @@ class FakeTestbed:
 
     def hold_down(self, process: Process) -> None:
         self.held.append(process)
+
+    def forget_crashes(self) -> None:
+        self.crashes_forgotten += 1
 
     def let_up(self, process: Process) -> None:
         self.held = [one for one in self.held if one is not process]

@@ -47,6 +47,7 @@ async def test_a_scenario_that_passes_has_no_violations(testbed: FakeTestbed) ->
     assert outcome.samples > 0
     assert outcome.recovery_seconds is not None
     assert testbed.gateway.sessions == {}
+    assert testbed.crashes_forgotten == 1  # those of the scenario before, which minutes would separate
 
 
 async def test_an_analysis_that_is_shed_is_asked_again_and_not_lost(testbed: FakeTestbed) -> None:
