@@ -13,7 +13,7 @@ import click
 import orjson
 
 from chaos.actions.resources import CpuStress
-from chaos.examination import as_table as answers_table
+from chaos.answer_tables import as_tables
 from chaos.examination import examiner, pairs
 from chaos.runner import ChaosRunner
 from chaos.scenario import Scenario
@@ -102,7 +102,7 @@ def create() -> click.Command:
         else:
             click.echo(as_table(outcomes))
             if examine:
-                click.echo("\n" + answers_table({one.scenario.name: one.answers for one in outcomes}))
+                click.echo("\n" + as_tables({one.scenario.name: one.answers for one in outcomes}))
         sys.exit(0 if all(outcome.passed for outcome in outcomes) else 1)
 
     return chaos

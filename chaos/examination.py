@@ -1,12 +1,15 @@
 """Asks `diagnose` while a fault lasts and after it, and counts how often it named the true cause."""
 
-from collections import Counter
+import asyncio
+import math
+import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from time import time
+from time import monotonic, time
+from typing import Any
 
 import aiohttp
 
@@ -61,17 +64,41 @@ class GradedAnswer:
         named: causes in their order, with how sure each was.
         services: of what was named or left unexplained.
         seconds: that it took.
+        load: tasks that wanted the processor when it was asked, as a mean of the last minute.
     """
 
     grade: Grade
     named: tuple[tuple[str, Certainty], ...]
     services: tuple[str, ...]
     seconds: float
+    load: float = 0.0
 
     @property
     def is_wrong_with_certainty(self) -> bool:
         """Whether what is named first is not true, and is said to be certain."""
         return self.grade is Grade.WRONG and bool(self.named) and self.named[0][1] is Certainty.CERTAIN
+
+    def as_document(self) -> dict[str, Any]:
+        """The answer as a JSON object."""
+        return {
+            "grade": self.grade,
+            "named": self.named,
+            "services": self.services,
+            "seconds": round(self.seconds, 3),
+            "load": round(self.load, 1),
+            "is_wrong_with_certainty": self.is_wrong_with_certainty,
+        }
+
+
+def answer_of(document: Mapping[str, Any]) -> GradedAnswer:
+    """The answer that a JSON object of `GradedAnswer.as_document` holds."""
+    return GradedAnswer(
+        Grade(document["grade"]),
+        tuple((name, Certainty(certainty)) for name, certainty in document["named"]),
+        tuple(document["services"]),
+        document["seconds"],
+        document["load"],
+    )
 
 
 def graded(
@@ -136,9 +163,15 @@ class Examiner:
         self._is_quick = is_quick
         self._entries = tuple(all_causes())
         self._lingering = frozenset[str]()
+        self._over_at = -math.inf
 
     async def before(self) -> None:
-        """Before the fault: what scenarios before it have left is not counted against the answers."""
+        """Before the fault: what scenarios before it have left is not counted against the answers.
+
+        What is left of minutes as evidence is waited for, as the minutes between two failures would let it pass.
+        """
+        if not self._is_quick:
+            await asyncio.sleep(max(0.0, self._over_at + _SHORT_SECONDS - monotonic()))
         self._lingering = frozenset[str]()
         self._lingering = frozenset(name for name, _ in (await self._ask((), self._entries)).named)
 
@@ -164,6 +197,7 @@ class Examiner:
         """After recovery: of the moment of the alert, and of now, when nothing but what has ended may be named."""
         if self._is_quick:
             return {}
+        self._over_at = monotonic()
         then = await self._ask(truth, self._entries, at=alert_at, near=neighbourhood)
         now = await self._ask(truth, self._entries)
         if now.grade is Grade.UNKNOWN:  # nothing is named, and nothing is wrong any more
@@ -183,7 +217,8 @@ class Examiner:
             later_seconds=max(_LATER_SECONDS, 15 / scale),
             clock=time,
         )
-        return graded(await diagnostician.diagnose(at), truth, self._lingering, near)
+        load = os.getloadavg()[0]
+        return replace(graded(await diagnostician.diagnose(at), truth, self._lingering, near), load=load)
 
 
 @asynccontextmanager
@@ -231,46 +266,3 @@ def _paired(first: Scenario, second: Scenario) -> Scenario:
         needs_chip=first.needs_chip or second.needs_chip,
         is_slow=True,
     )
-
-
-def as_table(answers: Mapping[str, Mapping[Question, GradedAnswer]]) -> str:
-    """What was answered to each scenario, and how often each grade was given, as Markdown."""
-    lines = _head(("scenario", "true cause", "at the alert", "grade", "after recovery", "without its entry"))
-    for name, asked in answers.items():
-        during = asked.get(Question.DURING)
-        cells = [
-            name,
-            ", ".join(truth_of(name)) or ("no entry" if neighbourhood_of(name) else "none"),
-            _named(during),
-            str(during.grade) if during else "-",
-            _grade(asked.get(Question.AFTER)),
-            _named(asked.get(Question.WITHOUT_ENTRY)),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *_counts(answers.values())])
-
-
-def _counts(answers: Collection[Mapping[Question, GradedAnswer]]) -> list[str]:
-    lines = _head(("asked", "answers", *Grade, "wrong with certainty"))
-    for question in Question:
-        given = [asked[question] for asked in answers if question in asked]
-        grades = Counter(one.grade for one in given)
-        certain = sum(one.is_wrong_with_certainty for one in given)
-        counts = [len(given), *(grades[grade] for grade in Grade)]
-        lines.append(f"| {question} | " + " | ".join(str(count) for count in (*counts, certain)) + " |")
-    return lines
-
-
-def _head(titles: Sequence[str]) -> list[str]:
-    return ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
-
-
-def _named(answer: GradedAnswer | None) -> str:
-    if answer is None:
-        return "-"
-    marks = {Certainty.CERTAIN: "", Certainty.LIKELY: " (likely)", Certainty.POSSIBLE: " (possible)"}
-    return ", ".join(f"{name}{marks[certainty]}" for name, certainty in answer.named[:_FIRST_THREE]) or "nothing"
-
-
-def _grade(answer: GradedAnswer | None) -> str:
-    return str(answer.grade) if answer else "-"

@@ -68,16 +68,7 @@ class ScenarioOutcome:
             "samples_lost": self.samples_lost,
             "recovery_seconds": _rounded(self.recovery_seconds),
             "recovery_limit_seconds": self.scenario.recovery_seconds,
-            "diagnosed": {
-                str(question): {
-                    "grade": one.grade,
-                    "named": one.named,
-                    "services": one.services,
-                    "seconds": one.seconds,
-                    "is_wrong_with_certainty": one.is_wrong_with_certainty,
-                }
-                for question, one in self.answers.items()
-            },
+            "diagnosed": {str(question): one.as_document() for question, one in self.answers.items()},
             "passed": self.passed,
             "violations": self.violations,
         }

@@ -1,8 +1,12 @@
 """The examination grades what was named against the true cause, and every scenario has one."""
 
+import json
+
+import orjson
 import pytest
 
-from chaos.examination import Examiner, Grade, GradedAnswer, Question, as_table, graded, pairs, truth_of
+from chaos.answer_tables import as_tables
+from chaos.examination import Examiner, Grade, GradedAnswer, Question, answer_of, graded, pairs, truth_of
 from chaos.scenarios import SCENARIOS
 from chaos.scenarios.unforeseen import NEIGHBOURHOODS, UNFORESEEN
 from chaos.true_causes import PAIRS, TRUE_CAUSES
@@ -66,6 +70,29 @@ def test_only_a_wrong_answer_that_is_sure_of_itself_is_wrong_with_certainty() ->
     assert not graded(diagnosis("a"), ("a",)).is_wrong_with_certainty
 
 
+async def test_evidence_of_the_scenario_before_is_waited_for_except_in_a_quick_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def answered(*_: object, **__: object) -> GradedAnswer:
+        return graded(diagnosis("a"), ("a",))
+
+    monkeypatch.setattr("chaos.examination.asyncio.sleep", sleep)
+    for is_quick in (False, True):
+        examiner = Examiner(None, lambda: None, 1.0, is_quick=is_quick)  # type: ignore[arg-type, return-value]
+        monkeypatch.setattr(examiner, "_ask", answered)
+        await examiner.before()
+        await examiner.after(("a",), 0.0)
+        await examiner.before()
+    assert waited[0] == 0  # nothing was played before
+    assert 15 < waited[1] <= 16
+    assert len(waited) == 2
+
+
 def test_without_its_entry_a_consequence_or_a_similar_cause_is_near_and_another_is_wrong() -> None:
     examiner = Examiner(None, lambda: None, 1.0)  # type: ignore[arg-type, return-value]  # nobody is asked
 
@@ -85,9 +112,22 @@ def test_the_table_counts_what_was_answered() -> None:
         "sidecar-killed": {Question.DURING: right, Question.AFTER: right},
         "reset": {Question.DURING: wrong},
     }
-    table = as_table(answers)
-    assert "| sidecar-killed | sidecar-stopped | sidecar-stopped | first | first | - |" in table
+    table = as_tables(answers)
+    assert "| sidecar-killed | sidecar-stopped | sidecar-stopped | first | first | - | - | 0 |" in table
     assert "| at the alert | 2 | 1 | 0 | 0 | 0 | 1 | 1 |" in table
+    assert "without the entry" not in table
+
+
+def test_without_its_entry_it_is_not_counted_how_sure_a_wrong_answer_is() -> None:
+    answer = graded(diagnosis("b"), ("a",))
+    assert answer.is_wrong_with_certainty
+    table = as_tables({"reset": {Question.WITHOUT_ENTRY: answer}})
+    assert "| at the alert, without the entry of the cause | 1 | 0 | 0 | 0 | 0 | 1 | not counted |" in table
+
+
+def test_an_answer_is_read_as_it_was_written() -> None:
+    answer = GradedAnswer(Grade.AMONG_THREE, (("a", Certainty.LIKELY), ("b", Certainty.CERTAIN)), ("x",), 0.25, 3.5)
+    assert answer_of(json.loads(orjson.dumps(answer.as_document()))) == answer
 
 
 @pytest.mark.parametrize(
