@@ -1,7 +1,8 @@
-"""Five failures on a stack with the real rules, and pictures of what `edgeinfer diagnose` and the console show.
+"""Five failures, and pictures of what `edgeinfer diagnose` and the console show of each.
 
     python -m tools.diagnosis_pictures docs/pictures --libfaketime "$(tools/setup_clock.sh)"
 
+Each has a stack of its own with the real rules.
 The chip is the tests' fake, and the disk's readings are falsified; everything else happens.
 """
 
@@ -49,6 +50,10 @@ _ALERT_SECONDS = 900.0
 _BROWSER_MILLISECONDS = 180_000
 # Until the alerts of the same cause fire as well.
 _AFTER_ALERT_SECONDS = 20.0
+# Twelve scrapes are a minute's; all jobs are known by then.
+_MEASURED = "min(count_over_time(up[10m])) >= 12"
+_LOOK_SECONDS = 1.0
+_FOLDER = Path(".edgeinfer")
 # The fake chip does not run where the clock is set off.
 _CLOCK = "wrong-clock"
 _CHIP = shlex.join([sys.executable, "-m", "tests.fakes.chip_service"])
@@ -88,13 +93,11 @@ FAILURES: Mapping[str, tuple[Action, str]] = {
 }
 
 
-async def play(names: Sequence[str], pictures: Path, libfaketime: str) -> None:
-    """Cause each failure, wait for its alert, and take both pictures."""
+async def play(name: str, pictures: Path, libfaketime: str) -> None:
+    """Cause a failure on a stack of its own, wait for its alert, and take both pictures."""
     feeds = [SampleSource(load_recording("walking-upper-leg"), loop=True)]
     ports = PortPool()
     [console] = ports.take(1)
-    if not names:
-        return
     with TemporaryDirectory(prefix="edgeinfer-pictures-") as scratch:
         testbed = LiveTestbed(
             Path(scratch),
@@ -104,16 +107,21 @@ async def play(names: Sequence[str], pictures: Path, libfaketime: str) -> None:
             chip=() if libfaketime else shlex.split(_CHIP),
             clock=libfaketime,
         )
-        async with testbed, aiohttp.ClientSession() as http, _console(testbed, console):
-            for name in names:
-                async with Traffic(testbed.gateway_url, feeds) as traffic:
-                    await _one(name, testbed, traffic, http, console, pictures)
+        async with (
+            testbed,
+            aiohttp.ClientSession() as http,
+            _console(testbed, console),
+            Traffic(testbed.gateway_url, feeds) as traffic,
+        ):
+            await _one(name, testbed, traffic, http, console, pictures)
 
 
 async def _one(  # noqa: PLR0913, PLR0917 - what is played, on what, and where it goes
     name: str, testbed: LiveTestbed, traffic: Traffic, http: aiohttp.ClientSession, console: int, pictures: Path
 ) -> None:
     action, alert = FAILURES[name]
+    prometheus = Prometheus(http, testbed.prometheus_url)
+    await _until_measured(prometheus)
     began = time.monotonic()
     async with action.applied(testbed, traffic):
         arrived = await testbed.receiver.wait_for({alert}, began, _ALERT_SECONDS)
@@ -124,15 +132,28 @@ async def _one(  # noqa: PLR0913, PLR0917 - what is played, on what, and where i
         await asyncio.sleep(_AFTER_ALERT_SECONDS)
         stack = testbed.stack()
         diagnostician = Diagnostician(
-            Prometheus(http, testbed.prometheus_url),
+            prometheus,
             partial(look, http, stack),
             Way.UP,
-            Path(".edgeinfer"),
-            lambda: {process: stack.pid(process) for process in PROCESSES},
+            _FOLDER,
+            partial(_pids, testbed),
         )
         text = "$ edgeinfer diagnose\n" + "\n".join(as_lines(await diagnostician.diagnose(), UTC))
         print(text, flush=True)
         await asyncio.to_thread(take, pictures, name, text, f"http://127.0.0.1:{console}/incidents")
+
+
+async def _until_measured(prometheus: Prometheus) -> None:
+    """Wait until every target was scraped for a while: of a counter, what was before its first scrape is not seen."""
+    while True:
+        if await prometheus.query(_MEASURED, time.time()):
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _pids(testbed: LiveTestbed) -> dict[str, int | None]:
+    stack = testbed.stack()
+    return {process: stack.pid(process) for process in PROCESSES}
 
 
 @asynccontextmanager
@@ -142,6 +163,8 @@ async def _console(testbed: LiveTestbed, port: int) -> AsyncIterator[None]:
         prometheus_url=testbed.prometheus_url,
         alertmanager_url="",
         look=lambda http: look(http, testbed.stack()),
+        data_folder=_FOLDER,
+        pids=partial(_pids, testbed),
     )
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     serving = asyncio.create_task(server.serve())
@@ -180,9 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--libfaketime", default="")
     parser.add_argument("--only", nargs="*", choices=list(FAILURES), default=list(FAILURES))
     options = parser.parse_args(arguments)
-    asyncio.run(play([name for name in options.only if name != _CLOCK], options.folder, ""))
-    if _CLOCK in options.only and options.libfaketime:
-        asyncio.run(play([_CLOCK], options.folder, options.libfaketime))
+    for name in options.only:
+        if name != _CLOCK or options.libfaketime:
+            asyncio.run(play(name, options.folder, options.libfaketime if name == _CLOCK else ""))
     return 0
 
 
