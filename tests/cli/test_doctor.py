@@ -1,23 +1,24 @@
 """`edgeinfer doctor` as a person calls it."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
+
+from edgeinfer.cli.doctor import create
 
 
-def doctor(tmp_path: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edgeinfer", "doctor", "--data-folder", str(tmp_path / "data"), *options]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=50, env={**os.environ, **environment}
-    )
+def doctor(tmp_path: Path, *options: str, **environment: str) -> Result:
+    return CliRunner().invoke(create(), ["--data-folder", str(tmp_path / "data"), *options], env=environment)
 
 
 def test_everything_that_is_needed_is_reported_as_json(tmp_path: Path) -> None:
-    result = doctor(tmp_path, "--json")
+    # The whole command, as a process: what is found here is also what a person sees.
+    command = [sys.executable, "-m", "edgeinfer", "doctor", "--data-folder", str(tmp_path / "data"), "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
 
     diagnostics = {diagnostic["subject"]: diagnostic for diagnostic in json.loads(result.stdout)}
     assert {"python", "edgeinfer", "model", "recordings", "prometheus", "data folder"} <= set(diagnostics)
@@ -40,7 +41,7 @@ def test_a_damaged_model_is_found_by_its_hash_and_the_exit_code_says_so(tmp_path
 
     result = doctor(tmp_path, "--only", "model", EDGEINFER_MODEL_FOLDER=str(model))
 
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert result.stdout.startswith("broken   model: ")
     assert "SHA-256" in result.stdout
 
@@ -49,14 +50,14 @@ def test_a_damaged_model_is_found_by_its_hash_and_the_exit_code_says_so(tmp_path
 def test_one_subject_can_be_looked_at_alone(subject: str, tmp_path: Path) -> None:
     result = doctor(tmp_path, "--only", subject)
 
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()
 
 
 def test_missing_binaries_on_a_system_without_apt_are_missing(tmp_path: Path) -> None:
     result = doctor(tmp_path, "--only", "prometheus", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
 
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert "missing  prometheus: " in result.stdout
 
 
@@ -64,7 +65,7 @@ def test_a_fetch_that_fails_is_reported_with_the_other_ways(tmp_path: Path) -> N
     options = ("--fetch", "--only", "python")
     result = doctor(tmp_path, *options, PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
 
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert "broken   fetch: " in result.stdout
     assert "docker" in result.stdout
 
@@ -76,7 +77,7 @@ def test_each_part_of_a_data_folder_is_inspected_and_nothing_is_changed(tmp_path
 
     result = doctor(tmp_path, "--only", "folder")
 
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert f"broken   stack record: {state} cannot be read" in result.stdout
     assert "sets it aside" in result.stdout
     assert state.read_bytes() == b"\0" * 64
