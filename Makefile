@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(CURDIR)/.edgeinfer
 ARGS ?=
+# Where Python keeps no bytecode, as in many images, each process that a test starts would compile the whole package.
+check test test-quick: export PYTHONDONTWRITEBYTECODE :=
 # Modules stay whole, because their tests share a browser or a server.
 TWO_AT_ONCE := $(BIN)/pytest -q --numprocesses=2 --dist=loadfile
 
