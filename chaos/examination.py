@@ -251,14 +251,14 @@ def neighbourhood_of(name: str) -> tuple[str, ...]:
 
 
 def _paired(first: Scenario, second: Scenario) -> Scenario:
-    later = max(first, second, key=lambda one: one.alert_minutes)
+    later, earlier = (first, second) if first.alert_minutes > second.alert_minutes else (second, first)
     return replace(
         later,
         name=f"{first.name}+{second.name}",
         does=f"{first.does} {second.does}",
         actions=(*first.actions, *second.actions),
         counted=(),
-        or_alert=min(first, second, key=lambda one: one.alert_minutes).alert,
+        or_alert=earlier.alert,
         further_alerts=(),
         lost_requests=1.0,
         recovery_seconds=60.0,

@@ -34,6 +34,8 @@ def test_there_are_pairs_of_scenarios_that_can_be_played_at_once() -> None:
         assert len(scenario.actions) >= 2
         assert not scenario.needs_clock
         assert not scenario.needs_store
+        known = {one.name: one.alert for one in SCENARIOS}
+        assert {scenario.alert, scenario.or_alert} == {known[first], known[second]}
 
 
 @pytest.mark.parametrize(
