@@ -12,16 +12,19 @@ from edgeinfer import logs
 from edgeinfer.console.app import build_app
 from edgeinfer.console.routes import MAX_BODY_BYTES
 from edgeinfer.diagnosis.machine import Facts, look
-from edgeinfer.diagnosis.places import find_stack
+from edgeinfer.diagnosis.places import Stack, find_stack, found_way
+from edgeinfer.monitoring.causes.commands import PROCESSES, Way
 from edgeinfer.monitoring.files import dashboards_folder
 from edgeinfer.settings import ConsoleSettings, StackSettings
-from edgeinfer.stack.folder import root_of
+from edgeinfer.stack import lock
+from edgeinfer.stack.folder import DataFolder, root_of
 from edgeinfer.stack.ports import reachable
 from edgeinfer.web.client_key import authorization
 from edgeinfer.web.limits import ConnectionLimits
 from edgeinfer.web.server import bind, serve
 from edgeinfer.web.systemd import systemd_notifier_of
 
+_CONTAINER = Path("/.dockerenv")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
@@ -48,6 +51,7 @@ def create() -> click.Command:
         settings = ConsoleSettings.from_environment(**given)
         logs.configure(settings.log_level)
         listener = bind(settings.host, settings.port)
+        stack = OwnStack()
         app = build_app(
             dashboards=settings.dashboards_folder or dashboards_folder(),
             prometheus_url=settings.prometheus_url,
@@ -57,8 +61,10 @@ def create() -> click.Command:
             authorize=partial(authorization, settings.api_key_file),
             runbooks=_runbooks(),
             hosts=hosts(settings.host, settings.allowed_hosts),
-            look=_look,
-            data_folder=_data_folder(),
+            look=stack.look,
+            data_folder=stack.folder,
+            way=stack.way,
+            pids=stack.pids,
         )
         limits = ConnectionLimits(max_body_bytes=MAX_BODY_BYTES)
         serve(app, [listener], limits=limits, drain_seconds=2, supervisor=systemd_notifier_of(settings))
@@ -66,18 +72,38 @@ def create() -> click.Command:
     return console
 
 
-def _data_folder() -> Path:
-    stacked = StackSettings.from_environment(None)
-    return root_of(stacked.data_folder, stacked.data_home)
+class OwnStack:
+    """The stack that this console belongs to, for the commands of a diagnosis.
 
+    Args:
+        container: a file that is there in a container only.
+    """
 
-async def _look(http: aiohttp.ClientSession) -> Facts:
-    """Look at the stack of this machine, where its own record names it; in a container there is none."""
-    stacked = StackSettings.from_environment(None)
-    stack = await asyncio.to_thread(find_stack, stacked, root_of(stacked.data_folder, stacked.data_home))
-    if stack.is_recorded:
-        return await look(http, stack)
-    return Facts(unseen=["the machine: no run of 'edgeinfer up' is recorded on it"])
+    def __init__(self, container: Path = _CONTAINER) -> None:
+        self._settings = StackSettings.from_environment(None)
+        self._found: Stack | None = None
+        self.folder = root_of(self._settings.data_folder, self._settings.data_home)
+        self.way = self._found_way(container)
+
+    def _found_way(self, container: Path) -> Way:
+        try:
+            is_of_a_run = lock.holder(DataFolder(self.folder).lock) is not None
+        except OSError:  # another user's folder
+            is_of_a_run = False
+        if is_of_a_run:
+            return Way.UP
+        return Way.COMPOSE if container.exists() else found_way() or Way.UP
+
+    async def look(self, http: aiohttp.ClientSession) -> Facts:
+        """Look at the machine, where the stack's own record names its processes; in a container there is none."""
+        self._found = await asyncio.to_thread(find_stack, self._settings, self.folder)
+        if self._found.is_recorded:
+            return await look(http, self._found)
+        return Facts(unseen=["the machine: no run of 'edgeinfer up' is recorded on it"])
+
+    def pids(self) -> dict[str, int | None]:
+        """Of the processes that the newest look found."""
+        return {process: self._found.pid(process) for process in PROCESSES} if self._found else {}
 
 
 def hosts(host: str, allowed: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from edgeinfer.diagnosis.incidents import Incidents
 from edgeinfer.diagnosis.machine import Facts
 from edgeinfer.diagnosis.run import Diagnostician, no_look
 from edgeinfer.heartbeat import why_no_alert_can_fire
-from edgeinfer.monitoring.causes.commands import USUAL_FOLDER
+from edgeinfer.monitoring.causes.commands import USUAL_FOLDER, Way
 from edgeinfer.web.application import new_application
 
 _CONNECTIONS = 16
@@ -51,6 +51,8 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
     assets: Assets | None = None,
     look: Callable[[aiohttp.ClientSession], Awaitable[Facts]] | None = None,
     data_folder: Path = Path(USUAL_FOLDER),
+    way: Way = Way.UP,
+    pids: Callable[[], dict[str, int | None]] = dict,
     clock: Callable[[], float] = time.time,
     scrape_seconds: float = SCRAPE_SECONDS,
 ) -> ASGIApp:
@@ -68,6 +70,8 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
         assets: the files of the pages, if not the shipped ones.
         look: looks at the machine for a diagnosis; without it measurements alone are read.
         data_folder: of the stack, for the commands of a diagnosis.
+        way: how the stack runs, for the same.
+        pids: of its processes, as the newest look found them.
         clock: seconds since 1970.
         scrape_seconds: scrape interval of that Prometheus.
     """
@@ -86,7 +90,7 @@ def build_app(  # noqa: PLR0913 - each is a thing that the caller may want anoth
             alerts = Alerts(prometheus, alertmanager, runbooks)
             bodies: SingleFlightCache[tuple[Any, ...], CompressedBody] = SingleFlightCache(scrape_seconds, most=64)
             diagnostician = Diagnostician(
-                prometheus, partial(look, http) if look else no_look, folder=data_folder, clock=clock
+                prometheus, partial(look, http) if look else no_look, way, data_folder, pids, clock=clock
             )
             shared: SingleFlightCache[tuple[str, float], Any] = SingleFlightCache(_DIAGNOSIS_SECONDS, most=16)
             diagnosing = Diagnosing(diagnostician, Incidents(diagnostician), shared, clock)
