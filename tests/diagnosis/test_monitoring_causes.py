@@ -65,3 +65,10 @@ async def test_what_is_ruled_out_now_and_looks_the_same_as_when_it_began_was_not
     found = await diagnosed(series, sidecar="well")
     assert found.findings == ()
     assert [one.name for one in found.unexplained] == ["HailoSidecarDown"]
+
+
+async def test_a_sidecar_that_refuses_every_connection_runs() -> None:
+    series = {**firing("HailoSidecarDown"), refused(SIDECAR): DOWN}
+    for answer in ("failing", "silent"):
+        found = await diagnosed(series, sidecar=answer)
+        assert "sidecar-stopped" not in [one.name for one in found.findings]

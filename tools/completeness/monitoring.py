@@ -146,7 +146,7 @@ def ruled() -> set[str]:
 
 def of_causes() -> set[str]:
     """The series that the causes of a diagnosis ask for."""
-    evidence = [one for cause in all_causes() for one in (*cause.evidence, *cause.unless)]
+    evidence = [one for cause in all_causes() for one in (*cause.evidence, *cause.unless, *cause.doubts)]
     return set().union(*(names_in(one.expression) for one in evidence if one.expression))
 
 

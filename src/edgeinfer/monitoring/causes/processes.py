@@ -102,6 +102,7 @@ def _stopped(process: str) -> Cause:
         ),
         unless=(
             Evidence("its process is there: {found}", facts=(fact(f"{process}.process", "suspended"),)),
+            Evidence("someone listens there: {found}", facts=(fact(f"{process}.answer", "failing", "silent"),)),
             _answers_now(process),
         ),
         doubts=_doubts(process),
