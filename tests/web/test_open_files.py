@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from edgeinfer.web.open_files import connections_within
+from edgeinfer.web.limits import ConnectionLimits
+from edgeinfer.web.open_files import within_open_files
 
 PROGRAM = """
 import resource, sys
@@ -28,9 +29,13 @@ def test_the_soft_limit_is_raised_as_far_as_is_wanted_and_allowed(
     assert said.split() == [str(expected)] * 2
 
 
-def test_fewer_files_are_fewer_connections_and_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    assert connections_within(5000, 768, 4096) == 4096
-    assert not caplog.records
-    assert connections_within(1024, 768, 4096) == 256
-    assert "LimitNOFILE" in caplog.text
-    assert connections_within(10, 768, 4096) == 1
+@pytest.mark.parametrize(
+    ("open_files", "connections", "refused"),
+    [(6000, 4096, 256), (5120, 4096, 256), (2048, 1024, 256), (1024, 384, 128), (256, 96, 32), (16, 6, 2), (1, 1, 0)],
+)
+def test_fewer_files_are_fewer_connections_and_a_line_in_the_log(
+    open_files: int, connections: int, refused: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = within_open_files(ConnectionLimits(), open_files)
+    assert (limits.max_connections, limits.max_refused_connections) == (connections, refused)
+    assert ("LimitNOFILE" in caplog.text) == (connections < ConnectionLimits().max_connections)

@@ -2,6 +2,14 @@
 
 import logging
 import resource
+from dataclasses import replace
+
+from edgeinfer.web.limits import ConnectionLimits
+
+# Files other than connections of clients: connections to sidecars or Prometheus, the store, listeners, libraries.
+OTHER_OPEN_FILES = 768
+# Of few open files, half are for others and an eighth for clients that are refused.
+_OTHERS_SHARE, _REFUSED_SHARE = 2, 8
 
 _log = logging.getLogger(__name__)
 
@@ -24,16 +32,17 @@ def raise_open_files_limit(wanted: int) -> int:
     return reachable
 
 
-def connections_within(limit: int, reserve: int, wanted: int) -> int:
-    """How many connections of those wanted a limit of open files allows.
+def within_open_files(limits: ConnectionLimits, open_files: int) -> ConnectionLimits:
+    """The limits, with no more connections than these open files allow: where they are few, everyone gets fewer.
 
     Args:
-        limit: of open files.
-        reserve: files that are open for other things, connections to others among them.
-        wanted: connections.
+        limits: as they are wanted.
+        open_files: that this process may have.
     """
-    possible = max(1, min(wanted, limit - reserve))
-    if possible < wanted:
-        fields = {"connections": possible, "wanted": wanted, "open_files": limit}
+    refused = min(limits.max_refused_connections, open_files // _REFUSED_SHARE)
+    others = min(OTHER_OPEN_FILES, open_files // _OTHERS_SHARE)
+    possible = min(limits.max_connections, max(1, open_files - refused - others))
+    if possible < limits.max_connections:
+        fields = {"connections": possible, "wanted": limits.max_connections, "open_files": open_files}
         _log.warning("the limit of open files allows fewer connections; raise LimitNOFILE", extra=fields)
-    return possible
+    return replace(limits, max_connections=possible, max_refused_connections=refused)

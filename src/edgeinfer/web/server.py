@@ -6,7 +6,7 @@ import gc
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -23,13 +23,11 @@ from edgeinfer.web.connection_state import ServerContext
 from edgeinfer.web.direct import DirectRoute
 from edgeinfer.web.error_answers import Refusal
 from edgeinfer.web.limits import ConnectionLimits
-from edgeinfer.web.open_files import connections_within, raise_open_files_limit
+from edgeinfer.web.open_files import OTHER_OPEN_FILES, raise_open_files_limit, within_open_files
 from edgeinfer.web.systemd import NO_SYSTEMD, SystemdNotifier
 
 _BACKLOG = 2048
 _PROBE_SECONDS = 1.0
-# Files other than connections of clients: connections to sidecars or Prometheus, the store, listeners, libraries.
-_OTHER_OPEN_FILES = 768
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -239,9 +237,7 @@ def _stop_seconds(drain_seconds: float) -> float:
 def _reachable(limits: ConnectionLimits) -> ConnectionLimits:
     """The limits, with as many connections as there may be open files for."""
     wanted = limits.max_connections + limits.max_refused_connections
-    open_files = raise_open_files_limit(wanted + _OTHER_OPEN_FILES)
-    reserve = limits.max_refused_connections + _OTHER_OPEN_FILES
-    return replace(limits, max_connections=connections_within(open_files, reserve, limits.max_connections))
+    return within_open_files(limits, raise_open_files_limit(wanted + OTHER_OPEN_FILES))
 
 
 def freeze_gc() -> None:
