@@ -12,6 +12,12 @@ READY = Event(EventKind.READY, "gateway: ready after 1.0 s", {"process": "gatewa
 FIGURES = LiveFigures(True, 2.0, 0.004, 1.0, {"sidecar": 1.0})
 
 
+def terminal(stream: io.StringIO, width: int) -> Console:
+    """A terminal that can do what most can, whatever terminal the tests run in."""
+    environment = {"TERM": "xterm"}
+    return Console(file=stream, force_terminal=True, width=width, highlight=False, _environ=environment)
+
+
 def test_json_lines_can_be_read_by_a_program() -> None:
     stream = io.StringIO()
     reporter = JsonReporter(stream)
@@ -44,7 +50,7 @@ def test_a_pipe_gets_plain_lines_the_console_first_and_the_figures_now_and_then(
 
 def test_a_terminal_gets_one_line_that_is_rewritten_below_what_happened() -> None:
     stream = io.StringIO()
-    reporter = TerminalReporter(Console(file=stream, force_terminal=True, width=100, highlight=False))
+    reporter = TerminalReporter(terminal(stream, width=100))
     reporter.report(READY)
     reporter.addresses(ADDRESSES, "/data")
     reporter.status_line(FIGURES, {})
@@ -60,7 +66,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten_below_what_happened() -> Non
 
 def test_a_line_never_wraps_in_a_narrow_terminal() -> None:
     stream = io.StringIO()
-    reporter = TerminalReporter(Console(file=stream, force_terminal=True, width=30, color_system=None))
+    reporter = TerminalReporter(terminal(stream, width=30))
     reporter.status_line(FIGURES, {})
     reporter.close()
 
