@@ -123,7 +123,7 @@ async def _stream(
     async def sweep() -> None:
         nonlocal sweeping
         # Where nothing is dropped the sweep still checks the archive, as it does in life.
-        while store.unread_archives or (retention_seconds == 0 and store.log.sealed("archive")):
+        while store.archive.unread or (retention_seconds == 0 and store.log.sealed("archive")):
             started = time.perf_counter()
             await store.expire()
             sweeping += time.perf_counter() - started

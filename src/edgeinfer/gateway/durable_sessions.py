@@ -5,24 +5,24 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from uuid import UUID
 
 from edgeinfer.errors import DataFolderError, Overloaded, StorageError
+from edgeinfer.gateway.archive import Archive
 from edgeinfer.gateway.instruments import StoreInstruments
+from edgeinfer.gateway.kept_session import KeptSession
 from edgeinfer.gateway.placement import Piece
 from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.sessions import Session, SessionEnd, SessionTable, Stored
 from edgeinfer.gateway.store.clock import StoreClock
 from edgeinfer.gateway.store.files import Files
-from edgeinfer.gateway.store.layout import ARCHIVE, LIVE, parse_segment
+from edgeinfer.gateway.store.layout import LIVE
 from edgeinfer.gateway.store.log import SegmentLog
 from edgeinfer.gateway.store.records import Archived, End, RecordKind, Start, StoredBatch, probe
-from edgeinfer.gateway.store.recovery import Recovered, RecoveredSession, read_archive, recover
-from edgeinfer.gateway.store.repair import Repair, repair
+from edgeinfer.gateway.store.recovery import Recovered, RecoveredSession, recover
+from edgeinfer.gateway.store.repair import repair
 from edgeinfer.gateway.store.writer import BatchedWriter, Durability
 from edgeinfer.gateway.stream import NEWEST_SAMPLES, Stream
-from edgeinfer.web.trace_context import current_trace
 
 _log = logging.getLogger(__name__)
 _ROW_BYTES = 44
@@ -30,38 +30,8 @@ _ROW_BYTES = 44
 _PROBE_BYTES = 25 * _ROW_BYTES + 32
 _FULL_SHARE = 0.9
 _CHEAP_MOVE_SHARE = 0.1
-_SEALING_SHARE_OF_RETENTION = 1 / 8
 _MIN_SEALING_SECONDS = 60.0
-_SCRUB_SECONDS = 0.5
 _ENDS_AT_ONCE = 32
-_DROPS_AT_ONCE = 8
-
-
-@dataclass(slots=True)
-class _Kept:
-    """Where the records of a session lie that a restart would need."""
-
-    uuid: UUID
-    started_ms: int
-    segment: int
-    streams: "dict[str, deque[list[int]]]" = field(default_factory=dict)
-    """By role: [live segment, samples], oldest first, no more than cover the newest 2000."""
-
-    def note(self, role: str, segment: int, samples: int) -> None:
-        places = self.streams.setdefault(role, deque())
-        if places and places[-1][0] == segment:
-            places[-1][1] += samples
-        else:
-            places.append([segment, samples])
-        if len(places) == 1:
-            return
-        spare = sum(count for _, count in places) - NEWEST_SAMPLES
-        while spare >= places[0][1]:
-            spare -= places.popleft()[1]
-
-    def roles_in(self, segment: int) -> list[str]:
-        """Streams that need a live segment or an older one."""
-        return [role for role, places in self.streams.items() if places and places[0][0] <= segment]
 
 
 class DurableSessions:
@@ -100,27 +70,20 @@ class DurableSessions:
         self._wall = wall
         self.log = SegmentLog(files, self._clock, max_bytes=max_bytes)
         self.writer = BatchedWriter(self.log, durability=durability, max_unsynced_seconds=max_unsynced_seconds)
-        self._kept: dict[str, _Kept] = {}
-        self._archive_newest_ms: dict[int, int] = {}
-        self.unread_archives: list[int] = []
+        self._kept: dict[str, KeptSession] = {}
+        self.archive = Archive(
+            files, self.log, self.writer, table, instruments, self._clock, self._retention_ms, self._wall
+        )
         self._tidying = asyncio.Lock()
         self._tidy_task: asyncio.Task[None] | None = None
         self._tidied_at: tuple[int, int] = (0, 0)
-        self._repair = Repair()
-        self._early_drops = 0
         self._written_bytes = 0
         self._refused_before = 0
 
     @property
     def kind(self) -> str:
         """What keeps them, in words, and what of them was lost."""
-        said = [f"{self._files.place} ({self.writer.promise})"]
-        if self._repair.losses:
-            said.append(f"lost at the start: {self._repair.losses}")
-        if self._repair.torn:
-            said.append(f"at the start: {self._repair.torn}")
-        if self._early_drops:
-            said.append(f"{self._early_drops} archive segments were dropped before their time, for want of room")
+        said = [f"{self._files.place} ({self.writer.promise})", *self.archive.losses()]
         if self.writer.dropped_archives:
             said.append(f"{self.writer.dropped_archives} ended sessions found no room in the archive")
         return "; ".join(said)
@@ -148,16 +111,15 @@ class DurableSessions:
         self.writer.start()
 
     def _adopt(self, found: Recovered) -> None:
-        self._repair = repair(self._files, found, self._wall)
+        repaired = repair(self._files, found, self._wall)
         self._clock.resume(found.anchor, found.newest_ms)
         self.log.adopt(found)
-        if self._repair.losses:
+        if repaired.losses:
             try:
                 self.log.rewrite_manifest()
             except OSError as failure:
                 _log.warning("cannot write the manifest of the store", extra={"fault": str(failure)})
-        self._archive_newest_ms = dict(found.archive_newest_ms)
-        self.unread_archives = [number for number in found.archive if number not in found.archive_newest_ms]
+        self.archive.adopt(found, repaired)
         for uuid, reason in found.ended.items():
             self._table.restore_end(str(uuid), reason)
         for uuid, recovered in found.sessions.items():
@@ -167,7 +129,7 @@ class DurableSessions:
     def _restore(self, uuid: UUID, recovered: RecoveredSession) -> None:
         start = recovered.start
         session = Session(str(uuid), start.started_at or self._wall(), 0.0, 0.0)
-        kept = self._kept[session.id] = _Kept(uuid, start.started_ms, recovered.segment)
+        kept = self._kept[session.id] = KeptSession(uuid, start.started_ms, recovered.segment)
         for role, stream in recovered.streams.items():
             for part in stream.parts:
                 restored = session.streams.get(role) or Stream(role, total=part.before)
@@ -191,7 +153,7 @@ class DurableSessions:
         for old in self._table.surplus():
             await self._end(old, "evicted")
         session = self._table.new()
-        kept = _Kept(UUID(session.id), self._clock.now_ms(), 0)
+        kept = KeptSession(UUID(session.id), self._clock.now_ms(), 0)
         start = Start(kept.uuid, session.started_at, kept.started_ms)
         kept.segment = await self.writer.write(start.encode(kept.started_ms))
         self._kept[session.id] = kept
@@ -237,21 +199,21 @@ class DurableSessions:
             segment = self.writer.write_now(self._records(kept, stream, placement.pieces))
             if segment is None:
                 return None
-            _note(kept, stream, placement.pieces, segment, started)
+            kept.note_written(stream.role, placement.pieces, segment, started)
         return self._table.apply(session, stream, placement)
 
-    async def _write(self, kept: _Kept, stream: Stream, pieces: list[Piece]) -> None:
+    async def _write(self, kept: KeptSession, stream: Stream, pieces: list[Piece]) -> None:
         records, started = self._records(kept, stream, pieces), time.perf_counter()
-        _note(kept, stream, pieces, await self.writer.write(records), started)
+        kept.note_written(stream.role, pieces, await self.writer.write(records), started)
 
-    def _records(self, kept: _Kept, stream: Stream, pieces: list[Piece]) -> bytes:
+    def _records(self, kept: KeptSession, stream: Stream, pieces: list[Piece]) -> bytes:
         before, records = stream.total, []
         for piece in pieces:
             records.append(self._record(kept, stream.role, before, piece))
             before += piece.batch.count
         return b"".join(records)
 
-    def _record(self, kept: _Kept, role: str, before: int, piece: Piece) -> bytes:
+    def _record(self, kept: KeptSession, role: str, before: int, piece: Piece) -> bytes:
         """The record of a piece, with no more of it than a stream holds."""
         newest, skipped = piece.batch, 0
         if newest.count > NEWEST_SAMPLES:
@@ -286,7 +248,7 @@ class DurableSessions:
             duration = now - kept.started_ms
             archived = Archived(kept.uuid, session.started_at, self._wall(), reason, duration, streams)
             await self.writer.write(End(kept.uuid, reason).encode(now), archive=archived.encode(now), is_urgent=True)
-            self._archive_newest_ms[self.log.current(ARCHIVE)] = now
+            self.archive.note_end(now)
             del self._kept[session.id]
             return self._table.end(session, reason)
 
@@ -297,7 +259,7 @@ class DurableSessions:
             await asyncio.gather(*(self._end(session, "expired") for session in idle[first : first + _ENDS_AT_ONCE]))
         await self._seal_by_age()
         await self._tidy()
-        await self._read_unread_archives()
+        await self.archive.read_unread()
         self._show()
 
     async def check(self) -> str:
@@ -348,7 +310,7 @@ class DurableSessions:
         async with self._tidying:
             try:
                 await asyncio.to_thread(self.log.drop, LIVE, [])  # what could not be removed before
-                await self._drop_old_archives()
+                await self.archive.drop_old(self._is_short)
                 await self._move_live_out()
             except OSError as failure:
                 fault = failure.strerror or str(failure)
@@ -361,8 +323,7 @@ class DurableSessions:
         limit = max(self._retention_ms, _MIN_SEALING_SECONDS * 1000)
         if self.log.age_ms(LIVE) > limit:
             await self.writer.do(lambda: self.log.seal(LIVE))
-        if self.log.age_ms(ARCHIVE) > self._retention_ms * _SEALING_SHARE_OF_RETENTION:
-            await self.writer.do(lambda: self.log.seal(ARCHIVE))
+        await self.archive.seal_by_age()
 
     async def _move_live_out(self) -> None:
         """Remove the oldest live segments, after what is needed of them was written again at the end."""
@@ -385,11 +346,11 @@ class DurableSessions:
                 return
             await asyncio.to_thread(self.log.drop, LIVE, [number])
 
-    def _needed_of(self, number: int) -> "dict[str, _Kept]":
+    def _needed_of(self, number: int) -> "dict[str, KeptSession]":
         """Sessions that a restart would need a live segment, or an older one, for; as far as writes were answered."""
         return {id_: kept for id_, kept in self._kept.items() if kept.segment <= number or kept.roles_in(number)}
 
-    def _move_bytes(self, session_id: str, kept: _Kept, number: int) -> int:
+    def _move_bytes(self, session_id: str, kept: KeptSession, number: int) -> int:
         session = self._table.find(session_id)
         streams = session.streams if session is not None else {}
         return 64 + sum(len(streams[role]) * _ROW_BYTES for role in kept.roles_in(number) if role in streams)
@@ -402,7 +363,7 @@ class DurableSessions:
             return used - needed > self.log.segment_bytes
         return used > 2 * needed + 4 * self.log.segment_bytes
 
-    async def _move(self, session_id: str, kept: _Kept, number: int) -> None:
+    async def _move(self, session_id: str, kept: KeptSession, number: int) -> None:
         """Write again what a session needs of a segment, one stream at a time."""
         session = self._table.find(session_id)
         if session is None:
@@ -421,72 +382,6 @@ class DurableSessions:
                 segment = await self.writer.write(record, is_urgent=True)
                 stream.forget_order()
                 kept.streams[role] = deque([[segment, len(held)]])
-
-    async def _drop_old_archives(self) -> None:
-        if self._is_short() and not self.log.sealed(ARCHIVE) and self.log.bytes_of(ARCHIVE):
-            await self.writer.do(lambda: self.log.seal(ARCHIVE))
-        while over := self._archives_past_retention():
-            if over[-1] == self.log.current(ARCHIVE):
-                # The next end of a session would open it again; it may have done so just now.
-                await self.writer.do(lambda: self.log.seal(ARCHIVE))
-                over = self._archives_past_retention()
-            await asyncio.to_thread(self.log.drop, ARCHIVE, over)
-            for number in over:
-                self._archive_newest_ms.pop(number, None)
-        while self._is_short() and (oldest := next(iter(self.log.sealed(ARCHIVE)), None)) is not None:
-            await asyncio.to_thread(self.log.drop, ARCHIVE, [oldest])
-            self._archive_newest_ms.pop(oldest, None)
-            self._report_early_drop(oldest)
-
-    def _archives_past_retention(self) -> list[int]:
-        """The oldest segments in which everything is past its time; a few, because each costs the disk a moment."""
-        over: list[int] = []
-        for number in self.log.sealed(ARCHIVE):
-            newest = self._archive_newest_ms.get(number)
-            if newest is None or self._clock.now_ms() - newest <= self._retention_ms or len(over) == _DROPS_AT_ONCE:
-                break
-            over.append(number)
-        return over
-
-    def _report_early_drop(self, number: int) -> None:
-        self._early_drops += 1
-        self._instruments.early_drops.inc()
-        _log.warning(
-            "ended sessions were dropped before their time, for want of room",
-            extra={"segment": number, "retention_hours": self._retention_ms / 3_600_000, "limit": self.log.max_bytes},
-        )
-
-    async def _read_unread_archives(self) -> None:
-        """Check some of the archive that the start did not read: bit rot is said, and set aside."""
-        ends = time.monotonic() + _SCRUB_SECONDS
-        while self.unread_archives and time.monotonic() < ends:
-            number = self.unread_archives.pop()
-            if number not in self.log.sealed(ARCHIVE):
-                continue
-            # The number after it makes it one that is not written any more.
-            found = Recovered(archive=[number, number + 1])
-            await asyncio.to_thread(read_archive, self._files, found, number)
-            self._archive_newest_ms.setdefault(number, found.archive_newest_ms.get(number, self._clock.now_ms()))
-            for uuid, reason in found.ended.items():
-                self._table.restore_end(str(uuid), reason, is_older=True)
-            if found.damaged:
-                await self._repair_archive(found)
-
-    async def _repair_archive(self, found: Recovered) -> None:
-        done = await asyncio.to_thread(repair, self._files, found, self._wall)
-        self._repair = Repair("; ".join(filter(None, (self._repair.losses, done.losses))), self._repair.torn)
-        for name, size in found.sizes.items():
-            if parsed := parse_segment(name):
-                self.log.resize(*parsed, size)
-
-
-def _note(kept: _Kept, stream: Stream, pieces: list[Piece], segment: int, started: float) -> None:
-    """Take note of where pieces were written, in a time that began at `started`."""
-    trace = current_trace.get()
-    if trace is not None:
-        trace.add("store", started, time.perf_counter())
-    for piece in pieces:
-        kept.note(stream.role, segment, min(piece.batch.count, NEWEST_SAMPLES))
 
 
 def _look_at(ending: "asyncio.Future[SessionEnd | None]") -> None:
