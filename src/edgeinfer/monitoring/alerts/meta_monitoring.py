@@ -6,7 +6,7 @@ from edgeinfer.monitoring import prometheus_metrics
 from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, counter, gauge
 from edgeinfer.monitoring.promql import BuiltIn, Queries
-from edgeinfer.monitoring.thresholds import REMOTE_WRITE_BEHIND_SECONDS, SCRAPE_SAMPLES, SCRAPE_SLOW_SECONDS
+from edgeinfer.monitoring.thresholds import REMOTE_WRITE_BEHIND_SECONDS
 
 _PROMETHEUS = 'job="prometheus", instance="prometheus:9090"'
 _SIDECAR = 'job="hailo-inference", instance="sidecar:9000"'
@@ -17,8 +17,6 @@ _Q = Queries("5m", {})
 def create() -> list[Alert]:
     """The entries that rules, runbooks and rule tests are generated from."""
     return [
-        _scrape_slow(),
-        _scrape_big(),
         *(_failing(kind) for kind in _FAILURES),
         _configuration_refused(),
         _remote_write_behind(),
@@ -170,97 +168,6 @@ def _failing(kind: _Failure) -> Alert:
         ),
         negative_cases=(RuleCase(why="none", series={series: counter((0, 900))}, at=800),),
         positive_cases=(RuleCase(why="one in four minutes", series={series: counter((1 / 240, 1500))}, at=1400),),
-    )
-
-
-def _scrape_slow() -> Alert:
-    took = f"scrape_duration_seconds{{{_SIDECAR}}}"
-    return Alert(
-        name="ScrapeSlow",
-        provoked_by="scrape-slow",
-        expression=f"{_Q.gauge(prometheus_metrics.SCRAPE_DURATION, by=_TARGET)} > {SCRAPE_SLOW_SECONDS}",
-        for_="10m",
-        severity=Severity.WARNING,
-        service="prometheus",
-        signal="monitoring",
-        dashboard_uid="edgeinfer-gateway",
-        summary="Scraping {{ $labels.instance }} takes too long",
-        description="{{ $value | humanizeDuration }} for one scrape; beyond the timeout the target counts as down.",
-        runbook=Runbook(
-            meaning="The process answers /metrics slowly: its event loop or its machine is overloaded.",
-            impact="Gaps in the graphs, then false alerts about a target that is down.",
-            diagnosis=(
-                RunbookStep(
-                    "How long does a scrape by hand take?",
-                    {
-                        "well under a second": "the network or Prometheus' own machine is slow.",
-                        "about as long": (
-                            "the process is short of CPU time; continue. A scrape reads memory only, so a slow "
-                            "device is never the cause."
-                        ),
-                    },
-                    command="curl -s -o /dev/null -w '%{time_total}\\n' localhost:9000/metrics",
-                ),
-                RunbookStep(
-                    "Which process uses the CPU?",
-                    {
-                        "this process": "reduce its load.",
-                        "another": "stop it, or move it elsewhere.",
-                    },
-                    command="top -b -n 1 | head -15",
-                ),
-            ),
-        ),
-        rule_test=RuleTest(
-            series={took: gauge((1.1, 900), (0.01, 600))},
-            pending_at=585,
-            firing_at=660,
-            resolved_at=930,
-            labels={"job": "hailo-inference", "instance": "sidecar:9000"},
-            expected_description="1.1s for one scrape; beyond the timeout the target counts as down.",
-        ),
-        negative_cases=(RuleCase(why="exactly a second", series={took: gauge((1, 900))}, at=800),),
-    )
-
-
-def _scrape_big() -> Alert:
-    size = f"scrape_samples_scraped{{{_SIDECAR}}}"
-    return Alert(
-        name="ScrapeTooBig",
-        provoked_by="scrape-big",
-        expression=f"{_Q.gauge(prometheus_metrics.SCRAPE_SAMPLES, by=_TARGET)} > {SCRAPE_SAMPLES}",
-        for_="10m",
-        severity=Severity.TICKET,
-        service="prometheus",
-        signal="monitoring",
-        dashboard_uid="edgeinfer-gateway",
-        summary="{{ $labels.instance }} exports too many series",
-        description="{{ $value | humanize }} samples in one scrape; above 5000 Prometheus rejects the whole scrape.",
-        runbook=Runbook(
-            meaning="A label has an unbounded set of values.",
-            impact="Prometheus uses more memory and disk, then loses the target.",
-            diagnosis=(
-                RunbookStep(
-                    "Which metric has so many series?",
-                    {
-                        "one far above the others": (
-                            "one of its labels is unbounded: bound its values in the catalog, and release."
-                        ),
-                        "all of them": "more chips or sidecars than expected: raise SCRAPE_SAMPLES.",
-                    },
-                    command="curl -s localhost:9000/metrics | cut -d'{' -f1 | sort | uniq -c | sort -n | tail",
-                ),
-            ),
-        ),
-        rule_test=RuleTest(
-            series={size: gauge((3200, 900), (300, 600))},
-            pending_at=585,
-            firing_at=660,
-            resolved_at=930,
-            labels={"job": "hailo-inference", "instance": "sidecar:9000"},
-            expected_description="3.2k samples in one scrape; above 5000 Prometheus rejects the whole scrape.",
-        ),
-        negative_cases=(RuleCase(why="exactly at the threshold", series={size: gauge((3000, 900))}, at=800),),
     )
 
 

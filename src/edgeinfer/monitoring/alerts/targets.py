@@ -1,4 +1,4 @@
-"""Alerts on what is scraped: that a target which answers is the expected service."""
+"""Alerts on what is scraped: that it is the expected service, answers soon, and has no more series than it may."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,10 @@ from edgeinfer.catalog import device, gateway, sidecar
 from edgeinfer.catalog.metric import Metric, Owner
 from edgeinfer.monitoring.alerts.alert import Alert, Runbook, RunbookStep, Severity
 from edgeinfer.monitoring.alerts.rule_test import RuleCase, RuleTest, gauge
-from edgeinfer.monitoring.prometheus_metrics import UP
+from edgeinfer.monitoring.prometheus_metrics import SCRAPE_DURATION, UP
+from edgeinfer.monitoring.prometheus_metrics import SCRAPE_SAMPLES as SAMPLES_SCRAPED
 from edgeinfer.monitoring.promql import Queries
+from edgeinfer.monitoring.thresholds import SCRAPE_SAMPLES, SCRAPE_SLOW_SECONDS
 
 _Q = Queries("5m", {})
 # What each service exports from its first scrape on, whatever requests it gets; a third party's sidecar that is
@@ -17,6 +19,8 @@ IDENTITY: Mapping[Owner, Metric] = {
     Owner.SIDECAR: sidecar.READY,
     Owner.EXPORTER: device.EXPORTER_BUILD_INFO,
 }
+_SIDECAR = 'job="hailo-inference", instance="sidecar:9000"'
+_TARGET = ("job", "instance")
 _EXPORTER = 'job="hailo-exporter", instance="exporter:9048"'
 _NODE = f'node_exporter_build_info{{{_EXPORTER}, version="1.5.0"}}'
 _OURS = f'{device.EXPORTER_BUILD_INFO.name}{{{_EXPORTER}, version="1", python="3"}}'
@@ -24,7 +28,7 @@ _OURS = f'{device.EXPORTER_BUILD_INFO.name}{{{_EXPORTER}, version="1", python="3
 
 def create() -> list[Alert]:
     """The entries that rules, runbooks and rule tests are generated from."""
-    return [_foreign()]
+    return [_foreign(), _scrape_slow(), _scrape_big()]
 
 
 def _foreign() -> Alert:
@@ -135,4 +139,95 @@ def _foreign() -> Alert:
                 at=500,
             ),
         ),
+    )
+
+
+def _scrape_slow() -> Alert:
+    took = f"scrape_duration_seconds{{{_SIDECAR}}}"
+    return Alert(
+        name="ScrapeSlow",
+        provoked_by="scrape-slow",
+        expression=f"{_Q.gauge(SCRAPE_DURATION, by=_TARGET)} > {SCRAPE_SLOW_SECONDS}",
+        for_="10m",
+        severity=Severity.WARNING,
+        service="prometheus",
+        signal="monitoring",
+        dashboard_uid="edgeinfer-gateway",
+        summary="Scraping {{ $labels.instance }} takes too long",
+        description="{{ $value | humanizeDuration }} for one scrape; beyond the timeout the target counts as down.",
+        runbook=Runbook(
+            meaning="The process answers /metrics slowly: its event loop or its machine is overloaded.",
+            impact="Gaps in the graphs, then false alerts about a target that is down.",
+            diagnosis=(
+                RunbookStep(
+                    "How long does a scrape by hand take?",
+                    {
+                        "well under a second": "the network or Prometheus' own machine is slow.",
+                        "about as long": (
+                            "the process is short of CPU time; continue. A scrape reads memory only, so a slow "
+                            "device is never the cause."
+                        ),
+                    },
+                    command="curl -s -o /dev/null -w '%{time_total}\\n' localhost:9000/metrics",
+                ),
+                RunbookStep(
+                    "Which process uses the CPU?",
+                    {
+                        "this process": "reduce its load.",
+                        "another": "stop it, or move it elsewhere.",
+                    },
+                    command="top -b -n 1 | head -15",
+                ),
+            ),
+        ),
+        rule_test=RuleTest(
+            series={took: gauge((1.1, 900), (0.01, 600))},
+            pending_at=585,
+            firing_at=660,
+            resolved_at=930,
+            labels={"job": "hailo-inference", "instance": "sidecar:9000"},
+            expected_description="1.1s for one scrape; beyond the timeout the target counts as down.",
+        ),
+        negative_cases=(RuleCase(why="exactly a second", series={took: gauge((1, 900))}, at=800),),
+    )
+
+
+def _scrape_big() -> Alert:
+    size = f"scrape_samples_scraped{{{_SIDECAR}}}"
+    return Alert(
+        name="ScrapeTooBig",
+        provoked_by="scrape-big",
+        expression=f"{_Q.gauge(SAMPLES_SCRAPED, by=_TARGET)} > {SCRAPE_SAMPLES}",
+        for_="10m",
+        severity=Severity.TICKET,
+        service="prometheus",
+        signal="monitoring",
+        dashboard_uid="edgeinfer-gateway",
+        summary="{{ $labels.instance }} exports too many series",
+        description="{{ $value | humanize }} samples in one scrape; above 5000 Prometheus rejects the whole scrape.",
+        runbook=Runbook(
+            meaning="A label has an unbounded set of values.",
+            impact="Prometheus uses more memory and disk, then loses the target.",
+            diagnosis=(
+                RunbookStep(
+                    "Which metric has so many series?",
+                    {
+                        "one far above the others": (
+                            "one of its labels is unbounded: bound its values in the catalog, and release."
+                        ),
+                        "all of them": "more chips or sidecars than expected: raise SCRAPE_SAMPLES.",
+                    },
+                    command="curl -s localhost:9000/metrics | cut -d'{' -f1 | sort | uniq -c | sort -n | tail",
+                ),
+            ),
+        ),
+        rule_test=RuleTest(
+            series={size: gauge((3200, 900), (300, 600))},
+            pending_at=585,
+            firing_at=660,
+            resolved_at=930,
+            labels={"job": "hailo-inference", "instance": "sidecar:9000"},
+            expected_description="3.2k samples in one scrape; above 5000 Prometheus rejects the whole scrape.",
+        ),
+        negative_cases=(RuleCase(why="exactly at the threshold", series={size: gauge((3000, 900))}, at=800),),
     )
