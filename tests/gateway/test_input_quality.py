@@ -16,7 +16,7 @@ from edgeinfer.gateway.samples import Batch
 from edgeinfer.gateway.sensor_values import value_problems
 from edgeinfer.gateway.sessions import Session
 from edgeinfer.gateway.stream import Stream
-from edgeinfer.gateway.stream_account import StreamAccount
+from edgeinfer.gateway.stream_account import StreamAccount, measure_timing
 from edgeinfer.metrics.registry import new_registry
 from edgeinfer.recordings.reader import list_recordings, load_recording
 from tests.gateway import faulty_peer as peers
@@ -147,7 +147,7 @@ def test_uneven_steps_are_not_counted_as_samples_that_are_missing() -> None:
 def test_uneven_steps_are_not_named_as_samples_that_are_missing() -> None:
     stream = jittering(1)  # a step alone does not show that the next one is short
     assert stream.account.dropped > 0.02 * 5000
-    assert timing_problems(stream, StreamAccount(), StreamAccount(), StreamAccount()) == ("jitter",)
+    assert timing_problems(stream.account, stream.timing, StreamAccount(), StreamAccount(), StreamAccount()) == ("jitter",)
 
 
 @pytest.mark.parametrize("lost", [[5], [5, 6], [5, 7], [1], [23], [3, 4, 5, 20]])
@@ -241,6 +241,31 @@ async def test_the_answer_about_a_session_holds_its_timeline_and_is_found_by_the
         "activity": "walking",
     }
     assert handler["timeline"] == []
+
+
+def test_others_have_their_turn_while_many_streams_are_judged() -> None:
+    sessions = [Session(f"{number:08d}", 0.0, 0.0, 0.0) for number in range(20)]
+    for session in sessions:
+        stream = session.streams["collar"] = Stream("collar")
+        stream.accept([Piece(Batch(EVEN[:200], changed(FAULTS["axis_stuck"])[:200]))], 0.0, 1.8e9)
+    instruments = GatewayInstruments(new_registry(), motifs=("a",), sidecars=())
+    watch = QualityWatch(lambda: sessions, instruments, clock=Clock(0.0))
+    turns = 0
+    for _ in watch.portions():
+        turns += 1
+        sessions[-1:] = []  # sessions end meanwhile
+    assert turns == 5
+    assert instruments.streams_with_problem["axis_stuck"]._value.get() == 20
+
+
+@pytest.mark.parametrize("count", [3, 4, 101, 1000])
+def test_the_spread_of_steps_is_that_between_their_percentiles(count: int) -> None:
+    times = np.cumsum(np.random.default_rng(count).uniform(0.001, 0.03, count))
+    timing = measure_timing(times, seconds=1e9)
+    assert timing is not None
+    low, high = np.percentile(np.diff(times), (16, 84))
+    assert timing.jitter_seconds == pytest.approx((high - low) / 2, rel=1e-12)
+    assert timing.longest_step_seconds == np.diff(times).max()
 
 
 async def test_a_stream_that_ended_is_named_no_more() -> None:

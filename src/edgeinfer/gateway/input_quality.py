@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from edgeinfer.gateway.resampling import LIMITS
 from edgeinfer.gateway.sensor_values import value_problems
 from edgeinfer.gateway.sessions import SHORT_ID, Session
 from edgeinfer.gateway.stream import Stream
-from edgeinfer.gateway.stream_account import StreamAccount
+from edgeinfer.gateway.stream_account import StreamAccount, Timing
 
 INTERVAL_SECONDS = 10.0
 _LOOK_BACK = 6  # intervals: a minute
@@ -23,6 +24,7 @@ _JUMP_LOOK_BACK = 60  # intervals: ten minutes, because one jump is over at once
 _ROWS = 1000
 _ACTIVE_SECONDS = 60.0
 _MAX_NAMED = 20
+_STREAMS_AT_ONCE = 4
 
 _DROPPED_SHARE = 0.02
 _DUPLICATE_SHARE = 0.1
@@ -44,10 +46,13 @@ class _History:
 
 
 def timing_problems(
-    stream: Stream, minute_ago: StreamAccount, three_minutes_ago: StreamAccount, ten_minutes_ago: StreamAccount
+    account: StreamAccount,
+    timing: Timing | None,
+    minute_ago: StreamAccount,
+    three_minutes_ago: StreamAccount,
+    ten_minutes_ago: StreamAccount,
 ) -> tuple[str, ...]:
     """What is wrong with the times of a stream, judged on its newest ten seconds and its counts of the last minutes."""
-    account, timing = stream.account, stream.timing
     accepted = account.accepted - minute_ago.accepted
     dropped = account.dropped - three_minutes_ago.dropped
     due = account.accepted - three_minutes_ago.accepted + dropped
@@ -69,11 +74,24 @@ def timing_problems(
     return tuple(problem for problem, is_so in found.items() if is_so)
 
 
-def stream_problems(stream: Stream, history: "_History | None" = None) -> tuple[str, ...]:
-    """Everything that is wrong with a stream now."""
-    history = history or _History()
-    timing = timing_problems(stream, *map(history.before, (_LOOK_BACK, _LOSS_LOOK_BACK, _JUMP_LOOK_BACK)))
-    return (*timing, *value_problems(stream.current.values[-_ROWS:]))
+class Judgement(NamedTuple):
+    """What was found about a stream.
+
+    Args:
+        problems: everything that is wrong with it.
+        timing: of its newest samples; None before three of them.
+    """
+
+    problems: tuple[str, ...]
+    timing: Timing | None
+
+
+def judge(stream: Stream, history: "_History | None" = None) -> Judgement:
+    """Look at a stream as it is now."""
+    history, timing = history or _History(), stream.timing
+    ago = map(history.before, (_LOOK_BACK, _LOSS_LOOK_BACK, _JUMP_LOOK_BACK))
+    problems = timing_problems(stream.account, timing, *ago)
+    return Judgement((*problems, *value_problems(stream.current.values[-_ROWS:])), timing)
 
 
 class QualityWatch:
@@ -100,7 +118,10 @@ class QualityWatch:
 
     def problems_of(self, session: Session, stream: Stream) -> tuple[str, ...]:
         """Everything that is wrong with a stream of a session now."""
-        return stream_problems(stream, self._histories.get((session.id, stream.role)))
+        return self._judge(session, stream).problems
+
+    def _judge(self, session: Session, stream: Stream) -> Judgement:
+        return judge(stream, self._histories.get((session.id, stream.role)))
 
     def judged(self, session: Session, stream: Stream) -> tuple[str, ...]:
         """What the newest judgement found: at most an interval old, and nothing of a stream that is silent."""
@@ -108,6 +129,11 @@ class QualityWatch:
 
     def step(self) -> None:
         """Judge every stream that got samples lately, and publish counts, names and timing."""
+        for _ in self.portions():
+            pass
+
+    def portions(self) -> Iterator[None]:
+        """The same, a few streams at a time: requests need not wait until all are judged."""
         now = self._clock()
         active = [
             (session, stream)
@@ -115,12 +141,17 @@ class QualityWatch:
             for stream in session.streams.values()
             if stream.account.newest_arrived is not None and now - stream.account.newest_arrived < _ACTIVE_SECONDS
         ]
-        found = {(session.id, stream.role): self.problems_of(session, stream) for session, stream in active}
-        self._found = found
+        judged: list[Judgement] = []
+        for session, stream in active:
+            judged.append(self._judge(session, stream))
+            if len(judged) % _STREAMS_AT_ONCE == 0:
+                yield
+        keys = [(session.id, stream.role) for session, stream in active]
+        self._found = {key: judgement.problems for key, judgement in zip(keys, judged, strict=True)}
         self._remember(active)
-        self._publish_counts(found)
-        self._publish_named(found)
-        self._publish_timing([stream for _, stream in active])
+        self._publish_counts(self._found)
+        self._publish_named(self._found)
+        self._publish_timing([stream for _, stream in active], [one.timing for one in judged if one.timing is not None])
 
     def _remember(self, active: list[tuple[Session, Stream]]) -> None:
         kept = {(session.id, stream.role): stream for session, stream in active}
@@ -146,8 +177,7 @@ class QualityWatch:
         for problem, session, role in named[:_MAX_NAMED]:
             readings.publish(input_streams.STREAM_PROBLEM, 1, problem, session, role)
 
-    def _publish_timing(self, streams: list[Stream]) -> None:
-        timings = [timing for stream in streams if (timing := stream.timing) is not None]
+    def _publish_timing(self, streams: list[Stream], timings: list[Timing]) -> None:
         offsets = [
             abs(stream.account.clock_offset_seconds)
             for stream in streams
@@ -172,5 +202,6 @@ def _spread(values: list[float]) -> dict[str, float]:
 async def watch_quality(watch: QualityWatch, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
     """Judge the streams now and then, until cancelled."""
     while True:
-        watch.step()
+        for _ in watch.portions():
+            await asyncio.sleep(0)
         await asyncio.sleep(interval_seconds)

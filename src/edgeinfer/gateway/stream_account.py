@@ -296,7 +296,15 @@ def measure_timing(times: NDArray[np.float64], seconds: float = 10.0) -> Timing 
     newest = times[np.searchsorted(times, times[-1] - seconds) :] if len(times) else times
     if len(newest) <= 2:  # noqa: PLR2004 - two samples have one step, and one step has no spread
         return None
-    steps = np.diff(newest)
+    steps = newest[1:] - newest[:-1]
     span = float(newest[-1] - newest[0])
-    low, high = np.percentile(steps, (16, 84))
-    return Timing(span, len(newest), len(steps) / span, float(high - low) / 2, float(steps.max()))
+    steps.sort()
+    spread = _percentile(steps, 84) - _percentile(steps, 16)
+    return Timing(span, len(newest), len(steps) / span, spread / 2, float(steps[-1]))
+
+
+def _percentile(ordered: NDArray[np.float64], percent: int) -> float:
+    """As numpy's, which takes five times as long to find out what it was given."""
+    place, part = divmod(percent * (len(ordered) - 1), 100)
+    below = float(ordered[place])
+    return below if not part else below + (float(ordered[place + 1]) - below) * part / 100
