@@ -112,13 +112,76 @@ def test_a_long_head_is_not_kept() -> None:
     assert heads[0] is not heads[1]
 
 
+def everything_of(head: RequestHead) -> dict[str, object]:
+    kept = {name: getattr(head, name) for name in RequestHead.__slots__ if name not in {"_parser", "headers"}}
+    return kept | {"headers": sorted(head.headers)}
+
+
+@pytest.mark.parametrize("name", [b"X-Request-Id", b"x-request-id"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_head_whose_id_alone_differs_is_read_once(
+    monkeypatch: pytest.MonkeyPatch, name: bytes, place: int
+) -> None:
+    lines = [b"Host: h", b"Content-Length: 3", b"Connection: close"]
+
+    def sent(given: bytes) -> bytes:
+        return b"\r\n".join([b"POST /a HTTP/1.1", *lines[:place], name + b": " + given, *lines[place:], b"", b""])
+
+    heads, read = HeadCache(128), []
+    original = RequestHead.read
+    monkeypatch.setattr(RequestHead, "read", lambda self, data: (read.append(data), original(self, data)))
+    found = [heads.read(sent(given)) for given in (b"first", b"another", b"3")]
+    assert len(read) == 1
+    assert [head.fields[b"x-request-id"] for head in found] == [b"first", b"another", b"3"]
+    for head, given in zip(found, (b"first", b"another", b"3"), strict=True):
+        assert everything_of(head) == everything_of(HeadCache(128).read(sent(given)))
+    without = sent(b"3").replace(b"\r\n" + name + b": 3", b"")
+    assert b"x-request-id" not in heads.read(without).fields
+    assert everything_of(heads.read(without)) == everything_of(HeadCache(128).read(without))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        b"X-Request-Id: a\r\nX-Request-Id: b",
+        b"X-Request-Id: a\r\nTraceparent: 00-1-2-01",
+        b"X-Request-Id: not a token",
+        b"X-Request-Id: a\r\n folded",
+        b"Y: 1\r\n\tX-Request-Id: a",
+        b"Y: X-Request-Id: a",
+    ],
+)
+def test_a_head_with_a_doubtful_id_is_read_whole(second: bytes) -> None:
+    heads = HeadCache(128)
+    head = b"GET /a HTTP/1.1\r\nHost: h\r\n%b\r\n\r\n"
+    heads.read(head % b"X-Request-Id: a")
+    fresh = HeadCache(128)
+    for data in (head % second, (head % second).replace(b": a", b": c")):
+        try:
+            expected = everything_of(fresh.read(data))
+        except Refused:
+            with pytest.raises(Refused):
+                heads.read(data)
+        else:
+            assert everything_of(heads.read(data)) == expected
+    assert b"x-request-id" not in heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").fields
+
+
+def test_an_id_is_one_header_more() -> None:
+    heads = HeadCache(2)
+    heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nA: 1\r\n\r\n")
+    with pytest.raises(Refused):
+        heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nA: 1\r\nX-Request-Id: 1\r\n\r\n")
+
+
 def test_a_head_is_read_once_and_a_head_with_an_id_or_a_fault_is_not_kept() -> None:
     heads = HeadCache(128, max_heads=2)
     plain = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
     assert heads.read(plain) is heads.read(bytes(bytearray(plain)))
     assert heads.read(plain.replace(b"/a", b"/b")).target == b"/b"
     assert len(heads) == 2
-    assert heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Request-Id: 1\r\n\r\n").fields[b"x-request-id"] == b"1"
+    given = heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Request-Id: 1\r\n\r\n")
+    assert given.fields == {b"host": b"h", b"x-request-id": b"1"}
     heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nTraceparent: 00-1-2-01\r\n\r\n")
     heads.read(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Long: %b\r\n\r\n" % (b"x" * 4000))
     for _ in range(2):

@@ -13,6 +13,9 @@ _MAX_LENGTH_DIGITS = 18
 _MAX_KEPT_BYTES = 512
 # A head with an id of its own does not come again.
 _UNIQUE = frozenset((b"x-request-id", b"traceparent"))
+_REQUEST_ID = b"x-request-id"
+# Its whole line, behind which no folded line follows.
+_ID_LINE = re.compile(rb"(?<=[^\r\n])\r\n[Xx]-[Rr]equest-[Ii]d: ([A-Za-z0-9._-]{1,64})(?=\r\n[^ \t])")
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect")
 # Enough of a request line to know that what came is HTTP/1, before the head is whole.
 _REQUEST_LINE = re.compile(rb"[A-Z-]{1,32} +[\x21-\xff]+ HTTP/1\.[01]")
@@ -89,6 +92,21 @@ class RequestHead:
             raise malformed("The request's head does not end where its empty line is.")
         self._read_framing()
 
+    def with_headers(self, headers: list[tuple[bytes, bytes]], size: int) -> "RequestHead":
+        """A head that differs in headers that are neither about its framing nor about its connection.
+
+        Args:
+            headers: names in lower case.
+            size: of its bytes.
+        """
+        other = RequestHead(self._max_headers)
+        other._size = size
+        other.headers, other.fields = headers, dict(headers)
+        other.method, other.target, other.version = self.method, self.target, self.version
+        other.keep_alive, other.content_length = self.keep_alive, self.content_length
+        other.is_chunked, other.expects_continue = self.is_chunked, self.expects_continue
+        return other
+
     # What the parser calls.
 
     def on_url(self, url: bytes) -> None:
@@ -151,14 +169,15 @@ class RequestHead:
 class HeadCache:
     """Heads that were read, by their bytes: a client on a kept connection sends the same few again and again.
 
-    Whoever gets a head changes nothing in it.
+    A head whose line X-Request-Id alone differs, as each has that a gateway sends, is read once as well. Whoever gets a
+    head changes nothing in it.
 
     Args:
         max_headers: more are refused.
         max_heads: kept; all of them are dropped when one more comes.
     """
 
-    def __init__(self, max_headers: int, max_heads: int = 256) -> None:
+    def __init__(self, max_headers: int, max_heads: int = 1024) -> None:
         self._max_headers = max_headers
         self._max_heads = max_heads
         self._heads: dict[bytes, RequestHead] = {}
@@ -171,13 +190,37 @@ class HeadCache:
         found = self._heads.get(data)
         if found is not None:
             return found
+        if len(data) > _MAX_KEPT_BYTES:
+            return self._read_new(data)
+        line = _ID_LINE.search(data)
+        return self._read_kept(data) if line is None else self._read_with_id(data, line)
+
+    def _read_new(self, data: bytes) -> RequestHead:
         head = RequestHead(self._max_headers)
         head.read(data)
-        if len(data) <= _MAX_KEPT_BYTES and _UNIQUE.isdisjoint(head.fields):
-            if len(self._heads) >= self._max_heads:
-                self._heads.clear()
-            self._heads[data] = head
         return head
+
+    def _read_kept(self, data: bytes) -> RequestHead:
+        head = self._read_new(data)
+        if _UNIQUE.isdisjoint(head.fields):
+            self._keep(data, head)
+        return head
+
+    def _read_with_id(self, data: bytes, line: re.Match[bytes]) -> RequestHead:
+        others = data[: line.start()] + data[line.end() :]
+        kept = self._heads.get(others)
+        if kept is not None and len(kept.headers) < self._max_headers:
+            return kept.with_headers([*kept.headers, (_REQUEST_ID, line[1])], len(data))
+        head = self._read_new(data)
+        headers = [pair for pair in head.headers if pair != (_REQUEST_ID, line[1])]
+        if len(headers) == len(head.headers) - 1 and _UNIQUE.isdisjoint(dict(headers)):
+            self._keep(others, head.with_headers(headers, len(others)))
+        return head
+
+    def _keep(self, data: bytes, head: RequestHead) -> None:
+        if len(self._heads) >= self._max_heads:
+            self._heads.clear()
+        self._heads[data] = head
 
 
 def check_beginning(data: bytes | bytearray, start: int) -> None:
