@@ -148,7 +148,7 @@ def running(
         access_log=False,
     )
     server = SupervisedServer(config, NO_SYSTEMD, NO_DRAIN_PERIOD)
-    server.deadlines_seconds = 0.02
+    server.tick_seconds = server.stopping_tick_seconds = 0.02
     listener = bind("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

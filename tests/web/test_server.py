@@ -43,6 +43,18 @@ def test_a_server_that_is_asked_to_end_lets_its_callers_clean_up(tmp_path: Path)
     assert (server.returncode, said) == (0, "cleaned up\n")
 
 
+@pytest.mark.parametrize("notice", ["NO_DRAIN_PERIOD", "DrainPeriod(lambda: None, 0.2)"])
+def test_a_resting_server_sees_a_signal_at_once(tmp_path: Path, notice: str) -> None:
+    path = tmp_path / "socket"
+    program = PROGRAM.replace("bind_unix, serve", "NO_DRAIN_PERIOD, DrainPeriod, SupervisedServer, bind_unix, serve")
+    program = program.replace("\ntry:", "\nSupervisedServer.tick_seconds = 1000\ntry:").replace(")])", f")], notice={notice})")
+    server = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
+    assert b"here" in asked(path)
+    server.send_signal(signal.SIGTERM)
+    said, _ = server.communicate(timeout=60)
+    assert (server.returncode, said) == (0, "cleaned up\n")
+
+
 def test_a_stalled_upload_is_answered_when_the_server_ends_and_leaves_no_traceback(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     program = PROGRAM.replace(")])", ")], drain_seconds=1)")

@@ -6,6 +6,7 @@ import gc
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,14 +115,17 @@ NO_DRAIN_PERIOD = DrainPeriod(lambda: None, 0.0)
 class SupervisedServer(uvicorn.Server):
     """Notifies systemd when the server is ready, that its event loop runs, and when it stops; enforces deadlines."""
 
-    deadlines_seconds = 0.25
-    """Between two looks at the deadlines of all connections, and at whether to end."""
+    tick_seconds = 1.0
+    """Between two looks at the deadlines of all connections; a signal is seen at once."""
+    stopping_tick_seconds = 0.25
+    """The same while it ends."""
 
     def __init__(self, config: uvicorn.Config, supervisor: SystemdNotifier, notice: "DrainPeriod") -> None:
         super().__init__(config)
         self._supervisor = supervisor
         self._notice = notice
         self._leaves_at: float | None = None
+        self._wake = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -132,16 +136,28 @@ class SupervisedServer(uvicorn.Server):
         """Until the server is to end; uvicorn's own wakes a resting processor ten times a second."""
         loop = asyncio.get_running_loop()
         while not await self.on_tick(1):  # in every tenth, from 0 on, uvicorn writes a date that nobody sends
-            await asyncio.sleep(self.deadlines_seconds)
+            pause = self.tick_seconds
+            if self._leaves_at is not None:
+                pause = min(pause, max(0.0, self._leaves_at - monotonic()))
+            await self._rest(loop, pause)
             _check_deadlines(self.server_state, loop.time())
+
+    async def _rest(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """Until the time is over, or a signal has come."""
+        timer = loop.call_later(seconds, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+        self._wake.clear()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal asks for the end: readiness turns first, where that is wanted."""
         if self._leaves_at is None and self._notice.seconds:
             self._leaves_at = monotonic() + self._notice.seconds
             self._notice.give()
-            return
-        super().handle_exit(sig, frame)
+        else:
+            super().handle_exit(sig, frame)
+        with suppress(RuntimeError):  # no loop runs yet, or none any more: neither rests
+            asyncio.get_running_loop().call_soon_threadsafe(self._wake.set)
 
     async def on_tick(self, counter: int) -> bool:
         """What is done a few times a second; returns whether to end."""
@@ -154,7 +170,7 @@ class SupervisedServer(uvicorn.Server):
         """End: no new connection, and a bounded time for those that are open."""
         self._supervisor.stopping()
         # The main loop has ended, and deadlines hold all the same.
-        deadlines = asyncio.create_task(watch_deadlines(self.server_state, self.deadlines_seconds))
+        deadlines = asyncio.create_task(watch_deadlines(self.server_state, self.stopping_tick_seconds))
         await super().shutdown(sockets)
         deadlines.cancel()
 
