@@ -147,7 +147,9 @@ def test_uneven_steps_are_not_counted_as_samples_that_are_missing() -> None:
 def test_uneven_steps_are_not_named_as_samples_that_are_missing() -> None:
     stream = jittering(1)  # a step alone does not show that the next one is short
     assert stream.account.dropped > 0.02 * 5000
-    assert timing_problems(stream.account, stream.timing, StreamAccount(), StreamAccount(), StreamAccount()) == ("jitter",)
+    assert timing_problems(stream.account, stream.timing, StreamAccount(), StreamAccount(), StreamAccount()) == (
+        "jitter",
+    )
 
 
 @pytest.mark.parametrize("lost", [[5], [5, 6], [5, 7], [1], [23], [3, 4, 5, 20]])

@@ -1,10 +1,10 @@
 """Backends compared on windows: what is the same, what drifts, what fails."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -56,7 +56,7 @@ def test_windows_that_fail_are_counted_by_class_and_fail_the_gate(tmp_path: Path
 def test_a_window_that_returns_without_an_answer_has_failed(tmp_path: Path) -> None:
     card = shipped_card()
     rig = build_rig(Machine(), tmp_path, hef={"program": f"onnx:{card.file('device').path}"})
-    broken = _Failing(rig.backend, third=lambda inner: dataclasses.replace(inner, latent=inner.latent * np.nan))
+    broken = _Failing(rig.backend, third=lambda inner: msgspec.structs.replace(inner, latent=inner.latent * np.nan))
     report = compare(OnnxBackend(card, threads=1), broken, WINDOWS)
     assert report.failures == {"invalid_output": 1}
     assert report.cosine_min > 0.9999  # and it is in no mean

@@ -47,7 +47,9 @@ def test_a_server_that_is_asked_to_end_lets_its_callers_clean_up(tmp_path: Path)
 def test_a_resting_server_sees_a_signal_at_once(tmp_path: Path, notice: str) -> None:
     path = tmp_path / "socket"
     program = PROGRAM.replace("bind_unix, serve", "NO_DRAIN_PERIOD, DrainPeriod, SupervisedServer, bind_unix, serve")
-    program = program.replace("\ntry:", "\nSupervisedServer.tick_seconds = 1000\ntry:").replace(")])", f")], notice={notice})")
+    program = program.replace("\ntry:", "\nSupervisedServer.tick_seconds = 1000\ntry:").replace(
+        ")])", f")], notice={notice})"
+    )
     server = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
     assert b"here" in asked(path)
     server.send_signal(signal.SIGTERM)

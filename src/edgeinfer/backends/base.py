@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,8 +49,7 @@ class Description:
     motif_count: int
 
 
-@dataclass(slots=True)
-class Inference:
+class Inference(msgspec.Struct):
     """The answer to one window and the time of its stages.
 
     Args:

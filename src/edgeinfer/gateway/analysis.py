@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _MIN_TRY_SECONDS = 0.005
 
 
-class Analysis(NamedTuple):
+class Analysis(msgspec.Struct, frozen=True):
     """What is known about one window.
 
     Args:
@@ -44,7 +44,7 @@ class Analysis(NamedTuple):
         return self.outputs.backend
 
 
-class _InferenceCall(NamedTuple):
+class _InferenceCall(msgspec.Struct, frozen=True):
     """A window on its way."""
 
     window: NDArray[np.float32]

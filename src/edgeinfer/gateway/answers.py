@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time_ns
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import orjson
 from starlette.responses import Response
 
@@ -16,16 +17,15 @@ from edgeinfer.gateway.sessions import Session, SessionEnd, Stored
 from edgeinfer.gateway.stream import Stream
 from edgeinfer.gateway.synchrony import Synchrony
 
-
-# The answer to nearly every request, in the order of the contract. Its texts need no escapes: an id under which a session
-# was found, and a role that matches ROLE_PATTERN.
+# The answer to most requests, in the order of the contract. Its texts need no escapes: an id under which a session was
+# found, and a role that matches ROLE_PATTERN.
 _ACCEPTED = (
     b'{"sessionId":"%b","status":"accepted","accepted":%d,"skipped":%d,"late":%d,"clock_jumps":%d,"newest_t":%b,'
     b'"retry":false,"role":"%b","heldSamples":%d,"totalSamples":%d,"timestamp":"%b"}'
 )
 
 
-class Document(NamedTuple):
+class Document(msgspec.Struct, frozen=True):
     """An answer in JSON, before it is one of ASGI.
 
     Args:

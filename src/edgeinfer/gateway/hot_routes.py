@@ -11,8 +11,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from prometheus_client import Counter
 
 from edgeinfer.errors import Overloaded
@@ -22,7 +23,7 @@ from edgeinfer.gateway.keys import KeyRing
 from edgeinfer.gateway.request_ids import request_trace
 from edgeinfer.web.direct import DirectRequest, DirectRoute
 from edgeinfer.web.problems import Problem, problem_of
-from edgeinfer.web.request_id import request_id_of
+from edgeinfer.web.request_id import new_request_id, request_id_of
 from edgeinfer.web.trace_context import RequestTrace, current_trace
 from edgeinfer.web.tracing import Answered, Tracing
 
@@ -31,7 +32,7 @@ _HEADERS = b"content-type: application/json\r\nx-request-id: %b\r\n"
 _ASKS_FOR_A_PAGE = frozenset((b"origin",))
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, frozen=True):
     """What a handler is asked.
 
     Args:
@@ -113,11 +114,13 @@ class HotRoutes:
 
     def _serve(self, route: HotRoute, request: DirectRequest) -> None:
         headers = request.headers
-        trace = request_trace(self._tracing, headers, request.arrived)
+        trace = None
+        if self._tracing is not None or b"traceparent" in headers:
+            trace = request_trace(self._tracing, headers, request.arrived)
         given = headers.get(b"x-request-id", b"")
         if not given and trace is not None:
             given = trace.trace_id.encode()
-        answering = _Answering(route, request, request_id_of(given), trace)
+        answering = _Answering(route, request, request_id_of(given) if given else new_request_id(), trace)
         if request.disconnected:
             self._finish(answering, request.ended_with)
             return
@@ -189,7 +192,7 @@ class HotRoutes:
             self._tracing.finish(answering.trace, answered, ended)
 
 
-class _Answering(NamedTuple):
+class _Answering(msgspec.Struct, frozen=True):
     """A request that is being answered."""
 
     route: HotRoute

@@ -12,9 +12,10 @@ import struct
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import httptools
+import msgspec
 
 from edgeinfer.gateway.transport import (
     MAX_ANSWER_BYTES,
@@ -178,7 +179,7 @@ class HttpTransport:
         self._wake_one()
 
 
-class _Call(NamedTuple):
+class _Call(msgspec.Struct, frozen=True):
     """A request on its way.
 
     Args:

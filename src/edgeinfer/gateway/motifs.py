@@ -1,9 +1,9 @@
 """What a session's newest window shows, motif by motif."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import time
-from typing import NamedTuple
+
+import msgspec
 
 from edgeinfer.gateway.analysis import Analysis, InferenceService
 from edgeinfer.gateway.resampling import WindowSource
@@ -11,8 +11,7 @@ from edgeinfer.gateway.stream import Stream, TimelineEntry
 from edgeinfer.model.card import Motif
 
 
-@dataclass(slots=True)
-class MotifFinding:
+class MotifFinding(msgspec.Struct):
     """One motif.
 
     Args:
@@ -29,7 +28,7 @@ class MotifFinding:
     duration_seconds: float
 
 
-class Motifs(NamedTuple):
+class Motifs(msgspec.Struct, frozen=True):
     """The motifs of a window, highest score first, and where they came from.
 
     Args:

@@ -5,7 +5,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from operator import mul
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -24,7 +24,7 @@ _PAGE = shipped_file("docs/concepts/gateway.md")
 _REMEDY = f"Compare the sidecar's version and model with the gateway's; {_PAGE} describes the contract."
 
 
-class Outputs(NamedTuple):
+class Outputs(msgspec.Struct, frozen=True):
     """What the model said about one window.
 
     Args:

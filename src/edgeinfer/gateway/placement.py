@@ -1,9 +1,9 @@
 """Where the samples of an upload go in a stream: behind it, into its holes, or nowhere because it has them."""
 
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +18,7 @@ _MIN_INTERLEAVED = 4
 _MAX_RUNS = 64
 
 
-class Piece(NamedTuple):
+class Piece(msgspec.Struct, frozen=True):
     """Samples that are stored by one record.
 
     Args:
@@ -30,8 +30,7 @@ class Piece(NamedTuple):
     is_late: bool = False
 
 
-@dataclass(slots=True)
-class Placement:
+class Placement(msgspec.Struct):
     """What becomes of an upload.
 
     Args:
@@ -39,7 +38,7 @@ class Placement:
         known: samples that the stream had.
     """
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Piece] = []
     known: int = 0
 
     @property

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from operator import sub
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,7 +49,7 @@ class Limits:
 LIMITS = Limits()
 
 
-class WindowSource(NamedTuple):
+class WindowSource(msgspec.Struct, frozen=True):
     """What a window was made from.
 
     Args:

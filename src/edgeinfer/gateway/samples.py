@@ -8,7 +8,7 @@ import struct
 from functools import cache
 from itertools import chain
 from operator import sub
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import numpy as np
@@ -96,7 +96,7 @@ class StopBody(msgspec.Struct, frozen=True, rename="camel"):
     session_id: str
 
 
-class RisingTimes(NamedTuple):
+class RisingTimes(msgspec.Struct, frozen=True):
     """The times of samples in strictly rising order.
 
     Args:

@@ -51,7 +51,10 @@ def _problems(axes: Values) -> Iterator[str]:
     is_stuck = high - low < _STUCK_RATIO
     if (is_stuck[_ACCELERATION].any() and not is_missing[0]) or (is_stuck[_TURN].any() and not is_missing[1]):
         yield "axis_stuck"
-    if any(_is_saturated(axes[axis], extremes[axis]) for axis in np.flatnonzero(extremes[: len(_FULL_SCALES)] >= _FULL_SCALES)):
+    if any(
+        _is_saturated(axes[axis], extremes[axis])
+        for axis in np.flatnonzero(extremes[: len(_FULL_SCALES)] >= _FULL_SCALES)
+    ):
         yield "saturated"
     if is_missing[2]:
         yield "magnetometer_absent"

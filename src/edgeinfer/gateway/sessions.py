@@ -6,8 +6,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from uuid import uuid4
+
+import msgspec
 
 from edgeinfer.errors import InvalidSamples, StoppedSession, UnknownSession
 from edgeinfer.gateway.instruments import SessionInstruments
@@ -115,7 +117,7 @@ class Session:
         self.streams[stream.role] = stream
 
 
-class Stored(NamedTuple):
+class Stored(msgspec.Struct, frozen=True):
     """What became of an upload.
 
     Args:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from math import inf
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ _OK = 200
 _BUSY = 503
 
 
-class SidecarAnswer(NamedTuple):
+class SidecarAnswer(msgspec.Struct, frozen=True):
     """A sidecar's answer to one window.
 
     Args:

@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ _RECENT_ROWS = 33
 _TIME_BYTES, _ROW_BYTES = 8, 4 * len(CHANNELS)
 
 
-class AnalyzedWindow(NamedTuple):
+class AnalyzedWindow(msgspec.Struct, frozen=True):
     """One analysed window of a stream.
 
     Args:
@@ -41,7 +41,7 @@ class AnalyzedWindow(NamedTuple):
     top: int
 
 
-class TimelineEntry(NamedTuple):
+class TimelineEntry(msgspec.Struct, frozen=True):
     """One analysed window in the timeline of a stream.
 
     Args:

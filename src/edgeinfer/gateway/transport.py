@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
+
+import msgspec
 
 from edgeinfer.errors import SidecarError
 
@@ -17,7 +19,7 @@ _host_name = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?", re.ASCII | 
 MAX_ANSWER_BYTES = 1_048_576
 
 
-class RawAnswer(NamedTuple):
+class RawAnswer(msgspec.Struct, frozen=True):
     """An answer as it came."""
 
     status: int

@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Sequence
 from time import perf_counter
-from typing import NamedTuple
+
+import msgspec
 
 from edgeinfer.errors import BackendError, InputError, InvalidOutput, NotReady, Overloaded
 from edgeinfer.sidecar.exchange import Request
@@ -18,7 +19,7 @@ _TIMING = (
 _log = logging.getLogger(__name__)
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, frozen=True):
     """One request for inference.
 
     Args:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
+import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
 from edgeinfer.backends.base import Window
@@ -61,8 +62,7 @@ class Path:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(msgspec.Struct, frozen=True):
     """What goes back to the caller.
 
     Args:

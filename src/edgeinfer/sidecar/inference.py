@@ -6,9 +6,10 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import perf_counter
+
+import msgspec
 
 from edgeinfer.backends.base import Inference, Window
 from edgeinfer.errors import Overloaded
@@ -20,8 +21,7 @@ _log = logging.getLogger(__name__)
 _NEWEST = 0.05
 
 
-@dataclass(slots=True)
-class Computed:
+class Computed(msgspec.Struct):
     """An answer, and when a worker took its window up and was done, in seconds of `perf_counter`."""
 
     inference: Inference
@@ -45,8 +45,7 @@ Deliver = Callable[[Computed | Exception], None]
 """Takes what became of a window, on the event loop."""
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(msgspec.Struct, eq=False):
     window: Window
     is_abandoned: Callable[[], bool]
     deliver: Deliver

@@ -296,9 +296,7 @@ class HttpConnection(asyncio.Protocol):
     def _begin_direct(self, route: DirectRoute, request: Request) -> None:
         body = request.body if request.unread is None else None
         head = request.head
-        direct = DirectRequest(
-            head.fields, body, self, arrived=request.arrived, keep_alive=not self._is_last, target=head.target
-        )
+        direct = DirectRequest(head.fields, body, self, request.arrived, not self._is_last, head.target)
         direct.disconnected = request.unread is CUT_OFF
         self._exchange = direct
         route.serve(direct)

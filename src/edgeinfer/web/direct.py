@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from edgeinfer.web.error_answers import CLIENT_CLOSED_REQUEST, STATUS_LINES, Refusal
 
 
@@ -41,7 +43,7 @@ class DirectRoute:
     unless: frozenset[bytes] = frozenset()
 
 
-class DirectRequest:
+class DirectRequest(msgspec.Struct, eq=False):
     """A request whose body is whole, too large or cut off, and its answer.
 
     Args:
@@ -51,29 +53,18 @@ class DirectRequest:
         arrived: when its head was there, in seconds of `perf_counter`.
         keep_alive: whether the connection stays open after the answer.
         target: path and query, as they were sent.
+        ended_with: the status that the caller got where `disconnected`: 499, or that of the connection's own answer.
+        disconnected: whether the caller has hung up, or has its answer from the connection.
     """
 
-    __slots__ = ("_connection", "arrived", "body", "disconnected", "ended_with", "headers", "keep_alive", "target")
-
-    def __init__(  # noqa: PLR0913 - what a request is, by name
-        self,
-        headers: dict[bytes, bytes],
-        body: bytes | None,
-        connection: Connection,
-        *,
-        arrived: float,
-        keep_alive: bool,
-        target: bytes = b"",
-    ) -> None:
-        self.target = target
-        self.ended_with = CLIENT_CLOSED_REQUEST
-        """The status that the caller got where `disconnected`: 499, or that of the connection's own answer."""
-        self.arrived = arrived
-        self.headers = headers
-        self.body = body
-        self.keep_alive = keep_alive
-        self.disconnected = False
-        self._connection = connection
+    headers: dict[bytes, bytes]
+    body: bytes | None
+    connection: Connection
+    arrived: float
+    keep_alive: bool
+    target: bytes = b""
+    ended_with: int = CLIENT_CLOSED_REQUEST
+    disconnected: bool = False
 
     def is_abandoned(self) -> bool:
         """Whether the caller has hung up; may be asked from any thread."""
@@ -99,4 +90,4 @@ class DirectRequest:
         """
         close = b"" if self.keep_alive else b"connection: close\r\n"
         head = b"%b%bcontent-length: %d\r\n%b\r\n" % (STATUS_LINES[status], headers, len(body), close)
-        self._connection.answer_direct(self, head + body)
+        self.connection.answer_direct(self, head + body)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple
+
+import msgspec
 
 from edgeinfer.web.connection_state import ConnectionState
 from edgeinfer.web.direct import DirectRoute
@@ -18,7 +19,7 @@ TOO_LARGE = Refusal(413, "body_too_large", "The body is longer than this service
 CUT_OFF = Refusal(400, "invalid_body", "The connection ended in the middle of the body.", "Send it again.")
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """A request that can be answered.
 
     Args:

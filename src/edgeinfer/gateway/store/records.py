@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from uuid import UUID
 
+import msgspec
 import numpy as np
 
 from edgeinfer.gateway.samples import Batch
@@ -187,8 +188,7 @@ class Start:
         return cls(UUID(bytes=session), started_at, started_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBatch:
+class StoredBatch(msgspec.Struct, frozen=True):
     """Samples of one stream, as a BATCH behind those before, as LATE in their place among those on the same clock.
 
     Args:
