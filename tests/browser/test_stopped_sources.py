@@ -14,21 +14,8 @@ from edgeinfer.console.refresh import Refresher, RefreshRequest
 from edgeinfer.console.status import StatusReader
 from edgeinfer.monitoring import files
 from edgeinfer.stack.binaries import Binary, Program
-from tools.stopped_sources import (
-    MOMENTS,
-    OLD,
-    RANGES,
-    REPORT,
-    STEP_SECONDS,
-    Reading,
-    is_silent,
-    old_numbers,
-    read,
-    report,
-    stop_of,
-    stopped_sources,
-    verdicts,
-)
+from tools.stopped_readings import MOMENTS, STEP_SECONDS, Reading, read, stop_of, stopped_sources
+from tools.stopped_sources import OLD, RANGES, REPORT, is_silent, old_numbers, report, verdicts
 
 _RENDERERS = ("grafana", "console")
 _WHOLE_SECONDS = 900

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.fakes.hailo_platform.bindings import Bindings, BindingsStream
 from tests.fakes.hailo_platform.build import importer
-from tests.fakes.hailo_platform.infer import Bindings, BindingsStream, InferStream
+from tests.fakes.hailo_platform.edges import InferStream
 from tests.fakes.hailo_platform.machine import Chip, Machine
 from tests.hailort.conformance import Stack, bindings_of, failing
 

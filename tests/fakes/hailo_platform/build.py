@@ -6,9 +6,10 @@ from types import ModuleType
 from typing import Any
 
 from tests.fakes.hailo_platform import enums
+from tests.fakes.hailo_platform.bindings import AsyncInferJob
 from tests.fakes.hailo_platform.device import Control, Device
 from tests.fakes.hailo_platform.hef import HEF
-from tests.fakes.hailo_platform.infer import AsyncInferJob, ConfiguredInferModel, InferModel
+from tests.fakes.hailo_platform.infer import ConfiguredInferModel, InferModel
 from tests.fakes.hailo_platform.machine import Machine
 from tests.fakes.hailo_platform.statuses import statuses
 from tests.fakes.hailo_platform.vdevice import VDevice
