@@ -39,8 +39,7 @@ run: $(VENV)/running ## Run the whole stack on this machine and replay a recorde
 	@$(BIN)/edgeinfer up --data-folder "$(DATA)" $(ARGS)
 
 test: setup setup-monitoring setup-browser setup-fleet setup-clients check ## Check everything, then the whole suite
-	@trap 'exit 130' INT; failed=0; tools/run_suite.sh $(BIN)/pytest || failed=$$?; \
-	  $(BIN)/python -m tools.versions --release testing --quick || failed=$$?; exit $$failed
+	@trap 'exit 130' INT; tools/run_suite.sh $(BIN)/pytest $(BIN)/python
 
 test-quick: setup ## The suite without real processes and browser
 	@$(TWO_AT_ONCE) -m "not end_to_end and not browser"
