@@ -8,8 +8,8 @@ DATA ?= $(CURDIR)/.edgeinfer
 ARGS ?=
 # Where Python keeps no bytecode, as in many images, each process that a test starts would compile the whole package.
 check test test-quick: export PYTHONDONTWRITEBYTECODE :=
-# Modules stay whole, because their tests share a browser or a server.
-TWO_AT_ONCE := $(BIN)/pytest -q --numprocesses=2 --dist=loadfile
+# Modules stay whole, because their tests share a browser or a server. Three, because some wait while two cores work.
+THREE_AT_ONCE := $(BIN)/pytest -q --numprocesses=3 --dist=loadfile
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | sort | awk -F'\t' '{printf "  %-26s %s\n", $$1, $$2}'
@@ -42,7 +42,7 @@ test: setup setup-monitoring setup-browser setup-fleet setup-clients check ## Ch
 	@trap 'exit 130' INT; tools/run_suite.sh $(BIN)/pytest $(BIN)/python
 
 test-quick: setup ## The suite without real processes and browser
-	@$(TWO_AT_ONCE) -m "not end_to_end and not browser"
+	@$(THREE_AT_ONCE) -m "not end_to_end and not browser"
 
 # A path may have spaces.
 STACK = DATA="$$(realpath -m "$(DATA)")" deploy/stack.sh
