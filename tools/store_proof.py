@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import get_args
 
 from edgeinfer.gateway.store.writer import Durability
-from tests.gateway.store_load import LossError, cut_past_the_bound, cut_power, kill_at_random
+from tests.gateway.store_load import cut_past_the_bound, cut_power, kill_at_random
+from tests.gateway.store_promises import LossError
 
 MODES: tuple[Durability, ...] = get_args(Durability)
 

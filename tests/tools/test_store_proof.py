@@ -15,7 +15,8 @@ from edgeinfer.gateway.placement import Piece
 from edgeinfer.gateway.store.log import SegmentLog
 from edgeinfer.gateway.store.writer import Durability
 from tests.gateway.power_cut import Disk, PowerCutFiles
-from tests.gateway.store_load import LossError, cut_past_the_bound
+from tests.gateway.store_load import cut_past_the_bound
+from tests.gateway.store_promises import LossError
 from tools.store_proof import prove_cuts
 
 
