@@ -49,8 +49,7 @@ SENSOR_STALE_SECONDS = 60  # sensors are read every 10 s
 DRIFT_NOTICEABLE = 0.1
 DRIFT_LARGE = 0.25
 DRIFT_WINDOW_WINDOWS = 500  # under this many answers the index is mostly noise
-CONFIDENCE_OF_A_DRAW = 0.5  # the least that score / (score + strongest rival) can be
-CONFIDENCE_DROP_FACTOR = 0.5
+CONFIDENCE_DROP_FACTOR = 0.5  # of what the highest score is above chance, which is 1 over the number of motifs
 MOTIF_COLLAPSE_SHARE = 0.95
 
 # --- Monitoring itself

@@ -8,7 +8,6 @@ from edgeinfer.monitoring.promql import Queries
 from edgeinfer.monitoring.recording import CONFIDENCE, MOTIF_SHARE, REQUESTS
 from edgeinfer.monitoring.thresholds import (
     CONFIDENCE_DROP_FACTOR,
-    CONFIDENCE_OF_A_DRAW,
     DRIFT_LARGE,
     DRIFT_WINDOW_WINDOWS,
     MOTIF_COLLAPSE_SHARE,
@@ -133,33 +132,46 @@ def _drift(name: str, metric: Metric, what: str) -> Alert:
 def _confidence_low() -> Alert:
     now = f"{CONFIDENCE.name}{_JOB}"
     busy = f"{REQUESTS.name}{_JOB}"
+    count = f"count by (job) (count by (job, motif) ({_Q.select(model_output.MOTIF_INFO)}))"
 
-    def lives(before: float, after: float, requests: float) -> dict[str, Values]:
-        return {now: gauge((before, 36_000), (after, 3600)), busy: gauge((requests, 39_600))}
+    def motifs(number: int, seconds: int) -> dict[str, Values]:
+        names = [f"m{index}" for index in range(number)]
+        return {
+            f'{model_output.MOTIF_INFO.name}{{{_GATEWAY}, motif="{name}", name="{name}"}}': gauge((1, seconds))
+            for name in names
+        }
+
+    def lives(before: float, after: float, requests: float, number: int = 2) -> dict[str, Values]:
+        known = motifs(number, 39_600)
+        return {now: gauge((before, 36_000), (after, 3600)), busy: gauge((requests, 39_600)), **known}
 
     return Alert(
         name="HailoMotifConfidenceLow",
         provoked_by="unsure",
-        # Chance is the minimum, so what counts is how far above it the week was; the week ends an hour
-        # ago, so that a service without a past has nothing to be compared with.
-        expression=f"{CONFIDENCE.name} < {CONFIDENCE_OF_A_DRAW} + {CONFIDENCE_DROP_FACTOR} * "
-        f"(avg_over_time({CONFIDENCE.name}[7d] offset 1h) - {CONFIDENCE_OF_A_DRAW})\n"
+        # A model that knows nothing gives every motif the same score, so what counts is how far above that the
+        # week was; the week ends an hour ago, so that a service without a past has nothing to be compared with.
+        expression=f"{CONFIDENCE.name} < {CONFIDENCE_DROP_FACTOR} * avg_over_time({CONFIDENCE.name}[7d] offset 1h)\n"
+        f"+ on (job) {1 - CONFIDENCE_DROP_FACTOR} / {count}\n"
         f"and {REQUESTS.name} > {TRAFFIC_GUARD_PER_SECOND}",
         for_="30m",
         severity=Severity.WARNING,
         service="edge-infer",
         signal="output",
         summary="The model's confidence has dropped compared with the last week",
-        description="Mean confidence of the top motif {{ $value | humanizePercentage }} over the last hour, "
+        description="Mean score of the top motif {{ $value | humanizePercentage }} over the last hour, "
         "less than half as far above chance as in the last week as recorded.",
         runbook=_BOOK,
         rule_test=RuleTest(
-            series={now: gauge((0.8, 36_000), (0.64, 3600), (0.8, 3600)), busy: gauge((0.12, 43_200))},
+            series={
+                now: gauge((0.8, 36_000), (0.64, 3600), (0.8, 3600)),
+                busy: gauge((0.12, 43_200)),
+                **motifs(2, 43_200),
+            },
             pending_at=36_000 + 1500,
             firing_at=36_000 + 2400,
             resolved_at=36_000 + 4500,
             labels={"job": "edge-infer"},
-            expected_description="Mean confidence of the top motif 64% over the last hour, "
+            expected_description="Mean score of the top motif 64% over the last hour, "
             "less than half as far above chance as in the last week as recorded.",
             interval_seconds=900,
         ),
@@ -167,17 +179,20 @@ def _confidence_low() -> Alert:
             RuleCase(why="lower, by less than half", series=lives(0.8, 0.66, 2), at=38_700),
             RuleCase(
                 why="new: no week to compare with",
-                series={now: gauge((0.9, 900), (0.55, 2700)), busy: gauge((2, 3600))},
+                series={now: gauge((0.9, 900), (0.55, 2700)), busy: gauge((2, 3600)), **motifs(2, 3600)},
                 at=3500,
             ),
             RuleCase(why="a handful of requests", series=lives(0.8, 0.55, TRAFFIC_GUARD_PER_SECOND), at=38_700),
+            RuleCase(why="seldom sure, as in the week before", series=lives(0.45, 0.44, 2, number=12), at=38_700),
         ),
         positive_cases=(
+            RuleCase(why="all motifs alike", series=lives(0.45, 0.09, 2, number=12), at=38_700),
             RuleCase(
                 why="what was more than a week ago does not count",
                 series={
                     now: gauge((0.52, 3 * _DAY), (0.8, 7 * _DAY + 7200), (0.62, 3600)),
                     busy: gauge((2, 10 * _DAY + 10_800)),
+                    **motifs(2, 10 * _DAY + 10_800),
                 },
                 at=10 * _DAY + 9900,
             ),

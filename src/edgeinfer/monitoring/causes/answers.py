@@ -99,9 +99,7 @@ def _undecided() -> Cause:
         title="The model is much less sure of its motifs than it was",
         service=GATEWAY,
         alerts=("HailoMotifConfidenceLow", "HailoMotifCollapse", "HailoMotifDrift"),
-        evidence=(
-            Evidence("its mean confidence fell to {value}, where 0.5 is a draw", condition("HailoMotifConfidenceLow")),
-        ),
+        evidence=(Evidence("the mean score of the top motif fell to {value}", condition("HailoMotifConfidenceLow")),),
         unless=(Evidence("the latent vectors drifted as well", condition("HailoLatentDrift")),),
         confused_with=("input-changed",),
         is_trend=True,
