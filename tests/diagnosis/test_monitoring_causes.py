@@ -13,23 +13,25 @@ CAUSES = {cause.name: cause for cause in all_causes()}
 DOWN = [one(0, job=SIDECAR, instance="sidecar:9000")]
 
 
-async def diagnosed(series: dict[str, list[dict[str, Any]]], **answers: str) -> Diagnosis:
+async def diagnosed(series: dict[str, list[dict[str, Any]]], **found: str) -> Diagnosis:
     async def look() -> Facts:
         facts = Facts()
-        for process, value in answers.items():
-            facts.add(f"{process}.answer", value)
+        for subject, value in found.items():
+            facts.add(subject if "." in subject else f"{subject}.answer", value)
         return facts
 
     return await Diagnostician(Answers(series), look, clock=lambda: NOW).diagnose()
 
 
-async def test_samples_out_of_order_after_a_reload_may_be_the_reload_s() -> None:
+async def test_notifications_dropped_after_a_reload_may_be_the_reload_s() -> None:
     series = {
-        **firing("PrometheusOutOfOrderTimestamps"),
-        condition("PrometheusOutOfOrderTimestamps"): [one(3, job="prometheus")],
+        **firing("PrometheusNotificationsDropped"),
+        condition("PrometheusNotificationsDropped"): [one(3, job="prometheus")],
     }
-    sure = await diagnosed(series)
-    unsure = await diagnosed({**series, PROMETHEUS_RELOADED.expression: [one(1)]})
+    healthy = {"alertmanager.process": "running", "alertmanager.log": "nothing", "machine.kernel_log": "nothing"}
+    sure = await diagnosed(series, **healthy)
+    unsure = await diagnosed({**series, PROMETHEUS_RELOADED.expression: [one(1)]}, **healthy)
+    assert [one.name for one in (*sure.findings, *unsure.findings)] == ["alertmanager-stopped"] * 2
     assert [one.certainty for one in (*sure.findings, *unsure.findings)] == [Certainty.CERTAIN, Certainty.LIKELY]
     assert "read its configuration again" in unsure.findings[0].evidence[-1]
 

@@ -7,6 +7,7 @@ from edgeinfer.monitoring.alerts.store_series import (
     LOOK_AT_DISK,
     ONCE,
     PROMETHEUS,
+    RETRIED,
     SHORTENING,
     SHORTENING_NAMES,
     TARGET,
@@ -206,15 +207,21 @@ def _writes_failing() -> Alert:
 
 def _out_of_order_timestamps() -> Alert:
     names = ("OUT_OF_ORDER", "OUT_OF_BOUNDS", "OUT_OF_ORDER_STORED", "TOO_OLD")
+    grew = "\nor ".join(f"{grown(getattr(prometheus_metrics, name))} > 0" for name in names)
+    # A reload that changes a job starts its scrapes again, and their first samples overlap with the last ones before.
+    reloaded = RETRIED.select(prometheus_metrics.CONFIGURATION_LOADED_AT)
 
-    def sample(name: str, moves: Values) -> dict[str, Values]:
-        return of_prometheus(**dict.fromkeys(names, counter((0, 3600))) | {name: moves})
+    once_loaded, loaded_again = gauge((1, 3600)), gauge((1, 600), (601, 3000))
+
+    def sample(name: str, moves: Values, loaded: Values = once_loaded) -> dict[str, Values]:
+        counted = dict.fromkeys(names, counter((0, 3600))) | {name: moves}
+        return of_prometheus(CONFIGURATION_LOADED_AT=loaded, **counted)
 
     once = counter((0, 600), (1 / 60, 60), (0, 2400))
     return Alert(
         name="PrometheusOutOfOrderTimestamps",
         provoked_by="samples-late",
-        expression="\nor ".join(f"{grown(getattr(prometheus_metrics, name))} > 0" for name in names),
+        expression=f"({grew})\nunless on (job, instance) changes({reloaded}[15m]) > 0",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
@@ -271,9 +278,19 @@ def _out_of_order_timestamps() -> Alert:
         ),
         negative_cases=(
             RuleCase(why="all in order", series=sample("OUT_OF_ORDER", counter((0, 3600))), at=1500),
+            RuleCase(
+                why="the configuration was loaded again",
+                series=sample("OUT_OF_ORDER", once, loaded=loaded_again),
+                at=1200,
+            ),
             *(RuleCase(why=f"twenty minutes ago: {name}", series=sample(name, once), at=1860) for name in names),
         ),
-        positive_cases=tuple(
-            RuleCase(why=f"a single sample: {name}", series=sample(name, once), at=1200) for name in names
+        positive_cases=(
+            *(RuleCase(why=f"a single sample: {name}", series=sample(name, once), at=1200) for name in names),
+            RuleCase(
+                why="a quarter of an hour after it was loaded again",
+                series=sample("OUT_OF_ORDER", counter((0, 600), (1, 3000)), loaded=loaded_again),
+                at=1620,
+            ),
         ),
     )

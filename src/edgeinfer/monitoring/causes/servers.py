@@ -2,7 +2,7 @@
 
 from edgeinfer.monitoring.causes.cause import Action, Cause, Evidence
 from edgeinfer.monitoring.causes.commands import Verb
-from edgeinfer.monitoring.causes.signs import GATEWAY, PROMETHEUS_RELOADED, Q, condition, either
+from edgeinfer.monitoring.causes.signs import GATEWAY, Q, condition, either
 from edgeinfer.monitoring.prometheus_metrics import STARTED, UP
 
 _PROMETHEUS, _ALERTMANAGER = "prometheus", "alertmanager"
@@ -33,7 +33,6 @@ def _one(  # noqa: PLR0913 - each is a field of the entry
     service: str = _PROMETHEUS,
     also: tuple[str, ...] = (),
     unless: tuple[Evidence, ...] = (),
-    doubts: tuple[Evidence, ...] = (),
     leads_to: tuple[str, ...] = (),
     follows_from: tuple[str, ...] = (),
 ) -> Cause:
@@ -46,7 +45,6 @@ def _one(  # noqa: PLR0913 - each is a field of the entry
         alerts=(alert, *also),
         evidence=evidence,
         unless=unless,
-        doubts=doubts,
         remedy=remedy,
         leads_to=leads_to,
         follows_from=follows_from,
@@ -125,7 +123,6 @@ def _scraping() -> list[Cause]:
             "Prometheus refuses or reorders samples of {job}",
             Action("Compare the clocks of the machines.", command="timedatectl"),
             Action("Let NTP set them, and do not export times.", command="sudo timedatectl set-ntp true"),
-            doubts=(PROMETHEUS_RELOADED,),
         ),
         _one(
             "fleet-away",
