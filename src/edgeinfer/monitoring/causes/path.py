@@ -14,12 +14,15 @@ from edgeinfer.monitoring.causes.signs import (
     SIDECAR_FAILS,
     SIDECAR_SCRAPED,
     SIDECAR_WAS_AWAY,
+    WINDOW,
     Q,
     call_errors,
     condition,
     either,
     out_of_files,
 )
+from edgeinfer.monitoring.prometheus_metrics import SCRAPE_DURATION
+from edgeinfer.monitoring.promql import one_of
 from edgeinfer.monitoring.thresholds import LATENCY_WARNING_SECONDS
 
 _VIOLATES = Evidence("its answers break the model's contract", f"{Q.rate(gateway.CONTRACT_VIOLATIONS)} > 0")
@@ -29,14 +32,21 @@ _ROUTE = "sudo ss -tnp state established '( dport = :9000 )'"
 _FAILS = (*CALLS_FAIL, *CALLS_LATE)
 _SLOW_SIDECAR = f"{Q.quantile(0.95, sidecar.HTTP_DURATION, where={'endpoint': '/infer'})} > {LATENCY_WARNING_SECONDS}"
 _QUEUED = f"min(min_over_time({Q.select(sidecar.QUEUE_DEPTH)}[1m])) > 0"
-# A machine without an idle moment delays many calls; only where it delays most of them, something else does it.
+# A machine without an idle moment delays many calls, and scrapes no less; where most calls are late, or those that
+# are late are far later than scrapes of the same two processes, something else does it.
 _LATE_SECONDS, _TIMEOUTS = 0.25, 0.5
 _TIMED_OUT = Q.rate(gateway.INFERENCE_ERRORS, where={"error_type": "timeout"})
 _ANSWERED = Q.rate(gateway.INFERENCE_REQUESTS, where={"status": "success"})
+_LATER_THAN_SCRAPES = 2
+_LATEST_CALLS = Q.quantile(0.95, gateway.NETWORK_DURATION)
+_LATEST_SCRAPES = (
+    f"max(quantile_over_time(0.9, {Q.select(SCRAPE_DURATION, {'job': one_of(GATEWAY, SIDECAR)})}[{WINDOW}]))"
+)
 _BUSY = (
     f"avg(avg_over_time({Q.select(system.CPU_USAGE_RATIO)}[1m])) > {BUSY_SHARE}"
     f" unless on () ({Q.quantile(0.5, gateway.NETWORK_DURATION)} > {_LATE_SECONDS})"
     f" unless on () ({_TIMED_OUT} > {_TIMEOUTS} * {_ANSWERED})"
+    f" unless on () ({_LATEST_CALLS} > {_LATER_THAN_SCRAPES} * {_LATEST_SCRAPES})"
 )
 
 
@@ -62,7 +72,7 @@ def _late() -> Cause:
         unless=(
             Evidence("the sidecar itself takes {value} s for 95 % of its answers", _SLOW_SIDECAR),
             Evidence("{value} windows wait in the sidecar's queue", _QUEUED),
-            Evidence("the whole machine is busy, which delays some calls", _BUSY),
+            Evidence("the whole machine is busy, which delays scrapes as much as calls", _BUSY),
             SIDECAR_FAILS,
             SIDECAR_WAS_AWAY,
             out_of_files("gateway", GATEWAY),
