@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from click.testing import CliRunner, Result
 
 from edgeinfer.cli.down import create
@@ -13,13 +14,19 @@ from edgeinfer.errors import StackError
 from edgeinfer.stack.folder import DataFolder
 
 _HOLDER = """
-import signal, sys
+import signal, sys, time
 from pathlib import Path
 from edgeinfer.stack import lock
 signal.signal(signal.SIGTERM, signal.SIG_IGN if sys.argv[2] == "deaf" else signal.SIG_DFL)
 with lock.hold(Path(sys.argv[1])):
+    if sys.argv[2] == "slow":
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     print("held", flush=True)
-    sys.stdin.read()
+    try:
+        sys.stdin.read()
+    except SystemExit:
+        pass
+time.sleep(1)
 """
 
 
@@ -44,6 +51,12 @@ def test_a_run_is_ended_and_waited_for(tmp_path: Path) -> None:
         assert result.exit_code == 0
         assert f"the measurements stay in {tmp_path}" in result.output
         assert process.wait(10) != 0
+
+
+def test_a_run_has_ended_when_it_is_said_although_it_frees_the_folder_before(tmp_path: Path) -> None:
+    with run_on(tmp_path, "slow") as process:
+        assert down(tmp_path).exit_code == 0
+        assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_where_nothing_runs_nothing_is_ended(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """`edgeinfer down`: ends the run on a data folder, from another terminal."""
 
-import os
-import signal
+import contextlib
 import time
 from pathlib import Path
 
 import click
+import psutil
 
 from edgeinfer.errors import StackError
 from edgeinfer.settings import StackSettings
@@ -37,26 +37,27 @@ def create() -> click.Command:
             raise StackError(
                 f"data folder {folder.root}", f"is in use by {holder}, which is not a run of EdgeInfer", remedy
             )
-        _terminate(holder.pid)
-        _await_end(folder, holder.pid, wait_seconds)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            run = psutil.Process(holder.pid)
+            _terminate(run)
+            _await_end(run, folder, wait_seconds)
         click.echo(f"Ended; the measurements stay in {folder.root}.")
 
     return down
 
 
-def _terminate(pid: int) -> None:
+def _terminate(run: psutil.Process) -> None:
     try:
-        os.kill(pid, signal.SIGTERM)
-    except PermissionError as failure:
+        run.terminate()
+    except psutil.AccessDenied as failure:
         remedy = "End it as the user who started it."
-        raise StackError(f"process {pid}", "this user may not end it", remedy) from failure
-    except ProcessLookupError:  # it has just ended by itself
-        return
+        raise StackError(f"process {run.pid}", "this user may not end it", remedy) from failure
 
 
-def _await_end(folder: DataFolder, pid: int, wait_seconds: float) -> None:
+def _await_end(run: psutil.Process, folder: DataFolder, wait_seconds: float) -> None:
+    """Wait for the process, not for its lock, which it frees a moment before it ends."""
     deadline = time.monotonic() + wait_seconds
-    while (holder := lock.holder(folder.lock)) and holder.pid == pid:
+    while run.is_running() and run.status() != psutil.STATUS_ZOMBIE:
         if time.monotonic() > deadline:
-            raise StackError(f"process {pid}", f"still runs after {wait_seconds:g} s", f"Look into {folder.logs}.")
+            raise StackError(f"process {run.pid}", f"still runs after {wait_seconds:g} s", f"Look into {folder.logs}.")
         time.sleep(_STEP_SECONDS)
