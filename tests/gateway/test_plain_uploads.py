@@ -14,6 +14,7 @@ from edgeinfer.errors import InvalidBody, InvalidSamples
 from edgeinfer.gateway.placement import Piece
 from edgeinfer.gateway.samples import Batch, decode_stream, read_batch
 from edgeinfer.gateway.stream import Stream
+from edgeinfer.gateway.stream_account import StreamAccount
 from edgeinfer.model.window import CHANNELS
 
 READING = st.floats(-1e6, 1e6, allow_nan=False)
@@ -80,6 +81,36 @@ def test_a_steady_stream_keeps_counting_and_learns_its_rate_again() -> None:
         stream.accept(stream.place(decoded(times, [[0.0] * 9] * 25)).pieces, t, t)
     assert stream.account.rate_hz == pytest.approx(70)
     assert stream.account.counts == (0,) * 6
+
+
+def sent(stream: Stream, start: float, steps: list[float]) -> float:
+    times = (start + np.cumsum(steps)).tolist()
+    stream.accept(stream.place(decoded(times, [[0.0] * 9] * len(times))).pieces, times[-1], times[-1])
+    return float(times[-1])
+
+
+def test_a_rate_is_learned_from_even_steps_without_an_array_and_from_uneven_ones_as_their_median(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream, t = Stream("a"), sent(Stream("a"), 0.0, [0.01])
+    for _ in range(2):
+        t = sent(stream, t, [0.01] * 25)
+    learned: list[int] = []
+    original = StreamAccount._learn_period
+
+    def counting(account: StreamAccount, recent: Any) -> None:
+        learned.append(len(recent))
+        original(account, recent)
+
+    monkeypatch.setattr(StreamAccount, "_learn_period", counting)
+    for _ in range(40):
+        t = sent(stream, t, [0.0125] * 25)
+    assert learned == []
+    assert stream.account.rate_hz == pytest.approx(80)
+    for _ in range(16):
+        t = sent(stream, t, [0.011, 0.011, 0.015] * 8)
+    assert len(learned) == 2, "every eighth upload"
+    assert stream.account.rate_hz == pytest.approx(1 / 0.011)
 
 
 def test_a_gap_behind_steady_uploads_is_counted() -> None:

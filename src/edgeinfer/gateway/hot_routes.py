@@ -99,7 +99,7 @@ class HotRoutes:
         self._tracing = tracing
         self._max_body_bytes = max_body_bytes
         self._max_waiting = max_waiting
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None] | None] = set()
 
     def direct(self, route: HotRoute) -> DirectRoute:
         """How the server reaches a route past ASGI."""
@@ -156,9 +156,7 @@ class HotRoutes:
             fault = f"{len(self._waiting)} requests are under way"
             self._refuse(answering, Overloaded("gateway", fault, "Send it again later."))
             return
-        task = asyncio.get_running_loop().create_task(self._answer_later(answering, answer))
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+        self._waiting.add(asyncio.get_running_loop().create_task(self._answer_later(answering, answer)))
 
     async def _answer_later(self, answering: "_Answering", answer: Later) -> None:
         if answering.trace is not None:
@@ -169,6 +167,8 @@ class HotRoutes:
             self._refuse(answering, failure)
         else:
             self._answer(answering, document)
+        finally:
+            self._waiting.discard(asyncio.current_task())
 
     def _answer(self, answering: "_Answering", document: Document) -> None:
         answering.request.respond(document.status, _HEADERS % answering.request_id, document.body)

@@ -21,6 +21,8 @@ _MAX_BATCH_SECONDS = 60.0
 _SHORT = 0.5
 """A step of less than so many periods may mean that the sensor has become faster."""
 _LEARNED_EVERY = 7
+_EVEN = 1.25
+"""Steps are alike where the longest is no more than so many of the shortest."""
 CLOCK_JUMP = "clock_jump"
 EVENTS = ("gap", "missing", "duplicate", "reordered", CLOCK_JUMP, "pause")
 """The names of the metric for `StreamAccount.counts`."""
@@ -163,7 +165,8 @@ class StreamAccount:
     def follow_steadily(self, rising: RisingTimes, count: int, before: float) -> bool:
         """The same for samples whose steps are as usual; False, and nothing is counted, where they are not.
 
-        The period is learned from every eighth of such uploads, and from every other one.
+        The period is learned from every eighth of such uploads, and from every other one: as the mean of steps that
+        are alike, else as the median of the newest steps.
 
         Args:
             rising: of the samples.
@@ -171,13 +174,18 @@ class StreamAccount:
             before: t of the one before the first.
         """
         period = self.period_seconds
-        if period is None or self._steady >= _LEARNED_EVERY:
+        if period is None:
             return False
         step = rising.first - before
         shortest, longest = min(step, rising.min_step), max(step, rising.max_step)
         if not (shortest >= _SHORT * period and longest <= _LOST * period):
             return False
-        self._steady += 1
+        if self._steady < _LEARNED_EVERY:
+            self._steady += 1
+        elif count > _FEW_STEPS and longest <= _EVEN * shortest:
+            self._steady, self.period_seconds = 0, (rising.last - rising.first) / (count - 1)
+        else:
+            return False
         self.accepted += count
         return True
 
