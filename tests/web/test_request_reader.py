@@ -112,6 +112,26 @@ def test_a_long_head_is_not_kept() -> None:
     assert heads[0] is not heads[1]
 
 
+def test_the_route_of_a_head_that_is_sent_again_is_looked_for_once() -> None:
+    asked: list[bytes] = []
+
+    def counting(head: RequestHead) -> DirectRoute | None:
+        asked.append(head.target)
+        return route_of(head)
+
+    context_of_a_server = HeadCache(128)
+    routes = []
+    for data in (direct(b"one"), direct(b"two"), b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n") * 2:
+        reader = RequestReader(ConnectionLimits(), counting, context_of_a_server)
+        reader.feed(data)
+        request = reader.read()
+        assert request is not None
+        routes.append(request.route)
+    assert asked == [b"/direct", b"/a"]
+    assert routes[0] is routes[1] is routes[3] is not None
+    assert routes[2] is routes[5] is None
+
+
 def everything_of(head: RequestHead) -> dict[str, object]:
     kept = {name: getattr(head, name) for name in RequestHead.__slots__ if name not in {"_parser", "headers"}}
     return kept | {"headers": sorted(head.headers)}

@@ -52,8 +52,8 @@ class Handlers:
 
     def routes(self) -> tuple[HotRoute, ...]:
         return (
-            HotRoute("PUT", f"{PREFIX}/stream", lambda call: self.stream(self._body_of(call))),
-            HotRoute("POST", f"{PREFIX}/process", lambda call: self.process(self._body_of(call), call.request_id)),
+            HotRoute("PUT", f"{PREFIX}/stream", self._stream_of_call),
+            HotRoute("POST", f"{PREFIX}/process", self._process_of_call),
             HotRoute("GET", f"{PREFIX}/motifs", self._find_of_call, _SESSION_AND_ROLE),
             HotRoute("GET", f"{PREFIX}/synchrony", self._synchrony_of_call, _SESSION),
         )
@@ -101,8 +101,11 @@ class Handlers:
         session = self.store.get(canonical_id(session_id))
         return answers.synchrony(session, measure_session(session))
 
-    def _body_of(self, call: Call) -> bytes:
-        return json_body(call.headers, call.body, self.max_body_bytes)
+    def _stream_of_call(self, call: Call) -> Document | Later:
+        return self.stream(json_body(call.headers, call.body, self.max_body_bytes))
+
+    def _process_of_call(self, call: Call) -> Later:
+        return self.process(json_body(call.headers, call.body, self.max_body_bytes), call.request_id)
 
     def _find_of_call(self, call: Call) -> Later:
         found = _SESSION_AND_ROLE.fullmatch(call.query)

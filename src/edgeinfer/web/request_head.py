@@ -5,6 +5,7 @@ from ipaddress import IPv6Address
 
 import httptools
 
+from edgeinfer.web.direct import DirectRoute
 from edgeinfer.web.error_answers import Refusal, Refused, head_too_large, malformed
 
 # Python's overhead for a header in addition to its bytes: a tuple and two byte strings.
@@ -41,8 +42,10 @@ class RequestHead:
         "fields",
         "headers",
         "is_chunked",
+        "is_routed",
         "keep_alive",
         "method",
+        "route",
         "target",
         "version",
     )
@@ -62,6 +65,9 @@ class RequestHead:
         self.content_length = 0
         self.is_chunked = False
         self.expects_continue = False
+        self.is_routed = False
+        """Whether `route` was looked for: once for a head that is kept."""
+        self.route: DirectRoute | None = None
 
     @property
     def memory_bytes(self) -> int:

@@ -163,7 +163,10 @@ class RequestReader:
                 raise malformed("Empty lines came and no request.")
 
     def _begin_body(self, head: RequestHead) -> Request | None:
-        arrived, route, length = perf_counter(), self._route_of(head), head.content_length
+        arrived, length = perf_counter(), head.content_length
+        if not head.is_routed:
+            head.route, head.is_routed = self._route_of(head), True
+        route = head.route
         max_bytes = self._limits.max_body_bytes if route is None else route.max_body_bytes
         self._blank_bytes = 0
         end = self._start + length
