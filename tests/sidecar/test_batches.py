@@ -161,7 +161,7 @@ async def test_a_run_that_raises_is_every_callers_failure_and_not_the_end() -> N
     await pool.close()
 
 
-def served(backend: BatchToyBackend) -> ServedModel:
+def served(backend: ToyBackend) -> ServedModel:
     model = ServedModel(backend, shipped_card(), SidecarInstruments(new_registry()))
     model.description = backend.open()
     return model
@@ -270,6 +270,27 @@ def test_a_run_that_was_put_together_for_the_model_before_is_not_given_to_one_th
     outcomes = model.infer_all([numbered(number) for number in (1, 2, 3)])
 
     assert [one.latent[0] for one in outcomes if isinstance(one, Inference)] == [900, 1800, 2700]
+
+
+def test_a_backend_is_asked_once_whether_it_takes_several_windows_and_its_successor_again() -> None:
+    class Watched(ToyBackend):
+        """Neither member of a backend that takes several; says how often it was asked for them."""
+
+        asked = 0
+
+        def __getattr__(self, name: str) -> object:
+            if name in {"max_batch", "infer_batch"}:
+                self.asked += 1
+            raise AttributeError(name)
+
+    first, second = Watched(), Watched()
+    model = served(first)
+    for backend in (first, first, second, second, first):
+        model.backend = backend
+        before = backend.asked
+        assert all(isinstance(one, Inference) for one in model.infer_all([numbered(1), numbered(2)]))
+        assert backend.asked - before <= 1
+    assert (first.asked, second.asked) == (2, 1)
 
 
 def test_a_run_that_answers_too_few_windows_is_done_again_one_by_one() -> None:
