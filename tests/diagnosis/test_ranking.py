@@ -42,6 +42,15 @@ async def test_a_change_against_the_past_comes_after_a_failure_that_is_less_urge
     ]
 
 
+async def test_a_change_against_the_past_comes_before_a_failure_in_doubt_that_is_less_urgent() -> None:
+    alerts = firing("HailoMotifConfidenceLow", "HailoLatencyBudgetExhausting")
+    busy = {CAUSES["path-loses-answers"].doubts[0].expression: [one(0.99)]}
+    assert await named({**alerts, **busy, **shown("model-undecided", "path-loses-answers")}) == [
+        "model-undecided",
+        "path-loses-answers",
+    ]
+
+
 async def test_a_change_against_the_past_comes_before_what_nobody_feels_yet() -> None:
     path = firing("HailoLatencyBudgetBurnFast", state="pending")
     alerts = firing("HailoMotifConfidenceLow")

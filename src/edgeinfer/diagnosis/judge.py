@@ -229,9 +229,12 @@ def _rank(one: Judgement, among: Sequence[Judgement]) -> tuple[bool, int, bool, 
 
 
 def _goes_before(other: Judgement, one: Judgement) -> bool:
-    """A failure that is felt goes before a trend, and what lasts before what is over and would explain the same."""
+    """A failure that is felt goes before a trend, and what lasts before what is over and would explain the same.
+
+    A failure that is in doubt goes by its urgency alone: it may be no more than that doubt.
+    """
     if one.cause.is_trend:
-        return other.is_felt_failure
+        return other.is_felt_failure and not other.doubts
     return other.lasts and not one.lasts and not other.cause.is_trend and not one.firing.isdisjoint(other.firing)
 
 
