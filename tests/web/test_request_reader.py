@@ -39,7 +39,7 @@ def test_requests_are_the_same_however_they_are_cut(
     requests: list[tuple[bytes, list[int] | None]], cuts: list[int]
 ) -> None:
     data = b"\r\n".join(encode(*one) for one in requests)
-    reader, found, start = RequestReader(ConnectionLimits(), route_of), [], 0
+    reader, found, start = RequestReader(ConnectionLimits(), HeadCache(128, route_of)), [], 0
     for size in [*cuts, len(data)]:
         part, start = data[start : start + size], start + size
         if part:
@@ -52,7 +52,7 @@ def test_requests_are_the_same_however_they_are_cut(
 
 
 def test_a_route_of_its_own_has_a_bound_of_its_own() -> None:
-    reader = RequestReader(ConnectionLimits(max_body_bytes=10), route_of)
+    reader = RequestReader(ConnectionLimits(max_body_bytes=10), HeadCache(128, route_of))
     reader.feed(encode(b"x" * 100, None).replace(b"/a", b"/direct"))
     request = reader.read()
     assert request is not None
@@ -64,7 +64,7 @@ def test_a_route_of_its_own_has_a_bound_of_its_own() -> None:
 
 
 def test_what_is_held_is_known() -> None:
-    reader = RequestReader(ConnectionLimits(), route_of)
+    reader = RequestReader(ConnectionLimits(), HeadCache(128, route_of))
     reader.feed(b"GET / HTTP/1.1\r\nX: " + b"a" * 1000)
     assert reader.read() is None
     assert reader.memory_bytes == 1019
@@ -80,7 +80,7 @@ def direct(body: bytes, *lines: bytes) -> bytes:
 
 
 def test_a_head_that_is_sent_again_is_read_once_and_any_other_afresh() -> None:
-    reader = RequestReader(ConnectionLimits(), route_of)
+    reader = RequestReader(ConnectionLimits(), HeadCache(128, route_of))
     sent = [direct(b"one"), direct(b"two"), direct(b"other", b"X: 1"), direct(b"more!", b"X: 2"), direct(b"six")]
     found = []
     for data in sent:
@@ -102,7 +102,7 @@ def test_the_application_gets_a_list_of_headers_of_its_own() -> None:
 
 
 def test_a_long_head_is_not_kept() -> None:
-    reader = RequestReader(ConnectionLimits(), route_of)
+    reader = RequestReader(ConnectionLimits(), HeadCache(128, route_of))
     heads = []
     for _ in range(2):
         reader.feed(direct(b"x", b"X: " + b"a" * 1000))
@@ -119,11 +119,11 @@ def test_the_route_of_a_head_that_is_sent_again_is_looked_for_once() -> None:
         asked.append(head.target)
         return route_of(head)
 
-    context_of_a_server = HeadCache(128)
+    heads = HeadCache(128, counting)
     routes = []
-    for data in (direct(b"one"), direct(b"two"), b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n") * 2:
-        reader = RequestReader(ConnectionLimits(), counting, context_of_a_server)
-        reader.feed(data)
+    for number, sent in enumerate((direct(b"one"), direct(b"two"), b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n") * 2):
+        reader = RequestReader(ConnectionLimits(), heads)
+        reader.feed(sent.replace(b"Host: h", b"Host: h\r\nX-Request-Id: %d" % number))
         request = reader.read()
         assert request is not None
         routes.append(request.route)

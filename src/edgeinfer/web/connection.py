@@ -73,7 +73,7 @@ class HttpConnection(asyncio.Protocol):
         self._loop = _loop or asyncio.get_event_loop()
         self._context = context
         self._limits = context.limits
-        self._reader = RequestReader(context.limits, context.route_of, context.heads)
+        self._reader = RequestReader(context.limits, context.heads)
         self.flow = FlowControl(self._loop)
         self._exchange: DirectRequest | AsgiExchange | None = None
         self._state = ConnectionState.IDLE

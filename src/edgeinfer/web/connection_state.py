@@ -49,7 +49,7 @@ class ServerContext:
     ) -> None:
         self._direct = {(route.method, route.path): route for route in direct}
         self.limits = limits or ConnectionLimits()
-        self.heads = HeadCache(self.limits.max_headers)
+        self.heads = HeadCache(self.limits.max_headers, self.route_of)
         self.budget = BufferBudget(self.limits.max_buffered_bytes)
         self.stop_seconds = stop_seconds
         self.on_refusal = on_refusal

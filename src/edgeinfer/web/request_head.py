@@ -1,6 +1,7 @@
 """The head of a request: what httptools reads of it, and how its body is framed."""
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv6Address
 
 import httptools
@@ -42,7 +43,6 @@ class RequestHead:
         "fields",
         "headers",
         "is_chunked",
-        "is_routed",
         "keep_alive",
         "method",
         "route",
@@ -65,9 +65,8 @@ class RequestHead:
         self.content_length = 0
         self.is_chunked = False
         self.expects_continue = False
-        self.is_routed = False
-        """Whether `route` was looked for: once for a head that is kept."""
         self.route: DirectRoute | None = None
+        """What answers it without the application."""
 
     @property
     def memory_bytes(self) -> int:
@@ -99,7 +98,7 @@ class RequestHead:
         self._read_framing()
 
     def with_headers(self, headers: list[tuple[bytes, bytes]], size: int) -> "RequestHead":
-        """A head that differs in headers that are neither about its framing nor about its connection.
+        """A head that differs in headers that are neither about its framing nor about its connection nor its route.
 
         Args:
             headers: names in lower case.
@@ -111,6 +110,7 @@ class RequestHead:
         other.method, other.target, other.version = self.method, self.target, self.version
         other.keep_alive, other.content_length = self.keep_alive, self.content_length
         other.is_chunked, other.expects_continue = self.is_chunked, self.expects_continue
+        other.route = self.route
         return other
 
     # What the parser calls.
@@ -180,11 +180,20 @@ class HeadCache:
 
     Args:
         max_headers: more are refused.
+        route_of: the route that answers a request past the application, by its head; asked once for a head that is
+            kept, and so not to depend on the request's id.
         max_heads: kept; all of them are dropped when one more comes.
     """
 
-    def __init__(self, max_headers: int, max_heads: int = 1024) -> None:
+    def __init__(
+        self,
+        max_headers: int,
+        route_of: Callable[[RequestHead], DirectRoute | None] = lambda _: None,
+        *,
+        max_heads: int = 1024,
+    ) -> None:
         self._max_headers = max_headers
+        self._route_of = route_of
         self._max_heads = max_heads
         self._heads: dict[bytes, RequestHead] = {}
 
@@ -204,6 +213,7 @@ class HeadCache:
     def _read_new(self, data: bytes) -> RequestHead:
         head = RequestHead(self._max_headers)
         head.read(data)
+        head.route = self._route_of(head)
         return head
 
     def _read_kept(self, data: bytes) -> RequestHead:

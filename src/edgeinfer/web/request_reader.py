@@ -1,6 +1,5 @@
 """Bytes of a connection in, requests out, one at a time; does no I/O."""
 
-from collections.abc import Callable
 from time import perf_counter
 
 import msgspec
@@ -42,7 +41,6 @@ class RequestReader:
 
     Args:
         limits: of heads and bodies.
-        route_of: the route that answers a request past the application, by its head.
         heads: reads heads; shared by the connections of a server.
     """
 
@@ -54,22 +52,15 @@ class RequestReader:
         "_heads",
         "_limits",
         "_route",
-        "_route_of",
         "_searched",
         "_start",
         "buffer",
         "state",
     )
 
-    def __init__(
-        self,
-        limits: ConnectionLimits,
-        route_of: Callable[[RequestHead], DirectRoute | None],
-        heads: HeadCache | None = None,
-    ) -> None:
+    def __init__(self, limits: ConnectionLimits, heads: HeadCache) -> None:
         self._limits = limits
-        self._heads = HeadCache(limits.max_headers) if heads is None else heads
-        self._route_of = route_of
+        self._heads = heads
         self._route: DirectRoute | None = None
         self.buffer: bytes | bytearray = b""
         """What came, from the first byte on that was not read; empty where all was read."""
@@ -163,10 +154,7 @@ class RequestReader:
                 raise malformed("Empty lines came and no request.")
 
     def _begin_body(self, head: RequestHead) -> Request | None:
-        arrived, length = perf_counter(), head.content_length
-        if not head.is_routed:
-            head.route, head.is_routed = self._route_of(head), True
-        route = head.route
+        arrived, route, length = perf_counter(), head.route, head.content_length
         max_bytes = self._limits.max_body_bytes if route is None else route.max_body_bytes
         self._blank_bytes = 0
         end = self._start + length
