@@ -34,6 +34,8 @@ DESKTOP = {"width": 1440, "height": 900}
 WHOLE = {"width": 1440, "height": 7000}
 PHONE = {"width": 390, "height": 844}
 _START_SECONDS = 60.0
+# Where ten processes wait for each core, a page takes half a minute to load.
+_NAVIGATION_MILLISECONDS = 90_000
 
 
 def get(url: str) -> Any:
@@ -224,6 +226,7 @@ class Window:
         self.address = address
         viewport: Any = dict(size)
         self.page: Page = browser.new_page(viewport=viewport, color_scheme="dark" if scheme == "dark" else "light")
+        self.page.set_default_navigation_timeout(_NAVIGATION_MILLISECONDS)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", self._heard)
 
