@@ -208,7 +208,8 @@ def _writes_failing() -> Alert:
 def _out_of_order_timestamps() -> Alert:
     names = ("OUT_OF_ORDER", "OUT_OF_BOUNDS", "OUT_OF_ORDER_STORED", "TOO_OLD")
     grew = "\nor ".join(f"{grown(getattr(prometheus_metrics, name))} > 0" for name in names)
-    # A reload that changes a job starts its scrapes again, and their first samples overlap with the last ones before.
+    # A reload that changes a job starts its scrapes again, and their first samples overlap with the last ones before;
+    # it is looked for further back than they are, because they come after it.
     reloaded = RETRIED.select(prometheus_metrics.CONFIGURATION_LOADED_AT)
 
     once_loaded, loaded_again = gauge((1, 3600)), gauge((1, 600), (601, 3000))
@@ -221,7 +222,7 @@ def _out_of_order_timestamps() -> Alert:
     return Alert(
         name="PrometheusOutOfOrderTimestamps",
         provoked_by="samples-late",
-        expression=f"({grew})\nunless on (job, instance) changes({reloaded}[15m]) > 0",
+        expression=f"({grew})\nunless on (job, instance) changes({reloaded}[20m]) > 0",
         severity=Severity.WARNING,
         service="prometheus",
         signal="monitoring",
@@ -283,14 +284,19 @@ def _out_of_order_timestamps() -> Alert:
                 series=sample("OUT_OF_ORDER", once, loaded=loaded_again),
                 at=1200,
             ),
+            RuleCase(
+                why="its configuration was loaded again a quarter of an hour ago",
+                series=sample("OUT_OF_ORDER", once, loaded=loaded_again),
+                at=1500,
+            ),
             *(RuleCase(why=f"twenty minutes ago: {name}", series=sample(name, once), at=1860) for name in names),
         ),
         positive_cases=(
             *(RuleCase(why=f"a single sample: {name}", series=sample(name, once), at=1200) for name in names),
             RuleCase(
-                why="a quarter of an hour after it was loaded again",
+                why="twenty minutes after it was loaded again",
                 series=sample("OUT_OF_ORDER", counter((0, 600), (1, 3000)), loaded=loaded_again),
-                at=1620,
+                at=1860,
             ),
         ),
     )
