@@ -23,6 +23,8 @@ CAPACITY_PER_SECOND = 1 / WINDOW_SECONDS
 QUEUE = 8
 USERS = 4
 SECONDS = 6
+# What is left to compute after three times the capacity was asked for: the last would wait as long.
+ENDLESS_QUEUE_SECONDS = 2 * SECONDS
 STUB = {
     "EDGEINFER_SIDECAR_BACKEND": "stub",
     "EDGEINFER_STUB_LATENCY_MS": str(WINDOW_SECONDS * 1000),
@@ -80,7 +82,10 @@ async def test_goodput_is_kept_and_the_rest_is_refused_at_once(sidecar: ServiceP
     assert {answer.status for answer in refused} == {503}
     assert all(answer.retry_after_seconds >= 1 for answer in refused)
     # A window waits for a full queue at most; three times that leaves room for a busy machine.
-    assert quantile(accepted.ordered(lambda record: record.service), 0.99) < 3 * (QUEUE + 1) * WINDOW_SECONDS
+    waits = accepted.ordered(lambda record: record.service)
+    assert quantile(waits, 0.5) < 3 * (QUEUE + 1) * WINDOW_SECONDS
+    # The few that a busy machine holds up wait far less than in a queue without an end, where they would wait longest.
+    assert quantile(waits, 0.99) < ENDLESS_QUEUE_SECONDS / 6
     assert not again.failures(), "it did not recover by itself"
 
 
