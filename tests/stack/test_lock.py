@@ -60,6 +60,16 @@ def test_the_run_is_found_where_the_list_of_locks_names_another_device(tmp_path:
         assert lock.holder(path, locks) == lock.Holder(os.getpid(), is_ours=True)
 
 
+def test_a_run_whose_descriptors_are_not_shown_is_found_in_the_list_of_locks(tmp_path: Path) -> None:
+    path, locks, other = tmp_path / "lock", tmp_path / "locks", os.getppid()
+    with lock.hold(path):
+        status = path.stat()
+        file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        locks.write_text(f"1: FLOCK  ADVISORY  WRITE {other} {file} 0 EOF\n")
+        path.write_text(f"{other}\n")
+        assert lock.holder(path, locks) == lock.Holder(other, is_ours=True)
+
+
 def test_a_run_that_only_opened_the_file_does_not_hold_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     program = "import sys, time; file = open(sys.argv[1]); print('open', flush=True); time.sleep(60)"

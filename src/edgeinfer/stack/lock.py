@@ -107,6 +107,8 @@ def _holder(descriptor: int, locks: Path = _LOCKS) -> Holder:
     locking = _locking_pids(status, locks)
     if locking is None:  # not Linux: the number is all there is
         return Holder(written, is_ours=True) if written and psutil.pid_exists(written) else Holder(None)
+    if written in locking:  # another user's, whose descriptors are not shown
+        return Holder(written, is_ours=True)
     living = [pid for pid in locking if psutil.pid_exists(pid)]
     return Holder(living[0] if living else None)
 
