@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from edgeinfer.cli.console import OwnStack
+from edgeinfer.cli.console import own_stack
 from edgeinfer.monitoring.causes.commands import Way
 from edgeinfer.stack import lock, state_file
 from edgeinfer.stack.folder import DataFolder
@@ -30,7 +30,7 @@ def running(folder: Path) -> Iterator[int]:
 
 
 async def test_a_process_of_the_run_is_restarted_by_its_pid(running: int) -> None:
-    stack = OwnStack()
+    stack = own_stack()
     assert (stack.way, stack.pids()) == (Way.UP, {})
     async with aiohttp.ClientSession() as http:
         facts = await stack.look(http)
@@ -41,6 +41,6 @@ async def test_a_process_of_the_run_is_restarted_by_its_pid(running: int) -> Non
 def test_in_a_container_the_commands_are_those_of_compose(folder: Path) -> None:
     marker = folder / "dockerenv"
     marker.touch()
-    assert OwnStack(marker).way is Way.COMPOSE
+    assert own_stack(marker).way is Way.COMPOSE
     with lock.hold(DataFolder(folder).lock):  # by a run of 'edgeinfer up' in it
-        assert OwnStack(marker).way is Way.UP
+        assert own_stack(marker).way is Way.UP

@@ -1,6 +1,7 @@
 """`edgeinfer console`: the dashboards in a browser."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def create() -> click.Command:
         settings = ConsoleSettings.from_environment(**given)
         logs.configure(settings.log_level)
         listener = bind(settings.host, settings.port)
-        stack = OwnStack()
+        stack = own_stack()
         app = build_app(
             dashboards=settings.dashboards_folder or dashboards_folder(),
             prometheus_url=settings.prometheus_url,
@@ -72,31 +73,24 @@ def create() -> click.Command:
     return console
 
 
+@dataclass(slots=True)
 class OwnStack:
     """The stack that this console belongs to, for the commands of a diagnosis.
 
     Args:
-        container: a file that is there in a container only.
+        settings: of the stack.
+        folder: its data folder.
+        way: how it runs.
     """
 
-    def __init__(self, container: Path = _CONTAINER) -> None:
-        self._settings = StackSettings.from_environment(None)
-        self._found: Stack | None = None
-        self.folder = root_of(self._settings.data_folder, self._settings.data_home)
-        self.way = self._found_way(container)
-
-    def _found_way(self, container: Path) -> Way:
-        try:
-            is_of_a_run = lock.holder(DataFolder(self.folder).lock) is not None
-        except OSError:  # another user's folder
-            is_of_a_run = False
-        if is_of_a_run:
-            return Way.UP
-        return Way.COMPOSE if container.exists() else found_way() or Way.UP
+    settings: StackSettings
+    folder: Path
+    way: Way
+    _found: Stack | None = None
 
     async def look(self, http: aiohttp.ClientSession) -> Facts:
         """Look at the machine, where the stack's own record names its processes; in a container there is none."""
-        self._found = await asyncio.to_thread(find_stack, self._settings, self.folder)
+        self._found = await asyncio.to_thread(find_stack, self.settings, self.folder)
         if self._found.is_recorded:
             return await look(http, self._found)
         return Facts(unseen=["the machine: no run of 'edgeinfer up' is recorded on it"])
@@ -104,6 +98,27 @@ class OwnStack:
     def pids(self) -> dict[str, int | None]:
         """Of the processes that the newest look found."""
         return {process: self._found.pid(process) for process in PROCESSES} if self._found else {}
+
+
+def own_stack(container: Path = _CONTAINER) -> OwnStack:
+    """Find out which stack this console belongs to, and how it runs.
+
+    Args:
+        container: a file that is there in a container only.
+    """
+    settings = StackSettings.from_environment(None)
+    folder = root_of(settings.data_folder, settings.data_home)
+    return OwnStack(settings, folder, _way_of(folder, container))
+
+
+def _way_of(folder: Path, container: Path) -> Way:
+    try:
+        is_of_a_run = lock.holder(DataFolder(folder).lock) is not None
+    except OSError:  # another user's folder
+        is_of_a_run = False
+    if is_of_a_run:
+        return Way.UP
+    return Way.COMPOSE if container.exists() else found_way() or Way.UP
 
 
 def hosts(host: str, allowed: str) -> tuple[str, ...]:
